@@ -1,0 +1,131 @@
+"""The one exception tree. Each class is one of Orthanc's error codes; HTTP and DIMSE map it in one place.
+
+    OrthancError                  any code, by number
+    ├── InternalError        -1   500
+    ├── NotImplementedYet     2   500
+    ├── ParameterOutOfRange   3   400
+    ├── BadParameterType      5   400
+    ├── BadSequenceOfCalls    6   500
+    ├── InexistentItem        7   404
+    ├── BadRequest            8   400
+    ├── BadFileFormat        15   400   DIMSE 0xA700, as everything that is not named below
+    ├── UnknownResource      17   404
+    ├── IncompatibleDatabase 18   500   stops the start
+    ├── FullStorage          19   500   507 where an instance is stored
+    ├── CorruptedFile        20   500
+    ├── InexistentTag        21   404
+    ├── ReadOnly             22   500
+    ├── UnknownDicomTag      27   500
+    ├── BadRange             41   416
+    ├── Revision             43   409
+    └── StorageFault       2001   500
+
+An error says what was wrong and what to do: `details` is shown to the client under "Details".
+Sources: reference chapter 1, sections 1.2 to 1.4; chapter 4, section 2.2 (DIMSE).
+"""
+
+from typing import Any, ClassVar
+
+from orthanc_fast.error_codes import BY_CODE
+
+DIMSE_OUT_OF_RESOURCES = 0xA700
+
+
+class OrthancError(Exception):
+    """An error with one of Orthanc's codes.
+
+    `details` is free text for the client, `http_status` replaces the status of the code (507 for a
+    full storage), `payload` becomes `ErrorPayload` of the answer.
+    """
+
+    code: int = -1
+    dimse_status: ClassVar[int] = DIMSE_OUT_OF_RESOURCES
+
+    def __init__(
+        self,
+        details: str | None = None,
+        *,
+        code: int | None = None,
+        http_status: int | None = None,
+        payload: dict[str, Any] | None = None,
+    ) -> None:
+        if code is not None:
+            self.code = code
+        row = BY_CODE[self.code]
+        self.text = row.text
+        self.details = details
+        self.http_status = row.http_status if http_status is None else http_status
+        self.payload = payload
+        super().__init__(row.text if details is None else f"{row.text}: {details}")
+
+
+class InternalError(OrthancError):
+    code = -1
+
+
+class NotImplementedYet(OrthancError):
+    code = 2
+
+
+class ParameterOutOfRange(OrthancError):
+    code = 3
+
+
+class BadParameterType(OrthancError):
+    code = 5
+
+
+class BadSequenceOfCalls(OrthancError):
+    code = 6
+
+
+class InexistentItem(OrthancError):
+    code = 7
+
+
+class BadRequest(OrthancError):
+    code = 8
+
+
+class BadFileFormat(OrthancError):
+    code = 15
+
+
+class UnknownResource(OrthancError):
+    code = 17
+
+
+class IncompatibleDatabase(OrthancError):
+    code = 18
+
+
+class FullStorage(OrthancError):
+    code = 19
+
+
+class CorruptedFile(OrthancError):
+    code = 20
+
+
+class InexistentTag(OrthancError):
+    code = 21
+
+
+class ReadOnly(OrthancError):
+    code = 22
+
+
+class UnknownDicomTag(OrthancError):
+    code = 27
+
+
+class BadRange(OrthancError):
+    code = 41
+
+
+class Revision(OrthancError):
+    code = 43
+
+
+class StorageFault(OrthancError):
+    code = 2001
