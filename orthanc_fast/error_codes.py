@@ -1,10 +1,12 @@
-"""Orthanc's table of error codes (reference chapter 1, section 1.4): number, name, HTTP status, text."""
+"""Orthanc's table of error codes (reference chapter 1, section 1.4): number, name, HTTP status,
+text."""
 
 from typing import NamedTuple
 
 
 class ErrorCode(NamedTuple):
-    """One row: `code` is what REST answers show as `OrthancStatus`, `text` what they show as `Message`."""
+    """One row: `code` is what REST answers show as `OrthancStatus`, `text` what they show as
+    `Message`."""
 
     code: int
     name: str
@@ -90,13 +92,15 @@ ERROR_CODES: tuple[ErrorCode, ...] = (
         42,
         "DatabaseCannotSerialize",
         503,
-        "Database could not serialize access due to concurrent update, the transaction should be retried",
+        "Database could not serialize access due to concurrent update, the transaction should be "
+        "retried",
     ),
     ErrorCode(
         43,
         "Revision",
         409,
-        "A bad revision number was provided, which might indicate conflict between multiple writers",
+        "A bad revision number was provided, which might indicate conflict between multiple "
+        "writers",
     ),
     ErrorCode(
         44,
@@ -175,7 +179,8 @@ ERROR_CODES: tuple[ErrorCode, ...] = (
         2003,
         "HttpPortInUse",
         500,
-        "The TCP port of the HTTP server is privileged or already in use or one of the HTTP bind addresses does not exist",
+        "The TCP port of the HTTP server is privileged or already in use or one of the HTTP bind "
+        "addresses does not exist",
     ),
     ErrorCode(
         2004,

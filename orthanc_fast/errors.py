@@ -1,4 +1,5 @@
-"""The one exception tree. Each class is one of Orthanc's error codes; HTTP and DIMSE map it in one place.
+"""The one exception tree. Each class is one of Orthanc's error codes; HTTP and DIMSE map it in
+one place.
 
     OrthancError                  any code, by number
     ├── InternalError        -1   500

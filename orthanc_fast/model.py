@@ -15,9 +15,10 @@ class Level(IntEnum):
 
 
 class PixelLayout(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Where the pixel data of one DICOM file lie and what they mean; enough to decode a frame without
-    parsing the file again. Offsets and lengths are in bytes of the (inflated) file; attributes that the
-    file does not have are None. Position and orientation are in mm as in (0020,0032) and (0020,0037).
+    """Where the pixel data of one DICOM file lie and what they mean; enough to decode a frame
+    without parsing the file again. Offsets and lengths are in bytes of the (inflated) file;
+    attributes that the file does not have are None. Position and orientation are in mm as in
+    (0020,0032) and (0020,0037).
     """
 
     element_offset: int  # of the (7FE0,00xx) tag
@@ -45,12 +46,13 @@ class PixelLayout(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Header(msgspec.Struct, frozen=True, gc=False):
-    """What the reader learns from one DICOM file in one pass (reference chapter 2, section 9; chapter 1, 5).
+    """What the reader learns from one DICOM file in one pass (reference chapter 2, section 9;
+    chapter 1, 5).
 
-    Texts are Unicode, trailing padding removed, leading spaces kept. `main_tags` has one mapping per
-    `Level` from the tag as integer (0x00100010) to its text; an absent tag and one longer than 256
-    bytes of UTF-8 are missing from it, an empty one is "". `main_sequences` likewise, to the Full JSON
-    of the sequence (bytes of one JSON object with Name, Type, Value).
+    Texts are Unicode, trailing padding removed, leading spaces kept. `main_tags` has one mapping
+    per `Level` from the tag as integer (0x00100010) to its text; an absent tag and one longer
+    than 256 bytes of UTF-8 are missing from it, an empty one is "". `main_sequences` likewise,
+    to the Full JSON of the sequence (bytes of one JSON object with Name, Type, Value).
     """
 
     patient_id: str
@@ -69,8 +71,8 @@ class Header(msgspec.Struct, frozen=True, gc=False):
 
 
 class Attachment(msgspec.Struct, array_like=True, gc=False):
-    """One file of a resource. `digest` is XXH3-128 of the bytes as stored; `md5` texts are of the
-    uncompressed and of the stored bytes, None until first asked for."""
+    """One file of a resource. `digest` is XXH3-128 of the uncompressed bytes; the MD5 texts are
+    of the uncompressed and of the stored bytes, None until first asked for."""
 
     uuid: str
     size: int  # uncompressed, bytes
@@ -83,7 +85,8 @@ class Attachment(msgspec.Struct, array_like=True, gc=False):
 
 
 class Change(msgspec.Struct, array_like=True, gc=False):
-    """One entry of the change log; `type` is Orthanc's number (reference chapter 1, section 7.1)."""
+    """One entry of the change log; `type` is Orthanc's number (reference chapter 1, section
+    7.1)."""
 
     type: int
     level: int

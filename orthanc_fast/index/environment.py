@@ -1,0 +1,121 @@
+"""Opens the LMDB environment of the index: databases, schema version, migrations.
+
+Key layout (numbers are big-endian, so that LMDB's byte order is the numeric one):
+
+    resource    id:8                                   -> Resource
+    public      level:1 sha1:20                        -> id:8
+    child       parent id:8                            => sha1:20 ...    (duplicates, sorted)
+    term        level:1 tag:4 normalised value, 0, id:8 -> nothing
+    image       id:8                                   -> frame map (opaque)
+    change      sequence:8                             -> Change
+    change_of   id:8                                   => sequence:8 ... (duplicates, sorted)
+    unstable    second:8 rank:1 id:8                   -> nothing
+    recycling   sequence:8                             -> patient id:8
+    doomed      uuid                                   -> nothing
+    signature   number:4                               -> text
+    global      name                                   -> value
+"""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import lmdb
+
+from orthanc_fast.errors import FullStorage, IncompatibleDatabase, StorageFault
+from orthanc_fast.index.records import SCHEMA_VERSION
+
+PLAIN = ("resource", "public", "term", "image", "change", "unstable", "recycling", "doomed")
+SORTED_DUPLICATES = ("child", "change_of")
+SMALL = ("signature", "global")
+
+# A read transaction needs a slot per thread; every worker has a handful of threads.
+MAX_READERS = 1024
+VERSION_KEY = b"schema"
+
+Migration = Callable[["Environment", lmdb.Transaction], None]
+
+# MIGRATIONS[n] turns version n into n + 1; the first one is written with the first change of
+# schema.
+MIGRATIONS: dict[int, Migration] = {}
+
+
+class Environment:
+    """One process's handle of the index folder and its databases (`self.resource`,
+    `self.public`...)."""
+
+    def __init__(self, folder: Path, map_size: int, sync: bool = True) -> None:
+        """Opens or creates the index. `sync=False` gives up durability (bulk generation only).
+
+        Raises StorageFault if the folder cannot be used, IncompatibleDatabase for another schema.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.lmdb = _open(folder, map_size, sync)
+        self.resource = self.lmdb.open_db(b"resource")
+        self.public = self.lmdb.open_db(b"public")
+        self.term = self.lmdb.open_db(b"term")
+        self.image = self.lmdb.open_db(b"image")
+        self.change = self.lmdb.open_db(b"change")
+        self.unstable = self.lmdb.open_db(b"unstable")
+        self.recycling = self.lmdb.open_db(b"recycling")
+        self.doomed = self.lmdb.open_db(b"doomed")
+        self.child = self.lmdb.open_db(b"child", dupsort=True, dupfixed=True)
+        self.change_of = self.lmdb.open_db(b"change_of", dupsort=True, dupfixed=True)
+        self.signature = self.lmdb.open_db(b"signature")
+        self.globals = self.lmdb.open_db(b"global")
+        self._check_version()
+
+    def _check_version(self) -> None:
+        with self.lmdb.begin() as txn:
+            stored = txn.get(VERSION_KEY, db=self.globals)
+        if stored is not None and int(stored) == SCHEMA_VERSION:
+            return
+        with self.lmdb.begin(write=True) as txn:
+            stored = txn.get(VERSION_KEY, db=self.globals)
+            version = SCHEMA_VERSION if stored is None else int(stored)
+            if version > SCHEMA_VERSION:
+                raise IncompatibleDatabase(
+                    f"the index in {self.folder} has version {version}, this program reads version "
+                    f"{SCHEMA_VERSION}: start the newer program that wrote it"
+                )
+            while version < SCHEMA_VERSION:
+                if version not in MIGRATIONS:
+                    raise IncompatibleDatabase(
+                        f"the index in {self.folder} has version {version}, this program reads "
+                        f"version {SCHEMA_VERSION} and has no migration from it"
+                    )
+                MIGRATIONS[version](self, txn)
+                version += 1
+            txn.put(VERSION_KEY, str(SCHEMA_VERSION).encode(), db=self.globals)
+
+    def clear_stale_readers(self) -> int:
+        """Frees the reader slots of processes that died; returns how many."""
+        return self.lmdb.reader_check()
+
+    def close(self) -> None:
+        self.lmdb.close()
+
+
+def _open(folder: Path, map_size: int, sync: bool) -> lmdb.Environment:
+    try:
+        return lmdb.open(
+            os.fspath(folder),
+            map_size=map_size,
+            max_dbs=len(PLAIN) + len(SORTED_DUPLICATES) + len(SMALL),
+            max_readers=MAX_READERS,
+            sync=sync,
+            metasync=sync,
+            readahead=False,  # lookups are random; read-ahead would evict what is hot
+            # LMDB itself zeroes pages it reuses; without it old heap bytes could reach the disk.
+            meminit=True,
+        )
+    except (lmdb.VersionMismatchError, lmdb.InvalidError) as error:
+        raise IncompatibleDatabase(
+            f"{folder} does not hold an index of this server: {error}"
+        ) from error
+    except (lmdb.Error, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise FullStorage(f"no space left for the index in {folder}") from error
+        raise StorageFault(f"cannot open the index in {folder}: {error}") from error

@@ -1,0 +1,43 @@
+"""Packing of the index's keys; the layout is drawn in `environment.py`."""
+
+from struct import Struct
+
+from orthanc_fast.model import Level
+
+# LMDB takes keys of at most 511 bytes; main tags are at most 256 bytes of UTF-8, so nothing real
+# is cut.
+MAX_TERM_VALUE = 480
+
+_U64 = Struct(">Q")
+_TERM = Struct(">BI")
+_UNSTABLE = Struct(">QBQ")
+
+pack_id = _U64.pack
+
+
+def unpack_id(key: bytes | memoryview) -> int:
+    """The number of an 8-byte key or value."""
+    return int(_U64.unpack_from(key)[0])
+
+
+def public_key(level: int, public: bytes) -> bytes:
+    return level.to_bytes(1, "big") + public
+
+
+def term_prefix(level: int, tag: int, value: str) -> bytes:
+    """All terms of this level, tag and value begin with this; 8 bytes of id follow."""
+    return _TERM.pack(level, tag) + value.encode("utf-8", "replace")[:MAX_TERM_VALUE] + b"\0"
+
+
+# Orthanc announces stable series before studies before patients (reference chapter 1, section 4.4).
+_RANK = {Level.SERIES: 0, Level.STUDY: 1, Level.PATIENT: 2}
+
+
+def unstable_key(second: int, level: Level, resource_id: int) -> bytes:
+    return _UNSTABLE.pack(second, _RANK[level], resource_id)
+
+
+def unpack_unstable(key: bytes | memoryview) -> tuple[int, int]:
+    """(second, resource id) of a key of `unstable`."""
+    second, _, resource_id = _UNSTABLE.unpack(key)
+    return second, resource_id

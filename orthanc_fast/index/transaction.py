@@ -1,0 +1,394 @@
+"""Changing the index: what one durable transaction does to resources, counters and the change
+log."""
+
+from collections.abc import Callable
+
+import lmdb
+
+from orthanc_fast.errors import StorageFault
+from orthanc_fast.index import keys
+from orthanc_fast.index.environment import Environment
+from orthanc_fast.index.records import (
+    NewInstance,
+    Outcome,
+    Resource,
+    Totals,
+    encoder,
+    resource_decoder,
+    totals_decoder,
+)
+from orthanc_fast.index.series_status import is_complete
+from orthanc_fast.model import Attachment, Change, Level
+
+DICOM_ATTACHMENT = 1
+INDEX_IN_SERIES = 1
+EXPECTED_IN_SERIES = 4
+
+COMPLETED_SERIES = 1
+NEW = {Level.INSTANCE: 2, Level.PATIENT: 3, Level.SERIES: 4, Level.STUDY: 5}
+STABLE = {Level.PATIENT: 12, Level.STUDY: 13, Level.SERIES: 14}
+
+Terms = Callable[[Level, dict[int, str]], list[tuple[int, str]]]
+"""Gives the (tag, normalised value) pairs under which a resource with these main tags can be found.
+It must depend on nothing but its arguments, since it also says what to take away at deletion."""
+
+
+class Transaction:
+    """One LMDB write transaction; records are read once, kept here while it lasts and written at
+    the end."""
+
+    def __init__(self, env: Environment, txn: lmdb.Transaction, terms: Terms) -> None:
+        self._env = env
+        self._txn = txn
+        self._terms = terms
+        self._records: dict[int, Resource] = {}
+        self._ids: dict[bytes, int] = {}
+        self._touched: set[int] = set()
+        self._signatures: dict[str, int] = {}
+        found = txn.get(b"totals", db=env.globals)
+        self.totals = Totals() if found is None else totals_decoder.decode(found)
+
+    def flush(self) -> None:
+        """Writes what is kept here into the LMDB transaction; the caller commits it."""
+        put = self._txn.put
+        for resource_id in self._touched:
+            record = encoder.encode(self._records[resource_id])
+            put(keys.pack_id(resource_id), record, db=self._env.resource)
+        self._touched.clear()
+        put(b"totals", encoder.encode(self.totals), db=self._env.globals)
+
+    # Lookup within the transaction
+
+    def resource(self, level: Level, public: bytes) -> Resource | None:
+        """The resource as it is now, changes of this transaction included."""
+        key = keys.public_key(level, public)
+        resource_id = self._ids.get(key)
+        if resource_id is None:
+            found = self._txn.get(key, db=self._env.public)
+            if found is None:
+                return None
+            resource_id = self._ids[key] = keys.unpack_id(found)
+        return self._by_id(resource_id)
+
+    def _by_id(self, resource_id: int) -> Resource:
+        record = self._records.get(resource_id)
+        if record is None:
+            found = self._txn.get(keys.pack_id(resource_id), db=self._env.resource)
+            if found is None:
+                raise StorageFault(f"the index names a resource {resource_id} that it does not have")
+            record = self._records[resource_id] = resource_decoder.decode(found)
+        return record
+
+    def _ancestors(self, resource: Resource) -> list[Resource]:
+        """Parent first."""
+        found = []
+        while resource.parent:
+            resource = self._by_id(resource.parent)
+            found.append(resource)
+        return found
+
+    # Storing
+
+    def store_instance(self, new: NewInstance) -> Outcome:
+        """Adds the instance and whatever ancestors it lacks, with their changes, counters and
+        terms.
+
+        An instance that is there already is left alone or replaced as `new.overwrite` says; then
+        `Outcome.doomed` names the files it had.
+        """
+        outcome = Outcome()
+        existing = self.resource(Level.INSTANCE, new.publics[Level.INSTANCE])
+        if existing is not None:
+            outcome.found = True
+            if not _replaces(existing, new):
+                return outcome
+            self._delete(existing, outcome, new.received)
+        created: list[Resource] = []
+        parent: Resource | None = None
+        chain: list[Resource] = []
+        for level in Level:
+            resource = None if level == Level.INSTANCE else self.resource(level, new.publics[level])
+            if resource is None:
+                resource = self._create(level, new, parent)
+                created.append(resource)
+            chain.append(resource)
+            parent = resource
+        instance = chain.pop()
+        self._count(instance, chain, created)
+        for ancestor in chain:
+            self._freshen(ancestor, new.received)
+        for resource in reversed(created):
+            self.log_change(NEW[resource.level], resource, new.received)
+        self._check_completed(chain[Level.SERIES], new)
+        outcome.stored = True
+        return outcome
+
+    def _create(self, level: Level, new: NewInstance, parent: Resource | None) -> Resource:
+        is_instance = level == Level.INSTANCE
+        resource_id = self.totals.next_id
+        self.totals.next_id += 1
+        self.totals.resources[level] += 1
+        public = new.publics[level]
+        resource = Resource(
+            level=level,
+            public=public,
+            id=resource_id,
+            parent=parent.id if parent else 0,
+            parent_public=parent.public if parent else b"",
+            tags=new.tags[level],
+            patient_tags=new.tags[Level.PATIENT] if level == Level.STUDY else {},
+            metadata=new.metadata[level],
+            revisions={},
+            attachments=new.attachments if is_instance else {},
+            labels=[],
+            signature=self._signature(new.signatures[level]),
+            counts=[0, 0, 0],
+            disk_size=0,
+            uncompressed_size=0,
+            dicom_disk_size=0,
+            dicom_uncompressed_size=0,
+            last_update=new.received,
+            unstable_since=0,
+            protected=False,
+            recycling=0,
+        )
+        id_key = keys.pack_id(resource_id)
+        public_key = keys.public_key(level, public)
+        self._records[resource_id] = resource
+        self._ids[public_key] = resource_id
+        self._touched.add(resource_id)
+        put = self._txn.put
+        put(public_key, id_key, db=self._env.public)
+        if parent is not None:
+            put(keys.pack_id(parent.id), public, db=self._env.child)
+        for tag, value in self._terms(level, resource.tags):
+            put(keys.term_prefix(level, tag, value) + id_key, b"", db=self._env.term)
+        if is_instance and new.image:
+            put(id_key, new.image, db=self._env.image)
+        return resource
+
+    def _count(self, instance: Resource, chain: list[Resource], created: list[Resource]) -> None:
+        """Adds the created resources to the counters of all that stand above them."""
+        for resource in created:
+            for ancestor in chain[: resource.level]:
+                ancestor.counts[resource.level - 1] += 1
+        for kind, attachment in instance.attachments.items():
+            self._add_sizes([instance, *chain], kind, attachment, 1)
+
+    def _add_sizes(
+        self, resources: list[Resource], kind: int, attachment: Attachment, sign: int
+    ) -> None:
+        disk, size = sign * attachment.stored_size, sign * attachment.size
+        for resource in resources:
+            resource.disk_size += disk
+            resource.uncompressed_size += size
+            if kind == DICOM_ATTACHMENT:
+                resource.dicom_disk_size += disk
+                resource.dicom_uncompressed_size += size
+        self.totals.disk_size += disk
+        self.totals.uncompressed_size += size
+
+    def _freshen(self, ancestor: Resource, now: int) -> None:
+        """An instance came below: the ancestor is unstable from now on, a patient goes to the
+        end of the recycling order."""
+        ancestor.last_update = now
+        if ancestor.unstable_since != now:
+            self._set_unstable(ancestor, now)
+        if ancestor.level == Level.PATIENT and not ancestor.protected:
+            self._to_end_of_recycling(ancestor)
+        self._touched.add(ancestor.id)
+
+    def _set_unstable(self, resource: Resource, since: int) -> None:
+        """`since` 0 makes it stable."""
+        if resource.unstable_since:
+            old = keys.unstable_key(resource.unstable_since, resource.level, resource.id)
+            self._txn.delete(old, db=self._env.unstable)
+        resource.unstable_since = since
+        if since:
+            key = keys.unstable_key(since, resource.level, resource.id)
+            self._txn.put(key, b"", db=self._env.unstable)
+        self._touched.add(resource.id)
+
+    def _to_end_of_recycling(self, patient: Resource) -> None:
+        if patient.recycling and patient.recycling == self.totals.next_recycling - 1:
+            return  # is the last one already
+        self._leave_recycling(patient)
+        patient.recycling = self.totals.next_recycling
+        self.totals.next_recycling += 1
+        key = keys.pack_id(patient.recycling)
+        self._txn.put(key, keys.pack_id(patient.id), db=self._env.recycling)
+
+    def _leave_recycling(self, patient: Resource) -> None:
+        if patient.recycling:
+            self._txn.delete(keys.pack_id(patient.recycling), db=self._env.recycling)
+            patient.recycling = 0
+
+    def _signature(self, text: str) -> int:
+        number = self._signatures.get(text)
+        if number is None:
+            number = self._find_or_add_signature(text)
+            self._signatures[text] = number
+        return number
+
+    def _find_or_add_signature(self, text: str) -> int:
+        wanted = text.encode()
+        number = 0
+        cursor = self._txn.cursor(db=self._env.signature)
+        for key, value in cursor.iternext():
+            number = int.from_bytes(key, "big")
+            if value == wanted:
+                return number
+        number += 1
+        self._txn.put(number.to_bytes(4, "big"), wanted, db=self._env.signature)
+        return number
+
+    def _check_completed(self, series: Resource, new: NewInstance) -> None:
+        """Logs CompletedSeries where this instance makes the strict check succeed: section 4.3."""
+        expected = new.expected_in_series
+        if expected is None or series.counts[2] != expected:
+            return
+        indexes = []
+        cursor = self._txn.cursor(db=self._env.child)
+        if cursor.set_key(keys.pack_id(series.id)):
+            for public in cursor.iternext_dup():
+                instance = self.resource(Level.INSTANCE, bytes(public))
+                if instance is not None:
+                    indexes.append(instance.metadata.get(INDEX_IN_SERIES))
+        if is_complete(indexes, expected):
+            self.log_change(COMPLETED_SERIES, series, new.received)
+
+    # Changes and stability
+
+    def log_change(self, kind: int, resource: Resource, now: int) -> int:
+        """Appends an entry to the change log and returns its sequence number."""
+        sequence = self.totals.next_change
+        self.totals.next_change += 1
+        key = keys.pack_id(sequence)
+        change = Change(kind, resource.level, resource.public, now)
+        self._txn.put(key, encoder.encode(change), db=self._env.change, append=True)
+        self._txn.put(keys.pack_id(resource.id), key, db=self._env.change_of)
+        return sequence
+
+    def clear_changes(self) -> None:
+        """Empties the change log; sequence numbers go on."""
+        self._txn.drop(self._env.change, delete=False)
+        self._txn.drop(self._env.change_of, delete=False)
+
+    def stabilise(self, before: int, now: int) -> list[Resource]:
+        """Makes stable, and logs, all whose last instance came before the second `before`."""
+        stable: list[Resource] = []
+        cursor = self._txn.cursor(db=self._env.unstable)
+        due = []
+        for key in cursor.iternext(keys=True, values=False):
+            second, resource_id = keys.unpack_unstable(key)
+            if second >= before:
+                break
+            due.append(resource_id)
+        for resource_id in due:
+            resource = self._by_id(resource_id)
+            self._set_unstable(resource, 0)
+            self.log_change(STABLE[resource.level], resource, now)
+            stable.append(resource)
+        return stable
+
+    # Deleting
+
+    def delete(self, level: Level, public: bytes, now: int) -> Outcome:
+        """Removes a resource, what is below it, and the ancestors that it leaves without children.
+
+        `Outcome.found` is False if there is no such resource; `remaining` is the lowest ancestor
+        still alive; the files in `doomed` are listed in the index until `forget_doomed`.
+        """
+        outcome = Outcome()
+        resource = self.resource(level, public)
+        if resource is None:
+            return outcome
+        outcome.found = True
+        self._delete(resource, outcome, now)
+        return outcome
+
+    def _delete(self, resource: Resource, outcome: Outcome, now: int) -> None:
+        ancestors = self._ancestors(resource)
+        top = resource
+        for ancestor in ancestors:
+            if self._number_of_children(ancestor) > 1:
+                break
+            top = ancestor
+        survivors = ancestors[ancestors.index(top) + 1 :] if top is not resource else ancestors
+        for survivor in survivors:
+            survivor.counts = [
+                own - gone - (1 if level == top.level else 0)
+                for level, own, gone in zip((1, 2, 3), survivor.counts, top.counts, strict=True)
+            ]
+            survivor.disk_size -= top.disk_size
+            survivor.uncompressed_size -= top.uncompressed_size
+            survivor.dicom_disk_size -= top.dicom_disk_size
+            survivor.dicom_uncompressed_size -= top.dicom_uncompressed_size
+            survivor.last_update = now
+            self._touched.add(survivor.id)
+        self.totals.disk_size -= top.disk_size
+        self.totals.uncompressed_size -= top.uncompressed_size
+        if top.parent:
+            self._txn.delete(keys.pack_id(top.parent), top.public, db=self._env.child)
+        self._remove_tree(top, outcome)
+        if survivors:
+            outcome.remaining = (survivors[0].level, survivors[0].public)
+
+    def _number_of_children(self, resource: Resource) -> int:
+        cursor = self._txn.cursor(db=self._env.child)
+        return int(cursor.count()) if cursor.set_key(keys.pack_id(resource.id)) else 0
+
+    def _remove_tree(self, top: Resource, outcome: Outcome) -> None:
+        stack = [top]
+        while stack:
+            resource = stack.pop()
+            if resource.level != Level.INSTANCE:
+                cursor = self._txn.cursor(db=self._env.child)
+                if cursor.set_key(keys.pack_id(resource.id)):
+                    below = Level(resource.level + 1)
+                    for public in [bytes(value) for value in cursor.iternext_dup()]:
+                        child = self.resource(below, public)
+                        if child is not None:
+                            stack.append(child)
+            self._remove_one(resource, outcome)
+
+    def _remove_one(self, resource: Resource, outcome: Outcome) -> None:
+        env, txn = self._env, self._txn
+        id_key = keys.pack_id(resource.id)
+        public_key = keys.public_key(resource.level, resource.public)
+        txn.delete(public_key, db=env.public)
+        txn.delete(id_key, db=env.resource)
+        txn.delete(id_key, db=env.image)
+        txn.delete(id_key, db=env.child)
+        for tag, value in self._terms(resource.level, resource.tags):
+            txn.delete(keys.term_prefix(resource.level, tag, value) + id_key, db=env.term)
+        if resource.unstable_since:
+            key = keys.unstable_key(resource.unstable_since, resource.level, resource.id)
+            txn.delete(key, db=env.unstable)
+        self._leave_recycling(resource)
+        changes = txn.cursor(db=env.change_of)
+        if changes.set_key(id_key):
+            for sequence in [bytes(value) for value in changes.iternext_dup()]:
+                txn.delete(sequence, db=env.change)
+            txn.delete(id_key, db=env.change_of)
+        for attachment in resource.attachments.values():
+            txn.put(attachment.uuid.encode(), b"", db=env.doomed)
+            outcome.doomed.append(attachment.uuid)
+        self.totals.resources[resource.level] -= 1
+        self._records.pop(resource.id, None)
+        self._ids.pop(public_key, None)
+        self._touched.discard(resource.id)
+
+    def forget_doomed(self, uuids: list[str]) -> None:
+        """The files are gone from the disk."""
+        for uuid in uuids:
+            self._txn.delete(uuid.encode(), db=self._env.doomed)
+
+
+def _replaces(existing: Resource, new: NewInstance) -> bool:
+    if new.overwrite == "Always":
+        return True
+    if new.overwrite == "IfChanged":
+        old = existing.attachments[DICOM_ATTACHMENT].digest
+        return old != new.attachments[DICOM_ATTACHMENT].digest
+    return False
