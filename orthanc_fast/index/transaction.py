@@ -75,7 +75,7 @@ class Transaction:
         if record is None:
             found = self._txn.get(keys.pack_id(resource_id), db=self._env.resource)
             if found is None:
-                raise StorageFault(f"the index names a resource {resource_id} that it does not have")
+                raise StorageFault(f"the index has lost the record of resource {resource_id}")
             record = self._records[resource_id] = resource_decoder.decode(found)
         return record
 

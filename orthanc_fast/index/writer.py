@@ -42,8 +42,9 @@ class Write(Generic[T]):
         """Changes the index. Called again, alone, if another write of the group failed."""
         raise NotImplementedError
 
-    def finish(self, result: T) -> None:
-        """After the commit, e.g. moves or unlinks files."""
+    def finish(self, result: T) -> Any:
+        """After the commit, e.g. moves or unlinks files; returns what the promise gets."""
+        return result
 
     def abandon(self) -> None:
         """The write has failed: undoes `prepare`."""
@@ -97,7 +98,7 @@ class Writer:
         for (write, promise), result, error in self._apply(ready):
             if error is None:
                 try:
-                    write.finish(result)
+                    result = write.finish(result)
                 except Exception as failure:  # durable all the same, but the caller must hear of it
                     error = failure
             else:

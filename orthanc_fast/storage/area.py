@@ -136,18 +136,14 @@ class StorageArea:
             os.close(fd)
 
     def read_if_cached(self, uuid: str, start: int, size: int) -> bytes | None:
-        """As `read` if that needs no disk access, None otherwise: for threads that must not
-        wait."""
+        """As `read` where the bytes are in the page cache, None where the disk would have to be
+        asked: for threads that must not wait. Both ends of the range stand for what lies
+        between."""
         fd = self.open(uuid)
         try:
-            buffer = bytearray(size)
-            if os.preadv(fd, [buffer], start, os.RWF_NOWAIT) == size:
-                return bytes(buffer)
+            if _is_cached(fd, start) and _is_cached(fd, start + size - 1):
+                return _read_all(fd, start, size)
             return None
-        except OSError as error:
-            if error.errno in _WOULD_WAIT:
-                return None
-            raise
         finally:
             os.close(fd)
 
@@ -250,6 +246,15 @@ def _read_all(fd: int, start: int, size: int) -> bytes:
             done += len(more)
         data = b"".join(parts)
     return data
+
+
+def _is_cached(fd: int, offset: int) -> bool:
+    try:
+        return os.preadv(fd, [bytearray(1)], max(offset, 0), os.RWF_NOWAIT) == 1
+    except OSError as error:
+        if error.errno in _WOULD_WAIT:
+            return False
+        raise
 
 
 def _hexadecimal_folders(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntry[str]]:

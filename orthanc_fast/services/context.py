@@ -1,0 +1,67 @@
+"""Everything one worker process opens at its start, in one place."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.index.index import Index
+from orthanc_fast.index.records import Outcome
+from orthanc_fast.index.writer import Promise, Write, Writer
+from orthanc_fast.model import Level
+from orthanc_fast.services.deletion import Deletion
+from orthanc_fast.services.files import Files
+from orthanc_fast.services.housekeeping import Housekeeping
+from orthanc_fast.services.ingest import Ingest, Origin, Stored, Upload
+from orthanc_fast.services.startup import open_index, open_storage
+
+
+class Services:
+    """The store as the doors see it. `index` and `files` are for reading; the methods change it.
+
+    The asynchronous methods belong to the event loop that `loop` names; a process without one (a
+    DICOM worker) gives None and uses `ingest` and `deletion` with concurrent futures.
+    """
+
+    def __init__(
+        self, settings: Settings, slot: str, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        self.settings = settings
+        self.main_tags = MainTags(settings.extra_main_dicom_tags)
+        self.index: Index = open_index(settings)
+        self.storage = open_storage(settings, slot)
+        self.files = Files(self.storage)
+        self._loop = loop
+        self.writer = Writer(self.index, None if loop is None else loop.call_soon_threadsafe)
+        self.ingest = Ingest(settings, self.index, self.storage, self.writer, self.main_tags)
+        self.deletion = Deletion(self.storage, self.writer)
+        self._housekeeping = Housekeeping(self.index, self.storage, settings.stable_age)
+
+    async def store(self, upload: Upload, origin: Origin) -> Stored:
+        """Stores one DICOM file; returns when it is durable. Errors: see `Ingest.submit`."""
+        return await self._promised(lambda promise: self.ingest.submit(upload, origin, promise))
+
+    async def delete(self, level: Level, public: bytes) -> Outcome:
+        """Deletes one resource; `Outcome.found` is False if there is none."""
+        return await self._promised(lambda promise: self.deletion.submit(level, public, promise))
+
+    async def delete_all(self, resources: list[tuple[Level, bytes]]) -> Outcome:
+        """Deletes several resources in one transaction; unknown ones are ignored."""
+        return await self._promised(lambda promise: self.deletion.submit_all(resources, promise))
+
+    async def write(self, write: Write[Any]) -> Any:
+        """Any other change of the index."""
+        return await self._promised(lambda promise: self.writer.submit(write, promise))
+
+    async def _promised(self, submit: Callable[[Promise], None]) -> Any:
+        assert self._loop is not None
+        promise = self._loop.create_future()
+        submit(promise)
+        return await promise
+
+    def close(self) -> None:
+        """Completes what is queued, then closes the store."""
+        self._housekeeping.stop()
+        self.writer.stop()
+        self.index.close()

@@ -1,0 +1,53 @@
+"""Reading stored files for answers: from the page cache at once, from the disk in a thread."""
+
+import asyncio
+
+from orthanc_fast.errors import UnknownResource
+from orthanc_fast.index.records import Resource
+from orthanc_fast.index.transaction import DICOM_ATTACHMENT
+from orthanc_fast.model import Attachment
+from orthanc_fast.storage.area import StorageArea
+from orthanc_fast.storage.compression import uncompress
+
+PIXEL_DATA_OFFSET = 14
+
+
+class Files:
+    """The contents of attachments, uncompressed whatever their stored form."""
+
+    def __init__(self, storage: StorageArea) -> None:
+        self.storage = storage
+
+    async def content(self, attachment: Attachment) -> bytes:
+        """The whole content. Raises OrthancError 2006 if the file is missing, CorruptedFile."""
+        data = await self.stored(attachment)
+        if not attachment.compressed:
+            return data
+        return await asyncio.to_thread(uncompress, data)
+
+    async def stored(self, attachment: Attachment) -> bytes:
+        """The bytes as they lie in the storage area."""
+        return await self._read(attachment.uuid, attachment.stored_size)
+
+    async def head(self, instance: Resource) -> tuple[bytes, bool]:
+        """The DICOM file up to its pixel data, and True; or the whole file, and False, where it is
+        not known where the pixel data begin."""
+        attachment = dicom_attachment(instance)
+        offset = instance.metadata.get(PIXEL_DATA_OFFSET)
+        if offset is None or attachment.compressed:
+            return await self.content(attachment), False
+        return await self._read(attachment.uuid, int(offset)), True
+
+    async def _read(self, uuid: str, size: int) -> bytes:
+        data = self.storage.read_if_cached(uuid, 0, size)
+        if data is None:
+            data = await asyncio.to_thread(self.storage.read, uuid, 0, size)
+        return data
+
+
+def dicom_attachment(instance: Resource) -> Attachment:
+    """The DICOM file of an instance. Raises UnknownResource where only the index has it."""
+    attachment = instance.attachments.get(DICOM_ATTACHMENT)
+    if attachment is None:
+        raise UnknownResource("this server keeps no DICOM file for the instance")
+    return attachment

@@ -1,0 +1,301 @@
+"""The one way into the store: every door gives its DICOM files here.
+
+A file is read once by the compiled reader, written and synced together with those that arrive at
+the same time, entered into the index in their common transaction, and only then acknowledged.
+"""
+
+import mmap
+import time
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+import msgspec
+import xxhash
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.identifiers import identify
+from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.dicom.reader import read_header
+from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.index.index import Index
+from orthanc_fast.index.records import NewInstance, Outcome
+from orthanc_fast.index.transaction import DICOM_ATTACHMENT, EXPECTED_IN_SERIES, Transaction
+from orthanc_fast.index.view import timestamp
+from orthanc_fast.index.writer import Promise, Write, Writer
+from orthanc_fast.model import Attachment, Header, Level, PixelLayout
+from orthanc_fast.services.series import expected_instances
+from orthanc_fast.storage.area import Pending, StorageArea
+from orthanc_fast.storage.compression import compress
+
+UNTIL_PIXEL_DATA_ATTACHMENT = 3
+
+Status = Literal["Success", "AlreadyStored"]
+
+_encode_layout = msgspec.msgpack.Encoder().encode
+_encode_json = msgspec.json.Encoder().encode
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where an instance comes from; becomes its metadata (reference chapter 1, section 6.1)."""
+
+    kind: Literal["RestApi", "DicomProtocol", "WebDav", "Lua", "Plugins", "Unknown"]
+    remote_ip: str | None = None
+    remote_aet: str = ""
+    called_aet: str | None = None
+    http_username: str | None = None
+
+
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """The answer to one upload: what became of it and the 20-byte identifiers, patient first."""
+
+    status: Status
+    publics: tuple[bytes, bytes, bytes, bytes]
+    sop_class: str | None = None
+    sop_uid: str = ""
+
+
+class Upload(msgspec.Struct, frozen=True, gc=False):
+    """The bytes of one DICOM file: in memory, or in a file that `StorageArea.new_partial` named."""
+
+    data: bytes | bytearray | memoryview | None = None
+    partial: Path | None = None
+
+
+class Ingest:
+    """Accepts files; one per process. Its methods may be called from any thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        index: Index,
+        storage: StorageArea,
+        writer: Writer,
+        main_tags: MainTags,
+    ) -> None:
+        self._settings = settings
+        self._index = index
+        self._storage = storage
+        self._writer = writer
+        self._main_tags = main_tags
+        self._patient, self._study, self._series, self._instance = main_tags.signatures
+        self.default_encoding = settings.default_encoding
+
+    def submit(self, upload: Upload, origin: Origin, promise: Promise) -> None:
+        """Takes one DICOM file; `promise` gets a `Stored` once it would survive a power cut.
+
+        Raises at once what the reader refuses: BadFileFormat, InexistentTag, BadParameterType. The
+        promise may get FullStorage or StorageFault. A partial file belongs to the ingest from
+        here on.
+        """
+        if upload.partial is None:
+            if not upload.data:
+                raise BadFileFormat("Received an empty DICOM file")
+            self._submit(upload.data, None, origin, promise)
+            return
+        try:
+            with upload.partial.open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+            self._submit(mapped, upload.partial, origin, promise)
+        except BaseException:
+            upload.partial.unlink(missing_ok=True)
+            raise
+
+    def _submit(
+        self,
+        data: bytes | bytearray | memoryview | mmap.mmap,
+        partial: Path | None,
+        origin: Origin,
+        promise: Promise,
+    ) -> None:
+        header = read_header(data, self._main_tags, self.default_encoding)
+        publics = identify(header)
+        stored = Stored("Success", publics, header.sop_class, header.sop_uid)
+        if self._settings.overwrite_instances == "Never":
+            with self._index.view() as view:
+                known = view.exists(Level.INSTANCE, publics[Level.INSTANCE])
+            if known:
+                if partial is not None:
+                    partial.unlink(missing_ok=True)
+                promise.set_result(msgspec.structs.replace(stored, status="AlreadyStored"))
+                return
+        new = self._new_instance(header, publics, origin)
+        files = self._files(new, header, data, partial)
+        self._writer.submit(_StoreWrite(self._storage, new, files, stored), promise)
+
+    def _new_instance(
+        self, header: Header, publics: tuple[bytes, bytes, bytes, bytes], origin: Origin
+    ) -> NewInstance:
+        now = int(time.time())
+        expected = expected_instances(header.main_tags[Level.SERIES])
+        series: dict[int, str | bytes] = {3: origin.remote_aet}
+        if expected is not None:
+            series[EXPECTED_IN_SERIES] = str(expected)
+        metadata: tuple[dict[int, str | bytes], ...] = (
+            {},
+            {},
+            series,
+            _instance_metadata(header, origin, now),
+        )
+        for level, sequences in enumerate(header.main_sequences):
+            if sequences:
+                metadata[level][16] = _sequences_metadata(sequences)
+        return NewInstance(
+            publics=publics,
+            tags=header.main_tags,
+            metadata=(metadata[0], metadata[1], metadata[2], metadata[3]),
+            signatures=(self._patient, self._study, self._series, self._instance),
+            attachments={},
+            image=b"" if header.pixels is None else _encode_layout(header.pixels),
+            received=now,
+            overwrite=self._settings.overwrite_instances,
+            series_index=header.index_in_series,
+            expected_in_series=expected,
+        )
+
+    def _files(
+        self,
+        new: NewInstance,
+        header: Header,
+        data: bytes | bytearray | memoryview | mmap.mmap,
+        partial: Path | None,
+    ) -> "list[_File]":
+        """The files to be written, with their attachments entered into `new`."""
+        if not self._settings.store_dicom:
+            if partial is not None:
+                partial.unlink(missing_ok=True)
+            return []
+        files = [self._file(DICOM_ATTACHMENT, new, data, partial)]
+        if self._settings.storage_compression and header.pixel_data_offset is not None:
+            head = memoryview(data)[: header.pixel_data_offset]
+            files.append(self._file(UNTIL_PIXEL_DATA_ATTACHMENT, new, head, None))
+        return files
+
+    def _file(
+        self,
+        kind: int,
+        new: NewInstance,
+        data: bytes | bytearray | memoryview | mmap.mmap,
+        partial: Path | None,
+    ) -> "_File":
+        attachment = Attachment(
+            uuid=str(uuid4()),
+            size=len(data),
+            stored_size=len(data),
+            compressed=self._settings.storage_compression,
+            digest=xxhash.xxh3_128_digest(data),
+        )
+        new.attachments[kind] = attachment
+        return _File(attachment, data, partial)
+
+
+class _File:
+    """One file of a write: its attachment, its bytes, and where they lie already if they do."""
+
+    __slots__ = ("attachment", "data", "partial")
+
+    def __init__(
+        self,
+        attachment: Attachment,
+        data: bytes | bytearray | memoryview | mmap.mmap,
+        partial: Path | None,
+    ) -> None:
+        self.attachment = attachment
+        self.data = data
+        self.partial = partial
+
+    def begin(self, storage: StorageArea, owner: bytes) -> Pending:
+        attachment = self.attachment
+        if attachment.compressed:
+            stored = compress(memoryview(self.data))
+            attachment.stored_size = len(stored)
+            pending = storage.begin(owner, attachment.uuid, stored)
+            if self.partial is not None:
+                self.partial.unlink(missing_ok=True)
+        elif self.partial is not None:
+            pending = storage.adopt(owner, attachment.uuid, self.partial)
+        else:
+            pending = storage.begin(owner, attachment.uuid, memoryview(self.data))
+        return pending
+
+
+class _StoreWrite(Write[Outcome]):
+    """Files into `incoming`, synced; index; files to their place."""
+
+    __slots__ = ("_files", "_new", "_pending", "_storage", "_stored")
+
+    def __init__(
+        self, storage: StorageArea, new: NewInstance, files: list[_File], stored: Stored
+    ) -> None:
+        self._storage = storage
+        self._new = new
+        self._files = files
+        self._pending: list[Pending] = []
+        self._stored = stored
+
+    def prepare(self) -> None:
+        owner = self._new.publics[Level.INSTANCE]
+        for file in self._files:
+            self._pending.append(file.begin(self._storage, owner))
+        self._files = []  # the bytes are in the page cache now: free the memory
+
+    def settle(self) -> None:
+        for pending in self._pending:
+            pending.settle()
+
+    def apply(self, transaction: Transaction) -> Outcome:
+        return transaction.store_instance(self._new)
+
+    def finish(self, outcome: Outcome) -> Stored:
+        if not outcome.stored:
+            self.abandon()
+            return msgspec.structs.replace(self._stored, status="AlreadyStored")
+        for pending in self._pending:
+            pending.publish()
+        self._storage.remove(outcome.doomed)
+        return self._stored
+
+    def abandon(self) -> None:
+        for pending in self._pending:
+            pending.abandon()
+        for file in self._files:
+            if file.partial is not None:
+                file.partial.unlink(missing_ok=True)
+
+
+def _instance_metadata(header: Header, origin: Origin, now: int) -> dict[int, str | bytes]:
+    found: dict[int, str | bytes] = {}
+    if header.index_in_series is not None:
+        found[1] = header.index_in_series
+    found[2] = timestamp(now)
+    found[3] = origin.remote_aet
+    found[8] = origin.kind
+    if header.transfer_syntax is not None:
+        found[9] = header.transfer_syntax
+    if header.sop_class is not None:
+        found[10] = header.sop_class
+    if origin.remote_ip is not None:
+        found[11] = origin.remote_ip
+    if origin.called_aet is not None:
+        found[12] = origin.called_aet
+    if origin.http_username is not None:
+        found[13] = origin.http_username
+    if header.pixel_data_offset is not None:
+        found[14] = str(header.pixel_data_offset)
+    if header.pixel_data_vr is not None:
+        found[17] = header.pixel_data_vr
+    return found
+
+
+def _sequences_metadata(sequences: dict[int, bytes]) -> str:
+    """MainDicomSequences: reference chapter 1, section 5.2."""
+    members = {
+        f"{tag >> 16:04x},{tag & 0xFFFF:04x}": msgspec.Raw(value)
+        for tag, value in sorted(sequences.items())
+    }
+    return _encode_json({"Sequences": members, "Version": 1}).decode()
+
+
+def layout_decoder() -> msgspec.msgpack.Decoder[PixelLayout]:
+    """Reads the frame map back: what `View.image` gives for an instance."""
+    return msgspec.msgpack.Decoder(PixelLayout)

@@ -1,0 +1,75 @@
+"""What happens before a worker runs: open the store, recover what a crash left, check the
+versions."""
+
+from orthanc_fast.config import Settings
+from orthanc_fast.index.index import Index
+from orthanc_fast.index.transaction import Transaction
+from orthanc_fast.index.view import View
+from orthanc_fast.log import Category, logger
+from orthanc_fast.model import Level
+from orthanc_fast.services.terms import terms
+from orthanc_fast.storage.area import StorageArea
+
+INDEX_FOLDER = "orthanc-fast.lmdb"
+SUPERVISOR_SLOT = "supervisor"
+
+
+def open_index(settings: Settings) -> Index:
+    """Raises StorageFault or IncompatibleDatabase with a text for the administrator."""
+    folder = settings.index_directory / INDEX_FOLDER
+    return Index(folder, terms, settings.index_map_size_gb << 30)
+
+
+def open_storage(settings: Settings, slot: str) -> StorageArea:
+    """Raises StorageFault if the folder cannot be written."""
+    return StorageArea(settings.storage_directory, slot, settings.sync_storage_area)
+
+
+def prepare(settings: Settings) -> None:
+    """Runs once, before any worker: afterwards no file is without index entry and none half
+    there."""
+    storage = open_storage(settings, SUPERVISOR_SLOT)
+    index = open_index(settings)
+    try:
+        index.clear_stale_readers()
+        _recover(index, storage, None)
+        with index.view() as view:
+            doomed = view.doomed()
+        if doomed:
+            storage.remove(doomed)
+
+            def forget(transaction: Transaction) -> None:
+                transaction.forget_doomed(doomed)
+
+            index.write(forget)
+            logger.info(Category.GENERIC, f"Removed {len(doomed)} deleted files left by a crash")
+    finally:
+        index.close()
+
+
+def recover_slot(settings: Settings, slot: str) -> None:
+    """Runs after the worker of this slot died and before its successor starts."""
+    storage = open_storage(settings, SUPERVISOR_SLOT)
+    index = open_index(settings)
+    try:
+        index.clear_stale_readers()
+        _recover(index, storage, slot)
+    finally:
+        index.close()
+
+
+def _recover(index: Index, storage: StorageArea, slot: str | None) -> None:
+    with index.view() as view:
+        published, unlinked = storage.recover(lambda owner, uuid: _belongs(view, owner, uuid), slot)
+    if published or unlinked:
+        logger.info(
+            Category.GENERIC,
+            f"Recovered {published} files that were stored and removed {unlinked} that were not",
+        )
+
+
+def _belongs(view: View, owner: bytes, uuid: str) -> bool:
+    resource = view.resource(Level.INSTANCE, owner) or view.resource_of_any_level(owner)
+    return resource is not None and any(
+        attachment.uuid == uuid for attachment in resource.attachments.values()
+    )
