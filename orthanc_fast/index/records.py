@@ -24,7 +24,8 @@ class Resource(msgspec.Struct, array_like=True, gc=False):
     parent_public: bytes  # b"" for a patient
     tags: dict[int, str]
     patient_tags: dict[int, str]  # studies only: the patient's tags as the study brought them
-    metadata: dict[int, str | bytes]
+    metadata: dict[int, str]  # built-in ones, by number
+    user_metadata: dict[int, bytes]  # numbers from 1024
     revisions: dict[int, int]  # of metadata, where not 0
     attachments: dict[int, Attachment]
     labels: list[str]
@@ -63,10 +64,10 @@ class NewInstance(msgspec.Struct, gc=False):
     publics: tuple[bytes, bytes, bytes, bytes]
     tags: tuple[dict[int, str], dict[int, str], dict[int, str], dict[int, str]]
     metadata: tuple[
-        dict[int, str | bytes],
-        dict[int, str | bytes],
-        dict[int, str | bytes],
-        dict[int, str | bytes],
+        dict[int, str],
+        dict[int, str],
+        dict[int, str],
+        dict[int, str],
     ]
     signatures: tuple[str, str, str, str]
     attachments: dict[int, Attachment]

@@ -9,13 +9,12 @@ from typing import Literal
 
 Status = Literal["Unknown", "Complete", "Inconsistent", "Missing"]
 
-IndexValue = str | bytes | None
+IndexValue = str | None
 
 
-def _as_integer(value: IndexValue) -> int | None:
-    if value is None:
+def _as_integer(text: IndexValue) -> int | None:
+    if text is None:
         return None
-    text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
     digits = text[1:] if text[:1] in ("+", "-") else text
     return int(text) if digits.isascii() and digits.isdigit() else None
 

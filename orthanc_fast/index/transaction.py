@@ -138,6 +138,7 @@ class Transaction:
             tags=new.tags[level],
             patient_tags=new.tags[Level.PATIENT] if level == Level.STUDY else {},
             metadata=new.metadata[level],
+            user_metadata={},
             revisions={},
             attachments=new.attachments if is_instance else {},
             labels=[],

@@ -158,7 +158,7 @@ class View:
     def metadata(self, resource: Resource) -> dict[int, str | bytes]:
         """All metadata by number, in ascending order, with those that the record holds
         elsewhere."""
-        found = dict(resource.metadata)
+        found: dict[int, str | bytes] = {**resource.metadata, **resource.user_metadata}
         if resource.level != Level.INSTANCE:
             found[LAST_UPDATE] = timestamp(resource.last_update)
         found[MAIN_DICOM_TAGS_SIGNATURE] = self.signature(resource.signature)

@@ -128,10 +128,10 @@ class Ingest:
     ) -> NewInstance:
         now = int(time.time())
         expected = expected_instances(header.main_tags[Level.SERIES])
-        series: dict[int, str | bytes] = {3: origin.remote_aet}
+        series: dict[int, str] = {3: origin.remote_aet}
         if expected is not None:
             series[EXPECTED_IN_SERIES] = str(expected)
-        metadata: tuple[dict[int, str | bytes], ...] = (
+        metadata: tuple[dict[int, str], ...] = (
             {},
             {},
             series,
@@ -263,8 +263,8 @@ class _StoreWrite(Write[Outcome]):
                 file.partial.unlink(missing_ok=True)
 
 
-def _instance_metadata(header: Header, origin: Origin, now: int) -> dict[int, str | bytes]:
-    found: dict[int, str | bytes] = {}
+def _instance_metadata(header: Header, origin: Origin, now: int) -> dict[int, str]:
+    found: dict[int, str] = {}
     if header.index_in_series is not None:
         found[1] = header.index_in_series
     found[2] = timestamp(now)
