@@ -6,47 +6,15 @@ from pathlib import Path
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.instances import TAGS, new_instance, public, terms
 
 from orthanc_fast.index.index import Index
-from orthanc_fast.index.records import NewInstance
 from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.index.view import View
-from orthanc_fast.model import Attachment, Level
+from orthanc_fast.model import Level
 
-NAMES = "abc"
-PATIENT_ID, STUDY_UID, SERIES_UID, SOP_UID = 0x00100020, 0x0020000D, 0x0020000E, 0x00080018
-TAGS = (PATIENT_ID, STUDY_UID, SERIES_UID, SOP_UID)
-
-
-def public(path: str) -> bytes:
-    return path.encode().rjust(20, b"\0")
-
-
-def terms(level: Level, tags: dict[int, str]) -> list[tuple[int, str]]:
-    return list(tags.items())
-
-
-def new_instance(path: str, size: int, content: bytes, now: int, overwrite: str) -> NewInstance:
-    """`path` has one letter per level: "abca" is instance a of series c of study b of patient a."""
-    publics = tuple(public(path[: level + 1]) for level in Level)
-    tags = tuple({TAGS[level]: path[: level + 1]} for level in Level)
-    attachment = Attachment(
-        uuid=f"{path}-{now}-{size}",
-        size=size,
-        stored_size=size // 2,
-        compressed=False,
-        digest=content,
-    )
-    return NewInstance(
-        publics=publics,
-        tags=tags,
-        metadata=({}, {}, {3: ""}, {2: str(now)}),
-        signatures=("p", "s", "e", "i"),
-        attachments={1: attachment},
-        image=b"image",
-        received=now,
-        overwrite=overwrite,
-    )
+LETTERS = "abc"
+LETTERS = "abc"
 
 
 class IndexMachine(RuleBasedStateMachine):
@@ -91,7 +59,7 @@ class IndexMachine(RuleBasedStateMachine):
                 self.last[path[:length]] = self.clock
 
     @rule(
-        path=st.text(alphabet=NAMES, min_size=4, max_size=4),
+        path=st.text(alphabet=LETTERS, min_size=4, max_size=4),
         size=st.integers(0, 1000),
         content=st.sampled_from([b"x" * 16, b"y" * 16]),
         overwrite=st.sampled_from(["Never", "Always", "IfChanged"]),
@@ -125,7 +93,7 @@ class IndexMachine(RuleBasedStateMachine):
             self.recycling.remove(path[0])
         self.recycling.append(path[0])
 
-    @rule(path=st.text(alphabet=NAMES, min_size=1, max_size=4))
+    @rule(path=st.text(alphabet=LETTERS, min_size=1, max_size=4))
     def delete(self, path: str) -> None:
         level = Level(len(path) - 1)
         outcome = self.index.write(lambda txn: txn.delete(level, public(path), self.clock))

@@ -1,0 +1,190 @@
+"""Group commit: threads, failures, several processes."""
+
+import multiprocessing
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from support.instances import new_instance, terms
+
+from orthanc_fast.errors import FullStorage
+from orthanc_fast.index.index import Index
+from orthanc_fast.index.records import Outcome
+from orthanc_fast.index.transaction import Transaction
+from orthanc_fast.index.writer import Write, Writer
+from orthanc_fast.model import Level
+
+MAP_SIZE = 1 << 26
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    opened = Index(tmp_path, terms, MAP_SIZE)
+    yield opened
+    opened.close()
+
+
+class Store(Write[Outcome]):
+    """Notes in which order its methods are called."""
+
+    def __init__(self, path: str, fail_in: str = "") -> None:
+        self.path = path
+        self.fail_in = fail_in
+        self.calls: list[str] = []
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if name == self.fail_in:
+            raise ValueError(f"failed in {name}")
+
+    def prepare(self) -> None:
+        self._called("prepare")
+
+    def settle(self) -> None:
+        self._called("settle")
+
+    def apply(self, transaction: Transaction) -> Outcome:
+        outcome = transaction.store_instance(new_instance(self.path))
+        self._called("apply")
+        return outcome
+
+    def finish(self, result: Outcome) -> str:
+        self._called("finish")
+        return self.path
+
+    def abandon(self) -> None:
+        self.calls.append("abandon")
+
+
+class Gate(Write[None]):
+    """Holds the writer's thread inside a commit until it is opened, so that a group forms."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+
+    def apply(self, transaction: Transaction) -> None:
+        self.entered.set()
+        assert self.open.wait(10)
+
+
+def submit_as_group(index: Index, writes: list[Store]) -> list["Future[str]"]:
+    writer = Writer(index)
+    gate = Gate()
+    writer.submit(gate, Future())
+    assert gate.entered.wait(10)
+    promises: list[Future[str]] = [Future() for _ in writes]
+    for write, promise in zip(writes, promises, strict=True):
+        writer.submit(write, promise)
+    gate.open.set()
+    writer.stop()
+    return promises
+
+
+def test_order_of_the_steps(index: Index) -> None:
+    write = Store("aaaa")
+    (promise,) = submit_as_group(index, [write])
+    assert promise.result(0) == "aaaa"
+    assert write.calls == ["prepare", "settle", "apply", "finish"]
+
+
+@pytest.mark.parametrize("step", ["prepare", "settle", "apply"])
+def test_a_failing_write_fails_alone(index: Index, step: str) -> None:
+    good, bad, other = Store("aaaa"), Store("abaa", step), Store("acaa")
+    promises = submit_as_group(index, [good, bad, other])
+    assert promises[0].result(0) == "aaaa"
+    assert promises[2].result(0) == "acaa"
+    assert isinstance(promises[1].exception(0), ValueError)
+    assert bad.calls[-1] == "abandon"
+    assert "finish" not in bad.calls
+    with index.view() as view:
+        assert view.totals().resources[Level.STUDY] == 2
+
+
+def test_a_write_that_cannot_finish_is_durable_but_reported(index: Index) -> None:
+    (promise,) = submit_as_group(index, [Store("aaaa", "finish")])
+    assert isinstance(promise.exception(0), ValueError)
+    with index.view() as view:
+        assert view.totals().resources[Level.INSTANCE] == 1
+
+
+def test_the_owner_of_the_promises_is_woken_once_for_a_group(index: Index) -> None:
+    woken: list[int] = []
+
+    def wake(resolve: object) -> None:
+        woken.append(1)
+        resolve()  # type: ignore[operator]
+
+    writer = Writer(index, wake)
+    gate = Gate()
+    writer.submit(gate, Future())
+    assert gate.entered.wait(10)
+    promises: list[Future[str]] = [Future() for _ in range(10)]
+    for number, promise in enumerate(promises):
+        writer.submit(Store(f"aa{number}a"), promise)
+    gate.open.set()
+    writer.stop()
+    assert all(promise.result(0) for promise in promises)
+    assert len(woken) == 2, "one for the gate, one for the ten"
+
+
+def test_cancelled_promises_are_left_alone(index: Index) -> None:
+    writer = Writer(index)
+    promise: Future[str] = Future()
+    assert promise.cancel()
+    writer.submit(Store("aaaa"), promise)
+    writer.stop()
+    with index.view() as view:
+        assert view.totals().resources[Level.INSTANCE] == 1
+
+
+def test_a_full_map_is_reported_and_harms_nothing(tmp_path: Path) -> None:
+    index = Index(tmp_path, terms, 1 << 18)
+    stored = 0
+    with pytest.raises(FullStorage, match="IndexMapSizeGB"):
+        for number in range(100_000):
+            path = f"{number:05}"
+            index.write(lambda txn, path=path: txn.store_instance(new_instance("aaa" + path)))
+            stored += 1
+    index.close()
+    reopened = Index(tmp_path, terms, 1 << 24)
+    with reopened.view() as view:
+        assert view.totals().resources[Level.INSTANCE] == stored
+        assert len(view.listing(Level.INSTANCE)) == stored
+    reopened.write(lambda txn: txn.store_instance(new_instance("aaamore")))
+    reopened.close()
+
+
+def store_many(folder: Path, letter: str, count: int) -> None:
+    index = Index(folder, terms, MAP_SIZE)
+    for number in range(count):
+        # All processes share the patient and the study; each has a series of its own.
+        path = f"aa{letter}{number:03}"
+        index.write(lambda txn, path=path: txn.store_instance(new_instance(path)))
+        if number % 3 == 0:
+            public = new_instance(path).publics[Level.INSTANCE]
+            index.write(lambda txn, public=public: txn.delete(Level.INSTANCE, public, 1))
+    index.close()
+
+
+def test_counters_do_not_drift_between_processes(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    workers = [spawn.Process(target=store_many, args=(tmp_path, x, 30)) for x in "xyz"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    index = Index(tmp_path, terms, MAP_SIZE)
+    with index.view() as view:
+        totals = view.totals()
+        assert totals.resources == [1, 1, 3, 60]
+        patient = view.resource(Level.PATIENT, new_instance("aaaa").publics[0])
+        assert patient is not None
+        assert patient.counts == [1, 3, 60]
+        assert patient.uncompressed_size == totals.uncompressed_size == 60 * 100
+        sequences = [sequence for sequence, _ in view.changes(limit=10_000).changes]
+        assert sequences == sorted(set(sequences))
+    index.close()
