@@ -1,0 +1,312 @@
+# cython: language_level=3
+"""One pass over an encoded DICOM file: where the data set begins, wanted values, where the pixel data lie.
+
+Refuses whatever Orthanc refuses (reference chapter 2, section 9): every sequence is walked, every length is held
+against the buffer. Pixel data are skipped by their length and never touched.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.unicode cimport PyUnicode_DecodeASCII
+from libc.string cimport memcmp
+
+from element cimport *
+
+
+class ScanError(ValueError):
+    """The bytes are not a DICOM file that this reader takes; the text says why."""
+
+
+cdef struct Wanted:
+    unsigned int tag
+    unsigned int vr
+
+
+cdef int skip_sequence(const unsigned char* buf, Py_ssize_t size, Py_ssize_t* pos, Py_ssize_t length,
+                       bint explicit, bint big, int depth, bint* odd) noexcept nogil:
+    # Walks the items of a sequence that begins at `pos`, and all that is nested in them.
+    cdef Py_ssize_t end = size if length == -1 else pos[0] + length
+    cdef Py_ssize_t item_end
+    cdef unsigned int tag, item_length
+    cdef int status
+    if depth > MAX_DEPTH:
+        return TOO_DEEP
+    while True:
+        if length != -1 and pos[0] == end:
+            return OK
+        if end - pos[0] < 8:
+            return TRUNCATED
+        tag = tag_at(buf + pos[0], big)
+        item_length = u32(buf + pos[0] + 4, big)
+        pos[0] += 8
+        if tag == <unsigned int>SEQUENCE_END:
+            if length != -1 and pos[0] != end:
+                return BAD_STRUCTURE
+            return OK
+        if tag != <unsigned int>ITEM:
+            return BAD_STRUCTURE
+        if item_length == 0xFFFFFFFFu:
+            status = skip_item(buf, end, pos, explicit, big, depth, True, odd)
+        else:
+            item_end = pos[0] + item_length
+            if item_end > end:
+                return TRUNCATED
+            status = skip_item(buf, item_end, pos, explicit, big, depth, False, odd)
+        if status != OK:
+            return status
+
+
+cdef int skip_item(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, bint explicit, bint big,
+                   int depth, bint delimited, bint* odd) noexcept nogil:
+    cdef Element e
+    cdef int status
+    while True:
+        status = read_element(buf, end, pos[0], explicit, big, &e)
+        if status == AT_END:
+            return TRUNCATED if delimited else OK
+        if status != OK:
+            return status
+        pos[0] = e.value
+        if (e.tag >> 16) == 0xFFFE:
+            if e.tag == <unsigned int>ITEM_END and delimited:
+                return OK
+            return BAD_STRUCTURE
+        status = skip_value(buf, end, pos, &e, explicit, big, depth, odd)
+        if status != OK:
+            return status
+
+
+cdef int skip_value(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, Element* e, bint explicit,
+                    bint big, int depth, bint* odd) noexcept nogil:
+    # From the beginning of a value behind its end.
+    if e.odd_vr or (e.vr == VR_UN and e.length == -1):
+        odd[0] = True
+    if holds_items(e, explicit):
+        return skip_sequence(buf, end, pos, e.length, items_explicit(e, explicit), items_big(e, big),
+                             depth + 1, odd)
+    if e.length == -1:
+        return skip_fragments(buf, end, pos, big)
+    pos[0] = e.value + e.length
+    return OK
+
+
+cdef int find(const Wanted* table, Py_ssize_t count, unsigned int tag) noexcept nogil:
+    cdef Py_ssize_t low = 0, high = count, middle
+    while low < high:
+        middle = (low + high) >> 1
+        if table[middle].tag < tag:
+            low = middle + 1
+        else:
+            high = middle
+    return <int>low if low < count and table[low].tag == tag else -1
+
+
+cdef bint is_text(unsigned int vr) noexcept nogil:
+    cdef int a = vr >> 8, b = vr & 0xFF
+    if a == 65:
+        return b != 84           # AE AS, not AT
+    if a == 67 or a == 73 or a == 76 or a == 80 or a == 84:
+        return True              # CS IS LO LT PN TM
+    if a == 68:
+        return True              # DA DS DT
+    if a == 83:
+        return b == 72 or b == 84    # SH ST
+    if a == 85:
+        return b in (67, 73, 82, 84)  # UC UI UR UT
+    return False
+
+
+cdef object value_of(const unsigned char* p, Py_ssize_t length, unsigned int vr, bint big):
+    """A text VR in pure ASCII: str, trimmed. One number of 16 or 32 bits: int. Anything else: (vr, bytes)."""
+    cdef Py_ssize_t i, end
+    if is_text(vr):
+        end = length
+        for i in range(length):
+            if p[i] == 0:
+                end = i
+                break
+            # What a character set may read otherwise than ASCII does is left to the decoder.
+            if p[i] >= 126 or p[i] < 32 or (p[i] == 92 and vr in (VR_ST, VR_LT, VR_UT)):
+                return vr, PyBytes_FromStringAndSize(<const char*>p, length)
+        while end > 0 and p[end - 1] == 32:
+            end -= 1
+        return PyUnicode_DecodeASCII(<const char*>p, end, NULL)
+    if length == 2 and vr == ((85 << 8) | 83):          # US
+        return u16(p, big)
+    if length == 2 and vr == ((83 << 8) | 83):          # SS
+        return <short>u16(p, big)
+    return vr, PyBytes_FromStringAndSize(<const char*>p, length)
+
+
+cdef raise_for(int status, Py_ssize_t pos):
+    if status == TRUNCATED:
+        raise ScanError(f"the data end inside the element at byte {pos}")
+    if status == BAD_VR:
+        raise ScanError(f"Unsupported value representation encountered at byte {pos}")
+    if status == TOO_DEEP:
+        raise ScanError("Too many levels of nested Sequences (max 64)")
+    raise ScanError(f"an element stands where it cannot at byte {pos}")
+
+
+def scan(data, Py_ssize_t start, bint explicit, bint big, bytes table):
+    """Walks the data set that begins at byte `start` to the very end of `data`.
+
+    `table` holds the wanted root elements: records of two native 32-bit numbers (tag, VR to assume in
+    implicit VR), sorted by tag. Returns (values, pixel, odd): `values` maps tags to str (ASCII text,
+    trimmed), int (one US or SS) or (VR as number, raw bytes); `pixel` is (tag, start, value offset,
+    length or -1, VR as number) of the root pixel data, or None; `odd` tells of unknown VRs or of UN
+    with undefined length before the pixel data. Raises ScanError.
+    """
+    cdef Py_buffer view
+    cdef const Wanted* wanted = <const Wanted*><const char*>table
+    cdef Py_ssize_t count = len(table) // sizeof(Wanted)
+    cdef dict values = {}
+    cdef object pixel = None
+    cdef bint odd = False
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        pixel = walk(<const unsigned char*>view.buf, view.len, start, explicit, big, wanted, count, values, &odd)
+    finally:
+        PyBuffer_Release(&view)
+    return values, pixel, odd
+
+
+cdef object walk(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos, bint explicit, bint big,
+                 const Wanted* wanted, Py_ssize_t count, dict values, bint* odd):
+    cdef Element e
+    cdef int status, hit
+    cdef unsigned int vr, group
+    cdef object pixel = None
+    cdef bint later_odd = False
+    cdef bint* flag = odd
+    while True:
+        status = read_element(buf, size, pos, explicit, big, &e)
+        if status == AT_END:
+            return pixel
+        if status != OK:
+            raise_for(status, pos)
+        group = e.tag >> 16
+        # Group 0 belongs to messages, 2 to the meta header, FFFE to sequences: padding and rubbish look like these.
+        if group == 0 or group == 2 or group == 0xFFFE or e.tag == 0xFFFFFFFFu:
+            raise_for(BAD_STRUCTURE, pos)
+        hit = find(wanted, count, e.tag)
+        if hit >= 0 and e.length >= 0 and e.tag not in values:
+            vr = e.vr
+            if vr == VR_NONE or vr == VR_UN:
+                vr = wanted[hit].vr
+            if vr == VR_SQ:
+                values[e.tag] = (vr, PyBytes_FromStringAndSize(<const char*>buf + e.start, e.value + e.length - e.start))
+            else:
+                values[e.tag] = value_of(buf + e.value, e.length, vr, big)
+        pos = e.value
+        if group == 0x7FE0 and (e.tag & 0xFFFF) in (0x08, 0x09, 0x10) and pixel is None:
+            pixel = (e.tag, e.start, e.value, e.length, e.vr)
+            flag = &later_odd
+        status = skip_value(buf, size, &pos, &e, explicit, big, 0, flag)
+        if status != OK:
+            raise_for(status, e.start)
+        if hit >= 0 and e.length == -1 and e.vr != VR_UN and e.tag != <unsigned int>PIXEL_DATA and e.tag not in values:
+            values[e.tag] = (VR_SQ, PyBytes_FromStringAndSize(<const char*>buf + e.start, pos - e.start))
+
+
+def meta_header(data, Py_ssize_t start):
+    """Walks group 0002, which begins at `start`, always explicit VR little endian.
+
+    Returns (elements, end): a list of (tag, VR as number, raw value) and the byte where the data set
+    begins. Stops without complaint where something else than group 0002 begins. Raises ScanError.
+    """
+    cdef Py_buffer view
+    cdef Element e
+    cdef int status
+    cdef Py_ssize_t pos = start
+    cdef const unsigned char* buf
+    cdef list found = []
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        buf = <const unsigned char*>view.buf
+        while view.len - pos >= 8 and u16(buf + pos, False) == 2:
+            status = read_element(buf, view.len, pos, True, False, &e)
+            if status != OK:
+                raise_for(status, pos)
+            if e.length < 0:
+                raise_for(BAD_STRUCTURE, pos)
+            found.append((e.tag, e.vr, PyBytes_FromStringAndSize(<const char*>buf + e.value, e.length)))
+            pos = e.value + e.length
+    finally:
+        PyBuffer_Release(&view)
+    return found, pos
+
+
+def elements(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big):
+    """The elements of one data set or item that lies between `start` and `end`.
+
+    Returns a list of (tag, VR as number, start, value offset, length or -1, offset behind the
+    element); an item delimiter ends the walk. Raises ScanError.
+    """
+    cdef Py_buffer view
+    cdef Element e
+    cdef int status
+    cdef Py_ssize_t pos = start
+    cdef bint odd = False
+    cdef list found = []
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        if end > view.len or start < 0 or start > end:
+            raise ScanError("the range is not inside the data")
+        while True:
+            status = read_element(<const unsigned char*>view.buf, end, pos, explicit, big, &e)
+            if status == AT_END or (status == OK and e.tag == <unsigned int>ITEM_END):
+                break
+            if status != OK:
+                raise_for(status, pos)
+            pos = e.value
+            status = skip_value(<const unsigned char*>view.buf, end, &pos, &e, explicit, big, 0, &odd)
+            if status != OK:
+                raise_for(status, e.start)
+            found.append((e.tag, e.vr, e.start, e.value, e.length, pos))
+    finally:
+        PyBuffer_Release(&view)
+    return found
+
+
+def items(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big, bint fragments=False):
+    """The items of a sequence, or the fragments of encapsulated pixel data, that lie from `start` on.
+
+    Returns a list of (first byte, byte behind the last one) of the contents. Raises ScanError.
+    """
+    cdef Py_buffer view
+    cdef const unsigned char* buf
+    cdef Py_ssize_t pos = start, inner
+    cdef unsigned int tag, length
+    cdef int status
+    cdef bint odd = False
+    cdef list found = []
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        buf = <const unsigned char*>view.buf
+        if end > view.len or start < 0:
+            raise ScanError("the range is not inside the data")
+        while end - pos >= 8:
+            tag = tag_at(buf + pos, big)
+            length = u32(buf + pos + 4, big)
+            pos += 8
+            if tag == <unsigned int>SEQUENCE_END:
+                break
+            if tag != <unsigned int>ITEM:
+                raise_for(BAD_STRUCTURE, pos - 8)
+            if length == 0xFFFFFFFFu:
+                if fragments:
+                    raise_for(BAD_STRUCTURE, pos - 8)
+                inner = pos
+                status = skip_item(buf, end, &pos, explicit, big, 0, True, &odd)
+                if status != OK:
+                    raise_for(status, inner)
+                found.append((inner, pos - 8))
+            else:
+                if <Py_ssize_t>length > end - pos:
+                    raise_for(TRUNCATED, pos)
+                found.append((pos, pos + length))
+                pos += length
+    finally:
+        PyBuffer_Release(&view)
+    return found

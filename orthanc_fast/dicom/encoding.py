@@ -1,0 +1,139 @@
+"""Where the data set of a DICOM file begins and how it is encoded. Source: reference chapter 2,
+section 9."""
+
+import mmap
+import zlib
+
+import msgspec
+
+from orthanc_fast._ext.scan import ScanError, meta_header
+from orthanc_fast.errors import BadFileFormat
+
+Buffer = bytes | bytearray | memoryview | mmap.mmap
+
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+
+_SHORT_VRS = frozenset(
+    b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US OB OD OF OL OV OW SQ SV UC UN "
+    b"UR UT UV".split()
+)
+
+KNOWN_SYNTAXES = frozenset(
+    {IMPLICIT_LITTLE, EXPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG}
+    | {f"1.2.840.10008.1.2.4.{n}" for n in (*range(50, 67), 70, 80, 81, *range(90, 96))}
+    | {f"1.2.840.10008.1.2.4.{n}" for n in (*range(100, 109), *range(110, 113), 201, 202, 203)}
+    | {"1.2.840.10008.1.2.5", "1.2.840.10008.1.2.6.1", "1.2.840.10008.1.2.6.2"}
+)
+
+# A deflated file may grow to this; whoever needs more sends it uncompressed.
+MAX_INFLATED = 1 << 30
+_STEP = 1 << 20
+
+
+class Encoding(msgspec.Struct, frozen=True, gc=False):
+    """How to read a file. `data` is the file itself, or its inflated form for a deflated one.
+
+    `syntax` is the UID of the meta header, None without one; `strict` tells of a regular Part 10
+    header (preamble, group length first and right), which PixelDataOffset asks for.
+    """
+
+    data: Buffer
+    start: int
+    explicit: bool
+    big: bool
+    meta: list[tuple[int, int, bytes]]
+    syntax: str | None
+    strict: bool
+    inflated: bool = False
+
+    @property
+    def known_syntax(self) -> str | None:
+        """The transfer syntax as metadata: what the header says if anybody knows it, the encoding
+        found where there is no usable header."""
+        if self.syntax:
+            return self.syntax if self.syntax in KNOWN_SYNTAXES else None
+        if self.syntax is None:
+            return (
+                EXPLICIT_BIG
+                if self.big
+                else (EXPLICIT_LITTLE if self.explicit else IMPLICIT_LITTLE)
+            )
+        return None
+
+
+def open_encoding(data: Buffer) -> Encoding:
+    """Raises ScanError if there is no data set that could be read."""
+    size = len(data)
+    preamble = size >= 132 and bytes(data[128:132]) == b"DICM"
+    start = 132 if preamble else 0
+    if bytes(data[0:4]) == b"DICM":
+        raise ScanError("the preamble is missing before DICM")
+    if not preamble and bytes(data[0:2]) != b"\x02\x00":
+        explicit, big = guess(data, 0)
+        return Encoding(data, 0, explicit, big, [], None, False)
+    meta, end = meta_header(data, start)
+    syntax = _transfer_syntax(meta)
+    if preamble and not meta and not guess(data, start)[0]:
+        raise ScanError("Unsupported value representation encountered after the preamble")
+    if syntax == DEFLATED:
+        inflated = _inflate(data, end)
+        return Encoding(inflated, end, True, False, meta, syntax, False, True)
+    strict = preamble and _is_strict(meta, end)
+    if syntax == IMPLICIT_LITTLE:
+        return Encoding(data, end, False, False, meta, syntax, strict)
+    if syntax == EXPLICIT_BIG:
+        return Encoding(data, end, True, True, meta, syntax, strict)
+    if syntax in KNOWN_SYNTAXES:
+        return Encoding(data, end, True, False, meta, syntax, strict)
+    explicit, big = guess(data, end)
+    return Encoding(data, end, explicit, big, meta, syntax, False)
+
+
+def guess(data: Buffer, start: int) -> tuple[bool, bool]:
+    """(explicit VR, big endian) of the data set at `start`, from its first element."""
+    head = bytes(data[start : start + 8])
+    if len(head) < 8:
+        return False, False
+    if head[4:6] in _SHORT_VRS:
+        little, big = head[0] | head[1] << 8, head[0] << 8 | head[1]
+        return True, big < little
+    return False, False
+
+
+def _transfer_syntax(meta: list[tuple[int, int, bytes]]) -> str | None:
+    for tag, _, raw in meta:
+        if tag == 0x00020010:
+            return raw.split(b"\0")[0].decode("latin-1").strip()
+    return None
+
+
+def _is_strict(meta: list[tuple[int, int, bytes]], end: int) -> bool:
+    if not meta or meta[0][0] != 0x00020000 or len(meta[0][2]) != 4:
+        return False
+    return int.from_bytes(meta[0][2], "little") == end - 132 - 12
+
+
+def _inflate(data: Buffer, start: int) -> bytes:
+    """The file with its deflated data set inflated; bounded by MAX_INFLATED."""
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    parts = [bytes(data[:start])]
+    pending = bytes(data[start:])
+    size = 0
+    try:
+        while not stream.eof:
+            part = stream.decompress(pending, _STEP)
+            pending = stream.unconsumed_tail
+            if not part and not pending:
+                raise ScanError("the deflated data set is truncated")
+            size += len(part)
+            if size > MAX_INFLATED:
+                raise BadFileFormat(f"the deflated data set exceeds {MAX_INFLATED >> 20} MB")
+            parts.append(part)
+    except zlib.error as error:
+        raise ScanError(f"the data set cannot be inflated: {error}") from error
+    if len(stream.unused_data) > 1:  # PS3.5 A.5: a null byte may pad the stream to an even length
+        raise ScanError("bytes follow the deflated data set")
+    return b"".join(parts)

@@ -1,0 +1,152 @@
+"""The main DICOM tags of each level: what the index stores of a file. Source: reference chapter
+1, section 5."""
+
+from array import array
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from orthanc_fast.dicom.dictionary import Dictionary, tag_text
+from orthanc_fast.errors import ParameterOutOfRange
+from orthanc_fast.model import Level
+
+DEFAULTS: Mapping[Level, tuple[int, ...]] = MappingProxyType(
+    {
+        Level.PATIENT: (0x00100010, 0x00100020, 0x00100030, 0x00100040, 0x00101000),
+        Level.STUDY: (
+            0x00080020,
+            0x00080030,
+            0x00080050,
+            0x00080080,
+            0x00080090,
+            0x00080201,
+            0x00081030,
+            0x0020000D,
+            0x00200010,
+            0x00321032,
+            0x00321060,
+        ),
+        Level.SERIES: (
+            0x00080021,
+            0x00080031,
+            0x00080060,
+            0x00080070,
+            0x00080201,
+            0x00081010,
+            0x0008103E,
+            0x00081070,
+            0x00180010,
+            0x00180015,
+            0x00180024,
+            0x00181030,
+            0x00181090,
+            0x00181400,
+            0x0020000E,
+            0x00200011,
+            0x00200037,
+            0x00200105,
+            0x00201002,
+            0x00400244,
+            0x00400245,
+            0x00400254,
+            0x00400275,
+            0x00540081,
+            0x00540101,
+            0x00541000,
+        ),
+        Level.INSTANCE: (
+            0x00080012,
+            0x00080013,
+            0x00080018,
+            0x00200012,
+            0x00200013,
+            0x00200032,
+            0x00200037,
+            0x00200100,
+            0x00204000,
+            0x00280008,
+            0x00541330,
+        ),
+    }
+)
+
+# What `PixelLayout` and the metadata need besides the main tags.
+ATTRIBUTES = (
+    0x00080005,  # SpecificCharacterSet
+    0x00080016,  # SOPClassUID
+    0x00280002,  # SamplesPerPixel
+    0x00280004,  # PhotometricInterpretation
+    0x00280006,  # PlanarConfiguration
+    0x00280010,  # Rows
+    0x00280011,  # Columns
+    0x00280100,  # BitsAllocated
+    0x00280101,  # BitsStored
+    0x00280102,  # HighBit
+    0x00280103,  # PixelRepresentation
+    0x00281050,  # WindowCenter
+    0x00281051,  # WindowWidth
+    0x00281052,  # RescaleIntercept
+    0x00281053,  # RescaleSlope
+)
+
+# Below Orthanc's names of levels, as ExtraMainDicomTags spells them.
+LEVEL_NAMES = {
+    "patient": Level.PATIENT,
+    "patients": Level.PATIENT,
+    "study": Level.STUDY,
+    "studies": Level.STUDY,
+    "series": Level.SERIES,
+    "instance": Level.INSTANCE,
+    "instances": Level.INSTANCE,
+    "image": Level.INSTANCE,
+    "images": Level.INSTANCE,
+}
+
+
+def level_named(text: str) -> Level:
+    """The level of a name, whatever its case. Raises ParameterOutOfRange."""
+    found = LEVEL_NAMES.get(text.lower())
+    if found is None:
+        raise ParameterOutOfRange(f"Unknown level of the DICOM hierarchy: {text!r}")
+    return found
+
+
+class MainTags:
+    """The main tags in force: the default lists and what ExtraMainDicomTags adds to them.
+
+    `levels` maps each level to its tags; `signatures` are the four texts that resources remember;
+    `table` is what the scanner searches: (tag, VR) pairs of native 32-bit numbers.
+    """
+
+    def __init__(
+        self, dictionary: Dictionary, extra: Mapping[str, list[str]] | None = None
+    ) -> None:
+        levels = {level: list(tags) for level, tags in DEFAULTS.items()}
+        for name, texts in (extra or {}).items():
+            level = level_named(name)
+            for text in texts:
+                tag = dictionary.parse(text)
+                if tag not in levels[level]:
+                    levels[level].append(tag)
+        self.levels = {level: frozenset(tags) for level, tags in levels.items()}
+        self.signatures: tuple[str, str, str, str] = (
+            _signature(levels[Level.PATIENT]),
+            _signature(levels[Level.STUDY]),
+            _signature(levels[Level.SERIES]),
+            _signature(levels[Level.INSTANCE]),
+        )
+        self.ordered: tuple[tuple[int, ...], ...] = tuple(
+            tuple(sorted(levels[level])) for level in Level
+        )
+        self.table = _table(dictionary, {tag for tags in levels.values() for tag in tags})
+
+
+def _signature(tags: list[int]) -> str:
+    return ";".join(sorted(tag_text(tag) for tag in tags))
+
+
+def _table(dictionary: Dictionary, tags: set[int]) -> bytes:
+    rows = array("I")
+    for tag in sorted(tags | set(ATTRIBUTES)):
+        vr = dictionary.vr(tag)
+        rows.extend((tag, ord(vr[0]) << 8 | ord(vr[1])))
+    return rows.tobytes()

@@ -1,0 +1,241 @@
+"""The DICOM reader: from the bytes of a file to what the index wants to know, in one compiled pass.
+
+Source: reference chapter 2, sections 1.4, 2 and 9; chapter 1, sections 2.4, 4.3 and 5.
+"""
+
+from orthanc_fast._ext.scan import ScanError, scan
+from orthanc_fast._ext.tagjson import sequence_json, value_text
+from orthanc_fast.dicom.charset import Charset, charset_of, decode
+from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.encoding import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    Buffer,
+    Encoding,
+    open_encoding,
+)
+from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.errors import BadFileFormat, BadParameterType, InexistentTag
+from orthanc_fast.model import Header, Level, PixelLayout
+
+MAX_VALUE = 256  # bytes of UTF-8: what a main tag or an identifier may have
+
+_CHARACTER_SET = 0x00080005
+_SOP_CLASS = 0x00080016
+_PATIENT_ID = 0x00100020
+_STUDY_UID = 0x0020000D
+_SERIES_UID = 0x0020000E
+_SOP_UID = 0x00080018
+_INSTANCE_NUMBER = 0x00200013
+_IMAGE_INDEX = 0x00541330
+_BITS_ALLOCATED = 0x00280100
+
+_NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG})
+_OW = ord("O") << 8 | ord("W")
+_OB = ord("O") << 8 | ord("B")
+_SQ = ord("S") << 8 | ord("Q")
+
+Value = str | int | tuple[int, bytes]
+
+
+def read_header(
+    data: Buffer, tags: MainTags, dictionary: Dictionary, default_encoding: str = "Latin1"
+) -> Header:
+    """Reads one DICOM file: identifiers, main tags per level, character set, syntax, frame map.
+
+    Raises BadFileFormat for what is no DICOM file, InexistentTag where a UID is absent,
+    BadParameterType where an identifier is longer than 256 bytes.
+    """
+    try:
+        encoding = open_encoding(data)
+        values, pixel, odd = scan(
+            encoding.data, encoding.start, encoding.explicit, encoding.big, tags.table
+        )
+        _check_pixel_data(encoding, pixel)
+    except ScanError as error:
+        raise BadFileFormat(
+            f"Cannot parse an invalid DICOM file (size: {len(data)} bytes): {error}"
+        ) from error
+    return _Reading(encoding, values, pixel, odd, tags, dictionary, default_encoding).header()
+
+
+def _check_pixel_data(encoding: Encoding, pixel: tuple[int, int, int, int, int] | None) -> None:
+    """A file that announces a compressed syntax must not hold native pixel data."""
+    if pixel is None or encoding.syntax is None or pixel[0] != 0x7FE00010:
+        return
+    known = encoding.known_syntax
+    if known is None or known in _NATIVE or encoding.inflated:
+        return
+    if pixel[3] > 0:
+        raise ScanError(f"native pixel data under the transfer syntax {encoding.syntax}")
+
+
+class _Reading:
+    """The values of one file on their way into a Header."""
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        values: dict[int, Value],
+        pixel: tuple[int, int, int, int, int] | None,
+        odd: bool,
+        tags: MainTags,
+        dictionary: Dictionary,
+        default_encoding: str,
+    ) -> None:
+        self._encoding = encoding
+        self._values = values
+        self._pixel = pixel
+        self._odd = odd
+        self._tags = tags
+        self._dictionary = dictionary
+        self._charset = self._read_charset(default_encoding)
+
+    def _read_charset(self, default: str) -> Charset:
+        value = self._values.get(_CHARACTER_SET)
+        if value is None or isinstance(value, int):
+            return Charset(default)
+        raw = value.encode("ascii") if isinstance(value, str) else value[1]
+        return charset_of(raw, default)
+
+    def header(self) -> Header:
+        patient_id = self._text(_PATIENT_ID) or ""
+        study, series, sop = (self._text(tag) for tag in (_STUDY_UID, _SERIES_UID, _SOP_UID))
+        if study is None or series is None or sop is None:
+            raise InexistentTag(
+                "the file lacks StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID"
+            )
+        if not study or not series or not sop:
+            raise BadFileFormat("missing StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID")
+        for text in (patient_id, study, series, sop):
+            if len(text) > 64 and len(text.encode()) > MAX_VALUE:
+                raise BadParameterType(f"an identifier is longer than {MAX_VALUE} bytes")
+        index = self._text(_INSTANCE_NUMBER)
+        if index is None:
+            index = self._text(_IMAGE_INDEX)
+        ordered = self._tags.ordered
+        return Header(
+            patient_id=patient_id,
+            study_uid=study,
+            series_uid=series,
+            sop_uid=sop,
+            sop_class=self._text(_SOP_CLASS) or None,
+            transfer_syntax=self._encoding.known_syntax,
+            encoding=self._charset.name,
+            main_tags=(
+                self._level(ordered[Level.PATIENT]),
+                self._level(ordered[Level.STUDY]),
+                self._level(ordered[Level.SERIES]),
+                self._level(ordered[Level.INSTANCE]),
+            ),
+            main_sequences=(
+                self._sequences(ordered[Level.PATIENT]),
+                self._sequences(ordered[Level.STUDY]),
+                self._sequences(ordered[Level.SERIES]),
+                self._sequences(ordered[Level.INSTANCE]),
+            ),
+            index_in_series=None if index is None else index.strip(),
+            pixels=self._layout(),
+            pixel_data_offset=self._offset(),
+            pixel_data_vr=self._deviating_vr(),
+        )
+
+    def _text(self, tag: int) -> str | None:
+        """The value as text, None if the tag is absent."""
+        value = self._values.get(tag)
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, int):
+            return str(value)
+        vr, raw = value
+        if vr == _SQ:
+            return None
+        numbers = value_text(raw, vr, self._encoding.big)
+        if numbers is not None:
+            return numbers
+        name = f"{vr >> 8:c}{vr & 255:c}"
+        text = decode(raw.split(b"\0")[0], self._charset, name)
+        return text.rstrip(" ")
+
+    def _level(self, tags: tuple[int, ...]) -> dict[int, str]:
+        found: dict[int, str] = {}
+        values = self._values
+        for tag in tags:
+            value = values.get(tag)
+            if value is None:
+                continue
+            text = value if isinstance(value, str) else self._text(tag)
+            if text is not None and (len(text) <= 64 or len(text.encode()) <= MAX_VALUE):
+                found[tag] = text
+        return found
+
+    def _sequences(self, tags: tuple[int, ...]) -> dict[int, bytes]:
+        found: dict[int, bytes] = {}
+        for tag in tags:
+            value = self._values.get(tag)
+            if isinstance(value, tuple) and value[0] == _SQ:
+                found[tag] = sequence_json(
+                    value[1],
+                    self._encoding.explicit,
+                    self._encoding.big,
+                    self._dictionary,
+                    self._charset,
+                    decode,
+                )
+        return found
+
+    def _layout(self) -> PixelLayout | None:
+        if self._pixel is None:
+            return None
+        element, start, offset, length, vr = self._pixel
+        return PixelLayout(
+            element_offset=start,
+            value_offset=offset,
+            value_length=None if length < 0 else length,
+            vr=f"{vr >> 8:c}{vr & 255:c}" if vr else "OW",
+            element=element,
+            rows=self._number(0x00280010),
+            columns=self._number(0x00280011),
+            samples_per_pixel=self._number(0x00280002),
+            bits_allocated=self._number(_BITS_ALLOCATED),
+            bits_stored=self._number(0x00280101),
+            high_bit=self._number(0x00280102),
+            pixel_representation=self._number(0x00280103),
+            planar_configuration=self._number(0x00280006),
+            photometric_interpretation=self._text(0x00280004),
+            number_of_frames=self._text(0x00280008),
+            rescale_slope=self._text(0x00281053),
+            rescale_intercept=self._text(0x00281052),
+            window_center=self._text(0x00281050),
+            window_width=self._text(0x00281051),
+            image_position=self._text(0x00200032),
+            image_orientation=self._text(0x00200037),
+            instance_number=self._text(_INSTANCE_NUMBER),
+        )
+
+    def _number(self, tag: int) -> int | None:
+        """The first value as an integer, None where it is absent or no integer."""
+        value = self._values.get(tag)
+        if isinstance(value, int):
+            return value
+        text = self._text(tag)
+        first = (text or "").split("\\")[0].strip()
+        return int(first) if first.lstrip("-").isdecimal() and first.isascii() else None
+
+    def _offset(self) -> int | None:
+        if self._pixel is None or self._pixel[0] != 0x7FE00010 or self._odd:
+            return None
+        encoding = self._encoding
+        usable = encoding.strict and not encoding.inflated and encoding.known_syntax is not None
+        return self._pixel[1] if usable else None
+
+    def _deviating_vr(self) -> str | None:
+        """PixelDataVR, where it is not what the transfer syntax makes one expect."""
+        if self._pixel is None or self._offset() is None or not self._encoding.explicit:
+            return None
+        vr = self._pixel[4]
+        expected = _OB
+        if self._encoding.syntax in _NATIVE:
+            expected = _OW if (self._number(_BITS_ALLOCATED) or 0) > 8 else _OB
+        return None if vr == expected else f"{vr >> 8:c}{vr & 255:c}"

@@ -1,0 +1,112 @@
+"""Orthanc's three JSON formats of a data set. Source: reference chapter 2, section 1."""
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from orthanc_fast._ext.scan import ScanError
+from orthanc_fast._ext.tagjson import TagError, dataset_json, escaped
+from orthanc_fast.dicom.charset import Charset, charset_of, decode
+from orthanc_fast.dicom.dictionary import Dictionary, tag_text
+from orthanc_fast.dicom.encoding import Buffer, Encoding, open_encoding
+from orthanc_fast.dicom.walk import first_value
+from orthanc_fast.errors import BadFileFormat
+
+Format = Literal["full", "short", "simplify"]
+
+_FORMS: Final = {"full": 0, "short": 1, "simplify": 2}
+_NOTHING: Final[frozenset[int]] = frozenset()
+_CHARACTER_SET = 0x00080005
+_META_VERSION = 0x00020001
+
+
+def tags_json(
+    data: Buffer,
+    form: Format,
+    dictionary: Dictionary,
+    default_encoding: str = "Latin1",
+    whole: bool = False,
+    ignore_length: frozenset[int] = _NOTHING,
+    until_pixel_data: bool = False,
+) -> bytes:
+    """The data set of a DICOM file as one JSON object.
+
+    `until_pixel_data`: `data` ends where the pixel data begin; the PixelData member is added as
+    null. `whole` shows what follows the pixel data, `ignore_length` names tags that may exceed
+    256 bytes. Raises BadFileFormat.
+    """
+    try:
+        encoding = open_encoding(data)
+        return dataset_json(
+            encoding.data,
+            encoding.start,
+            len(encoding.data),
+            encoding.explicit,
+            encoding.big,
+            _FORMS[form],
+            whole,
+            until_pixel_data,
+            dictionary,
+            charset_in(encoding, default_encoding),
+            decode,
+            ignore_length,
+        )
+    except (ScanError, TagError) as error:
+        raise BadFileFormat(str(error)) from error
+
+
+def charset_in(encoding: Encoding, default: str) -> Charset:
+    """The character set that the root data set announces."""
+    raw = first_value(encoding, _CHARACTER_SET)
+    return charset_of(raw, default)
+
+
+def header_json(data: Buffer, form: Format, dictionary: Dictionary) -> bytes:
+    """The file meta information as JSON: section 1.9. `{}` for a file without one."""
+    try:
+        encoding = open_encoding(data)
+    except ScanError as error:
+        raise BadFileFormat(str(error)) from error
+    values: dict[int, str] = {}
+    for tag, vr, raw in encoding.meta:
+        if tag not in dictionary.standard or tag == _META_VERSION or tag in values:
+            continue
+        text = _meta_text(tag, vr, raw)
+        if text is not None:
+            values[tag] = text
+    return main_tags_json(values, form, dictionary)
+
+
+def _meta_text(tag: int, vr: int, raw: bytes) -> str | None:
+    name = f"{vr >> 8:c}{vr & 255:c}"
+    if name == "UL" and len(raw) == 4:
+        return str(int.from_bytes(raw, "little"))
+    if name in ("OB", "OW", "UN"):
+        return None
+    return decode(raw.split(b"\0")[0], Charset("Ascii")).rstrip(" ")
+
+
+def main_tags_json(
+    values: dict[int, str], form: Format, dictionary: Dictionary, extra: bytes = b""
+) -> bytes:
+    """A JSON object of texts by tag in one of the three formats; `extra` is more members, ready
+    made."""
+    parts = [_member(tag, values[tag], form, dictionary) for tag in sorted(values)]
+    if extra:
+        parts.append(extra)
+    return b"{" + b",".join(parts) + b"}"
+
+
+def _member(tag: int, value: str, form: Format, dictionary: Dictionary) -> bytes:
+    entry = dictionary.standard.get(tag)
+    name = entry[0] if entry else dictionary.name(tag).encode()
+    if form == "simplify":
+        return b'"%b":%b' % (name, escaped(value))
+    key = tag_text(tag).encode()
+    if form == "short":
+        return b'"%b":%b' % (key, escaped(value))
+    return b'"%b":{"Name":"%b","Type":"String","Value":%b}' % (key, name, escaped(value))
+
+
+def parse_tags(texts: Iterable[str], dictionary: Dictionary) -> frozenset[int]:
+    """The tags of an argument such as `ignore-length`. Raises UnknownDicomTag."""
+    return frozenset(dictionary.parse(text) for text in texts)

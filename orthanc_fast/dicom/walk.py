@@ -1,0 +1,34 @@
+"""Single elements near the beginning of a data set."""
+
+from typing import Literal
+
+from orthanc_fast.dicom.encoding import Encoding
+
+_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+
+
+def first_value(encoding: Encoding, tag: int) -> bytes | None:
+    """The raw value of a root element, None if it is absent.
+
+    Looks no further than the first greater tag or undefined length: elements stand in the order of
+    their tags, and this is for one of the very first.
+    """
+    data, at, end = encoding.data, encoding.start, len(encoding.data)
+    order: Literal["big", "little"] = "big" if encoding.big else "little"
+    while end - at >= 8:
+        head = bytes(data[at : at + 12])
+        found = int.from_bytes(head[0:2], order) << 16 | int.from_bytes(head[2:4], order)
+        if found > tag:
+            return None
+        if not encoding.explicit:
+            size, header = int.from_bytes(head[4:8], order), 8
+        elif head[4:6] in _LONG:
+            size, header = int.from_bytes(head[8:12], order), 12
+        else:
+            size, header = int.from_bytes(head[6:8], order), 8
+        if found == tag:
+            return bytes(data[at + header : at + header + size])
+        if size == 0xFFFFFFFF:
+            return None
+        at += header + size
+    return None
