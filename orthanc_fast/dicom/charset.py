@@ -5,11 +5,8 @@ bytes that are not valid in it are skipped. Source: reference chapter 2, section
 """
 
 import re
-from typing import Final
 
 import msgspec
-
-from orthanc_fast.errors import ParameterOutOfRange
 
 
 class Charset(msgspec.Struct, frozen=True, gc=False):
@@ -19,28 +16,6 @@ class Charset(msgspec.Struct, frozen=True, gc=False):
     name: str
     extended: bool = False
 
-
-ENCODINGS: Final = (
-    "Ascii",
-    "Utf8",
-    "Latin1",
-    "Latin2",
-    "Latin3",
-    "Latin4",
-    "Latin5",
-    "Cyrillic",
-    "Windows1251",
-    "Arabic",
-    "Greek",
-    "Hebrew",
-    "Thai",
-    "Japanese",
-    "Chinese",
-    "Korean",
-    "JapaneseKanji",
-    "SimplifiedChinese",
-)
-_CANONICAL = {name.lower(): name for name in ENCODINGS}
 
 _TERMS = {
     "ISO_IR 6": "Ascii",
@@ -94,14 +69,6 @@ _NOT_ASCII = re.compile(rb"[^\x20-\x7e\n]")
 _ISO_2022_CONTROLS = re.compile(
     "[\x0e\x0f]|\x1b[nNoO|}~]|\x1b[\x20-\x2f]+[\x30-\x7f]|\x8e\x1bN|\x8f\x1bO"
 )
-
-
-def canonical_encoding(name: str) -> str:
-    """The spelling of an encoding's name, whatever its case. Raises ParameterOutOfRange."""
-    found = _CANONICAL.get(name.lower())
-    if found is None:
-        raise ParameterOutOfRange(f"Unknown encoding: {name!r}; one of {', '.join(ENCODINGS)}")
-    return found
 
 
 def charset_of(specific_character_set: bytes | None, default: str) -> Charset:

@@ -14,7 +14,7 @@ from orthanc_fast.services.deletion import Deletion
 from orthanc_fast.services.files import Files
 from orthanc_fast.services.housekeeping import Housekeeping
 from orthanc_fast.services.ingest import Ingest, Origin, Stored, Upload
-from orthanc_fast.services.startup import open_index, open_storage
+from orthanc_fast.services.startup import open_dictionary, open_index, open_storage
 
 
 class Services:
@@ -28,27 +28,39 @@ class Services:
         self, settings: Settings, slot: str, loop: asyncio.AbstractEventLoop | None = None
     ) -> None:
         self.settings = settings
-        self.main_tags = MainTags(settings.extra_main_dicom_tags)
+        self.dictionary = open_dictionary(settings)
+        self.main_tags = MainTags(self.dictionary, settings.extra_main_dicom_tags)
         self.index: Index = open_index(settings)
         self.storage = open_storage(settings, slot)
         self.files = Files(self.storage)
         self._loop = loop
         self.writer = Writer(self.index, None if loop is None else loop.call_soon_threadsafe)
-        self.ingest = Ingest(settings, self.index, self.storage, self.writer, self.main_tags)
+        self.ingest = Ingest(
+            settings, self.index, self.storage, self.writer, self.main_tags, self.dictionary
+        )
         self.deletion = Deletion(self.storage, self.writer)
         self._housekeeping = Housekeeping(self.index, self.storage, settings.stable_age)
 
     async def store(self, upload: Upload, origin: Origin) -> Stored:
         """Stores one DICOM file; returns when it is durable. Errors: see `Ingest.submit`."""
-        return await self._promised(lambda promise: self.ingest.submit(upload, origin, promise))
+        stored: Stored = await self._promised(
+            lambda promise: self.ingest.submit(upload, origin, promise)
+        )
+        return stored
 
     async def delete(self, level: Level, public: bytes) -> Outcome:
         """Deletes one resource; `Outcome.found` is False if there is none."""
-        return await self._promised(lambda promise: self.deletion.submit(level, public, promise))
+        outcome: Outcome = await self._promised(
+            lambda promise: self.deletion.submit(level, public, promise)
+        )
+        return outcome
 
     async def delete_all(self, resources: list[tuple[Level, bytes]]) -> Outcome:
         """Deletes several resources in one transaction; unknown ones are ignored."""
-        return await self._promised(lambda promise: self.deletion.submit_all(resources, promise))
+        outcome: Outcome = await self._promised(
+            lambda promise: self.deletion.submit_all(resources, promise)
+        )
+        return outcome
 
     async def write(self, write: Write[Any]) -> Any:
         """Any other change of the index."""

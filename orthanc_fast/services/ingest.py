@@ -14,6 +14,7 @@ import msgspec
 import xxhash
 
 from orthanc_fast.config import Settings
+from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import identify
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.reader import read_header
@@ -72,12 +73,14 @@ class Ingest:
         storage: StorageArea,
         writer: Writer,
         main_tags: MainTags,
+        dictionary: Dictionary,
     ) -> None:
         self._settings = settings
         self._index = index
         self._storage = storage
         self._writer = writer
         self._main_tags = main_tags
+        self._dictionary = dictionary
         self._patient, self._study, self._series, self._instance = main_tags.signatures
         self.default_encoding = settings.default_encoding
 
@@ -108,7 +111,7 @@ class Ingest:
         origin: Origin,
         promise: Promise,
     ) -> None:
-        header = read_header(data, self._main_tags, self.default_encoding)
+        header = read_header(data, self._main_tags, self._dictionary, self.default_encoding)
         publics = identify(header)
         stored = Stored("Success", publics, header.sop_class, header.sop_uid)
         if self._settings.overwrite_instances == "Never":

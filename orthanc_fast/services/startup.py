@@ -2,6 +2,9 @@
 versions."""
 
 from orthanc_fast.config import Settings
+from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.index.view import View
@@ -25,9 +28,19 @@ def open_storage(settings: Settings, slot: str) -> StorageArea:
     return StorageArea(settings.storage_directory, slot, settings.sync_storage_area)
 
 
+def open_dictionary(settings: Settings) -> Dictionary:
+    """What the configuration makes known of tags. Raises OrthancError for entries it cannot take."""
+    try:
+        external = [path.read_text("latin-1") for path in settings.external_dictionaries]
+    except OSError as error:
+        raise OrthancError(f"ExternalDictionaries: {error}", code=13) from error
+    return Dictionary(settings.dictionary, settings.load_private_dictionary, external)
+
+
 def prepare(settings: Settings) -> None:
     """Runs once, before any worker: afterwards no file is without index entry and none half
     there."""
+    MainTags(open_dictionary(settings), settings.extra_main_dicom_tags)  # refuses what is wrong
     storage = open_storage(settings, SUPERVISOR_SLOT)
     index = open_index(settings)
     try:

@@ -1,0 +1,16 @@
+from typing_extensions import Buffer
+
+class ScanError(ValueError): ...
+
+def scan(
+    data: Buffer, start: int, explicit: bool, big: bool, table: bytes
+) -> tuple[
+    dict[int, str | int | tuple[int, bytes]], tuple[int, int, int, int, int] | None, bool
+]: ...
+def meta_header(data: Buffer, start: int) -> tuple[list[tuple[int, int, bytes]], int]: ...
+def elements(
+    data: Buffer, start: int, end: int, explicit: bool, big: bool
+) -> list[tuple[int, int, int, int, int, int]]: ...
+def items(
+    data: Buffer, start: int, end: int, explicit: bool, big: bool, fragments: bool = False
+) -> list[tuple[int, int]]: ...

@@ -1,0 +1,339 @@
+"""The configuration: Orthanc's files and options, as typed settings. Source: reference chapter
+1, section 11."""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from orthanc_fast.config_file import parse, substitute
+from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Option
+from orthanc_fast.encodings import canonical_encoding
+from orthanc_fast.errors import OrthancError
+
+Overwrite = Literal["Never", "Always", "IfChanged"]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text names file, option and reason."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the program asks of its configuration. Folders are absolute."""
+
+    name: str = "MyOrthanc"
+    storage_directory: Path = Path("OrthancStorage")
+    index_directory: Path = Path("OrthancStorage")
+    storage_compression: bool = False
+    store_md5: bool = True
+    store_dicom: bool = True
+    overwrite_instances: Overwrite = "Never"
+    maximum_storage_size: int = 0
+    maximum_patient_count: int = 0
+    maximum_storage_mode: str = "Recycle"
+    read_only: bool = False
+    patient_level_enabled: bool = True
+    stable_age: int = 60
+    check_revisions: bool = False
+    default_encoding: str = "Latin1"
+    extra_main_dicom_tags: dict[str, list[str]] = {}
+    user_metadata: dict[str, int] = {}
+    database_server_identifier: str | None = None
+    sync_storage_area: bool = True
+    http_server_enabled: bool = True
+    http_port: int = 8042
+    http_bind_addresses: tuple[str, ...] = ()
+    http_describe_errors: bool = True
+    http_compression_enabled: bool = False
+    keep_alive: bool = True
+    keep_alive_timeout: int = 1
+    http_request_timeout: int = 30
+    maximum_request_body_size_mb: int = 8192
+    maximum_file_size_in_archive_mb: int = 4096
+    remote_access_allowed: bool = False
+    authentication_enabled: bool = False
+    authentication_explicit: bool = False
+    registered_users: dict[str, str] = {}
+    ssl_enabled: bool = False
+    ssl_certificate: Path = Path("certificate.pem")
+    ssl_minimum_protocol_version: int = 4
+    ssl_verify_peers: bool = False
+    ssl_trusted_client_certificates: Path = Path("trustedClientCertificates.pem")
+    dictionary: dict[str, list[Any]] = {}
+    load_private_dictionary: bool = True
+    external_dictionaries: tuple[Path, ...] = ()
+    dicom_aet: str = "ORTHANC"
+    dicom_port: int = 4242
+    dicom_default_retrieve_method: str = "C-MOVE"
+    ingest_transcoding: str = ""
+    http_workers: int = 1
+    index_map_size_gb: int = 1024
+    maximum_upload_memory_mb: int = 16
+    raw: dict[str, Any] = {}  # every option as given, for what reports the configuration
+
+
+def load(
+    paths: Sequence[Path],
+    warn: Callable[[str], None] = lambda text: None,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Reads files and folders (their *.json) into settings. Raises ConfigError.
+
+    Relative paths inside are resolved against the folder of the first file. `warn` hears of options
+    that are unknown or not honoured yet.
+    """
+    values: dict[str, Any] = {}
+    origin: dict[str, Path] = {}
+    for file in _files(paths):
+        for key, value in _read(file, environment).items():
+            if key in origin:
+                raise ConfigError(
+                    f"{file}: the option {key!r} is already set in {origin[key]}: give it once"
+                )
+            values[key] = value
+            origin[key] = file
+    for key, value in values.items():
+        _check(key, value, origin[key], warn)
+    return _Building(values, origin, _base(paths)).settings()
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(entry for entry in path.iterdir() if entry.suffix.lower() == ".json")
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise ConfigError(f"{path}: there is no such configuration file or folder")
+    return found
+
+
+def _base(paths: Sequence[Path]) -> Path:
+    if not paths:
+        return Path.cwd()
+    first = paths[0].absolute()
+    return first if first.is_dir() else first.parent
+
+
+def _read(file: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        content = parse(substitute(file.read_text("utf-8"), environment))
+    except (OSError, UnicodeDecodeError, ValueError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{file}: cannot read the configuration: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{file}: the configuration must be one JSON object in {{}}")
+    return content
+
+
+def _check(key: str, value: Any, file: Path, warn: Callable[[str], None]) -> None:
+    option = BY_NAME.get(key)
+    if option is None:
+        if key not in PLUGIN_SECTIONS and not key.startswith("_"):
+            close = difflib.get_close_matches(key, BY_NAME, 1)
+            hint = f": did you mean {close[0]!r}?" if close else ""
+            warn(f"{file}: unknown option {key!r}{hint}")
+        return
+    if not _fits(option, value):
+        raise ConfigError(
+            f"{file}: the option {key!r} must be {_kind_text(option.kind)}, not {_short(value)}"
+        )
+    if not option.honoured and value != option.default:
+        warn(f"{file}: the option {key!r} is known but has no effect in this version")
+
+
+def _fits(option: Option, value: Any) -> bool:
+    if value is None:
+        return option.default is None
+    return any(_is_kind(kind, value) for kind in option.kind.split("|"))
+
+
+def _is_kind(kind: str, value: Any) -> bool:
+    if kind == "bool":
+        return isinstance(value, bool)
+    if kind == "uint":
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if kind == "str":
+        return isinstance(value, str)
+    if kind == "object":
+        return isinstance(value, dict)
+    return isinstance(value, list)
+
+
+def _kind_text(kind: str) -> str:
+    names = {
+        "bool": "true or false",
+        "uint": "a number from 0",
+        "str": "a text",
+        "object": "an object {}",
+        "array": "a list []",
+    }
+    return " or ".join(names[part] for part in kind.split("|"))
+
+
+def _short(value: Any) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) < 60 else f"{text[:57]}..."
+
+
+class _Building:
+    """Checked values on their way into Settings, with the rules that join several options."""
+
+    def __init__(self, values: dict[str, Any], origin: dict[str, Path], base: Path) -> None:
+        self._values = values
+        self._origin = origin
+        self._base = base
+
+    def _get(self, name: str) -> Any:
+        value = self._values.get(name)
+        return BY_NAME[name].default if value is None else value
+
+    def _path(self, name: str) -> Path:
+        return self._base / str(self._get(name))
+
+    def _refuse(self, name: str, reason: str) -> ConfigError:
+        return ConfigError(f"{self._origin.get(name, 'configuration')}: {name}: {reason}")
+
+    def settings(self) -> Settings:
+        get = self._get
+        remote = get("RemoteAccessAllowed")
+        explicit = get("AuthenticationEnabled")
+        self._check_conflicts()
+        storage = self._path("StorageDirectory")
+        return Settings(
+            name=get("Name"),
+            storage_directory=storage,
+            index_directory=self._path("IndexDirectory") if get("IndexDirectory") else storage,
+            storage_compression=get("StorageCompression"),
+            store_md5=get("StoreMD5ForAttachments"),
+            store_dicom=get("StoreDicom"),
+            overwrite_instances=self._overwrite(),
+            maximum_storage_size=get("MaximumStorageSize"),
+            maximum_patient_count=get("MaximumPatientCount"),
+            maximum_storage_mode=get("MaximumStorageMode"),
+            read_only=get("ReadOnly"),
+            patient_level_enabled=get("PatientLevelEnabled"),
+            stable_age=get("StableAge") or 60,
+            check_revisions=get("CheckRevisions"),
+            default_encoding=self._encoding(),
+            extra_main_dicom_tags=get("ExtraMainDicomTags") or {},
+            user_metadata=self._user_metadata(),
+            database_server_identifier=self._identifier(),
+            sync_storage_area=get("SyncStorageArea"),
+            http_server_enabled=get("HttpServerEnabled"),
+            http_port=get("HttpPort"),
+            http_bind_addresses=tuple(get("HttpBindAddresses") or ()),
+            http_describe_errors=get("HttpDescribeErrors"),
+            http_compression_enabled=get("HttpCompressionEnabled"),
+            keep_alive=get("KeepAlive"),
+            keep_alive_timeout=get("KeepAliveTimeout"),
+            http_request_timeout=get("HttpRequestTimeout"),
+            maximum_request_body_size_mb=get("MaximumRequestBodySizeMB"),
+            maximum_file_size_in_archive_mb=get("MaximumFileSizeInArchiveMB"),
+            remote_access_allowed=remote,
+            authentication_enabled=remote if explicit is None else explicit,
+            authentication_explicit=explicit is not None,
+            registered_users=self._users(),
+            ssl_enabled=get("SslEnabled"),
+            ssl_certificate=self._path("SslCertificate"),
+            ssl_minimum_protocol_version=get("SslMinimumProtocolVersion"),
+            ssl_verify_peers=get("SslVerifyPeers"),
+            ssl_trusted_client_certificates=self._path("SslTrustedClientCertificates"),
+            dictionary=get("Dictionary"),
+            load_private_dictionary=get("LoadPrivateDictionary"),
+            external_dictionaries=tuple(
+                self._base / path for path in get("ExternalDictionaries") or ()
+            ),
+            dicom_aet=get("DicomAet").strip(),
+            dicom_port=get("DicomPort"),
+            dicom_default_retrieve_method=get("DicomDefaultRetrieveMethod"),
+            ingest_transcoding=get("IngestTranscoding") or "",
+            http_workers=get("HttpWorkers") or os.cpu_count() or 1,
+            index_map_size_gb=max(1, get("IndexMapSizeGB")),
+            maximum_upload_memory_mb=get("MaximumUploadMemoryMB"),
+            raw=self._values,
+        )
+
+    def _check_conflicts(self) -> None:
+        get = self._get
+        if not 0 < get("HttpPort") < 65536:
+            raise self._refuse("HttpPort", "a port is a number from 1 to 65535")
+        if get("HttpRequestTimeout") == 0:
+            raise self._refuse("HttpRequestTimeout", "must be at least 1 second")
+        if get("CheckRevisions") and not get("StoreMD5ForAttachments"):
+            raise self._refuse("CheckRevisions", "needs StoreMD5ForAttachments")
+
+    def _overwrite(self) -> Overwrite:
+        value = self._get("OverwriteInstances")
+        if isinstance(value, bool):
+            return "Always" if value else "Never"
+        if value not in ("Never", "Always", "IfChanged"):
+            raise self._refuse("OverwriteInstances", 'must be "Never", "Always" or "IfChanged"')
+        if value == "IfChanged" and not self._get("StoreMD5ForAttachments"):
+            raise self._refuse("OverwriteInstances", '"IfChanged" needs StoreMD5ForAttachments')
+        return value  # type: ignore[no-any-return]
+
+    def _encoding(self) -> str:
+        value = self._get("DefaultEncoding")
+        try:
+            return canonical_encoding(value)
+        except OrthancError as error:
+            raise self._refuse("DefaultEncoding", str(error.details)) from error
+
+    def _identifier(self) -> str | None:
+        value = self._get("DatabaseServerIdentifier")
+        if value == "":
+            raise self._refuse("DatabaseServerIdentifier", "must not be empty")
+        return None if value is None else str(value)
+
+    def _users(self) -> dict[str, str]:
+        users = self._get("RegisteredUsers")
+        remote = self._get("RemoteAccessAllowed")
+        explicit = self._get("AuthenticationEnabled")
+        if users is None:
+            if remote and explicit is not False:
+                raise self._refuse(
+                    "RegisteredUsers",
+                    "remote access with authentication needs users: name them, or set "
+                    "AuthenticationEnabled to false",
+                )
+            return {}
+        for name, password in users.items():
+            if ":" in name:
+                raise self._refuse("RegisteredUsers", f"the name {name!r} must not contain a colon")
+            if not isinstance(password, str):
+                raise self._refuse("RegisteredUsers", f"the password of {name!r} must be a text")
+        return dict(users)
+
+    def _user_metadata(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name, number in self._get("UserMetadata").items():
+            if not isinstance(number, int) or not 1024 <= number <= 65535:
+                raise self._refuse(
+                    "UserMetadata", f"{name!r} must have a number from 1024 to 65535"
+                )
+            if number in found.values():
+                raise self._refuse("UserMetadata", f"the number {number} is given twice")
+            if re.fullmatch(r"-?\d+", name):
+                raise self._refuse("UserMetadata", f"the name {name!r} must not be a number")
+            found[name] = number
+        return found
+
+
+def default_file() -> str:
+    """The default configuration as a file with comments: what `orthanc-fast config` prints."""
+    lines = ["{"]
+    for option in OPTIONS:
+        note = "" if option.honoured else " (no effect in this version)"
+        lines.append(f"  // {option.meaning[:1].upper()}{option.meaning[1:]}{note}")
+        value = msgspec.json.encode(option.default).decode()
+        if option.default is None:
+            lines.append(f'  // "{option.name}" : ...')
+        else:
+            lines.append(f'  "{option.name}" : {value},')
+        lines.append("")
+    return "\n".join([*lines[:-1], "}", ""])

@@ -1,0 +1,61 @@
+"""Orthanc's configuration files: JSON with comments and trailing commas, and `${}` substitution.
+
+Source: reference chapter 1, section 11.1. The lenient JSON is also what request bodies are
+parsed with (section 1.7).
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z0-9_]+)(?::-([^}]*))?\}")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|[\[\]{},]|[^\s"/\[\]{},]+|/', re.DOTALL)
+
+
+def substitute(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Replaces `${NAME}` and `${NAME:-default}`; a default may be quoted; unset without one:
+    empty."""
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match[1], match[2]
+        if name in environment or default is None:
+            return environment.get(name, "")
+        if len(default) >= 2 and default[0] == default[-1] and default[0] in "\"'":
+            return default[1:-1]
+        return str(default)
+
+    return _VARIABLE.sub(value, text)
+
+
+def parse(text: str | bytes) -> Any:
+    """Lenient JSON: comments, trailing commas and what follows the closing bracket are ignored, of
+    duplicate keys the last counts. Raises ValueError."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return msgspec.json.decode(_plain(text))
+
+
+def _plain(text: str) -> str:
+    """The text without comments and trailing commas, up to the end of its first value."""
+    kept: list[str] = []
+    depth = 0
+    for token in _TOKEN.findall(text):
+        if token.startswith(("//", "/*")):
+            continue
+        if token in ("]", "}"):
+            if kept and kept[-1] == ",":
+                kept.pop()
+            depth -= 1
+        elif token in ("[", "{"):
+            depth += 1
+        kept.append(token)
+        if depth <= 0:
+            break
+    return " ".join(kept)

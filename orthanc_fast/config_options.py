@@ -1,0 +1,229 @@
+"""The one table of configuration options: every option of Orthanc, and those of this server.
+
+Sources: reference chapter 1, sections 11.2 and 11.3; chapter 4, section 0. From it come the
+typed `Settings`, the output of `orthanc-fast config` and the warnings about options that have no
+effect yet.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Option(NamedTuple):
+    """`kind` is bool, int, uint, str, object, array, or several joined by `|`; `default` None is
+    unset. `honoured` is False while this server knows the option and does nothing with it."""
+
+    name: str
+    kind: str
+    default: Any
+    honoured: bool
+    meaning: str
+
+
+def _yes(name: str, kind: str, default: Any, meaning: str) -> Option:
+    return Option(name, kind, default, True, meaning)
+
+
+def _no(name: str, kind: str, default: Any, meaning: str) -> Option:
+    return Option(name, kind, default, False, meaning)
+
+
+OPTIONS: tuple[Option, ...] = (
+    # General
+    _yes("Name", "str", "MyOrthanc", "label of this server, shown by /system"),
+    _yes("StorageDirectory", "str", "OrthancStorage", "folder of the DICOM files"),
+    _yes("IndexDirectory", "str", None, "folder of the index; default: StorageDirectory"),
+    _yes("StorageCompression", "bool", False, "compress the files that are stored from now on"),
+    _yes("StoreMD5ForAttachments", "bool", True, "offer the MD5 of attachments"),
+    _yes("StoreDicom", "bool", True, "false: keep the index only, not the files"),
+    _yes("OverwriteInstances", "str|bool", "Never", '"Never", "Always" or "IfChanged"'),
+    _no("MaximumStorageSize", "uint", 0, "MB, 0: unlimited"),
+    _no("MaximumPatientCount", "uint", 0, "0: unlimited"),
+    _no("MaximumStorageMode", "str", "Recycle", '"Recycle" or "Reject"'),
+    _yes("ReadOnly", "bool", False, "refuse every change of the store"),
+    _yes("PatientLevelEnabled", "bool", True, "offer the routes below /patients"),
+    _yes("StableAge", "uint", 60, "seconds without new instances after which a resource is stable"),
+    _no("CheckRevisions", "bool", False, "demand If-Match for changes of metadata and attachments"),
+    _yes("DefaultEncoding", "str", "Latin1", "character set of files that name none"),
+    _yes("ExtraMainDicomTags", "object", None, "more tags to be indexed, per level"),
+    _no("Warnings", "object", None, "single warnings to be switched off"),
+    _yes("UserMetadata", "object", {}, "names of user-defined metadata: numbers from 1024"),
+    _no("UserContentType", "object", {}, "names of user-defined attachments: numbers from 1024"),
+    _no("LimitFindResults", "uint", 0, "answers at most this many resources to a query"),
+    _no("LimitFindInstances", "uint", 0, "answers at most this many instances to a query"),
+    _no("StorageAccessOnFind", "str", "Always", '"Always", "Answers" or "Never"'),
+    _no("CaseSensitivePN", "bool", False, "compare names case-sensitively in C-FIND"),
+    _no("LogExportedResources", "bool", False, "log what is sent to other servers"),
+    _no("MetricsEnabled", "bool", True, "collect metrics"),
+    _no("ExecuteLuaEnabled", "bool", False, "allow /tools/execute-script"),
+    _no("RestApiWriteToFileSystemEnabled", "bool", False, "allow routes that write files"),
+    _yes("DatabaseServerIdentifier", "str", None, "identifier of this server in /system"),
+    _yes("SyncStorageArea", "bool", True, "acknowledge only what has reached the disk"),
+    _yes("TemporaryDirectory", "str", None, "large uploads wait in the storage folder instead"),
+    _no("MallocArenaMax", "uint", 5, "memory allocator"),
+    _no("Locale", "str", None, "locale of comparisons"),
+    _no("Pkcs11", "object", None, "smart cards"),
+    # HTTP server
+    _yes("HttpServerEnabled", "bool", True, "offer the REST API"),
+    _no("OrthancExplorerEnabled", "bool", True, "offer Orthanc Explorer"),
+    _yes("HttpPort", "uint", 8042, "port of the REST API"),
+    _yes("HttpBindAddresses", "array", None, "addresses to listen on; default: all"),
+    _no("HttpThreadsCount", "uint", 50, "see HttpWorkers"),
+    _yes("HttpDescribeErrors", "bool", True, "describe errors in the answers"),
+    _yes("HttpCompressionEnabled", "bool", False, "compress answers for clients that accept it"),
+    _yes("KeepAlive", "bool", True, "keep connections open"),
+    _yes("KeepAliveTimeout", "uint", 1, "seconds, told to the clients"),
+    _no("TcpNoDelay", "bool", True, "always on"),
+    _yes("HttpRequestTimeout", "uint", 30, "seconds to wait for more of a request"),
+    _yes("MaximumRequestBodySizeMB", "uint", 8192, "largest body, 0: unlimited"),
+    _yes("MaximumFileSizeInArchiveMB", "uint", 4096, "largest member of an archive, 0: unlimited"),
+    _yes("RemoteAccessAllowed", "bool", False, "serve other hosts than this one"),
+    _yes("AuthenticationEnabled", "bool", None, "ask for a password; default: RemoteAccessAllowed"),
+    _yes("RegisteredUsers", "object", None, "user names and their passwords"),
+    _yes("SslEnabled", "bool", False, "HTTPS"),
+    _yes("SslCertificate", "str", "certificate.pem", "file with private key and certificate"),
+    _yes("SslMinimumProtocolVersion", "uint", 4, "4: TLS 1.2, 5: TLS 1.3"),
+    _no("SslCiphersAccepted", "array", None, "ciphers of HTTPS"),
+    _yes("SslVerifyPeers", "bool", False, "ask clients for a certificate"),
+    _yes("SslTrustedClientCertificates", "str", "trustedClientCertificates.pem", "their issuers"),
+    _no("WebDavEnabled", "bool", True, "offer /webdav"),
+    _no("WebDavDeleteAllowed", "bool", False, "allow deletions by WebDAV"),
+    _no("WebDavUploadAllowed", "bool", True, "allow uploads by WebDAV"),
+    # Transcoding, caches and threads of Orthanc
+    _no("IngestTranscoding", "str", None, "transfer syntax into which new instances are brought"),
+    _no("IngestTranscodingOfUncompressed", "bool", True, "also uncompressed ones"),
+    _no("IngestTranscodingOfCompressed", "bool", True, "also compressed ones"),
+    _no("MaximumStorageCacheSize", "uint", 128, "the page cache serves instead"),
+    _no("StorageLoaderThreadsCount", "uint", None, "threads of Orthanc"),
+    _no("StorageMemoryCapacity", "uint", 512, "memory of Orthanc's threads"),
+    _no("DicomParserThreadsCount", "uint", 2, "threads of Orthanc"),
+    _no("DicomParserMemoryCapacity", "uint", 256, "memory of Orthanc's threads"),
+    _no("DicomParserCacheSize", "uint", 256, "cache of Orthanc"),
+    _no("TranscoderThreadsCount", "uint", 4, "threads of Orthanc"),
+    _no("TranscoderMemoryCapacity", "uint", 256, "memory of Orthanc's threads"),
+    _no("TranscoderCacheSize", "uint", 256, "cache of Orthanc"),
+    _no("MaximumConcurrentDcmtkTranscoders", "uint", 0, "threads of Orthanc"),
+    _no("SequentialDicomReaderThreadsCount", "uint", None, "threads of Orthanc"),
+    _no("SequentialDicomReaderWindowSize", "uint", 4, "threads of Orthanc"),
+    _no("SequentialDicomReaderWindowCapacity", "uint", 128, "threads of Orthanc"),
+    _no("LoaderThreads", "uint", None, "threads of Orthanc up to 1.12.11"),
+    _no("ZipLoaderThreads", "uint", None, "threads of Orthanc up to 1.12.11"),
+    # Jobs and archives
+    _no("ConcurrentJobs", "uint", 2, "jobs that run at the same time, 0: CPU cores"),
+    _no("JobsHistorySize", "uint", 10, "finished jobs that are remembered"),
+    _no("SaveJobs", "bool", True, "keep jobs over a restart"),
+    _no("JobsEngineThreadsCount", "object", {"ResourceModification": 1}, "threads per kind of job"),
+    _no("MediaArchiveSize", "uint", 1, "archives that are kept for download"),
+    _no("SynchronousZipStream", "bool", True, "stream archives while they are made"),
+    _no("ZipUseUtf8", "bool", False, "names in archives as UTF-8"),
+    _no("DicomLossyTranscodingQuality", "uint", 90, "1 to 100"),
+    _no("BuiltinDecoderTranscoderOrder", "str", "After", '"After", "Before" or "Disabled"'),
+    # Dictionaries
+    _yes("Dictionary", "object", {}, "more tags: [VR, name, minimum, maximum, private creator]"),
+    _yes("LoadPrivateDictionary", "bool", True, "know private tags of the manufacturers"),
+    _yes(
+        "ExternalDictionaries", "array", None, "DCMTK dictionary files instead of the built-in one"
+    ),
+    _no("DefaultPrivateCreator", "str", "", "private creator of tags that are set"),
+    # Lua, plugins, HTTP client
+    _no("LuaScripts", "array", [], "scripts to load"),
+    _no("LuaHeartBeatPeriod", "uint", 0, "seconds between calls of OnHeartBeat"),
+    _no("Plugins", "array", [], "plugins to load"),
+    _no("DicomAssociationCloseDelay", "uint", 5, "seconds that an association stays open"),
+    _no("OrthancPeers", "object", {}, "other servers"),
+    _no("OrthancPeersInDatabase", "bool", False, "keep them in the index"),
+    _no("HttpProxy", "str", "", "proxy of the HTTP client"),
+    _no("HttpVerbose", "bool", False, "log the HTTP client"),
+    _no("HttpTimeout", "uint", 60, "seconds of the HTTP client"),
+    _no("HttpsVerifyPeers", "bool", True, "check the certificates of other servers"),
+    _no("HttpsCACertificates", "str", "", "file of trusted issuers"),
+    # DICOM
+    _no("DicomServerEnabled", "bool", True, "offer DICOM services"),
+    _yes("DicomAet", "str", "ORTHANC", "application entity title of this server"),
+    _no("DicomCheckCalledAet", "bool", False, "refuse associations for other titles"),
+    _yes("DicomPort", "uint", 4242, "port of the DICOM services"),
+    _no("DicomThreadsCount", "uint", 4, "see DicomWorkers"),
+    _no("DicomScpTimeout", "uint", 30, "seconds"),
+    _no("MaximumPduLength", "uint", 16384, "bytes, 4096 to 131072"),
+    _no("AcceptedTransferSyntaxes", "array|str", None, "default: all"),
+    _no("DeflatedTransferSyntaxAccepted", "bool", None, "adds or removes a group"),
+    _no("JpegTransferSyntaxAccepted", "bool", None, "adds or removes a group"),
+    _no("Jpeg2000TransferSyntaxAccepted", "bool", None, "adds or removes a group"),
+    _no("JpegLosslessTransferSyntaxAccepted", "bool", None, "adds or removes a group"),
+    _no("JpipTransferSyntaxAccepted", "bool", None, "adds or removes a group"),
+    _no("Mpeg2TransferSyntaxAccepted", "bool", None, "adds or removes a group"),
+    _no("Mpeg4TransferSyntaxAccepted", "bool", None, "adds or removes a group"),
+    _no("RleTransferSyntaxAccepted", "bool", None, "adds or removes a group"),
+    _no("H265TransferSyntaxAccepted", "bool", None, "adds or removes a group"),
+    _no("UnknownSopClassAccepted", "bool", False, "accept storage of unknown SOP classes"),
+    _no("AcceptedSopClasses", "array", None, "default: the storage classes of the standard"),
+    _no("RejectedSopClasses", "array", None, "taken away from them"),
+    _no("RejectSopClasses", "array", None, "the same"),
+    _no("StrictAetComparison", "bool", False, "compare titles case-sensitively"),
+    _no("DicomCheckModalityHost", "bool", False, "compare the address of modalities"),
+    _no("DicomAlwaysAllowEcho", "bool", True, "from unknown modalities"),
+    _no("DicomAlwaysAllowStore", "bool", True, "from unknown modalities"),
+    _no("DicomAlwaysAllowFind", "bool", False, "from unknown modalities"),
+    _no("DicomAlwaysAllowFindWorklist", "bool", False, "from unknown modalities"),
+    _no("DicomAlwaysAllowGet", "bool", False, "from unknown modalities"),
+    _no("DicomAlwaysAllowMove", "bool", False, "from unknown modalities"),
+    _no("SynchronousCMove", "bool", True, "answer C-MOVE when it is done"),
+    _no("TranscodeDicomProtocol", "bool", True, "transcode what a modality cannot take"),
+    _no("DeidentifyLogs", "bool", True, "keep patient data out of the logs"),
+    _no("DeidentifyLogsDicomVersion", "str", "2023b", "by this edition of the standard"),
+    _no("DicomModalities", "object", {}, "known modalities"),
+    _no("DicomModalitiesInDatabase", "bool", False, "keep them in the index"),
+    _no("DicomScuTimeout", "uint", 10, "seconds"),
+    _no("DicomScuPreferredTransferSyntax", "str", "1.2.840.10008.1.2.1", "when sending"),
+    _no("DicomEchoChecksFind", "bool", False, "/echo also tries C-FIND"),
+    _yes("DicomDefaultRetrieveMethod", "str", "C-MOVE", '"C-MOVE" or "C-GET"'),
+    _no("QueryRetrieveSize", "uint", 100, "queries that are remembered"),
+    _no("StorageCommitmentReportsSize", "uint", 100, "reports that are remembered"),
+    _no("DicomTlsEnabled", "bool", False, "DICOM over TLS"),
+    _no("DicomTlsCertificate", "str", None, "file"),
+    _no("DicomTlsPrivateKey", "str", None, "file"),
+    _no("DicomTlsTrustedCertificates", "str", None, "file"),
+    _no("DicomTlsRemoteCertificateRequired", "bool", True, "ask the other side for a certificate"),
+    _no("DicomTlsMinimumProtocolVersion", "uint", 0, "0: as BCP 195"),
+    _no("DicomTlsCiphersAccepted", "array", None, "ciphers"),
+    # This server's own
+    _yes("HttpWorkers", "uint", 0, "processes of the REST API, 0: CPU cores"),
+    _no("DicomWorkers", "uint", 1, "processes of the DICOM services"),
+    _yes("IndexMapSizeGB", "uint", 1024, "address space of the index: its greatest size on disk"),
+    _yes("MaximumUploadMemoryMB", "uint", 16, "larger uploads go to the disk at once"),
+)
+
+BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
+
+# Sections of plugins that sites running Orthanc have in their files.
+PLUGIN_SECTIONS = frozenset(
+    {
+        "AWS",
+        "AdvancedStorage",
+        "Authorization",
+        "AzureBlobStorage",
+        "DelayedDeletion",
+        "DicomWeb",
+        "Gdcm",
+        "GoogleCloudStorage",
+        "Housekeeper",
+        "Indexer",
+        "Java",
+        "MultitenantDicom",
+        "MySQL",
+        "Neuro",
+        "Odbc",
+        "OrthancExplorer2",
+        "OsimisWebViewer",
+        "PostgreSQL",
+        "Python",
+        "PythonScript",
+        "ServeFolders",
+        "StoneWebViewer",
+        "TCIA",
+        "Transfers",
+        "VolView",
+        "WebViewer",
+        "WholeSlideImaging",
+        "Worklists",
+    }
+)
