@@ -705,12 +705,3 @@ def value_text(bytes raw not None, unsigned int vr, bint big):
         found.append(number[:length].decode("ascii"))
     return "\\".join(found)
 
-
-def escaped(str text not None):
-    """The text as a JSON string, quotes included."""
-    cdef bytes utf8 = text.encode("utf-8", "replace")
-    cdef Out out = Out()
-    out.put_char(34)
-    out.put_escaped(<const unsigned char*>PyBytes_AsString(utf8), len(utf8))
-    out.put_char(34)
-    return out.result()

@@ -120,6 +120,7 @@ class Dictionary:
             self._load_facts(load_private)
         for tag, entry in (extra or {}).items():
             self._add(tag, entry)
+        self.names: dict[int, str] = {tag: row[0].decode() for tag, row in self.standard.items()}
 
     def _load_facts(self, load_private: bool) -> None:
         facts = _facts()
@@ -216,8 +217,7 @@ class Dictionary:
 
     def name(self, tag: int) -> str:
         """The name of a tag without private creator."""
-        entry = self.standard.get(tag)
-        return entry[0].decode() if entry else generic_name(tag)
+        return self.names.get(tag) or generic_name(tag)
 
     def vr(self, tag: int) -> str:
         """The VR of a tag, the first one where there are several; UN for unknown tags."""

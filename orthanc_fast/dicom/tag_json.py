@@ -1,12 +1,14 @@
 """Orthanc's three JSON formats of a data set. Source: reference chapter 2, section 1."""
 
-from collections.abc import Iterable
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+import msgspec
 
 from orthanc_fast._ext.scan import ScanError
-from orthanc_fast._ext.tagjson import TagError, dataset_json, escaped
+from orthanc_fast._ext.tagjson import TagError, dataset_json
 from orthanc_fast.dicom.charset import Charset, charset_of, decode
-from orthanc_fast.dicom.dictionary import Dictionary, tag_text
+from orthanc_fast.dicom.dictionary import Dictionary, generic_name, tag_text
 from orthanc_fast.dicom.encoding import Buffer, Encoding, open_encoding
 from orthanc_fast.dicom.walk import first_value
 from orthanc_fast.errors import BadFileFormat
@@ -73,7 +75,7 @@ def header_json(data: Buffer, form: Format, dictionary: Dictionary) -> bytes:
         text = _meta_text(tag, vr, raw)
         if text is not None:
             values[tag] = text
-    return main_tags_json(values, form, dictionary)
+    return msgspec.json.encode(named_tags(values, form, dictionary))
 
 
 def _meta_text(tag: int, vr: int, raw: bytes) -> str | None:
@@ -85,26 +87,17 @@ def _meta_text(tag: int, vr: int, raw: bytes) -> str | None:
     return decode(raw.split(b"\0")[0], Charset("Ascii")).rstrip(" ")
 
 
-def main_tags_json(
-    values: dict[int, str], form: Format, dictionary: Dictionary, extra: bytes = b""
-) -> bytes:
-    """A JSON object of texts by tag in one of the three formats; `extra` is more members, ready
-    made."""
-    parts = [_member(tag, values[tag], form, dictionary) for tag in sorted(values)]
-    if extra:
-        parts.append(extra)
-    return b"{" + b",".join(parts) + b"}"
-
-
-def _member(tag: int, value: str, form: Format, dictionary: Dictionary) -> bytes:
-    entry = dictionary.standard.get(tag)
-    name = entry[0] if entry else dictionary.name(tag).encode()
+def named_tags(values: Mapping[int, str], form: Format, dictionary: Dictionary) -> dict[str, Any]:
+    """Texts by tag as an object in one of the three formats, for the JSON encoder."""
     if form == "simplify":
-        return b'"%b":%b' % (name, escaped(value))
-    key = tag_text(tag).encode()
+        names = dictionary.names
+        return {names.get(tag) or generic_name(tag): value for tag, value in values.items()}
     if form == "short":
-        return b'"%b":%b' % (key, escaped(value))
-    return b'"%b":{"Name":"%b","Type":"String","Value":%b}' % (key, name, escaped(value))
+        return {tag_text(tag): value for tag, value in values.items()}
+    return {
+        tag_text(tag): {"Name": dictionary.name(tag), "Type": "String", "Value": value}
+        for tag, value in values.items()
+    }
 
 
 def parse_tags(texts: Iterable[str], dictionary: Dictionary) -> frozenset[int]:

@@ -29,7 +29,7 @@ def open_storage(settings: Settings, slot: str) -> StorageArea:
 
 
 def open_dictionary(settings: Settings) -> Dictionary:
-    """What the configuration makes known of tags. Raises OrthancError for entries it cannot take."""
+    """What the configuration makes known of tags. Raises OrthancError for what it cannot take."""
     try:
         external = [path.read_text("latin-1") for path in settings.external_dictionaries]
     except OSError as error:

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from isal import isal_zlib
-
 from orthanc_fast.errors import BadFileFormat
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
@@ -33,7 +31,7 @@ def gunzip(data: bytes | memoryview, limit: int) -> bytes:
     """
     parts: list[bytes] = []
     size = 0
-    stream = isal_zlib.decompressobj(wbits=_GZIP_WINDOW)
+    stream = zlib.decompressobj(_GZIP_WINDOW)
     pending: bytes | memoryview = data
     try:
         while not stream.eof:
@@ -45,7 +43,7 @@ def gunzip(data: bytes | memoryview, limit: int) -> bytes:
             if not part and not pending:
                 raise BadFileFormat("the gzip stream is truncated")
             parts.append(part)
-    except isal_zlib.error as error:
+    except zlib.error as error:
         raise BadFileFormat(f"the gzip stream is damaged: {error}") from error
     return b"".join(parts)
 

@@ -114,6 +114,15 @@ class StorageArea:
         except FileNotFoundError:
             return self._open_unpublished(uuid)
 
+    def readable_path(self, uuid: str) -> str:
+        """A path from which the file can be sent right now. Raises OrthancError 2006."""
+        path = self.path(uuid)
+        if os.path.exists(path):
+            return path
+        for unpublished in (self.root / INCOMING).glob(f"*/*.{uuid}"):
+            return str(unpublished)
+        raise OrthancError(f"the file {uuid} is missing from the storage area", code=2006)
+
     def _open_unpublished(self, uuid: str) -> int:
         for path in (self.root / INCOMING).glob(f"*/*.{uuid}"):
             with contextlib.suppress(FileNotFoundError):

@@ -1,0 +1,151 @@
+"""The ASGI application: what happens to every request, in Orthanc's order. Source: reference chapter 1, section 1.1."""
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import OrthancError, UnknownResource
+from orthanc_fast.log import Category, logger
+from orthanc_fast.rest import compression, multipart, xml
+from orthanc_fast.rest.auth import UNAUTHORIZED, Gate
+from orthanc_fast.rest.errors import error_response
+from orthanc_fast.rest.request import Disconnected, Receive, Refused, Request
+from orthanc_fast.rest.response import Header, Response, Send, empty_response
+from orthanc_fast.rest.router import Handler, Router, allow
+from orthanc_fast.rest.routes import build_router
+from orthanc_fast.rest.uri import arguments, segments
+from orthanc_fast.services.context import Services
+
+REST_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
+# Known to WebDAV, which is not mounted here: nothing is found under these.
+WEBDAV_METHODS = frozenset({"PROPFIND", "PROPPATCH", "LOCK", "UNLOCK", "MKCOL"})
+FAKED = frozenset({"PUT", "DELETE"})
+
+
+class App:
+    """One worker's application. The services are opened by the lifespan protocol."""
+
+    def __init__(self, settings: Settings, slot: str) -> None:
+        self._settings = settings
+        self._slot = slot
+        self._gate = Gate(settings)
+        self._router: Router = build_router(settings)
+        self._services: Services | None = None
+        self._common: list[Header] = [(b"x-content-type-options", b"nosniff")]
+        if settings.keep_alive:
+            timeout = b"timeout=%d" % settings.keep_alive_timeout
+            self._common += [(b"connection", b"keep-alive"), (b"keep-alive", timeout)]
+        else:
+            self._common.append((b"connection", b"close"))
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            loop = asyncio.get_running_loop()
+            self._services = Services(self._settings, self._slot, loop)
+        except Exception as error:
+            logger.error(Category.GENERIC, f"Cannot open the store: {error}")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        self._services.is_http_secure = self._gate.is_secure
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.to_thread(self._services.close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        assert self._services is not None
+        request = Request(
+            scope, receive, self._services, segments(scope["raw_path"]), scope["method"]
+        )
+        try:
+            response = await self._answer(request, scope)
+        except Refused as refused:
+            response = refused.response
+        except Disconnected:
+            return
+        except Exception as error:
+            method = request.method if request.method in REST_METHODS else "GET"
+            describe = self._settings.http_describe_errors
+            response = error_response(error, method, request.path, describe)
+        self._transform(request, response)
+        await response.send(send, self._common, scope["method"] != "HEAD")
+
+    def _transform(self, request: Request, response: Response) -> None:
+        accept = request.header(b"accept")
+        if accept is not None and xml.is_wanted(accept):
+            xml.convert(response)
+        if self._settings.http_compression_enabled:
+            encodings = request.header(b"accept-encoding")
+            if encodings is not None:
+                compression.compress(response, encodings)
+
+    async def _answer(self, request: Request, scope: MutableMapping[str, Any]) -> Response:
+        if self._gate.refuses_address(request.remote_ip):
+            return UNAUTHORIZED
+        user = self._gate.user(request.header(b"authorization"))
+        if user is None:
+            return UNAUTHORIZED
+        request.username = user
+        method = self._effective_method(request, scope)
+        if method not in REST_METHODS:
+            return self._other_method(request, method)
+        request.method = method
+        found = self._router.find(request.segments)
+        if found is None:
+            return self._unknown(request)
+        handlers, request.params = found
+        handler = handlers.get(method)
+        if handler is None:
+            return empty_response(405, ((b"allow", allow(handlers)),))
+        if method == "POST":
+            separator = multipart.boundary(request.header(b"content-type"))
+            if separator is not None:
+                return await self._multipart(request, handler, separator)
+        return await handler(request)
+
+    def _effective_method(self, request: Request, scope: MutableMapping[str, Any]) -> str:
+        """PUT and DELETE can be faked: section 1.5."""
+        real: str = scope["method"]
+        override = request.header(b"x-http-method-override")
+        if override is not None:
+            faked = override.decode("latin-1").upper()
+        elif real == "GET" and b"_method=" in scope["query_string"]:
+            faked = arguments(scope["query_string"].split(b"&")[0]).get("_method", "").upper()
+        else:
+            faked = ""
+        if faked:
+            return faked if faked in FAKED else "-"
+        return "GET" if real == "HEAD" else real
+
+    def _other_method(self, request: Request, method: str) -> Response:
+        if method == "OPTIONS":
+            found = self._router.find(request.segments)
+            if found is None:
+                return self._unknown(request)
+            return empty_response(204, ((b"allow", allow(found[0]) + b",HEAD,OPTIONS"),))
+        return empty_response(404 if method in WEBDAV_METHODS else 400)
+
+    def _unknown(self, request: Request) -> Response:
+        describe = self._settings.http_describe_errors
+        return error_response(UnknownResource(), request.method, request.path, describe)
+
+    async def _multipart(self, request: Request, handler: Handler, separator: bytes) -> Response:
+        requested_with = request.header(b"x-requested-with")
+        if requested_with is not None and requested_with != b"XMLHttpRequest":
+            raise OrthancError("X-Requested-With must be XMLHttpRequest", code=9)
+        for headers, body in multipart.parts(await request.body(), separator):
+            await handler(request.part(headers, body))
+        return empty_response(200)
+
+
+def create_app(settings: Settings, slot: str) -> App:
+    """The application of the worker that has this slot."""
+    return App(settings, slot)

@@ -1,0 +1,81 @@
+"""Answers. A response knows what to send, not how: only `send` knows ASGI. Source: reference chapter 1, section 1.8."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+Header = tuple[bytes, bytes]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+JSON = (b"content-type", b"application/json; charset=utf-8")
+PLAIN_JSON = (b"content-type", b"application/json")
+TEXT = (b"content-type", b"text/plain")
+DICOM = (b"content-type", b"application/dicom")
+OCTETS = (b"content-type", b"application/octet-stream")
+
+encode_json = msgspec.json.Encoder().encode
+
+# Above this a file is sent by the server from its descriptor; below one message costs less CPU.
+PATHSEND_FROM = 1 << 20
+
+
+class Response:
+    """Status, headers and one of: bytes, a file to be sent from `path`, a stream of chunks.
+
+    Content-Length and the headers that every answer has are added by the application. `kind` is the
+    Content-Type header, None for an empty body without one.
+    """
+
+    __slots__ = ("body", "headers", "kind", "length", "path", "status", "stream")
+
+    def __init__(
+        self,
+        body: bytes = b"",
+        kind: Header | None = None,
+        status: int = 200,
+        headers: tuple[Header, ...] = (),
+        path: str | None = None,
+        length: int | None = None,
+        stream: AsyncIterator[bytes] | None = None,
+    ) -> None:
+        self.body = body
+        self.kind = kind
+        self.status = status
+        self.headers = headers
+        self.path = path
+        self.length = len(body) if length is None else length
+        self.stream = stream
+
+    async def send(self, send: Send, common: list[Header], with_body: bool) -> None:
+        headers = [*common, (b"content-length", b"%d" % self.length), *self.headers]
+        if self.kind is not None:
+            headers.append(self.kind)
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        if not with_body:
+            await send({"type": "http.response.body", "body": b""})
+        elif self.path is not None:
+            await send({"type": "http.response.pathsend", "path": self.path})
+        elif self.stream is not None:
+            async for chunk in self.stream:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await send({"type": "http.response.body", "body": self.body})
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """Any value that msgspec can encode."""
+    return Response(encode_json(value), JSON, status)
+
+
+def text_response(text: str = "") -> Response:
+    return Response(text.encode(), TEXT)
+
+
+def empty_response(status: int, headers: tuple[Header, ...] = ()) -> Response:
+    """The answers that Orthanc leaves without body and without Content-Type."""
+    return Response(b"", None, status, headers)
+
+
+NOT_FOUND = empty_response(404)

@@ -1,0 +1,69 @@
+"""From a path to its handler: a tree of path components, built once. Source: reference chapter 1, section 1.3."""
+
+from collections.abc import Awaitable, Callable
+
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import Response
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+METHODS = ("GET", "POST", "PUT", "DELETE")  # the order of the Allow header
+
+ONE = "{}"  # any one component
+REST = "{*}"  # any number of components, also none
+
+
+class _Node:
+    __slots__ = ("any", "handlers", "literal", "rest")
+
+    def __init__(self) -> None:
+        self.literal: dict[str, _Node] = {}
+        self.any: _Node | None = None
+        self.rest: _Node | None = None
+        self.handlers: dict[str, Handler] = {}
+
+
+class Router:
+    """Routes are registered as `/instances/{}/tags`; a literal component wins over a variable one."""
+
+    def __init__(self) -> None:
+        self._root = _Node()
+        self.routes: list[tuple[str, str]] = []
+
+    def add(self, method: str, path: str, handler: Handler) -> None:
+        node = self._root
+        for part in path.split("/")[1:]:
+            if part == ONE:
+                node.any = node.any or _Node()
+                node = node.any
+            elif part == REST:
+                node.rest = node.rest or _Node()
+                node = node.rest
+            elif part:
+                node = node.literal.setdefault(part, _Node())
+        node.handlers[method] = handler
+        self.routes.append((method, path))
+
+    def find(self, segments: list[str]) -> tuple[dict[str, Handler], list[str]] | None:
+        """(handlers by method, values of the variable components), None for an unknown path."""
+        node = self._root
+        params: list[str] = []
+        for number, segment in enumerate(segments):
+            literal = node.literal.get(segment)
+            if literal is not None:
+                node = literal
+            elif node.any is not None:
+                params.append(segment)
+                node = node.any
+            elif node.rest is not None:
+                return node.rest.handlers, params + segments[number:]
+            else:
+                return None
+        if not node.handlers and node.rest is not None:
+            node = node.rest
+        return (node.handlers, params) if node.handlers else None
+
+
+def allow(handlers: dict[str, Handler]) -> bytes:
+    """The value of the Allow header."""
+    return ",".join(method for method in METHODS if method in handlers).encode()

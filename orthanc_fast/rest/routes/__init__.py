@@ -1,0 +1,15 @@
+"""The routes, one module per family: each reads like the reference and adds itself to the router."""
+
+from orthanc_fast.config import Settings
+from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.routes import changes, instance_files, instances, resources, system, tools
+
+FAMILIES = (instances, resources, instance_files, changes, system, tools)
+
+
+def build_router(settings: Settings) -> Router:
+    """The router of a server with these settings."""
+    router = Router()
+    for family in FAMILIES:
+        family.add_routes(router, settings)
+    return router

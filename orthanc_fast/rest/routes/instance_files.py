@@ -1,0 +1,130 @@
+"""The file of one instance: the bytes, the tags as JSON, the header, the content cursor.
+
+Source: reference chapter 2, sections 1, 3 and 8.1.
+"""
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom import tag_json
+from orthanc_fast.dicom.content import content
+from orthanc_fast.dicom.encoding import KNOWN_SYNTAXES
+from orthanc_fast.dicom.tag_json import Format
+from orthanc_fast.errors import NotImplementedYet, ParameterOutOfRange
+from orthanc_fast.index.records import Resource
+from orthanc_fast.model import Level
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import (
+    DICOM,
+    JSON,
+    NOT_FOUND,
+    OCTETS,
+    PATHSEND_FROM,
+    Response,
+    json_response,
+)
+from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.routes.identifiers import require
+from orthanc_fast.rest.uri import boolean
+from orthanc_fast.services.files import dicom_attachment
+
+_NO_TAGS: frozenset[int] = frozenset()
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    router.add("GET", "/instances/{}/file", get_file)
+    router.add("GET", "/instances/{}/tags", get_tags)
+    router.add("GET", "/instances/{}/simplified-tags", get_simplified_tags)
+    router.add("GET", "/instances/{}/header", get_header)
+    router.add("GET", "/instances/{}/content/{*}", get_content)
+
+
+def _instance(request: Request) -> Resource:
+    with request.services.index.view() as view:
+        return require(view, Level.INSTANCE, request.params[0])
+
+
+async def get_file(request: Request) -> Response:
+    """GET /instances/{id}/file; `filename` replaces the name that is proposed to the client."""
+    instance = _instance(request)
+    arguments = request.arguments
+    if "transcode" in arguments:
+        raise _no_transcoding(arguments["transcode"])
+    name = arguments.get("filename", f"{request.params[0]}.dcm")
+    for character in '\r\n"':
+        name = name.replace(character, "")
+    headers = ((b"content-disposition", f'filename="{name}"'.encode()),) if name else ()
+    attachment = dicom_attachment(instance)
+    services = request.services
+    if attachment.compressed or attachment.size < PATHSEND_FROM:
+        return Response(await services.files.content(attachment), DICOM, headers=headers)
+    path = services.storage.readable_path(attachment.uuid)
+    return Response(kind=DICOM, headers=headers, path=path, length=attachment.size)
+
+
+def _no_transcoding(uid: str) -> Exception:
+    if uid not in KNOWN_SYNTAXES:
+        return ParameterOutOfRange(f"Unknown transfer syntax: {uid}")
+    return NotImplementedYet("transcoding is not available in this version")
+
+
+async def get_tags(request: Request) -> Response:
+    """GET /instances/{id}/tags: Full, unless `simplify` or `short` is asked for."""
+    arguments = request.arguments
+    form: Format = "full"
+    if arguments:
+        form = (
+            "simplify" if "simplify" in arguments else "short" if "short" in arguments else "full"
+        )
+    return await _tags(request, form)
+
+
+async def get_simplified_tags(request: Request) -> Response:
+    """GET /instances/{id}/simplified-tags"""
+    return await _tags(request, "simplify")
+
+
+async def _tags(request: Request, form: Format) -> Response:
+    instance = _instance(request)
+    services = request.services
+    whole, ignore_length = False, _NO_TAGS
+    if request.arguments:
+        whole = boolean(request.arguments, "whole")
+        if "ignore-length" in request.arguments:
+            names = request.arguments["ignore-length"].split(",")
+            ignore_length = tag_json.parse_tags(names, services.dictionary)
+    if whole:
+        data, is_head = await services.files.content(dicom_attachment(instance)), False
+    else:
+        data, is_head = await services.files.head(instance)
+    body = tag_json.tags_json(
+        data,
+        form,
+        services.dictionary,
+        services.ingest.default_encoding,
+        whole,
+        ignore_length,
+        is_head,
+    )
+    return Response(body, JSON)
+
+
+async def get_header(request: Request) -> Response:
+    """GET /instances/{id}/header: the file meta information."""
+    instance = _instance(request)
+    services = request.services
+    arguments = request.arguments
+    form: Format = "simplify" if "simplify" in arguments else "full"
+    if form == "full" and "short" in arguments:
+        form = "short"
+    data, _ = await services.files.head(instance)
+    return Response(tag_json.header_json(data, form, services.dictionary), JSON)
+
+
+async def get_content(request: Request) -> Response:
+    """GET /instances/{id}/content/...: tags, items, raw values, blocks of pixel data."""
+    instance = _instance(request)
+    services = request.services
+    data = await services.files.content(dicom_attachment(instance))
+    found = content(data, request.params[1:], services.dictionary)
+    if found is None:
+        return NOT_FOUND
+    return Response(found, OCTETS) if isinstance(found, bytes) else json_response(found)

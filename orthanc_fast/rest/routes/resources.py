@@ -1,0 +1,187 @@
+"""Patients, studies, series and instances: listings, single resources, children, parents, statistics, deletion.
+
+Source: reference chapter 1, sections 4 and 8.1.
+"""
+
+from typing import Any
+
+import msgspec
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.identifiers import from_text, ids_json, to_text
+from orthanc_fast.errors import BadRequest, OrthancError, UnknownResource
+from orthanc_fast.index.records import Resource
+from orthanc_fast.model import Level
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import JSON, NOT_FOUND, Response, encode_json, json_response
+from orthanc_fast.rest.router import Handler, Router
+from orthanc_fast.rest.routes.identifiers import find, require
+from orthanc_fast.rest.uri import boolean, integer
+from orthanc_fast.services.describe import NAMES, PLURALS
+
+SQLITE_CANNOT_STEP = 1010
+
+MEGABYTE = 1 << 20
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    for level, plural in PLURALS.items():
+        if level == Level.PATIENT and not settings.patient_level_enabled:
+            continue
+        router.add("GET", f"/{plural}", _listing(level))
+        router.add("GET", f"/{plural}/{{}}", _resource(level))
+        router.add("GET", f"/{plural}/{{}}/statistics", _statistics(level))
+        if not settings.read_only:
+            router.add("DELETE", f"/{plural}/{{}}", _delete(level))
+        for other in Level:
+            if other > level:
+                router.add("GET", f"/{plural}/{{}}/{PLURALS[other]}", _children(level, other))
+            elif other < level:
+                name = NAMES[other].lower()
+                router.add("GET", f"/{plural}/{{}}/{name}", _ancestor(level, other))
+
+
+def _listing(level: Level) -> Handler:
+    async def get_resources(request: Request) -> Response:
+        """GET /{level}: identifiers, or expanded resources with `expand`; `since` with `limit`."""
+        arguments = request.arguments
+        since, limit = _page(arguments)
+        expand = boolean(arguments, "expand")
+        with request.services.index.view() as view:
+            publics = view.listing(level, since, limit)
+            if not expand:
+                return Response(ids_json(b"".join(publics)), JSON)
+            return json_response(_expanded(request, view, level, publics))
+
+    return get_resources
+
+
+def _page(arguments: dict[str, str]) -> tuple[int, int]:
+    """(since, limit); 0 is no limit."""
+    if ("since" in arguments) != ("limit" in arguments):
+        raise BadRequest('The arguments "since" and "limit" must be given together')
+    if "since" not in arguments:
+        return 0, 0
+    since, limit = integer(arguments["since"]), integer(arguments["limit"])
+    if since < 0 or limit < 0:
+        raise OrthancError('"since" and "limit" must not be negative', code=SQLITE_CANNOT_STEP)
+    return since, limit
+
+
+def _expanded(request: Request, view: Any, level: Level, publics: list[bytes]) -> list[Any]:
+    describe = request.services.describer.describe
+    form = request.form
+    found = (view.resource(level, public) for public in publics)
+    return [describe(view, resource, form) for resource in found if resource is not None]
+
+
+def _resource(level: Level) -> Handler:
+    async def get_resource(request: Request) -> Response:
+        """GET /{level}/{id}"""
+        services = request.services
+        with services.index.view() as view:
+            resource = find(view, level, request.params[0])
+            if resource is None:
+                return NOT_FOUND
+            answer = services.describer.describe(view, resource, request.form)
+        return Response(encode_json(answer), JSON)
+
+    return get_resource
+
+
+def _children(level: Level, below: Level) -> Handler:
+    async def get_children(request: Request) -> Response:
+        """GET /{level}/{id}/{children}: expanded, unless `expand=false`; sorted by identifier."""
+        expand = boolean(request.arguments, "expand", default=True)
+        with request.services.index.view() as view:
+            publics = view.descendants(require(view, level, request.params[0]), below)
+            if not publics:
+                raise UnknownResource
+            if not expand:
+                return Response(ids_json(b"".join(publics)), JSON)
+            return json_response(_expanded(request, view, below, publics))
+
+    return get_children
+
+
+def _ancestor(level: Level, above: Level) -> Handler:
+    async def get_ancestor(request: Request) -> Response:
+        """GET /{level}/{id}/{parent}"""
+        services = request.services
+        with services.index.view() as view:
+            resource: Resource | None = require(view, level, request.params[0])
+            while resource is not None and resource.level > above:
+                resource = view.parent(resource)
+            if resource is None:
+                return NOT_FOUND
+            return json_response(services.describer.describe(view, resource, request.form))
+
+    return get_ancestor
+
+
+class Sizes(msgspec.Struct, gc=False):
+    """What every level's statistics show: bytes as texts, megabytes as numbers."""
+
+    DicomDiskSize: str
+    DicomDiskSizeMB: int
+    DicomUncompressedSize: str
+    DicomUncompressedSizeMB: int
+    DiskSize: str
+    DiskSizeMB: int
+    UncompressedSize: str
+    UncompressedSizeMB: int
+
+
+def _statistics(level: Level) -> Handler:
+    counters = [
+        f"Count{NAMES[below] if below == Level.SERIES else PLURALS[below].title()}"
+        for below in Level
+        if below > level
+    ]
+
+    async def get_statistics(request: Request) -> Response:
+        """GET /{level}/{id}/statistics; an unknown resource has zeros."""
+        with request.services.index.view() as view:
+            resource = find(view, level, request.params[0])
+        answer = msgspec.to_builtins(_sizes(resource))
+        counts = [0, 0, 0] if resource is None else resource.counts
+        answer.update(zip(counters, counts[level:], strict=True))
+        return json_response(answer)
+
+    return get_statistics
+
+
+def _sizes(resource: Resource | None) -> Sizes:
+    disk = size = dicom_disk = dicom_size = 0
+    if resource is not None:
+        disk, size = resource.disk_size, resource.uncompressed_size
+        dicom_disk, dicom_size = resource.dicom_disk_size, resource.dicom_uncompressed_size
+    return Sizes(
+        DicomDiskSize=str(dicom_disk),
+        DicomDiskSizeMB=dicom_disk // MEGABYTE,
+        DicomUncompressedSize=str(dicom_size),
+        DicomUncompressedSizeMB=dicom_size // MEGABYTE,
+        DiskSize=str(disk),
+        DiskSizeMB=disk // MEGABYTE,
+        UncompressedSize=str(size),
+        UncompressedSizeMB=size // MEGABYTE,
+    )
+
+
+def _delete(level: Level) -> Handler:
+    async def delete_resource(request: Request) -> Response:
+        """DELETE /{level}/{id}: names the lowest ancestor that remains."""
+        public = from_text(request.params[0])
+        if public is None:
+            return NOT_FOUND
+        outcome = await request.services.delete(level, public)
+        if not outcome.found:
+            return NOT_FOUND
+        remaining = None
+        if outcome.remaining is not None:
+            above, ancestor = outcome.remaining
+            text = to_text(ancestor)
+            remaining = {"ID": text, "Path": f"/{PLURALS[above]}/{text}", "Type": NAMES[above]}
+        return json_response({"RemainingAncestor": remaining})
+
+    return delete_resource

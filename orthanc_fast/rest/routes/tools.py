@@ -1,0 +1,126 @@
+"""The routes below /tools. Source: reference chapter 1, sections 8.2, 9.7 and 10.2."""
+
+import secrets
+import uuid
+from typing import Any
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.identifiers import from_text, to_text
+from orthanc_fast.dicom.main_tags import level_named
+from orthanc_fast.errors import BadRequest, ParameterOutOfRange
+from orthanc_fast.index.view import View
+from orthanc_fast.model import Level
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
+from orthanc_fast.rest.router import Router
+from orthanc_fast.services.describe import NAMES, PLURALS, now_text
+from orthanc_fast.services.terms import (
+    PATIENT_ID,
+    SERIES_INSTANCE_UID,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+    term_value,
+)
+
+LOOKUPS = (
+    (Level.PATIENT, PATIENT_ID),
+    (Level.STUDY, STUDY_INSTANCE_UID),
+    (Level.SERIES, SERIES_INSTANCE_UID),
+    (Level.INSTANCE, SOP_INSTANCE_UID),
+)
+
+# UIDs derived from a UUID: PS3.5 annex B.2.
+UUID_ROOT = "2.25"
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    router.add("GET", "/tools/now", get_now)
+    router.add("GET", "/tools/now-local", get_now_local)
+    router.add("GET", "/tools/generate-uid", get_generate_uid)
+    router.add("POST", "/tools/lookup", post_lookup)
+    if not settings.read_only:
+        router.add("POST", "/tools/bulk-delete", post_bulk_delete)
+    names = sorted(path.split("/")[2] for _, path in router.routes if path.startswith("/tools/"))
+
+    async def get_tools(request: Request) -> Response:
+        """GET /tools: the names of the sub-routes."""
+        return json_response(names)
+
+    router.add("GET", "/tools", get_tools)
+
+
+async def get_now(request: Request) -> Response:
+    """The present moment in UTC."""
+    return text_response(now_text())
+
+
+async def get_now_local(request: Request) -> Response:
+    """The present moment in the server's time zone."""
+    return text_response(now_text(local=True))
+
+
+async def get_generate_uid(request: Request) -> Response:
+    """A new UID of the given level; a UUID for a patient."""
+    level = request.arguments.get("level")
+    if level == "patient":
+        return text_response(str(uuid.uuid4()))
+    if level in ("study", "series", "instance"):
+        return text_response(f"{UUID_ROOT}.{secrets.randbits(122)}")
+    return NOT_FOUND
+
+
+async def post_lookup(request: Request) -> Response:
+    """The resources that have the text of the body as their DICOM identifier."""
+    text = (await request.body()).decode("utf-8", "replace")
+    if not text:
+        return json_response([])
+    if "*" in text or "?" in text:
+        raise ParameterOutOfRange("Wildcards are not allowed in a lookup")
+    found: list[dict[str, str]] = []
+    with request.services.index.view() as view:
+        for level, tag in LOOKUPS:
+            found += _looked_up(view, level, tag, text)
+    return json_response(found)
+
+
+def _looked_up(view: View, level: Level, tag: int, text: str) -> list[dict[str, str]]:
+    wanted = _ascii_upper(text)
+    entries = []
+    for resource in view.with_term(level, tag, term_value(tag, text)):
+        # The index has normalised forms; the values themselves decide.
+        if _ascii_upper(resource.tags.get(tag, "")) == wanted:
+            public = to_text(resource.public)
+            entries.append(
+                {"ID": public, "Path": f"/{PLURALS[level]}/{public}", "Type": NAMES[level]}
+            )
+    return entries
+
+
+def _ascii_upper(text: str) -> str:
+    return "".join(c.upper() if c.isascii() else c for c in text)
+
+
+async def post_bulk_delete(request: Request) -> Response:
+    """Deletes the resources that the body lists; unknown ones are ignored."""
+    body = await request.json_object()
+    listed = body.get("Resources")
+    if not isinstance(listed, list):
+        raise BadRequest('The field "Resources" must be a list of identifiers')
+    wanted: list[tuple[Level, bytes]] = []
+    with request.services.index.view() as view:
+        for item in listed:
+            wanted += _wanted(view, item)
+    await request.services.delete_all(wanted)
+    return text_response()
+
+
+def _wanted(view: View, item: Any) -> list[tuple[Level, bytes]]:
+    if isinstance(item, str):
+        public = from_text(item)
+        resource = None if public is None else view.resource_of_any_level(public)
+        return [] if resource is None else [(resource.level, resource.public)]
+    if isinstance(item, dict) and isinstance(item.get("ID"), str):
+        level = level_named(str(item.get("Level", "")))
+        public = from_text(item["ID"])
+        return [] if public is None else [(level, public)]
+    raise BadRequest('An item of "Resources" must be an identifier, or an object {"Level", "ID"}')

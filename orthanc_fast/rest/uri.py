@@ -1,0 +1,58 @@
+"""Paths and query strings as Orthanc reads them. Source: reference chapter 1, sections 1.1 (step 5) and 1.6."""
+
+from urllib.parse import unquote_plus, unquote_to_bytes
+
+from orthanc_fast.errors import BadParameterType, ParameterOutOfRange
+
+TRUE = ("1", "true")
+FALSE = ("0", "false")
+
+
+def segments(raw_path: bytes) -> list[str]:
+    """The components of a path: decoded first, then split; `..` goes up, empty ones do not count."""
+    if b"%" in raw_path:
+        raw_path = unquote_to_bytes(raw_path)
+    found: list[str] = []
+    for part in raw_path.decode("utf-8", "replace").split("/"):
+        if not part or part == ".":
+            continue
+        if part == "..":
+            if found:
+                found.pop()
+        else:
+            found.append(part)
+    return found
+
+
+def arguments(query: bytes) -> dict[str, str]:
+    """The arguments of a query string; the whole string is decoded before it is split."""
+    found: dict[str, str] = {}
+    if not query:
+        return found
+    for part in unquote_plus(query.decode("latin-1")).split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            found[name] = value
+    return found
+
+
+def boolean(arguments: dict[str, str], name: str, default: bool = False) -> bool:
+    """Absent: the default; without value: true. Raises ParameterOutOfRange."""
+    value = arguments.get(name)
+    if value is None:
+        return default
+    if value == "" or value in TRUE:
+        return True
+    if value in FALSE:
+        return False
+    raise ParameterOutOfRange(
+        f'Expected a Boolean for GET argument "{name}", found: {value} (give 0, 1, true or false)'
+    )
+
+
+def integer(value: str) -> int:
+    """Raises BadParameterType."""
+    try:
+        return int(value.strip())
+    except ValueError:
+        raise BadParameterType("Syntax error in some user-supplied data") from None
