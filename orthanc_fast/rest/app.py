@@ -1,4 +1,5 @@
-"""The ASGI application: what happens to every request, in Orthanc's order. Source: reference chapter 1, section 1.1."""
+"""The ASGI application: what happens to every request, in Orthanc's order. Source: reference
+chapter 1, section 1.1."""
 
 import asyncio
 from collections.abc import MutableMapping

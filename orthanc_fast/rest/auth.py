@@ -1,4 +1,5 @@
-"""Who may ask: remote access and HTTP Basic authentication. Source: reference chapter 1, sections 1.1 and 1.11."""
+"""Who may ask: remote access and HTTP Basic authentication. Source: reference chapter 1,
+sections 1.1 and 1.11."""
 
 import base64
 import binascii

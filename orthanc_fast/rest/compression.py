@@ -22,7 +22,8 @@ _COMPRESSIBLE = (
 
 
 def compress(response: Response, accept_encoding: bytes) -> None:
-    """Compresses the body in place, if it is large enough, of a fitting type and the client agrees."""
+    """Compresses the body in place, if it is large enough, of a fitting type and the client
+    agrees."""
     if response.length < MINIMUM or not response.body or response.kind is None:
         return
     if not response.kind[1].startswith(_COMPRESSIBLE):

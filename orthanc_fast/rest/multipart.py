@@ -1,4 +1,5 @@
-"""Bodies of multipart/form-data: every part is a request of its own. Source: reference chapter 1, section 1.7."""
+"""Bodies of multipart/form-data: every part is a request of its own. Source: reference chapter
+1, section 1.7."""
 
 import re
 

@@ -1,4 +1,5 @@
-"""One request: what the handlers see of it. Headers and arguments are looked at only when asked for."""
+"""One request: what the handlers see of it. Headers and arguments are looked at only when asked
+for."""
 
 import asyncio
 import json

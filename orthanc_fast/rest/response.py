@@ -1,4 +1,5 @@
-"""Answers. A response knows what to send, not how: only `send` knows ASGI. Source: reference chapter 1, section 1.8."""
+"""Answers. A response knows what to send, not how: only `send` knows ASGI. Source: reference
+chapter 1, section 1.8."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any

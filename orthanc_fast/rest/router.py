@@ -1,4 +1,5 @@
-"""From a path to its handler: a tree of path components, built once. Source: reference chapter 1, section 1.3."""
+"""From a path to its handler: a tree of path components, built once. Source: reference chapter
+1, section 1.3."""
 
 from collections.abc import Awaitable, Callable
 
@@ -24,7 +25,8 @@ class _Node:
 
 
 class Router:
-    """Routes are registered as `/instances/{}/tags`; a literal component wins over a variable one."""
+    """Routes are registered as `/instances/{}/tags`; a literal component wins over a variable
+    one."""
 
     def __init__(self) -> None:
         self._root = _Node()

@@ -1,4 +1,5 @@
-"""Paths and query strings as Orthanc reads them. Source: reference chapter 1, sections 1.1 (step 5) and 1.6."""
+"""Paths and query strings as Orthanc reads them. Source: reference chapter 1, sections 1.1 (step
+5) and 1.6."""
 
 from urllib.parse import unquote_plus, unquote_to_bytes
 
@@ -9,7 +10,8 @@ FALSE = ("0", "false")
 
 
 def segments(raw_path: bytes) -> list[str]:
-    """The components of a path: decoded first, then split; `..` goes up, empty ones do not count."""
+    """The components of a path: decoded first, then split; `..` goes up, empty ones do not
+    count."""
     if b"%" in raw_path:
         raw_path = unquote_to_bytes(raw_path)
     found: list[str] = []

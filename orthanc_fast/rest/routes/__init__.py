@@ -1,4 +1,5 @@
-"""The routes, one module per family: each reads like the reference and adds itself to the router."""
+"""The routes, one module per family: each reads like the reference and adds itself to the
+router."""
 
 from orthanc_fast.config import Settings
 from orthanc_fast.rest.router import Router

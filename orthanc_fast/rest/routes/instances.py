@@ -1,4 +1,5 @@
-"""POST /instances: one DICOM file, a gzip of one, or a ZIP archive. Source: reference chapter 1, section 2."""
+"""POST /instances: one DICOM file, a gzip of one, or a ZIP archive. Source: reference chapter 1,
+section 2."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
-"""Patients, studies, series and instances: listings, single resources, children, parents, statistics, deletion.
+"""Patients, studies, series and instances: listings, single resources, children, parents,
+statistics, deletion.
 
 Source: reference chapter 1, sections 4 and 8.1.
 """

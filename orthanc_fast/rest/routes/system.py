@@ -1,4 +1,5 @@
-"""GET /system and /statistics, and the front page. Source: reference chapter 1, sections 1.10 and 10.1."""
+"""GET /system and /statistics, and the front page. Source: reference chapter 1, sections 1.10
+and 10.1."""
 
 import os
 from hashlib import sha1

@@ -1,0 +1,134 @@
+"""The command line. Exit codes: 0 success; 1 something was refused or found; 2 wrong usage or
+configuration; 3 the server cannot start."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from orthanc_fast import __version__
+from orthanc_fast.config import ConfigError, Settings, default_file, load
+from orthanc_fast.log import Category, Level, logger
+
+FOUND = 1
+BAD_CONFIGURATION = 2
+CANNOT_START = 3
+
+CONFIGURATIONS = click.argument(
+    "configurations", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[CONFIG]..."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="orthanc-fast")
+def main() -> None:
+    """A DICOM server that replaces Orthanc.
+
+    Exit codes: 0 success, 1 something was refused or found, 2 wrong usage or configuration, 3 the
+    server cannot start.
+    """
+
+
+def _settings(configurations: tuple[Path, ...]) -> Settings:
+    try:
+        return load(configurations, lambda text: logger.warning(Category.GENERIC, text))
+    except ConfigError as error:
+        click.echo(f"orthanc-fast: {error}", err=True)
+        sys.exit(BAD_CONFIGURATION)
+
+
+@main.command()
+@CONFIGURATIONS
+@click.option("--verbose", is_flag=True, help="Log what happens.")
+@click.option("--trace", is_flag=True, help="Log every detail.")
+@click.option("--verbose-category", multiple=True, help="--verbose for one category only.")
+@click.option("--logfile", type=click.Path(dir_okay=False, path_type=Path), help="Log to a file.")
+def serve(
+    configurations: tuple[Path, ...],
+    verbose: bool,
+    trace: bool,
+    verbose_category: tuple[str, ...],
+    logfile: Path | None,
+) -> None:
+    """Runs the server with these configuration files and folders, or with the defaults."""
+    from orthanc_fast.server import run
+    from orthanc_fast.supervisor import CannotStart
+
+    if verbose or trace:
+        logger.set_level(Level.TRACE if trace else Level.VERBOSE)
+    for name in verbose_category:
+        if name.upper() not in Category.__members__:
+            raise click.BadParameter(f"there is no category {name!r}")
+        logger.set_level(Level.VERBOSE, Category[name.upper()])
+    if logfile is not None:
+        try:
+            logger.open_file(logfile)
+        except OSError as error:
+            raise click.BadParameter(f"cannot write {logfile}: {error.strerror}") from error
+    settings = _settings(configurations)
+
+    def announce(address: str) -> None:
+        click.echo(f"orthanc-fast {__version__} serves {address}")
+        sys.stdout.flush()
+
+    try:
+        run(settings, announce, None if logfile is None else str(logfile.absolute()))
+    except CannotStart as error:
+        click.echo(f"orthanc-fast: {error}", err=True)
+        sys.exit(CANNOT_START)
+
+
+@main.command()
+def config() -> None:
+    """Prints the default configuration, with comments."""
+    click.echo(default_file(), nl=False)
+
+
+@main.command()
+@CONFIGURATIONS
+@click.option("--repair", is_flag=True, help="Remove stray files and lost instances.")
+def check(configurations: tuple[Path, ...], repair: bool) -> None:
+    """Compares the index with the stored files and their checksums."""
+    from orthanc_fast.errors import OrthancError
+    from orthanc_fast.services.check import run
+
+    settings = _settings(configurations)
+    try:
+        report = run(settings, repair)
+    except OrthancError as error:
+        click.echo(f"orthanc-fast: {error}", err=True)
+        sys.exit(CANNOT_START)
+    for finding in report.findings:
+        done = " (repaired)" if finding.repaired else ""
+        click.echo(f"{finding.kind}: {finding.subject}: {finding.explanation}{done}")
+    click.echo(f"{report.instances} instances, {report.files} files, {len(report.findings)} faults")
+    sys.exit(0 if report.clean else FOUND)
+
+
+@main.command(name="import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--server", default="http://localhost:8042", show_default=True, help="Its address.")
+@click.option("--user", default=None, help="NAME:PASSWORD, for servers that ask for it.")
+@click.option("--connections", default=4, show_default=True, help="Uploads at the same time.")
+def import_command(
+    paths: tuple[Path, ...], server: str, user: str | None, connections: int
+) -> None:
+    """Uploads files, folders, ZIP and tar.gz archives to a server."""
+    from orthanc_fast.client.upload import import_paths
+
+    summary = import_paths(paths, server, user, connections)
+    for reason, names in summary.refused.items():
+        click.echo(f"refused, {reason}:", err=True)
+        for name in names[:10]:
+            click.echo(f"  {name}", err=True)
+        if len(names) > 10:
+            click.echo(f"  and {len(names) - 10} more", err=True)
+    click.echo(
+        f"{summary.stored} stored, {summary.already} already there, {summary.refusals} refused; "
+        f"{summary.bytes / 1e6:.1f} MB in {summary.seconds:.1f} s"
+    )
+    sys.exit(FOUND if summary.refusals else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The client side: for users of the server, not used by it."""

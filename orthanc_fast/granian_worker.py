@@ -1,0 +1,102 @@
+"""One Granian HTTP server inside this process, on listening sockets that the supervisor gave us.
+
+Granian's own supervisor is not used: it ends the server when a worker dies twice within 5.5
+seconds and waits 3.5 seconds before it replaces one. This is the only module that knows
+Granian's worker interface; it follows `granian.server.mp`, and pyproject.toml holds Granian to
+one minor version for its sake.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from granian._futures import _future_watcher_wrapper, _new_cbscheduler
+from granian._granian import ASGIWorker, SocketHolder
+from granian._signals import set_loop_signals
+from granian.asgi import LifespanProtocol, _callback_wrapper
+from granian.http import HTTP1Settings
+
+AsgiApp = Callable[
+    [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]],
+    Awaitable[None],
+]
+
+HEADER_TIMEOUT_MS = 30_000
+# Connections that may be in work at the same time; more wait in the socket's backlog.
+BACKPRESSURE = 4096
+BACKLOG = 1024
+# Of the Rust runtime: they read files for `pathsend`.
+RUNTIME_BLOCKING_THREADS = 16
+
+TLS_VERSIONS = {4: "tls1.2", 5: "tls1.3"}
+
+
+class Tls:
+    """The certificate of the server, and the issuers of client certificates if they are asked
+    for."""
+
+    def __init__(self, certificate: Path, minimum: int, issuers: Path | None) -> None:
+        self.certificate = certificate
+        self.minimum = TLS_VERSIONS.get(minimum, "tls1.2")
+        self.issuers = issuers
+
+    def arguments(self) -> tuple[Any, ...]:
+        certificate = str(self.certificate)
+        issuers = None if self.issuers is None else str(self.issuers)
+        verify = issuers is not None
+        return (True, certificate, certificate, None, self.minimum, issuers, [], verify)
+
+
+NO_TLS: tuple[Any, ...] = (False, None, None, None, "tls1.3", None, [], False)
+
+
+class StartFailed(Exception):
+    """The application refused to start."""
+
+
+def serve(
+    app: AsgiApp,
+    descriptors: Sequence[int],
+    keep_alive: bool,
+    tls: Tls | None,
+    ready: Callable[[], None],
+) -> None:
+    """Serves until SIGTERM or SIGINT, then lets the requests in work end. Raises StartFailed."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    lifespan = LifespanProtocol(app)
+    callback = _future_watcher_wrapper(_callback_wrapper(app, {}, lifespan.state, None))
+    shutdown = set_loop_signals(loop)
+    stopped = asyncio.Event()
+    shutdown.add_cb(lambda: loop.call_soon_threadsafe(stopped.set))
+    loop.run_until_complete(lifespan.startup())
+    if lifespan.interrupt:
+        raise StartFailed
+    scheduler = _new_cbscheduler(loop, callback, impl_asyncio=True)
+    http = HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, keep_alive=keep_alive)
+    tls_arguments = NO_TLS if tls is None else tls.arguments()
+    workers = []  # they must live as long as the loop runs
+    for number, descriptor in enumerate(descriptors):
+        worker = ASGIWorker(
+            number + 1,
+            (None, SocketHolder(descriptor, False, BACKLOG)),
+            None,  # no metrics pipe
+            1,  # runtime threads
+            RUNTIME_BLOCKING_THREADS,
+            1,  # Python threads: the loop's
+            30,  # seconds until an idle one ends
+            BACKPRESSURE,
+            "1",
+            http,
+            None,
+            False,  # no websockets
+            None,  # no static files
+            *tls_arguments,
+            (None, None),
+        )
+        worker.serve_mtr(scheduler, loop, shutdown)
+        workers.append(worker)
+    ready()
+    loop.run_until_complete(stopped.wait())
+    loop.run_until_complete(lifespan.shutdown())

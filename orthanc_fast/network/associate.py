@@ -1,0 +1,214 @@
+"""The PDUs around an association: A-ASSOCIATE, A-RELEASE, A-ABORT. Source: PS3.8 section 9.3,
+PS3.7 annex D."""
+
+import struct
+from collections.abc import Iterator
+
+import msgspec
+
+ASSOCIATE_RQ = 1
+ASSOCIATE_AC = 2
+ASSOCIATE_RJ = 3
+RELEASE_RQ = 5
+RELEASE_RP = 6
+ABORT = 7
+
+RELEASE_RESPONSE = b"\x06\x00\x00\x00\x00\x04\x00\x00\x00\x00"
+
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+
+# Written into the meta header of what arrives, and shown to peers.
+IMPLEMENTATION_CLASS_UID = "2.25.224180541862937417384297731270894203391"
+IMPLEMENTATION_VERSION = "ORTHANC_FAST_01"
+
+ACCEPTANCE = 0
+ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
+TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
+
+_FIXED_PART = 74  # bytes of an A-ASSOCIATE-RQ or -AC in front of its items
+
+
+class MalformedPdu(Exception):
+    """An A-ASSOCIATE-RQ that cannot be read; the text says where."""
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """One proposed presentation context."""
+
+    number: int
+    abstract_syntax: str
+    transfer_syntaxes: tuple[str, ...]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What becomes of a proposal; `transfer_syntax` means something only for ACCEPTANCE."""
+
+    number: int
+    result: int
+    abstract_syntax: str
+    transfer_syntax: str
+
+
+class Role(msgspec.Struct, frozen=True):
+    """SCP/SCU role selection for one SOP class, seen from the requestor."""
+
+    sop_class: str
+    scu: bool
+    scp: bool
+
+
+class Request(msgspec.Struct, frozen=True):
+    """An A-ASSOCIATE-RQ. Titles are as received, 16 bytes."""
+
+    called: bytes
+    calling: bytes
+    application_context: str
+    proposals: tuple[Proposal, ...]
+    maximum_length: int  # of the P-DATA PDUs that the requestor takes; 0: any
+    roles: tuple[Role, ...]
+    operations: tuple[int, int] | None  # asynchronous operations invoked, performed; 0: any
+    implementation_version: str
+
+
+def decode_request(pdu: bytes) -> Request:
+    """Reads a complete A-ASSOCIATE-RQ PDU. Raises MalformedPdu."""
+    if len(pdu) < _FIXED_PART:
+        raise MalformedPdu("an A-ASSOCIATE-RQ that ends within its fixed part")
+    application_context = ""
+    proposals: list[Proposal] = []
+    user_information: memoryview | None = None
+    for kind, content in _items(memoryview(pdu)[_FIXED_PART:]):
+        if kind == 0x10:
+            application_context = _uid(content)
+        elif kind == 0x20:
+            proposals.append(_proposal(content))
+        elif kind == 0x50:
+            user_information = content
+    if len({proposal.number for proposal in proposals}) != len(proposals):
+        raise MalformedPdu("two presentation contexts with one number")
+    maximum_length, roles, operations, version = _user_information(user_information)
+    return Request(
+        called=pdu[10:26],
+        calling=pdu[26:42],
+        application_context=application_context,
+        proposals=tuple(proposals),
+        maximum_length=maximum_length,
+        roles=roles,
+        operations=operations,
+        implementation_version=version,
+    )
+
+
+def _items(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    while data:
+        if len(data) < 4:
+            raise MalformedPdu("an item that ends within its header")
+        length = data[2] << 8 | data[3]
+        if length > len(data) - 4:
+            raise MalformedPdu(f"an item of {length} bytes where {len(data) - 4} are left")
+        yield data[0], data[4 : 4 + length]
+        data = data[4 + length :]
+
+
+def _uid(content: memoryview) -> str:
+    # Padding is wrong here, yet seen; what is no ASCII can match no known UID.
+    return bytes(content).decode("ascii", "replace").strip("\0 ")
+
+
+def _proposal(content: memoryview) -> Proposal:
+    if len(content) < 4:
+        raise MalformedPdu("a presentation context that ends within its header")
+    number = content[0]
+    if number % 2 == 0:
+        raise MalformedPdu(f"a presentation context with the even number {number}")
+    abstract = ""
+    syntaxes = []
+    for kind, value in _items(content[4:]):
+        if kind == 0x30:
+            abstract = _uid(value)
+        elif kind == 0x40:
+            syntaxes.append(_uid(value))
+    return Proposal(number, abstract, tuple(syntaxes))
+
+
+def _user_information(
+    content: memoryview | None,
+) -> tuple[int, tuple[Role, ...], tuple[int, int] | None, str]:
+    maximum_length = 0
+    roles = []
+    operations: tuple[int, int] | None = None
+    version = ""
+    for kind, value in _items(content if content is not None else memoryview(b"")):
+        if kind == 0x51 and len(value) == 4:
+            maximum_length = int.from_bytes(value)
+        elif kind == 0x53 and len(value) == 4:
+            operations = (value[0] << 8 | value[1], value[2] << 8 | value[3])
+        elif kind == 0x54:
+            roles.append(_role(value))
+        elif kind == 0x55:
+            version = _uid(value)
+    return maximum_length, tuple(roles), operations, version
+
+
+def _role(value: memoryview) -> Role:
+    size = value[0] << 8 | value[1] if len(value) >= 2 else 0
+    if len(value) != 2 + size + 2:
+        raise MalformedPdu("a role selection whose lengths do not add up")
+    return Role(_uid(value[2 : 2 + size]), value[2 + size] == 1, value[3 + size] == 1)
+
+
+def encode_accept(
+    request: Request,
+    answers: list[Answer],
+    maximum_length: int,
+    roles: list[Role],
+    operations: tuple[int, int] | None,
+) -> bytes:
+    """An A-ASSOCIATE-AC PDU; the titles are echoed as received."""
+    parts = [_item(0x10, APPLICATION_CONTEXT.encode())]
+    parts += [
+        _item(
+            0x21,
+            bytes((answer.number, 0, answer.result, 0))
+            + _item(0x40, answer.transfer_syntax.encode()),
+        )
+        for answer in answers
+    ]
+    user = [
+        _item(0x51, maximum_length.to_bytes(4)),
+        _item(0x52, IMPLEMENTATION_CLASS_UID.encode()),
+    ]
+    if operations is not None:
+        user.append(_item(0x53, struct.pack(">HH", *operations)))
+    for role in roles:
+        uid = role.sop_class.encode()
+        user.append(_item(0x54, struct.pack(">H", len(uid)) + uid + bytes((role.scu, role.scp))))
+    user.append(_item(0x55, IMPLEMENTATION_VERSION.encode()))
+    parts.append(_item(0x50, b"".join(user)))
+    body = b"".join(parts)
+    fixed = struct.pack(
+        ">BBIHH16s16s32s",
+        ASSOCIATE_AC,
+        0,
+        68 + len(body),
+        1,
+        0,
+        request.called,
+        request.calling,
+        b"",
+    )
+    return fixed + body
+
+
+def _item(kind: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", kind, 0, len(content)) + content
+
+
+def encode_reject(result: int, source: int, reason: int) -> bytes:
+    """An A-ASSOCIATE-RJ PDU (PS3.8 table 9-21)."""
+    return bytes((ASSOCIATE_RJ, 0, 0, 0, 0, 4, 0, result, source, reason))
+
+
+def encode_abort(source: int, reason: int) -> bytes:
+    """An A-ABORT PDU; source 0 is the service user, 2 the provider (PS3.8 table 9-26)."""
+    return bytes((ABORT, 0, 0, 0, 0, 4, 0, 0, source, reason))

@@ -1,0 +1,95 @@
+"""The bytes of one association: a socket, plain or TLS, with its reader."""
+
+import contextlib
+import select
+import socket
+import ssl
+import time
+
+from orthanc_fast._ext import pdata
+from orthanc_fast._ext.pdata import PduReader
+
+# A socket without time-out would be a blocking one, and its reads could not be woken.
+NO_TIMEOUT = 365 * 86400
+
+_LINGER = 2.0  # seconds that a peer gets to close after our last PDU
+
+
+class Channel:
+    """One connection. Only the thread of its association uses it, but for `shut_down`."""
+
+    def __init__(self, connection: socket.socket, timeout: int) -> None:
+        """`timeout` is in seconds of silence, 0: none."""
+        self.reader = PduReader()
+        self._socket = connection
+        self._timeout = timeout * 1000 if timeout else -1
+        connection.settimeout(timeout or NO_TIMEOUT)
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._tls = connection if isinstance(connection, ssl.SSLSocket) else None
+
+    def wait(self, wake: int = -1, timeout: int | None = None) -> int:
+        """The next event of the reader; see `PduReader.wait`. Raises PduError or OSError.
+
+        `timeout` in milliseconds replaces that of the channel.
+        """
+        limit = self._timeout if timeout is None else timeout
+        if self._tls is None:
+            return self.reader.wait(self._socket.fileno(), limit, wake)
+        return self._wait_tls(self._tls, wake, limit)
+
+    def _wait_tls(self, connection: ssl.SSLSocket, wake: int, timeout: int) -> int:
+        while True:
+            event = self.reader.next()
+            if event != pdata.NEED_DATA:
+                return event
+            if not connection.pending():
+                event = _poll(connection.fileno(), wake, timeout)
+                if event != pdata.NEED_DATA:
+                    return event
+            try:
+                count = connection.recv_into(self.reader.window())
+            except TimeoutError:
+                return pdata.TIMEOUT
+            except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+                return pdata.CLOSED
+            if not count:
+                return pdata.CLOSED
+            self.reader.received(count)
+
+    def send(self, data: bytes) -> None:
+        """Sends all of it. Raises OSError (TimeoutError if the peer does not take it)."""
+        self._socket.sendall(data)
+
+    def drain(self) -> None:
+        """After our last PDU: waits a moment for the peer to close, so that it gets that PDU
+        instead of a reset."""
+        deadline = time.monotonic() + _LINGER
+        with contextlib.suppress(OSError, ValueError):
+            self._socket.settimeout(_LINGER)
+            if self._tls is None:
+                self._socket.shutdown(socket.SHUT_WR)
+            while time.monotonic() < deadline and self._socket.recv(65536):
+                pass
+
+    def shut_down(self) -> None:
+        """Ends the connection from another thread: its own sees the end of the stream."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.reader.release()
+        self._socket.close()
+
+
+def _poll(fd: int, wake: int, timeout: int) -> int:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    if wake >= 0:
+        poll.register(wake, select.POLLIN)
+    ready = poll.poll(timeout if timeout >= 0 else None)
+    if not ready:
+        return pdata.TIMEOUT
+    if wake >= 0 and any(each == wake for each, _ in ready):
+        return pdata.WOKEN
+    return pdata.NEED_DATA

@@ -1,0 +1,142 @@
+"""The options of the DICOM door as one struct. Source: reference chapter 4, sections 0 and 7."""
+
+import re
+from typing import Any, Literal
+
+import msgspec
+
+from orthanc_fast.config import ConfigError, Settings
+from orthanc_fast.config_options import BY_NAME
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.services.modalities import Modality, parse_modality
+
+_UNUSABLE_AET = re.compile(r"[\x00-\x1f\x7f\\]")
+
+Right = Literal["Echo", "Find", "FindWorklist", "Get", "Move", "Store"]
+RIGHTS: tuple[Right, ...] = ("Echo", "Find", "FindWorklist", "Get", "Move", "Store")
+
+
+class TlsOptions(msgspec.Struct, frozen=True):
+    """Paths are relative to the working directory, as Orthanc's are."""
+
+    certificate: str | None
+    private_key: str | None
+    trusted: str | None
+    certificate_required: bool
+    minimum_version: int
+    ciphers: tuple[str, ...]
+
+
+class DicomOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the DICOM door asks of the configuration."""
+
+    aet: str
+    port: int
+    check_called_aet: bool
+    check_modality_host: bool
+    strict_aet: bool
+    always_allowed: frozenset[Right]
+    modalities: dict[str, Modality]
+    timeout: int  # seconds of silence, 0: none
+    maximum_pdu: int
+    maximum_associations: int  # of one worker process
+    accepted_syntaxes: tuple[str, ...] | None  # patterns, None: all
+    syntax_groups: dict[str, bool]  # "Jpeg": True adds the group, False removes it
+    accepted_classes: tuple[str, ...]
+    rejected_classes: tuple[str, ...]
+    unknown_class_accepted: bool
+    memory: int  # bytes of a data set from which on it goes to a file
+    tls: TlsOptions | None
+
+
+SYNTAX_GROUPS = (
+    "Deflated",
+    "Jpeg",
+    "Jpeg2000",
+    "JpegLossless",
+    "Jpip",
+    "Mpeg2",
+    "Mpeg4",
+    "Rle",
+    "H265",
+)
+
+
+def dicom_options(settings: Settings) -> DicomOptions:
+    """Raises ConfigError for values that stop the start."""
+    get = _Getter(settings.raw)
+    groups = {}
+    for group in SYNTAX_GROUPS:
+        value = get(f"{group}TransferSyntaxAccepted")
+        if value is not None:
+            groups[group] = value
+    accepted = get("AcceptedTransferSyntaxes")
+    # Orthanc's default is 16384; ours is the largest value its option allows, because each PDU
+    # costs both sides a header and often a system call (525 KB: 5 PDUs instead of 33).
+    maximum_pdu = get("MaximumPduLength")
+    if not 4096 <= maximum_pdu <= 131072:
+        raise ConfigError("MaximumPduLength: must be from 4096 to 131072")
+    return DicomOptions(
+        aet=_aet(settings.dicom_aet),
+        port=settings.dicom_port,
+        check_called_aet=get("DicomCheckCalledAet"),
+        check_modality_host=get("DicomCheckModalityHost"),
+        strict_aet=get("StrictAetComparison"),
+        always_allowed=frozenset(right for right in RIGHTS if get(f"DicomAlwaysAllow{right}")),
+        modalities=_modalities(get("DicomModalities")),
+        timeout=get("DicomScpTimeout"),
+        maximum_pdu=maximum_pdu,
+        maximum_associations=get("DicomMaximumAssociations"),
+        accepted_syntaxes=None if accepted is None else _patterns(accepted),
+        syntax_groups=groups,
+        accepted_classes=_patterns(get("AcceptedSopClasses") or ()),
+        rejected_classes=_patterns(get("RejectedSopClasses") or get("RejectSopClasses") or ()),
+        unknown_class_accepted=get("UnknownSopClassAccepted"),
+        memory=max(1, settings.maximum_upload_memory_mb) << 20,
+        tls=_tls(get) if get("DicomTlsEnabled") else None,
+    )
+
+
+class _Getter:
+    """Looks options up, with the defaults of the option table."""
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self._raw = raw
+
+    def __call__(self, name: str) -> Any:
+        value = self._raw.get(name)
+        return BY_NAME[name].default if value is None and name in BY_NAME else value
+
+
+def _patterns(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(str(entry) for entry in value)
+
+
+def _aet(value: str) -> str:
+    if not value or len(value) > 16 or _UNUSABLE_AET.search(value):
+        raise ConfigError(
+            f"DicomAet: {value!r} is no application entity title: 1 to 16 characters, "
+            "no backslash, no control character"
+        )
+    return value
+
+
+def _modalities(entries: dict[str, Any]) -> dict[str, Modality]:
+    found = {}
+    for name, entry in sorted(entries.items()):
+        try:
+            found[name] = parse_modality(name, entry)
+        except OrthancError as error:
+            raise ConfigError(f"DicomModalities: {name}: {error.details}") from error
+    return found
+
+
+def _tls(get: _Getter) -> TlsOptions:
+    return TlsOptions(
+        certificate=get("DicomTlsCertificate"),
+        private_key=get("DicomTlsPrivateKey"),
+        trusted=get("DicomTlsTrustedCertificates"),
+        certificate_required=get("DicomTlsRemoteCertificateRequired"),
+        minimum_version=get("DicomTlsMinimumProtocolVersion"),
+        ciphers=_patterns(get("DicomTlsCiphersAccepted") or ()),
+    )

@@ -1,0 +1,207 @@
+"""C-STORE: from the command to the ingest. Source: reference chapter 4, section 2.
+
+The data set is received behind a meta header into one buffer that the ingest gets as it is; a
+large one goes on in a file of the storage area.
+"""
+
+import contextlib
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from orthanc_fast._ext.pdata import PduReader, sop_uids
+from orthanc_fast.errors import FullStorage, OrthancError, StorageFault
+from orthanc_fast.index.writer import Promise
+from orthanc_fast.network import statuses, syntaxes
+from orthanc_fast.network.associate import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from orthanc_fast.services.ingest import Origin, Upload
+from orthanc_fast.storage.area import FULL
+
+FIRST_BUFFER = 1 << 16  # bytes
+_GROWTH = 4
+_SPILL_BUFFER = 1 << 20  # bytes written to the file at once
+_INFLATED_HEAD = 1 << 16  # bytes of a deflated data set in which the SOP UIDs are looked for
+
+_SHORT = struct.Struct("<HH2sH")  # an element with 16 bits of length, explicit VR little endian
+
+
+class Store(Protocol):
+    """Where instances go: `Ingest.submit` with `StorageArea.new_partial`, or a test's sink."""
+
+    def submit(self, upload: Upload, origin: Origin, promise: Promise) -> None: ...
+    def new_partial(self) -> Path: ...
+
+
+def meta_header(sop_class: bytes, sop_instance: bytes, transfer_syntax: str) -> bytes:
+    """Preamble, prefix and file meta information (PS3.10 section 7.1), our implementation in it."""
+    group = b"".join(
+        (
+            b"\x02\x00\x01\x00OB\0\0\x02\0\0\0\x00\x01",
+            _element(0x0002, b"UI", sop_class),
+            _element(0x0003, b"UI", sop_instance),
+            _element(0x0010, b"UI", transfer_syntax.encode()),
+            _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID.encode()),
+            _element(0x0013, b"SH", IMPLEMENTATION_VERSION.encode()),
+        )
+    )
+    length = _SHORT.pack(0x0002, 0x0000, b"UL", 4) + len(group).to_bytes(4, "little")
+    return bytes(128) + b"DICM" + length + group
+
+
+def _element(element: int, vr: bytes, value: bytes) -> bytes:
+    if len(value) % 2:
+        value += b" " if vr == b"SH" else b"\0"
+    return _SHORT.pack(0x0002, element, vr, len(value)) + value
+
+
+class Buffers:
+    """The receive buffers of one association, used again for the next instance: the slices of a
+    series have one size, and fresh memory costs a page fault per 4 KB."""
+
+    def __init__(self) -> None:
+        self._free: list[bytearray] = []
+
+    def take(self) -> bytearray:
+        return self._free.pop() if self._free else bytearray(FIRST_BUFFER)
+
+    def give(self, buffer: bytearray) -> None:
+        """Takes a buffer back, unless somebody still looks into it."""
+        try:
+            buffer.append(buffer.pop())  # refused while there is a view
+        except BufferError:
+            return
+        self._free.append(buffer)
+
+    def grown(self, buffer: bytearray, used: int) -> bytearray:
+        """A larger buffer with the same first bytes."""
+        larger = bytearray(len(buffer) * _GROWTH)
+        larger[:used] = memoryview(buffer)[:used]
+        return larger
+
+
+class Incoming:
+    """One instance on its way: the data set of one C-STORE-RQ."""
+
+    def __init__(
+        self,
+        reader: PduReader,
+        transfer_syntax: str,
+        buffers: Buffers,
+        memory: int,
+        new_partial: Callable[[], Path],
+    ) -> None:
+        """Reads the command from the reader, and gives it a buffer for the data set."""
+        self.context_id = reader.context_id
+        self.message_id = reader.message_id
+        self.sop_class = reader.sop_class
+        self.sop_instance = reader.sop_instance
+        self.size = 0
+        self.buffer = buffers.take()
+        self._reader = reader
+        self._buffers = buffers
+        self._memory = memory
+        self._new_partial = new_partial
+        self._syntax = transfer_syntax
+        self._file: BinaryIO | None = None
+        self._partial: Path | None = None
+        self._error: OrthancError | None = None
+        self._status: int | None = None
+        header = meta_header(self.sop_class, self.sop_instance, transfer_syntax)
+        self._start = len(header)
+        self.buffer[: self._start] = header
+        reader.accept(self.buffer, self._start)
+
+    def make_room(self) -> None:
+        """The buffer is full and the data set goes on."""
+        used = self._reader.used
+        self._reader.release()
+        if self._partial is None and self._error is None:
+            if len(self.buffer) * _GROWTH <= self._memory:
+                self.buffer = self._buffers.grown(self.buffer, used)
+                self._reader.accept(self.buffer, used)
+                return
+            self._status = self._consistency(used)
+            self._open()
+        self._write(memoryview(self.buffer)[:used])
+        self.size += used
+        if len(self.buffer) > _SPILL_BUFFER:
+            self.buffer = bytearray(_SPILL_BUFFER)
+        self._reader.accept(self.buffer, 0)
+
+    def complete(self) -> Upload:
+        """The whole instance is here. Raises OrthancError if it could not be kept, or
+        StatusError if it is not what the command announced."""
+        used = self._reader.used
+        self.size += used
+        if self._status is None:
+            self._status = self._consistency(used)
+        if self._partial is not None:
+            self._write(memoryview(self.buffer)[:used])
+            self._close()
+        if self._error is not None:
+            raise self._error
+        if self._status != statuses.SUCCESS:
+            raise StatusError(self._status)
+        if self._partial is not None:
+            partial, self._partial = self._partial, None
+            return Upload(partial=partial)
+        return Upload(data=memoryview(self.buffer)[:used])
+
+    def discard(self) -> None:
+        """Leaves nothing behind; harmless after `complete` handed the instance over."""
+        self._close()
+        if self._partial is not None:
+            self._partial.unlink(missing_ok=True)
+            self._partial = None
+
+    def _consistency(self, used: int) -> int:
+        view = memoryview(self.buffer)[:used]
+        explicit, big = syntaxes.is_explicit(self._syntax), syntaxes.is_big(self._syntax)
+        if self._syntax == syntaxes.DEFLATED:
+            head = view[self._start : self._start + _INFLATED_HEAD]
+            try:
+                inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(head, _INFLATED_HEAD)
+            except zlib.error:
+                return statuses.CANNOT_UNDERSTAND
+            found = sop_uids(inflated, 0, explicit, big)
+        else:
+            found = sop_uids(view, self._start, explicit, big)
+        return statuses.consistency_status((self.sop_class, self.sop_instance), found)
+
+    def _open(self) -> None:
+        self._partial = self._new_partial()
+        try:
+            self._file = self._partial.open("xb", buffering=0)
+        except OSError as error:
+            self._fail(error)
+
+    def _write(self, data: memoryview) -> None:
+        if self._file is None:
+            return  # failed before: the rest of the data set is only read
+        try:
+            while data:
+                data = data[os.write(self._file.fileno(), data) :]
+        except OSError as error:
+            self._fail(error)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            file, self._file = self._file, None
+            with contextlib.suppress(OSError):
+                file.close()
+
+    def _fail(self, error: OSError) -> None:
+        kind = FullStorage if error.errno in FULL else StorageFault
+        self._error = kind(f"cannot write an incoming instance: {error.strerror}")
+        self.discard()
+
+
+class StatusError(Exception):
+    """A C-STORE that is answered with a status of its own."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"0x{status:04x}")
+        self.status = status

@@ -1,0 +1,143 @@
+"""Remote DICOM modalities: their two configuration formats. Source: reference chapter 4,
+section 5.1."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from orthanc_fast.errors import BadFileFormat, BadRequest, ParameterOutOfRange
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_MANUFACTURERS = {
+    "Generic": "Generic",
+    "GenericNoWildcardInDates": "GenericNoWildcardInDates",
+    "GenericNoUniversalWildcard": "GenericNoUniversalWildcard",
+    "Vitrea": "Vitrea",
+    "GE": "GE",
+    "SiemensSyngoCT": "SiemensSyngoCT",
+    # obsolete names
+    "AgfaImpax": "GenericNoWildcardInDates",
+    "SyngoVia": "GenericNoWildcardInDates",
+    "EFilm2": "Generic",
+    "MedInria": "Generic",
+    "ClearCanvas": "Generic",
+    "Dcm4Chee": "Generic",
+}
+_RETRIEVE_METHODS = ("SystemDefault", "C-MOVE", "C-GET")
+_FLAGS = {
+    "AllowEcho": "allow_echo",
+    "AllowFind": "allow_find",
+    "AllowFindWorklist": "allow_find_worklist",
+    "AllowGet": "allow_get",
+    "AllowMove": "allow_move",
+    "AllowStore": "allow_store",
+    "AllowNAction": "allow_n_action",
+    "AllowEventReport": "allow_event_report",
+    "AllowTranscoding": "allow_transcoding",
+    "UseDicomTls": "use_dicom_tls",
+}
+
+
+class Modality(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """One remote modality; encodes as `GET /modalities/{id}/configuration` answers it."""
+
+    aet: str = msgspec.field(name="AET")
+    allow_echo: bool = True
+    allow_event_report: bool = True
+    allow_find: bool = True
+    allow_find_worklist: bool = True
+    allow_get: bool = True
+    allow_move: bool = True
+    allow_n_action: bool = msgspec.field(name="AllowNAction", default=True)
+    allow_store: bool = True
+    allow_transcoding: bool = True
+    host: str
+    local_aet: str = msgspec.field(name="LocalAet", default="")
+    manufacturer: str = "Generic"
+    port: int
+    retrieve_method: str = "SystemDefault"
+    timeout: int = 0
+    use_dicom_tls: bool = False
+
+
+def parse_modality(name: str, value: Any) -> Modality:
+    """Reads `["AET", "host", port, "Manufacturer"]` or the object form, unknown fields ignored.
+
+    Raises BadFileFormat, BadRequest or ParameterOutOfRange with what is wrong.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadRequest(f"The symbolic name {name!r} may have letters, digits, '-' and '_' only")
+    if isinstance(value, list):
+        return _short(value)
+    if isinstance(value, dict):
+        return _object(value)
+    raise BadFileFormat("A modality is a list or an object")
+
+
+def _short(value: list[Any]) -> Modality:
+    if len(value) not in (3, 4):
+        raise BadFileFormat("A modality is [AET, host, port] or [AET, host, port, manufacturer]")
+    return Modality(
+        aet=_text(value[0], "AET"),
+        host=_text(value[1], "Host"),
+        port=_port(value[2]),
+        manufacturer=_manufacturer(value[3] if len(value) == 4 else "Generic"),
+    )
+
+
+def _object(value: dict[str, Any]) -> Modality:
+    for field in ("AET", "Host", "Port"):
+        if field not in value:
+            raise BadFileFormat(f"A modality needs the field {field!r}")
+    flags: dict[str, bool] = {}
+    if "AllowStorageCommitment" in value:
+        both = _flag(value["AllowStorageCommitment"], "AllowStorageCommitment")
+        flags["allow_n_action"] = flags["allow_event_report"] = both
+    for field, attribute in _FLAGS.items():
+        if field in value:
+            flags[attribute] = _flag(value[field], field)
+    method = value.get("RetrieveMethod", "SystemDefault")
+    if method not in _RETRIEVE_METHODS:
+        raise ParameterOutOfRange(f"RetrieveMethod must be one of {', '.join(_RETRIEVE_METHODS)}")
+    timeout = value.get("Timeout", 0)
+    if not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 0:
+        raise BadFileFormat("Timeout must be a number of seconds")
+    return Modality(
+        aet=_text(value["AET"], "AET"),
+        host=_text(value["Host"], "Host"),
+        port=_port(value["Port"]),
+        manufacturer=_manufacturer(value.get("Manufacturer", "Generic")),
+        local_aet=_text(value.get("LocalAet", ""), "LocalAet"),
+        retrieve_method=method,
+        timeout=timeout,
+        **flags,
+    )
+
+
+def _text(value: Any, field: str) -> str:
+    if not isinstance(value, str):
+        raise BadFileFormat(f"{field} must be a text")
+    return value
+
+
+def _flag(value: Any, field: str) -> bool:
+    if not isinstance(value, bool):
+        raise BadFileFormat(f"{field} must be true or false")
+    return value
+
+
+def _port(value: Any) -> int:
+    if isinstance(value, str) and value.isdecimal() and value.isascii():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadFileFormat("Port must be a number")
+    if not 1 <= value <= 65534:
+        raise ParameterOutOfRange("Port must be from 1 to 65534")
+    return value
+
+
+def _manufacturer(value: Any) -> str:
+    if not isinstance(value, str) or value not in _MANUFACTURERS:
+        raise ParameterOutOfRange(f"Unknown manufacturer: {value}")
+    return _MANUFACTURERS[value]

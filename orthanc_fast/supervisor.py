@@ -1,0 +1,233 @@
+"""The supervisor: binds the sockets once, starts the workers, replaces those that die, stops
+them all.
+
+Every kind of worker is one row of `kinds`; the supervisor knows nothing about what they do.
+"""
+
+import errno
+import os
+import pickle
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from orthanc_fast.config import Settings
+from orthanc_fast.log import Category, logger
+from orthanc_fast.worker import Assignment
+
+BACKLOG = 1024
+DRAIN_SECONDS = 8.0  # then SIGKILL: everything is over within 10 s
+FIRST_START_SECONDS = 30.0
+RESTART_PAUSE = 0.05  # grows with every early death, up to
+LONGEST_PAUSE = 0.5
+EARLY = 2.0  # a worker that died within this time may have a lasting reason
+
+
+class CannotStart(Exception):
+    """The server cannot start; the text is one line for the administrator."""
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """`count` workers that serve the same listening sockets."""
+
+    name: str
+    count: int
+    listeners: tuple[int, ...]
+
+
+class _Worker:
+    def __init__(self, kind: Kind, slot: str) -> None:
+        self.kind = kind
+        self.slot = slot
+        self.process: subprocess.Popen[bytes] | None = None
+        self.pidfd = -1
+        self.ready = -1
+        self.started = 0.0
+        self.early_deaths = 0
+        self.restart_at: float | None = None
+
+
+def bind(addresses: Sequence[str], port: int) -> list[socket.socket]:
+    """Listening sockets. Raises CannotStart."""
+    found = []
+    for address in addresses or ("0.0.0.0",):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((address, port))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            reason = error.strerror
+            if error.errno == errno.EADDRINUSE:
+                reason = "the port is in use by another program: stop it, or set HttpPort"
+            elif error.errno == errno.EACCES:
+                reason = "the port is privileged: set HttpPort to one above 1023"
+            raise CannotStart(f"cannot listen on {address}:{port}: {reason}") from error
+        listener.setblocking(False)
+        found.append(listener)
+    return found
+
+
+class Supervisor:
+    """Runs until SIGTERM or SIGINT. `recover` is called with the slot of each worker that died,
+    before its successor starts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        kinds: Sequence[Kind],
+        recover: Callable[[str], None],
+        log_file: str | None = None,
+    ) -> None:
+        self._settings = settings
+        self._log_file = log_file
+        self._recover = recover
+        self._workers = [
+            _Worker(kind, f"{kind.name}-{number}") for kind in kinds for number in range(kind.count)
+        ]
+        self._selector = selectors.DefaultSelector()
+        self._stop_signal = 0
+
+    def run(self, announce: Callable[[], None]) -> None:
+        """Starts everything, calls `announce` once all workers are ready, and stays until a signal.
+
+        Raises CannotStart if the workers do not come up.
+        """
+        wakeup, waker = socket.socketpair()
+        waker.setblocking(False)
+        old_fd = signal.set_wakeup_fd(waker.fileno())
+        old = {number: signal.signal(number, self._on_signal) for number in _STOP_SIGNALS}
+        self._selector.register(wakeup, selectors.EVENT_READ)
+        try:
+            for worker in self._workers:
+                self._start(worker)
+            self._await_first_start()
+            if not self._stop_signal:
+                announce()
+            while not self._stop_signal:
+                self._turn(wakeup)
+        finally:
+            self._stop_all()
+            signal.set_wakeup_fd(old_fd)
+            for number, handler in old.items():
+                signal.signal(number, handler)
+            wakeup.close()
+            waker.close()
+            self._selector.close()
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self._stop_signal = number
+
+    def _await_first_start(self) -> None:
+        deadline = time.monotonic() + FIRST_START_SECONDS
+        while not self._stop_signal and any(worker.ready >= 0 for worker in self._workers):
+            for key, _ in self._selector.select(0.2):
+                self._handle(key)
+            failed = next((w for w in self._workers if w.restart_at is not None), None)
+            if failed is not None:
+                raise CannotStart(f"the worker {failed.slot} cannot start: see the lines above")
+            if time.monotonic() > deadline:
+                raise CannotStart("the workers did not become ready")
+
+    def _turn(self, wakeup: socket.socket) -> None:
+        now = time.monotonic()
+        waits = [w.restart_at - now for w in self._workers if w.restart_at is not None]
+        for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
+            if key.fileobj is wakeup:
+                wakeup.recv(64)
+            else:
+                self._handle(key)
+        for worker in self._workers:
+            if worker.restart_at is not None and time.monotonic() >= worker.restart_at:
+                self._start(worker)
+
+    def _handle(self, key: selectors.SelectorKey) -> None:
+        if not isinstance(key.data, tuple):
+            return
+        worker, what = key.data
+        if what == "ready":
+            self._selector.unregister(worker.ready)
+            os.close(worker.ready)
+            worker.ready = -1
+        else:
+            self._died(worker)
+
+    def _start(self, worker: _Worker) -> None:
+        worker.restart_at = None
+        worker.started = time.monotonic()
+        ready, ready_of_worker = os.pipe()
+        assignment = Assignment(
+            kind=worker.kind.name,
+            slot=worker.slot,
+            settings=self._settings,
+            listeners=list(worker.kind.listeners),
+            ready=ready_of_worker,
+            supervisor=os.getpid(),
+            log_levels=[int(level) for level in logger.levels],
+            log_file=self._log_file,
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orthanc_fast.worker"],
+            stdin=subprocess.PIPE,
+            pass_fds=[*worker.kind.listeners, ready_of_worker],
+        )
+        os.close(ready_of_worker)
+        assert process.stdin is not None
+        try:
+            process.stdin.write(pickle.dumps(assignment))
+            process.stdin.close()
+        except BrokenPipeError:
+            pass  # it died already; the event of its end follows
+        worker.process = process
+        worker.pidfd = os.pidfd_open(process.pid)
+        worker.ready = ready
+        self._selector.register(worker.pidfd, selectors.EVENT_READ, (worker, "died"))
+        self._selector.register(ready, selectors.EVENT_READ, (worker, "ready"))
+
+    def _died(self, worker: _Worker) -> None:
+        self._forget(worker)
+        assert worker.process is not None
+        code = worker.process.wait()
+        early = time.monotonic() - worker.started < EARLY
+        worker.early_deaths = worker.early_deaths + 1 if early else 0
+        pause = min(RESTART_PAUSE * (1 + worker.early_deaths), LONGEST_PAUSE)
+        logger.error(
+            Category.GENERIC, f"Worker {worker.slot} ended with code {code}: it is replaced"
+        )
+        try:
+            self._recover(worker.slot)
+        except Exception as error:
+            logger.error(Category.GENERIC, f"Cannot recover what {worker.slot} left: {error}")
+        worker.restart_at = time.monotonic() + pause
+
+    def _forget(self, worker: _Worker) -> None:
+        for descriptor in (worker.pidfd, worker.ready):
+            if descriptor >= 0:
+                self._selector.unregister(descriptor)
+                os.close(descriptor)
+        worker.pidfd = worker.ready = -1
+
+    def _stop_all(self) -> None:
+        running = [w.process for w in self._workers if w.process is not None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.01, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                logger.warning(Category.GENERIC, "A worker did not stop in time and is killed")
+                process.kill()
+                process.wait()
+        for worker in self._workers:
+            self._forget(worker)
+
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -1,0 +1,82 @@
+"""The entry of one worker process: `python -m orthanc_fast.worker`, started by the supervisor only.
+
+Its settings come pickled on standard input, from the process that started it.
+"""
+
+import ctypes
+import os
+import pickle
+import signal
+import sys
+
+import msgspec
+
+from orthanc_fast.config import Settings
+from orthanc_fast.log import Category, Level, logger
+
+PR_SET_PDEATHSIG = 1
+
+START_FAILED = 3
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    """What a worker is to do: its kind, its stable name, and the descriptors it inherits."""
+
+    kind: str
+    slot: str
+    settings: Settings
+    listeners: list[int]
+    ready: int
+    supervisor: int
+    log_levels: list[int]
+    log_file: str | None = None
+
+
+def main() -> int:
+    """Returns the exit code of the process."""
+    assignment: Assignment = pickle.load(sys.stdin.buffer)
+    _die_with(assignment.supervisor)
+    logger.name = assignment.slot
+    logger.levels = [Level(level) for level in assignment.log_levels]
+    if assignment.log_file is not None:
+        from pathlib import Path
+
+        logger.open_file(Path(assignment.log_file))
+    if assignment.kind != "http":
+        logger.error(Category.GENERIC, f"There is no kind of worker {assignment.kind!r}")
+        return START_FAILED
+    return _serve_http(assignment)
+
+
+def _die_with(supervisor: int) -> None:
+    """Ends this process, in good order, when the supervisor is gone however it went."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != supervisor:
+        sys.exit(START_FAILED)
+
+
+def _serve_http(assignment: Assignment) -> int:
+    from orthanc_fast.granian_worker import StartFailed, Tls, serve
+    from orthanc_fast.rest.app import create_app
+
+    settings = assignment.settings
+    tls = None
+    if settings.ssl_enabled:
+        issuers = settings.ssl_trusted_client_certificates if settings.ssl_verify_peers else None
+        tls = Tls(settings.ssl_certificate, settings.ssl_minimum_protocol_version, issuers)
+    app = create_app(settings, assignment.slot)
+    try:
+        serve(
+            app,
+            assignment.listeners,
+            settings.keep_alive,
+            tls,
+            lambda: os.close(assignment.ready),
+        )
+    except StartFailed:
+        return START_FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
