@@ -1,0 +1,52 @@
+# make run: install, compile, serve on http://localhost:8042/. make test: the same, then every test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What the tests compare with and measure by. ALLOW_MISSING=1 runs without what cannot be installed.
+DEBIAN_PACKAGES := orthanc dcmtk wrk
+
+.PHONY: run test check bench ext wheel fuzz clean install install-test tools
+
+run: install
+	$(BIN)/orthanc-fast serve
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml setup.py $(wildcard _ext/*)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check 'setuptools>=77' wheel 'cython>=3.2'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --editable .
+	touch $@
+
+install-test: $(VENV)/.installed-test
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[test,check]'
+	touch $@
+
+tools:
+	sh scripts/install_tools.sh $(DEBIAN_PACKAGES)
+
+test: install-test tools
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+check: install-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ext: install
+	$(BIN)/python setup.py --quiet build_ext --inplace
+
+bench: install-test tools
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+wheel: install
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+fuzz: install-test
+	sh tests/fuzz/run.sh
+
+clean:
+	rm -rf $(VENV) build dist .local *.egg-info orthanc_fast/_ext/*.so

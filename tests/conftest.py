@@ -1,0 +1,47 @@
+"""Fixtures shared by all tests, and the check that nothing needed is missing."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from support.reference_server import ReferenceServer
+from support.server import OurServer
+
+TOOLS = {"Orthanc": "orthanc", "storescu": "dcmtk", "wrk": "wrk"}
+
+MISSING = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
+ALLOWED = os.environ.get("ALLOW_MISSING") == "1"
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if MISSING and not ALLOWED and exitstatus == 0:
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if MISSING:
+        packages = " ".join(MISSING)
+        terminalreporter.section("NOT TESTED", red=True)
+        terminalreporter.line(f"Tests against other software did not run: install {packages}.")
+        if not ALLOWED:
+            terminalreporter.line("This run has failed for it; ALLOW_MISSING=1 accepts the gap.")
+
+
+@pytest.fixture(scope="session")
+def our_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
+    """One running server for all tests that do not mind what it holds."""
+    server = OurServer(tmp_path_factory.mktemp("ours"))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def reference_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReferenceServer]:
+    """Debian's Orthanc."""
+    if "orthanc" in MISSING:
+        pytest.skip("Debian's Orthanc is not installed: see the end of this run")
+    server = ReferenceServer(tmp_path_factory.mktemp("reference"))
+    with server:
+        yield server
