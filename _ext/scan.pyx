@@ -192,9 +192,12 @@ cdef object walk(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos, bint
         hit = find(wanted, count, e.tag)
         if hit >= 0 and e.length >= 0 and e.tag not in values:
             vr = e.vr
-            if vr == VR_NONE or vr == VR_UN:
+            if vr == VR_NONE:
                 vr = wanted[hit].vr
-            if vr == VR_SQ:
+            if vr == VR_UN:
+                if is_text(wanted[hit].vr):  # what is hidden in UN is shown untrimmed, as a text only
+                    values[e.tag] = (VR_UN, PyBytes_FromStringAndSize(<const char*>buf + e.value, e.length))
+            elif vr == VR_SQ:
                 values[e.tag] = (vr, PyBytes_FromStringAndSize(<const char*>buf + e.start, e.value + e.length - e.start))
             else:
                 values[e.tag] = value_of(buf + e.value, e.length, vr, big)

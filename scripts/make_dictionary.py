@@ -15,8 +15,9 @@ TARGET = Path(__file__).parent.parent / "orthanc_fast" / "dicom" / "dictionary.m
 
 
 def keyword_of(name: str) -> str:
-    """A private attribute has a name only; its keyword is the name without blanks and signs."""
-    return re.sub(r"[^0-9A-Za-z]", "", name)
+    """A private attribute has a name only; its keyword is the name with its words joined."""
+    words = re.findall(r"[0-9A-Za-z]+", name)
+    return "".join(word[0].upper() + word[1:] for word in words)
 
 
 def main() -> None:

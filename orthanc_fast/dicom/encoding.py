@@ -134,6 +134,4 @@ def _inflate(data: Buffer, start: int) -> bytes:
             parts.append(part)
     except zlib.error as error:
         raise ScanError(f"the data set cannot be inflated: {error}") from error
-    if len(stream.unused_data) > 1:  # PS3.5 A.5: a null byte may pad the stream to an even length
-        raise ScanError("bytes follow the deflated data set")
     return b"".join(parts)

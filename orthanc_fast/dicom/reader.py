@@ -35,6 +35,7 @@ _NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG})
 _OW = ord("O") << 8 | ord("W")
 _OB = ord("O") << 8 | ord("B")
 _SQ = ord("S") << 8 | ord("Q")
+_UN = ord("U") << 8 | ord("N")
 
 Value = str | int | tuple[int, bytes]
 
@@ -154,6 +155,10 @@ class _Reading:
         numbers = value_text(raw, vr, self._encoding.big)
         if numbers is not None:
             return numbers
+        if vr == _UN:  # nothing is trimmed but one NUL: reference chapter 2, section 1.4
+            if len(raw) % 2 == 0:
+                raw = raw.removesuffix(b"\0")
+            return decode(raw, self._charset)
         name = f"{vr >> 8:c}{vr & 255:c}"
         text = decode(raw.split(b"\0")[0], self._charset, name)
         return text.rstrip(" ")
