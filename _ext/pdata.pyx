@@ -92,6 +92,7 @@ cdef class PduReader:
     cdef Py_ssize_t fragment_left    # bytes of the current PDV that are not consumed
     cdef Py_ssize_t pdu_size         # of the complete PDU that `PDU` has announced
     cdef bint last                   # the current PDV is the last of its command or data set
+    cdef bint in_fragment
     cdef bint in_command
     cdef bint complete               # the last message is: the next PDV begins a new one
     cdef Expect expect
@@ -310,7 +311,7 @@ cdef class PduReader:
             self.start += self.pdu_size
             self.pdu_size = 0
         while True:
-            if self.fragment_left:
+            if self.in_fragment:
                 event = self.fragment()
             elif self.pdu_left:
                 event = self.pdv_header()
@@ -378,8 +379,7 @@ cdef class PduReader:
         self.start += PDV_HEADER
         self.pdu_left -= PDV_HEADER
         self.fragment_left = length - 2
-        if self.fragment_left == 0:
-            return self.fragment()
+        self.in_fragment = True
         return -1
 
     cdef int fragment(self) except -2:
@@ -402,6 +402,7 @@ cdef class PduReader:
             if not self.in_command and self.used == self.target_size:
                 return ON_ROOM
             return ON_NEED_DATA
+        self.in_fragment = False
         if not self.last:
             return -1
         self.last = False

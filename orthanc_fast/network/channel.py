@@ -22,11 +22,16 @@ class Channel:
         """`timeout` is in seconds of silence, 0: none."""
         self.reader = PduReader()
         self._socket = connection
-        self._timeout = timeout * 1000 if timeout else -1
-        connection.settimeout(timeout or NO_TIMEOUT)
+        self._timeout = -1
+        self.set_timeout(timeout)
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._tls = connection if isinstance(connection, ssl.SSLSocket) else None
+
+    def set_timeout(self, timeout: int) -> None:
+        """Seconds of silence, 0: none."""
+        self._timeout = timeout * 1000 if timeout else -1
+        self._socket.settimeout(timeout or NO_TIMEOUT)
 
     def wait(self, wake: int = -1, timeout: int | None = None) -> int:
         """The next event of the reader; see `PduReader.wait`. Raises PduError or OSError.

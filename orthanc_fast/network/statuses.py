@@ -8,10 +8,20 @@ DATA_SET_MISMATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC000
 
 
+class StatusError(Exception):
+    """A request that is answered with a status of its own."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"0x{status:04x}")
+        self.status = status
+
+
 def store_status(error: BaseException | None) -> int:
     """The status of a C-STORE: 0x0000 if there is no error."""
     if error is None:
         return SUCCESS
+    if isinstance(error, StatusError):
+        return error.status
     if isinstance(error, OrthancError):
         return error.dimse_status
     return DIMSE_OUT_OF_RESOURCES

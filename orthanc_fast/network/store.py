@@ -144,7 +144,7 @@ class Incoming:
         if self._error is not None:
             raise self._error
         if self._status != statuses.SUCCESS:
-            raise StatusError(self._status)
+            raise statuses.StatusError(self._status)
         if self._partial is not None:
             partial, self._partial = self._partial, None
             return Upload(partial=partial)
@@ -197,11 +197,3 @@ class Incoming:
         kind = FullStorage if error.errno in FULL else StorageFault
         self._error = kind(f"cannot write an incoming instance: {error.strerror}")
         self.discard()
-
-
-class StatusError(Exception):
-    """A C-STORE that is answered with a status of its own."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"0x{status:04x}")
-        self.status = status

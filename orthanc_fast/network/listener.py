@@ -1,0 +1,186 @@
+"""The shared port of the DICOM workers: accepts connections and gives each that speaks a thread.
+
+A connection that says nothing costs a descriptor and no thread: it waits here, and is closed after
+30 seconds. (Orthanc lets one silent connection block all others for that time.)
+"""
+
+import contextlib
+import selectors
+import socket
+import ssl
+import threading
+import time
+
+from orthanc_fast.log import Category, logger
+from orthanc_fast.network.association import Association, Door
+
+_SILENCE = 30.0  # seconds until a connection must have spoken
+_BACKLOG = 1024
+_TICK = 1.0  # seconds between looks at silent connections and at `stop`
+_BACK_OFF = 0.1  # seconds, when there are no descriptors left
+_HANDSHAKE = 10.0  # seconds of a TLS handshake
+
+
+def listening_socket(port: int) -> socket.socket:
+    """A socket on all interfaces, to be made before the workers are started. Raises OSError."""
+    try:
+        listening = socket.create_server(
+            ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
+        )
+    except OSError:  # no IPv6 here
+        listening = socket.create_server(("", port), backlog=_BACKLOG)
+    listening.setblocking(False)
+    return listening
+
+
+class Listener:
+    """Serves one listening socket, in the thread that calls `serve`."""
+
+    def __init__(
+        self, door: Door, listening: socket.socket, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._door = door
+        self._listening = listening
+        self._tls = tls
+        self._selector = selectors.DefaultSelector()
+        self._silent: dict[socket.socket, tuple[float, str]] = {}
+        self._associations: set[Association] = set()
+        self._threads: set[threading.Thread] = set()
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._serial = 0
+        self._wake, self._waker = socket.socketpair()
+
+    def serve(self) -> None:
+        """Returns after `stop`."""
+        self._listening.setblocking(False)
+        self._selector.register(self._listening, selectors.EVENT_READ)
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        swept = time.monotonic()
+        try:
+            while not self._stopping:
+                for key, _ in self._selector.select(_TICK):
+                    if key.fileobj is self._listening:
+                        self._accept()
+                    elif key.fileobj is not self._wake:
+                        self._speaks(key.fileobj)  # type: ignore[arg-type]
+                now = time.monotonic()
+                if now - swept >= _TICK:
+                    self._sweep(now)
+                    swept = now
+        finally:
+            self._close()
+
+    def stop(self) -> None:
+        """Makes `serve` return; callable from a signal handler or another thread."""
+        self._stopping = True
+        with contextlib.suppress(OSError):
+            self._waker.send(b"\0")
+
+    def join(self, grace: float) -> None:
+        """Waits until the associations have ended; cuts them off after `grace` seconds."""
+        deadline = time.monotonic() + grace
+        while self._running() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for association in self._running():
+            association.channel.shut_down()
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join()
+
+    @property
+    def active(self) -> int:
+        """How many associations are being served."""
+        return len(self._associations)
+
+    def _running(self) -> list[Association]:
+        with self._lock:
+            return list(self._associations)
+
+    def _accept(self) -> None:
+        try:
+            connection, address = self._listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # another worker was faster, or the peer has gone
+        except OSError as error:
+            logger.error(Category.DICOM, f"cannot accept a connection: {error}")
+            time.sleep(_BACK_OFF)
+            return
+        connection.setblocking(False)
+        ip = address[0].removeprefix("::ffff:")
+        self._silent[connection] = (time.monotonic(), ip)
+        self._selector.register(connection, selectors.EVENT_READ)
+
+    def _speaks(self, connection: socket.socket) -> None:
+        self._selector.unregister(connection)
+        _, ip = self._silent.pop(connection)
+        self._serial += 1
+        thread = threading.Thread(
+            target=self._run, args=(connection, ip), name=f"DICOM-{self._serial}", daemon=True
+        )
+        with self._lock:
+            self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no more threads
+            logger.error(Category.DICOM, f"cannot serve a connection: {error}")
+            with self._lock:
+                self._threads.discard(thread)
+            connection.close()
+
+    def _sweep(self, now: float) -> None:
+        for connection, (since, ip) in list(self._silent.items()):
+            if now - since >= _SILENCE:
+                logger.info(
+                    Category.DICOM, f"Receiving Association failed: network read timeout (IP {ip})"
+                )
+                self._forget(connection)
+
+    def _forget(self, connection: socket.socket) -> None:
+        del self._silent[connection]
+        self._selector.unregister(connection)
+        connection.close()
+
+    def _close(self) -> None:
+        for connection in list(self._silent):
+            self._forget(connection)
+        self._selector.close()
+        self._listening.close()
+        self._wake.close()
+        self._waker.close()
+
+    # In the thread of the association
+
+    def _run(self, connection: socket.socket, ip: str) -> None:
+        try:
+            secured = self._secure(connection, ip)
+            if secured is None:
+                return
+            limit = self._door.options.maximum_associations
+            association = Association(
+                self._door, secured, ip, bool(limit) and len(self._associations) >= limit
+            )
+            with self._lock:
+                self._associations.add(association)
+            try:
+                association.run()
+            except Exception as error:
+                logger.error(Category.DICOM, f"unexpected fault in an association: {error!r}")
+            finally:
+                with self._lock:
+                    self._associations.discard(association)
+        finally:
+            with self._lock:
+                self._threads.discard(threading.current_thread())
+
+    def _secure(self, connection: socket.socket, ip: str) -> socket.socket | None:
+        if self._tls is None:
+            return connection
+        connection.settimeout(_HANDSHAKE)
+        try:
+            return self._tls.wrap_socket(connection, server_side=True)
+        except OSError as error:
+            logger.error(Category.DICOM, f"TLS handshake with IP {ip} failed: {error}")
+            connection.close()
+            return None

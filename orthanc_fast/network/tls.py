@@ -1,0 +1,94 @@
+"""DICOM TLS of the SCP. Source: reference chapter 4, section 7."""
+
+import ssl
+import warnings
+from pathlib import Path
+
+from orthanc_fast.errors import BadFileFormat, OrthancError, ParameterOutOfRange
+from orthanc_fast.network.options import TlsOptions
+
+_INEXISTENT_FILE = 13
+
+# By DicomTlsMinimumProtocolVersion. 0 is the BCP 195 profile; 1 meant SSLv3, which no current TLS
+# library speaks.
+_MINIMUM = {
+    0: ssl.TLSVersion.TLSv1_2,
+    1: ssl.TLSVersion.TLSv1,
+    2: ssl.TLSVersion.TLSv1,
+    3: ssl.TLSVersion.TLSv1_1,
+    4: ssl.TLSVersion.TLSv1_2,
+    5: ssl.TLSVersion.TLSv1_3,
+}
+
+
+def server_context(options: TlsOptions) -> ssl.SSLContext:
+    """The context of the listener. Raises OrthancError (3, 13, 15) for what stops the start."""
+    if not options.certificate or not options.private_key:
+        raise ParameterOutOfRange("DICOM TLS needs DicomTlsCertificate and DicomTlsPrivateKey")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _set_versions(context, options)
+    try:
+        context.load_cert_chain(_existing(options.certificate), _existing(options.private_key))
+    except ssl.SSLError as error:
+        raise BadFileFormat(
+            f"DicomTlsCertificate and DicomTlsPrivateKey cannot be used together: {error}"
+        ) from error
+    if options.certificate_required:
+        if not options.trusted:
+            raise OrthancError(
+                "DicomTlsRemoteCertificateRequired needs DicomTlsTrustedCertificates",
+                code=_INEXISTENT_FILE,
+            )
+        try:
+            context.load_verify_locations(_existing(options.trusted))
+        except ssl.SSLError as error:
+            raise BadFileFormat(f"DicomTlsTrustedCertificates: {error}") from error
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _set_versions(context: ssl.SSLContext, options: TlsOptions) -> None:
+    if options.minimum_version not in _MINIMUM:
+        raise ParameterOutOfRange("DicomTlsMinimumProtocolVersion must be from 0 to 5")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the administrator's decision
+        context.minimum_version = _MINIMUM[options.minimum_version]
+    if not options.ciphers:
+        return
+    if options.minimum_version == 0:
+        raise BadFileFormat(
+            "DicomTlsCiphersAccepted needs a DicomTlsMinimumProtocolVersion other than 0"
+        )
+    # TLS 1.3 suites are always on in Python's ssl: its names are checked, not chosen.
+    older = [name for name in options.ciphers if not name.startswith("TLS_")]
+    unknown = [n for n in options.ciphers if n.startswith("TLS_") and n not in _TLS13]
+    try:
+        if unknown:
+            raise ssl.SSLError(f"unknown cipher {unknown[0]}")
+        if older:
+            context.set_ciphers(":".join(older))
+            names = {cipher["name"] for cipher in context.get_ciphers()}
+            missing = [name for name in older if name not in names]
+            if missing:
+                raise ssl.SSLError(f"unknown cipher {missing[0]}")
+        else:
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
+    except ssl.SSLError as error:
+        raise BadFileFormat(f"DicomTlsCiphersAccepted: {error}") from error
+
+
+_TLS13 = frozenset(
+    {
+        "TLS_AES_256_GCM_SHA384",
+        "TLS_CHACHA20_POLY1305_SHA256",
+        "TLS_AES_128_GCM_SHA256",
+        "TLS_AES_128_CCM_SHA256",
+        "TLS_AES_128_CCM_8_SHA256",
+    }
+)
+
+
+def _existing(path: str) -> str:
+    if not Path(path).is_file():
+        raise OrthancError(f"there is no file {path}", code=_INEXISTENT_FILE)
+    return path

@@ -1,0 +1,54 @@
+"""One DICOM worker process: opens the store and serves the shared port until it is told to stop."""
+
+import signal
+import socket
+from pathlib import Path
+
+from orthanc_fast.config import Settings
+from orthanc_fast.index.writer import Promise
+from orthanc_fast.network.admission import Admission
+from orthanc_fast.network.association import Door
+from orthanc_fast.network.handover import Handlers, handover
+from orthanc_fast.network.listener import Listener
+from orthanc_fast.network.negotiation import Negotiator
+from orthanc_fast.network.options import DicomOptions, dicom_options
+from orthanc_fast.network.store import Store
+from orthanc_fast.network.tls import server_context
+from orthanc_fast.services.context import Services
+from orthanc_fast.services.ingest import Origin, Upload
+
+GRACE = 5.0  # seconds that associations get to end when the server stops
+
+
+class _Ingest:
+    """The services' ingest as the associations use it."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def submit(self, upload: Upload, origin: Origin, promise: Promise) -> None:
+        self._services.ingest.submit(upload, origin, promise)
+
+    def new_partial(self) -> Path:
+        return self._services.storage.new_partial()
+
+
+def make_door(options: DicomOptions, store: Store, handlers: Handlers = ()) -> Door:
+    """Joins what the associations of one worker share."""
+    admission = Admission(options)
+    return Door(options, admission, Negotiator(options, admission), store, handover(handlers))
+
+
+def run(settings: Settings, slot: str, listening: socket.socket) -> None:
+    """Serves until SIGTERM or SIGINT; then lets associations end and completes what is queued."""
+    options = dicom_options(settings)
+    tls = None if options.tls is None else server_context(options.tls)
+    services = Services(settings, slot)
+    try:
+        listener = Listener(make_door(options, _Ingest(services)), listening, tls)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: listener.stop())
+        listener.serve()
+        listener.join(GRACE)
+    finally:
+        services.close()

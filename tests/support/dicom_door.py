@@ -1,0 +1,97 @@
+"""A DICOM door in this process, on a free port, with a store that the tests can look into."""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from orthanc_fast.config import Settings
+from orthanc_fast.index.writer import Promise
+from orthanc_fast.network.handover import Handlers
+from orthanc_fast.network.listener import Listener
+from orthanc_fast.network.options import dicom_options
+from orthanc_fast.network.worker import make_door
+from orthanc_fast.services.ingest import Origin, Stored, Upload
+
+
+class Shelf:
+    """A store that keeps what it gets in memory, and can be slow or refuse."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: list[bytes] = []
+        self.origins: list[Origin] = []
+        self.partials = 0
+        self.error: Exception | None = None
+        self.delay: Callable[[int], float] | None = None
+
+    def new_partial(self) -> Path:
+        self.partials += 1
+        return self.folder / f"{self.partials}.part"
+
+    def submit(self, upload: Upload, origin: Origin, promise: Promise) -> None:
+        if upload.partial is not None:
+            content = upload.partial.read_bytes()
+            upload.partial.unlink()
+        else:
+            assert upload.data is not None
+            content = bytes(upload.data)
+        if self.error is not None:
+            raise self.error
+        self.files.append(content)
+        self.origins.append(origin)
+        stored = Stored("Success", (b"", b"", b"", b""))
+        if self.delay is None:
+            promise.set_result(stored)
+        else:
+            seconds = self.delay(len(self.files))
+            threading.Timer(seconds, promise.set_result, (stored,)).start()
+
+
+class Running:
+    """A served door: where it listens and what it stored."""
+
+    def __init__(self, port: int, shelf: Any, listener: Listener) -> None:
+        self.port = port
+        self.shelf = shelf
+        self.listener = listener
+
+    def settle(self, seconds: float = 5.0) -> None:
+        """Waits until no association is left."""
+        deadline = time.monotonic() + seconds
+        while self.listener.active and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not self.listener.active
+
+
+@contextlib.contextmanager
+def serving(
+    store: Any,
+    tls: ssl.SSLContext | None = None,
+    handlers: Handlers = (),
+    **raw: Any,
+) -> Iterator[Running]:
+    """Serves with these options of the configuration file."""
+    settings = Settings(dicom_aet=raw.pop("DicomAet", "ORTHANC"), raw=raw)
+    if "MaximumUploadMemoryMB" in raw:
+        settings = Settings(
+            dicom_aet=settings.dicom_aet,
+            raw=raw,
+            maximum_upload_memory_mb=raw["MaximumUploadMemoryMB"],
+        )
+    door = make_door(dicom_options(settings), store, handlers)
+    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    port = listening.getsockname()[1]
+    listener = Listener(door, listening, tls)
+    thread = threading.Thread(target=listener.serve)
+    thread.start()
+    try:
+        yield Running(port, store, listener)
+    finally:
+        listener.stop()
+        thread.join()
+        listener.join(0.0)
