@@ -67,7 +67,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     load_private_dictionary: bool = True
     external_dictionaries: tuple[Path, ...] = ()
     dicom_aet: str = "ORTHANC"
+    dicom_server_enabled: bool = True
     dicom_port: int = 4242
+    dicom_workers: int = 1
     dicom_default_retrieve_method: str = "C-MOVE"
     ingest_transcoding: str = ""
     http_workers: int = 1
@@ -249,7 +251,9 @@ class _Building:
                 self._base / path for path in get("ExternalDictionaries") or ()
             ),
             dicom_aet=get("DicomAet").strip(),
+            dicom_server_enabled=get("DicomServerEnabled"),
             dicom_port=get("DicomPort"),
+            dicom_workers=get("DicomWorkers") or os.cpu_count() or 1,
             dicom_default_retrieve_method=get("DicomDefaultRetrieveMethod"),
             ingest_transcoding=get("IngestTranscoding") or "",
             http_workers=get("HttpWorkers") or os.cpu_count() or 1,

@@ -187,7 +187,7 @@ OPTIONS: tuple[Option, ...] = (
     _yes("DicomTlsCiphersAccepted", "array", None, "ciphers"),
     # This server's own
     _yes("HttpWorkers", "uint", 0, "processes of the REST API, 0: CPU cores"),
-    _yes("DicomWorkers", "uint", 1, "processes of the DICOM services"),
+    _yes("DicomWorkers", "uint", 0, "processes of the DICOM services, 0: CPU cores"),
     _yes("DicomMaximumAssociations", "uint", 1024, "at once, per DICOM process; 0: unlimited"),
     _yes("IndexMapSizeGB", "uint", 1024, "address space of the index: its greatest size on disk"),
     _yes("MaximumUploadMemoryMB", "uint", 16, "larger uploads go to the disk at once"),

@@ -1,11 +1,14 @@
 """Wiring: from a configuration to a running server."""
 
 import os
+import socket
 from collections.abc import Callable
 
-from orthanc_fast.config import Settings
+from orthanc_fast.config import ConfigError, Settings
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
+from orthanc_fast.network.options import dicom_options
+from orthanc_fast.network.tls import server_context
 from orthanc_fast.services.startup import prepare, recover_slot
 from orthanc_fast.supervisor import CannotStart, Kind, Supervisor, bind
 
@@ -27,18 +30,39 @@ def run(settings: Settings, announce: Callable[[str], None], log_file: str | Non
         raise CannotStart(f"cannot read the file of SslCertificate: {settings.ssl_certificate}")
     listeners = bind(settings.http_bind_addresses, settings.http_port)
     try:
+        dicom = _dicom(settings)
+        listeners += dicom
         try:
             prepare(settings)
         except OrthancError as error:
             raise CannotStart(str(error)) from error
-        http = Kind(
-            "http", settings.http_workers, tuple(listener.fileno() for listener in listeners)
-        )
+        web = [listener for listener in listeners if listener not in dicom]
+        kinds = [
+            Kind("http", settings.http_workers, _descriptors(web)),
+            Kind("dicom", settings.dicom_workers if dicom else 0, _descriptors(dicom)),
+        ]
         supervisor = Supervisor(
-            settings, [http], lambda slot: recover_slot(settings, slot), log_file
+            settings, kinds, lambda slot: recover_slot(settings, slot), log_file
         )
         supervisor.run(lambda: announce(address(settings)))
     finally:
         for listener in listeners:
             listener.close()
     logger.info(Category.GENERIC, "The server has stopped")
+
+
+def _dicom(settings: Settings) -> list[socket.socket]:
+    """The listening socket of the DICOM door, if it is wanted. Raises CannotStart."""
+    if not settings.dicom_server_enabled:
+        return []
+    try:
+        options = dicom_options(settings)
+        if options.tls is not None:
+            server_context(options.tls)
+    except (ConfigError, OrthancError) as error:
+        raise CannotStart(str(error)) from error
+    return bind((), options.port, "DicomPort")
+
+
+def _descriptors(listeners: list[socket.socket]) -> tuple[int, ...]:
+    return tuple(listener.fileno() for listener in listeners)

@@ -53,8 +53,8 @@ class _Worker:
         self.restart_at: float | None = None
 
 
-def bind(addresses: Sequence[str], port: int) -> list[socket.socket]:
-    """Listening sockets. Raises CannotStart."""
+def bind(addresses: Sequence[str], port: int, option: str = "HttpPort") -> list[socket.socket]:
+    """Listening sockets; `option` is what sets the port. Raises CannotStart."""
     found = []
     for address in addresses or ("0.0.0.0",):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -66,9 +66,9 @@ def bind(addresses: Sequence[str], port: int) -> list[socket.socket]:
         except OSError as error:
             reason = error.strerror
             if error.errno == errno.EADDRINUSE:
-                reason = "the port is in use by another program: stop it, or set HttpPort"
+                reason = f"the port is in use by another program: stop it, or set {option}"
             elif error.errno == errno.EACCES:
-                reason = "the port is privileged: set HttpPort to one above 1023"
+                reason = f"the port is privileged: set {option} to one above 1023"
             raise CannotStart(f"cannot listen on {address}:{port}: {reason}") from error
         listener.setblocking(False)
         found.append(listener)

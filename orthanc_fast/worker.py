@@ -7,7 +7,9 @@ import ctypes
 import os
 import pickle
 import signal
+import socket
 import sys
+from collections.abc import Callable
 
 import msgspec
 
@@ -42,10 +44,11 @@ def main() -> int:
         from pathlib import Path
 
         logger.open_file(Path(assignment.log_file))
-    if assignment.kind != "http":
+    serve = _SERVE.get(assignment.kind)
+    if serve is None:
         logger.error(Category.GENERIC, f"There is no kind of worker {assignment.kind!r}")
         return START_FAILED
-    return _serve_http(assignment)
+    return serve(assignment)
 
 
 def _die_with(supervisor: int) -> None:
@@ -76,6 +79,21 @@ def _serve_http(assignment: Assignment) -> int:
     except StartFailed:
         return START_FAILED
     return 0
+
+
+def _serve_dicom(assignment: Assignment) -> int:
+    from orthanc_fast.network.worker import run
+
+    run(
+        assignment.settings,
+        assignment.slot,
+        [socket.socket(fileno=descriptor) for descriptor in assignment.listeners],
+        lambda: os.close(assignment.ready),
+    )
+    return 0
+
+
+_SERVE: dict[str, Callable[[Assignment], int]] = {"http": _serve_http, "dicom": _serve_dicom}
 
 
 if __name__ == "__main__":

@@ -15,29 +15,16 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.network.association import Association, Door
 
 _SILENCE = 30.0  # seconds until a connection must have spoken
-_BACKLOG = 1024
 _TICK = 1.0  # seconds between looks at silent connections and at `stop`
 _BACK_OFF = 0.1  # seconds, when there are no descriptors left
 _HANDSHAKE = 10.0  # seconds of a TLS handshake
 
 
-def listening_socket(port: int) -> socket.socket:
-    """A socket on all interfaces, to be made before the workers are started. Raises OSError."""
-    try:
-        listening = socket.create_server(
-            ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
-        )
-    except OSError:  # no IPv6 here
-        listening = socket.create_server(("", port), backlog=_BACKLOG)
-    listening.setblocking(False)
-    return listening
-
-
 class Listener:
-    """Serves one listening socket, in the thread that calls `serve`."""
+    """Serves listening sockets, in the thread that calls `serve`."""
 
     def __init__(
-        self, door: Door, listening: socket.socket, tls: ssl.SSLContext | None = None
+        self, door: Door, listening: list[socket.socket], tls: ssl.SSLContext | None = None
     ) -> None:
         self._door = door
         self._listening = listening
@@ -53,15 +40,16 @@ class Listener:
 
     def serve(self) -> None:
         """Returns after `stop`."""
-        self._listening.setblocking(False)
-        self._selector.register(self._listening, selectors.EVENT_READ)
+        for each in self._listening:
+            each.setblocking(False)
+            self._selector.register(each, selectors.EVENT_READ)
         self._selector.register(self._wake, selectors.EVENT_READ)
         swept = time.monotonic()
         try:
             while not self._stopping:
                 for key, _ in self._selector.select(_TICK):
-                    if key.fileobj is self._listening:
-                        self._accept()
+                    if key.fileobj in self._listening:
+                        self._accept(key.fileobj)
                     elif key.fileobj is not self._wake:
                         self._speaks(key.fileobj)  # type: ignore[arg-type]
                 now = time.monotonic()
@@ -98,9 +86,9 @@ class Listener:
         with self._lock:
             return list(self._associations)
 
-    def _accept(self) -> None:
+    def _accept(self, listening: socket.socket) -> None:
         try:
-            connection, address = self._listening.accept()
+            connection, address = listening.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return  # another worker was faster, or the peer has gone
         except OSError as error:
@@ -146,7 +134,8 @@ class Listener:
         for connection in list(self._silent):
             self._forget(connection)
         self._selector.close()
-        self._listening.close()
+        for each in self._listening:
+            each.close()
         self._wake.close()
         self._waker.close()
 

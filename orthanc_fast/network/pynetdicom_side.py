@@ -7,7 +7,7 @@ C-CANCEL and all handlers work as they do with pynetdicom's own server.
 """
 
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydicom.uid import UID
 from pynetdicom import AE
@@ -18,6 +18,7 @@ from pynetdicom.dimse_primitives import C_CANCEL
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, P_DATA, MaximumLengthNotification
 from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AddressInformation
 
 from orthanc_fast.network.association import Refused
 
@@ -36,7 +37,7 @@ class Peer(PynetdicomAssociation):
     ) -> None:
         agreement = association.agreement
         super().__init__(AE(ae_title=association.door.options.aet), "acceptor")
-        self.dul = _Wire(association)
+        self.dul = cast(Any, _Wire(association))
         self.dimse = _Dimse(self, conversation)
         self.dimse_timeout = association.door.options.timeout or None
         self._describe(association)
@@ -66,7 +67,7 @@ class Peer(PynetdicomAssociation):
         request.user_information = [length]
         self.requestor.primitive = request
         self.requestor.ae_title = agreement.calling
-        self.requestor.address = association.ip
+        self.requestor.address_info = AddressInformation(association.ip, 0)
         self.acceptor.ae_title = association.door.options.aet
 
     def serve(self, context: int, command: bytes, data_set: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from orthanc_fast.config import Settings
@@ -39,8 +40,13 @@ def make_door(options: DicomOptions, store: Store, handlers: Handlers = ()) -> D
     return Door(options, admission, Negotiator(options, admission), store, handover(handlers))
 
 
-def run(settings: Settings, slot: str, listening: socket.socket) -> None:
-    """Serves until SIGTERM or SIGINT; then lets associations end and completes what is queued."""
+def run(
+    settings: Settings, slot: str, listening: list[socket.socket], ready: Callable[[], None]
+) -> None:
+    """Serves until SIGTERM or SIGINT; then lets associations end and completes what is queued.
+
+    `ready` is called when peers can be served.
+    """
     options = dicom_options(settings)
     tls = None if options.tls is None else server_context(options.tls)
     services = Services(settings, slot)
@@ -48,6 +54,7 @@ def run(settings: Settings, slot: str, listening: socket.socket) -> None:
         listener = Listener(make_door(options, _Ingest(services)), listening, tls)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())
+        ready()
         listener.serve()
         listener.join(GRACE)
     finally:

@@ -86,7 +86,7 @@ def serving(
     door = make_door(dicom_options(settings), store, handlers)
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = listening.getsockname()[1]
-    listener = Listener(door, listening, tls)
+    listener = Listener(door, [listening], tls)
     thread = threading.Thread(target=listener.serve)
     thread.start()
     try:
