@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-
 from support.reference_server import ReferenceServer
 from support.server import OurServer
 
