@@ -1,5 +1,5 @@
-"""A DICOM peer that can misbehave: PDUs byte by byte. The A-ASSOCIATE PDUs are pynetdicom's, so that
-our reading and writing of them is checked by somebody else's."""
+"""A DICOM peer that can misbehave: PDUs byte by byte. The A-ASSOCIATE PDUs are pynetdicom's, so
+that our reading and writing of them is checked by somebody else's."""
 
 import contextlib
 import socket
