@@ -58,7 +58,7 @@ class StorageArea:
     def begin(self, owner: bytes, uuid: str, data: bytes | memoryview) -> "Pending":
         """Writes a file into `incoming` and starts its way to the disk; `Pending.settle` waits
         for it."""
-        path = self._incoming / f"{owner.hex()}.{uuid}"
+        path = f"{self._incoming}/{owner.hex()}.{uuid}"
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
@@ -75,7 +75,7 @@ class StorageArea:
 
     def adopt(self, owner: bytes, uuid: str, partial: Path) -> "Pending":
         """The same for a file that already lies at a path given by `new_partial`."""
-        path = self._incoming / f"{owner.hex()}.{uuid}"
+        path = f"{self._incoming}/{owner.hex()}.{uuid}"
         try:
             os.rename(partial, path)
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -85,13 +85,16 @@ class StorageArea:
             start_writeback(fd)
         return Pending(self, path, uuid, fd, self._sync)
 
-    def publish(self, path: Path, uuid: str) -> None:
+    def publish(self, path: str, uuid: str) -> None:
         """Moves a durable file to its final place."""
         target = self.path(uuid)
         try:
             os.rename(path, target)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
+            inner = os.path.dirname(target)
+            for folder in (os.path.dirname(inner), inner):
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(folder)
             os.rename(path, target)
 
     def remove(self, uuids: list[str]) -> None:
@@ -178,7 +181,7 @@ class StorageArea:
         for path in sorted(folder.glob(f"{slot or '*'}/*")):
             owner, _, uuid = path.name.partition(".")
             if not path.name.endswith(PARTIAL) and belongs(bytes.fromhex(owner), uuid):
-                self.publish(path, uuid)
+                self.publish(str(path), uuid)
                 published += 1
             else:
                 path.unlink(missing_ok=True)
@@ -205,7 +208,7 @@ class Pending:
 
     __slots__ = ("_area", "_fd", "_path", "_sync", "uuid")
 
-    def __init__(self, area: StorageArea, path: Path, uuid: str, fd: int, sync: bool) -> None:
+    def __init__(self, area: StorageArea, path: str, uuid: str, fd: int, sync: bool) -> None:
         self._area = area
         self._path = path
         self._fd = fd
@@ -229,7 +232,8 @@ class Pending:
     def abandon(self) -> None:
         """Removes the file: the index does not know it and never will."""
         self._close()
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
 
     def _close(self) -> None:
         if self._fd >= 0:
@@ -272,9 +276,7 @@ def _hexadecimal_folders(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntr
             yield entry
 
 
-def _fail(error: OSError, path: Path) -> NoReturn:
+def _fail(error: OSError, path: str | Path) -> NoReturn:
     if error.errno in FULL:
-        raise FullStorage(
-            f"no space left in {path.parent.parent.parent}", http_status=507
-        ) from error
+        raise FullStorage(f"no space left for {path}", http_status=507) from error
     raise StorageFault(f"cannot write {path}: {error.strerror}") from error

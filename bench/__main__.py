@@ -1,0 +1,74 @@
+"""`python -m bench [--quick] [NAME]...`: ingest, rest (both against Debian's Orthanc), million.
+
+Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
+run of some scenarios only prints.
+"""
+
+import argparse
+import datetime
+from pathlib import Path
+
+import msgspec
+
+from bench import million, scenarios
+from bench.compare import HEADER, Pair, Row, environment, line
+
+FOLDER = Path(__file__).parent
+COMPARISONS = {"ingest": scenarios.ingest, "rest": scenarios.rest}
+MEMORY_GOAL = 300
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("names", nargs="*", help="ingest, rest, million; default: all")
+    parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
+    parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")
+    given = parser.parse_args()
+    names = given.names or [*COMPARISONS, "million"]
+    rows: list[Row] = []
+    report = [f"{key} {value}" for key, value in environment().items()]
+    print(", ".join(report))
+    notes: list[str] = []
+    if any(name in COMPARISONS for name in names):
+        print(HEADER)
+        with Pair() as pair:
+            for name, scenario in COMPARISONS.items():
+                if name in names:
+                    rows += scenario(pair, given.rounds, given.quick)
+            ours, theirs = pair.memory()
+        notes.append(
+            f"Anonymous memory of all processes after the run: ours {ours:.0f} MB "
+            f"(goal: at most {MEMORY_GOAL}), Orthanc {theirs:.0f} MB."
+        )
+        print(notes[-1])
+    if "million" in names:
+        notes += million.run(100_000 if given.quick else 1_000_000)
+    if not given.names and not given.quick:
+        _write(rows, report, notes)
+
+
+def _write(rows: list[Row], report: list[str], notes: list[str]) -> None:
+    today = datetime.date.today().isoformat()
+    text = [
+        "# Results of `make bench`",
+        "",
+        f"{today}; {', '.join(report)}.",
+        "",
+        "Both servers with durable writes on the same disk, load from the same machine over "
+        "loopback, rounds in alternation, medians. `cpu` is the server's CPU time per unit. Orthanc is Debian's.",
+        "",
+        HEADER,
+        *(line(row) for row in rows),
+        "",
+        *notes,
+        "",
+    ]
+    (FOLDER / "RESULTS.md").write_text("\n".join(text))
+    content = {"date": today, "environment": report, "rows": rows, "notes": notes}
+    (FOLDER / "results.json").write_bytes(
+        msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The same work on our server and on Debian's Orthanc, in alternation, and the table that comes
+of it."""
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+import msgspec
+from support.process import ServerProcess
+from support.reference_server import ReferenceServer
+from support.server import OurServer
+
+import orthanc_fast
+from bench.load import Load
+from bench.measure import anonymous_megabytes, cpu_seconds
+
+# Both acknowledge only what is on the disk. Orthanc needs this said; it is our default.
+DURABLE = {"SyncStorageArea": True, "StableAge": 600}
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """Ratio of the rates at least, ratio of the CPU times per unit at most."""
+
+    rate: float
+    cpu: float
+
+
+class Round(msgspec.Struct):
+    load: Load
+    cpu: float  # seconds per unit
+
+
+class Row(msgspec.Struct):
+    """One scenario: medians of both servers. Times in seconds, rates per second."""
+
+    name: str
+    goal: Goal
+    ours: dict[str, float]
+    theirs: dict[str, float]
+
+    @property
+    def rate_ratio(self) -> float:
+        return self.ours["rate"] / self.theirs["rate"]
+
+    @property
+    def cpu_ratio(self) -> float:
+        return self.ours["cpu"] / self.theirs["cpu"]
+
+    @property
+    def reached(self) -> bool:
+        return self.rate_ratio >= self.goal.rate and self.cpu_ratio <= self.goal.cpu
+
+
+class Pair:
+    """Both servers, running on fresh folders."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=Path.cwd()))
+        self.ours: ServerProcess = OurServer(self.folder / "ours", dict(DURABLE))
+        self.theirs: ServerProcess = ReferenceServer(self.folder / "theirs", dict(DURABLE))
+
+    def __enter__(self) -> "Pair":
+        self._stack.enter_context(self.ours)
+        self._stack.enter_context(self.theirs)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def compare(
+        self, name: str, goal: Goal, rounds: int, work: Callable[[ServerProcess, int], Load]
+    ) -> Row:
+        """Runs `work(server, round)` on each server in turn; the first round is not counted."""
+        found: dict[str, list[Round]] = {"ours": [], "theirs": []}
+        for number in range(rounds + 1):
+            for label, server in (("ours", self.ours), ("theirs", self.theirs)):
+                measured = _measured(server, number, work)
+                if number:
+                    found[label].append(measured)
+        row = Row(name, goal, _medians(found["ours"]), _medians(found["theirs"]))
+        print(line(row), flush=True)
+        return row
+
+    def memory(self) -> tuple[float, float]:
+        """Anonymous megabytes of ours and of theirs, as they run now."""
+        assert self.ours.process is not None
+        assert self.theirs.process is not None
+        return anonymous_megabytes(self.ours.process.pid), anonymous_megabytes(
+            self.theirs.process.pid
+        )
+
+
+def _measured(
+    server: ServerProcess, number: int, work: Callable[[ServerProcess, int], Load]
+) -> Round:
+    assert server.process is not None
+    before = cpu_seconds(server.process.pid)
+    load = work(server, number)
+    return Round(load, (cpu_seconds(server.process.pid) - before) / load.units)
+
+
+def _medians(rounds: list[Round]) -> dict[str, float]:
+    return {
+        "rate": median(each.load.rate for each in rounds),
+        "p50": median(each.load.p50 for each in rounds),
+        "p99": median(each.load.p99 for each in rounds),
+        "cpu": median(each.cpu for each in rounds),
+    }
+
+
+HEADER = (
+    "| scenario | ours /s | p50 ms | p99 ms | cpu ms | Orthanc /s | p50 ms | p99 ms | cpu ms "
+    "| rate | goal | cpu | goal | |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def line(row: Row) -> str:
+    """One line of the table."""
+    cells = [row.name]
+    for side in (row.ours, row.theirs):
+        cells += [
+            f"{side['rate']:,.0f}",
+            f"{side['p50'] * 1e3:.2f}",
+            f"{side['p99'] * 1e3:.2f}",
+            f"{side['cpu'] * 1e3:.3f}",
+        ]
+    cells += [f"x{row.rate_ratio:.2f}", f"x{row.goal.rate:g}"]
+    cells += [f"x{row.cpu_ratio:.2f}", f"x{row.goal.cpu:g}"]
+    cells.append("reached" if row.reached else "**short**")
+    return "| " + " | ".join(cells) + " |"
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine, without names of hosts."""
+    orthanc = subprocess.run(["Orthanc", "--version"], capture_output=True, text=True, check=False)
+    words = orthanc.stdout.split()
+    return {
+        "orthanc_fast": orthanc_fast.__version__,
+        "Orthanc": words[1] if len(words) > 1 else "not installed",
+        "Python": platform.python_version(),
+        "kernel": platform.release(),
+        "processor": platform.machine(),
+        "cores": str(len(os.sched_getaffinity(0))),
+    }

@@ -1,0 +1,95 @@
+"""The scenarios against Debian's Orthanc: uploads and reads."""
+
+import random
+from itertools import count
+
+import httpx
+from support import generated
+from support.process import ServerProcess
+
+from bench import load
+from bench.compare import Goal, Pair, Row
+from bench.load import Load
+
+_numbers = count(0)
+
+
+def _uploads(
+    pair: Pair,
+    name: str,
+    goal: Goal,
+    template: generated.Template,
+    amount: int,
+    clients: int,
+    rounds: int,
+) -> Row:
+    first: dict[int, int] = {}
+
+    def work(server: ServerProcess, number: int) -> Load:
+        # Both servers get the same instances in the same round.
+        start = first.setdefault(number, next(_numbers) * 1_000_000)
+        return load.post(server.port, template, start, amount, clients)
+
+    return pair.compare(name, goal, rounds, work)
+
+
+def ingest(pair: Pair, rounds: int, quick: bool) -> list[Row]:
+    """POST /instances: small slices and CT slices."""
+    small, ct = generated.small(), generated.ct_slice()
+    scale = 4 if quick else 1
+    return [
+        _uploads(pair, "POST 10 KB, 8 clients", Goal(3, 0.25), small, 2400 // scale, 8, rounds),
+        _uploads(pair, "POST CT 525 KB, 1 client", Goal(2.5, 0.35), ct, 240 // scale, 1, rounds),
+        _uploads(pair, "POST CT 525 KB, 8 clients", Goal(2.5, 0.35), ct, 480 // scale, 8, rounds),
+    ]
+
+
+READS = (
+    ("GET /instances/{id}", "instances", "", Goal(1.5, 0.6)),
+    ("GET /studies/{id}", "studies", "", Goal(1.5, 0.6)),
+    ("GET /series/{id}, 100 instances", "series", "", Goal(2, 0.5)),
+    ("GET simplified-tags", "instances", "/simplified-tags", Goal(4, 0.25)),
+    ("GET tags", "instances", "/tags", Goal(4, 0.25)),
+    ("GET file, 525 KB", "instances", "/file", Goal(1.5, 0.7)),
+)
+
+READ_BASE = 900_000_000
+READ_INSTANCES = 300
+
+
+def rest(pair: Pair, rounds: int, quick: bool) -> list[Row]:
+    """Reads over 16 connections, of three CT series of 100 slices."""
+    ct = generated.ct_slice()
+    for server in (pair.ours, pair.theirs):
+        load.post(server.port, ct, READ_BASE, READ_INSTANCES, 4)
+    paths = _paths(pair.ours)
+    seconds = 2 if quick else 4
+
+    rows = []
+    for name, level, suffix, goal in READS:
+        chosen = [f"/{level}/{identifier}{suffix}" for identifier in paths[level]]
+        rows.append(
+            pair.compare(
+                name,
+                goal,
+                rounds,
+                lambda server, _, chosen=chosen: load.get(server.url, chosen, seconds),
+            )
+        )
+    return rows
+
+
+def _paths(server: ServerProcess) -> dict[str, list[str]]:
+    """Identifiers of what `rest` uploaded: the patient number tells it from other scenarios'."""
+    patient = generated.identifier(f"PATIENT{READ_BASE // 1000:010d}")
+    with httpx.Client(base_url=server.url, timeout=60) as http:
+        found = {"studies": http.get(f"/patients/{patient}").json()["Studies"]}
+        found["series"] = http.get(f"/studies/{found['studies'][0]}").json()["Series"]
+        found["instances"] = [
+            identifier
+            for series in found["series"]
+            for identifier in http.get(f"/series/{series}").json()["Instances"]
+        ]
+    assert len(found["instances"]) == READ_INSTANCES
+    random.Random(1).shuffle(found["instances"])
+    return found
