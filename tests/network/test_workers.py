@@ -1,0 +1,133 @@
+"""SIGKILL of DICOM workers under load: what was acknowledged is there, the others go on."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from pydicom.uid import generate_uid
+from support.dicom_peer import CT, EXPLICIT, Peer, p_data, pdv, store_rq
+from support.ports import free_port
+from support.process import children
+from support.server import OurServer
+
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "3"))
+SENDERS = 4
+
+
+def instance(uid: str) -> bytes:
+    def element(group: int, number: int, vr: bytes, value: bytes) -> bytes:
+        value += b"\0" * (len(value) % 2)
+        head = group.to_bytes(2, "little") + number.to_bytes(2, "little")
+        return head + vr + len(value).to_bytes(2, "little") + value
+
+    return (
+        element(8, 0x16, b"UI", CT.encode())
+        + element(8, 0x18, b"UI", uid.encode())
+        + element(0x10, 0x20, b"LO", b"P")
+        + element(0x20, 0x0D, b"UI", b"1.2.3")
+        + element(0x20, 0x0E, b"UI", b"1.2.3.4")
+        + b"\xe0\x7f\x10\0OB\0\0\x00\x40\0\0"
+        + bytes(0x4000)
+    )
+
+
+class Sender(threading.Thread):
+    """Stores one instance after the other; associates again when its worker dies."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.port = port
+        self.acknowledged: list[str] = []
+        self.lost: list[float] = []  # when an association broke
+        self.stopping = False
+
+    def run(self) -> None:
+        while not self.stopping:
+            try:
+                client = Peer(self.port)
+            except OSError:
+                time.sleep(0.01)
+                continue
+            try:
+                client.associate(contexts=((CT, (EXPLICIT,)),))
+                while not self.stopping:
+                    self._store(client)
+                client.release()
+            except (OSError, AssertionError):
+                self.lost.append(time.monotonic())
+            finally:
+                client.close()
+
+    def _store(self, client: Peer) -> None:
+        uid = str(generate_uid())
+        request = p_data(pdv(1, store_rq(CT, uid), is_command=True))
+        client.send(request + p_data(pdv(1, instance(uid))))
+        assert client.status() == 0
+        self.acknowledged.append(uid)
+
+
+def dicom_workers(server: OurServer) -> list[int]:
+    """The workers that listen on the DICOM port: those that hold its socket."""
+    assert server.process is not None
+    port = f":{server.configuration['DicomPort']:04X}"
+    inodes = {
+        f"socket:[{line.split()[9]}]"
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+        if line.split()[1].endswith(port) and line.split()[3] == "0A"
+    }
+    found = []
+    for pid in children(server.process.pid):
+        links = set()
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                links.add(os.readlink(entry))
+            except FileNotFoundError:
+                continue
+        if links & inodes:
+            found.append(pid)
+    return found
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> OurServer:
+    configuration = {"DicomServerEnabled": True, "DicomPort": free_port(), "DicomWorkers": 2}
+    return OurServer(tmp_path, configuration)
+
+
+def test_sigkill_of_one_worker_under_load(server: OurServer) -> None:
+    with server:
+        port = int(server.configuration["DicomPort"])
+        senders = [Sender(port) for _ in range(SENDERS)]
+        for sender in senders:
+            sender.start()
+        try:
+            for number in range(ROUNDS):
+                time.sleep(0.3)
+                before = dicom_workers(server)
+                assert len(before) == 2
+                victim = before[number % 2]
+                os.kill(victim, signal.SIGKILL)
+                killed = time.monotonic()
+                while len(set(dicom_workers(server)) - {victim}) < 2:
+                    assert time.monotonic() - killed < 1.5
+                    time.sleep(0.01)
+        finally:
+            for sender in senders:
+                sender.stopping = True
+            for sender in senders:
+                sender.join(20)
+        acknowledged = [uid for sender in senders for uid in sender.acknowledged]
+        assert len(acknowledged) > 20
+        # each kill breaks the associations of its worker only
+        assert sum(len(sender.lost) for sender in senders) < SENDERS * ROUNDS
+        found = httpx.get(f"{server.url}/instances?expand", timeout=60).json()
+        stored = {each["MainDicomTags"]["SOPInstanceUID"] for each in found}
+        assert stored >= set(acknowledged)
+        for each in found[:50]:
+            assert httpx.get(f"{server.url}/instances/{each['ID']}/file").status_code == 200
+    incoming = list((server.folder / "storage" / "incoming").glob("*/*"))
+    assert incoming == []
