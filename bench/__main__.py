@@ -1,4 +1,4 @@
-"""`python -m bench [--quick] [NAME]...`: ingest, rest (both against Debian's Orthanc), million.
+"""`python -m bench [--quick] [NAME]...`: ingest, rest, dicom (against Debian's Orthanc), million.
 
 Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
 run of some scenarios only prints.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import million, scenarios
+from bench import dicom, million, scenarios
 from bench.compare import HEADER, Pair, Row, environment, line
 
 FOLDER = Path(__file__).parent
@@ -20,11 +20,11 @@ MEMORY_GOAL = 300
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("names", nargs="*", help="ingest, rest, million; default: all")
+    parser.add_argument("names", nargs="*", help="ingest, rest, dicom, million; default: all")
     parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")
     given = parser.parse_args()
-    names = given.names or [*COMPARISONS, "million"]
+    names = given.names or [*COMPARISONS, "dicom", "million"]
     rows: list[Row] = []
     report = [f"{key} {value}" for key, value in environment().items()]
     print(", ".join(report))
@@ -41,6 +41,12 @@ def main() -> None:
             f"(goal: at most {MEMORY_GOAL}), Orthanc {theirs:.0f} MB."
         )
         print(notes[-1])
+    if "dicom" in names:
+        print(HEADER)
+        found, remarks = dicom.dicom(given.rounds, given.quick)
+        rows += found
+        notes += remarks
+        print("\n".join(remarks))
     if "million" in names:
         notes += million.run(100_000 if given.quick else 1_000_000)
     if not given.names and not given.quick:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from granian._futures import _future_watcher_wrapper, _new_cbscheduler
 from granian._granian import ASGIWorker, SocketHolder
 from granian._signals import set_loop_signals
@@ -63,7 +64,7 @@ def serve(
     ready: Callable[[], None],
 ) -> None:
     """Serves until SIGTERM or SIGINT, then lets the requests in work end. Raises StartFailed."""
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     lifespan = LifespanProtocol(app)
     callback = _future_watcher_wrapper(_callback_wrapper(app, {}, lifespan.state, None))
@@ -95,7 +96,7 @@ def serve(
             *tls_arguments,
             (None, None),
         )
-        worker.serve_mtr(scheduler, loop, shutdown)
+        worker.serve_str(scheduler, loop, shutdown)
         workers.append(worker)
     ready()
     loop.run_until_complete(stopped.wait())
