@@ -1,7 +1,7 @@
-"""Builds the Cython extensions of `_ext/` as `orthanc_fast._ext.<name>`; everything else is in pyproject.toml.
+"""Builds the Cython extensions of `_ext/` as `orthanc_fast._ext.<name>`.
 
-Environment: ONLY=scan,png builds just these; DEBUG=1 keeps symbols and assertions; SANITIZE=1 compiles
-with AddressSanitizer; COVERAGE=1 adds line tracing; ABI3=0 gives up the limited API (on by default).
+Environment: ONLY=scan,png builds just these; DEBUG=1 keeps symbols and assertions; SANITIZE=1
+compiles with AddressSanitizer; COVERAGE=1 adds line tracing; ABI3=0 gives up the limited API.
 """
 
 import os

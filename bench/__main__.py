@@ -61,7 +61,8 @@ def _write(rows: list[Row], report: list[str], notes: list[str]) -> None:
         f"{today}; {', '.join(report)}.",
         "",
         "Both servers with durable writes on the same disk, load from the same machine over "
-        "loopback, rounds in alternation, medians. `cpu` is the server's CPU time per unit. Orthanc is Debian's.",
+        "loopback, rounds in alternation, medians. `cpu` is the server's CPU time per unit. "
+        "Orthanc is Debian's.",
         "",
         HEADER,
         *(line(row) for row in rows),

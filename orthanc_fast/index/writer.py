@@ -27,27 +27,36 @@ class Promise(Protocol):
 
 
 class Write(Generic[T]):
-    """One write and its effects outside of the index, in the order in which they are called.
-
-    A write whose method raises fails alone: its caller gets the error, `abandon` cleans up.
-    """
-
-    def prepare(self) -> None:
-        """Before the transaction, e.g. writes a file."""
-
-    def settle(self) -> None:
-        """After all of the group are prepared, e.g. waits until the file is durable."""
+    """One write of the index. A write whose method raises fails alone."""
 
     def apply(self, transaction: Transaction) -> T:
         """Changes the index. Called again, alone, if another write of the group failed."""
         raise NotImplementedError
 
     def finish(self, result: T) -> Any:
-        """After the commit, e.g. moves or unlinks files; returns what the promise gets."""
+        """After the commit; returns what the promise gets."""
         return result
 
-    def abandon(self) -> None:
-        """The write has failed: undoes `prepare`."""
+
+Outcome = tuple[Any, BaseException | None]
+
+
+class Effects(Protocol):
+    """What a group of writes does outside of the index, e.g. to files."""
+
+    def before(self, writes: Sequence[Write[Any]]) -> Sequence[BaseException | None]:
+        """Before the transaction; a write with an error takes no part in it."""
+
+    def after(self, writes: Sequence[Write[Any]], outcomes: Sequence[Outcome]) -> None:
+        """After the commit: each write with its result or its error, those of `before` included."""
+
+
+class NoEffects:
+    def before(self, writes: Sequence[Write[Any]]) -> Sequence[BaseException | None]:
+        return [None] * len(writes)
+
+    def after(self, writes: Sequence[Write[Any]], outcomes: Sequence[Outcome]) -> None:
+        return
 
 
 class Writer:
@@ -57,9 +66,15 @@ class Writer:
     owns them, once per group; without it they are resolved here.
     """
 
-    def __init__(self, index: Index, wake: Callable[[Callable[[], None]], object] | None = None):
+    def __init__(
+        self,
+        index: Index,
+        wake: Callable[[Callable[[], None]], object] | None = None,
+        effects: Effects | None = None,
+    ) -> None:
         self._index = index
         self._wake = wake
+        self._effects: Effects = effects or NoEffects()
         self._queue: list[tuple[Write[Any], Promise]] = []
         self._condition = threading.Condition()
         self._stopping = False
@@ -92,53 +107,48 @@ class Writer:
             self._commit(group)
 
     def _commit(self, group: list[tuple[Write[Any], Promise]]) -> None:
-        settled: list[tuple[Promise, Any, BaseException | None]] = []
-        ready = _each(group, lambda write: write.prepare(), settled)
-        ready = _each(ready, lambda write: write.settle(), settled)
-        for (write, promise), result, error in self._apply(ready):
-            if error is None:
-                try:
-                    result = write.finish(result)
-                except Exception as failure:  # durable all the same, but the caller must hear of it
-                    error = failure
-            else:
-                write.abandon()
-            settled.append((promise, result, error))
+        writes = [write for write, _ in group]
+        try:
+            outcomes = self._outcomes(writes)
+            self._effects.after(writes, outcomes)
+        except BaseException as error:  # a fault of the program: the callers must hear of it
+            outcomes = [(None, error)] * len(group)
+        settled = [
+            (promise, *self._finished(write, result, error))
+            for (write, promise), (result, error) in zip(group, outcomes, strict=True)
+        ]
         if self._wake is None:
             _resolve(settled)
         else:
             self._wake(lambda: _resolve(settled))
 
-    def _apply(
-        self, group: Sequence[tuple[Write[Any], Promise]]
-    ) -> list[tuple[tuple[Write[Any], Promise], Any, BaseException | None]]:
-        if not group:
+    def _outcomes(self, writes: list[Write[Any]]) -> list[Outcome]:
+        errors = self._effects.before(writes)
+        ready = [write for write, error in zip(writes, errors, strict=True) if error is None]
+        results = iter(self._apply(ready))
+        return [next(results) if error is None else (None, error) for error in errors]
+
+    def _apply(self, writes: list[Write[Any]]) -> list[Outcome]:
+        if not writes:
             return []
         try:
-            results = self._index.write(lambda txn: [write.apply(txn) for write, _ in group])
-            return [(entry, result, None) for entry, result in zip(group, results, strict=True)]
+            results = self._index.write(lambda txn: [write.apply(txn) for write in writes])
+            return [(result, None) for result in results]
         except Exception as error:
-            if len(group) == 1:
-                return [(group[0], None, error)]
+            if len(writes) == 1:
+                return [(None, error)]
         # One of them failed and nothing was written: find out which by committing each alone.
-        return [outcome for entry in group for outcome in self._apply([entry])]
+        return [outcome for write in writes for outcome in self._apply([write])]
 
-
-def _each(
-    group: Sequence[tuple[Write[Any], Promise]],
-    step: Callable[[Write[Any]], None],
-    settled: list[tuple[Promise, Any, BaseException | None]],
-) -> list[tuple[Write[Any], Promise]]:
-    """Runs a step on every write; those that fail are abandoned and settled with their error."""
-    passed = []
-    for write, promise in group:
+    def _finished(
+        self, write: Write[Any], result: Any, error: BaseException | None
+    ) -> tuple[Any, BaseException | None]:
+        if error is not None:
+            return None, error
         try:
-            step(write)
-            passed.append((write, promise))
-        except Exception as error:
-            write.abandon()
-            settled.append((promise, None, error))
-    return passed
+            return write.finish(result), None
+        except Exception as failure:  # durable all the same, but the caller must hear of it
+            return None, failure
 
 
 def _resolve(settled: list[tuple[Promise, Any, BaseException | None]]) -> None:

@@ -12,6 +12,7 @@ from orthanc_fast.index.writer import Promise, Write, Writer
 from orthanc_fast.model import Level
 from orthanc_fast.services.deletion import Deletion
 from orthanc_fast.services.describe import Describer
+from orthanc_fast.services.file_effects import FileEffects
 from orthanc_fast.services.files import Files
 from orthanc_fast.services.housekeeping import Housekeeping
 from orthanc_fast.services.ingest import Ingest, Origin, Stored, Upload
@@ -36,11 +37,12 @@ class Services:
         self.files = Files(self.storage)
         self.describer = Describer(self.dictionary)
         self._loop = loop
-        self.writer = Writer(self.index, None if loop is None else loop.call_soon_threadsafe)
+        wake = None if loop is None else loop.call_soon_threadsafe
+        self.writer = Writer(self.index, wake, FileEffects(self.storage))
         self.ingest = Ingest(
             settings, self.index, self.storage, self.writer, self.main_tags, self.dictionary
         )
-        self.deletion = Deletion(self.storage, self.writer)
+        self.deletion = Deletion(self.writer)
         self.is_http_secure = True
         self._housekeeping = Housekeeping(self.index, self.storage, settings.stable_age)
 

@@ -6,32 +6,29 @@ from orthanc_fast.index.records import Outcome
 from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.index.writer import Promise, Write, Writer
 from orthanc_fast.model import Level
-from orthanc_fast.storage.area import StorageArea
 
 
 class Deletion:
     """Removes resources with everything below them and the parents that they leave empty."""
 
-    def __init__(self, storage: StorageArea, writer: Writer) -> None:
-        self._storage = storage
+    def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
     def submit(self, level: Level, public: bytes, promise: Promise) -> None:
         """`promise` gets the `Outcome` once the deletion is durable and the files are unlinked;
         `Outcome.found` is False where there is nothing to delete."""
-        self._writer.submit(_DeleteWrite(self._storage, [(level, public)]), promise)
+        self._writer.submit(_DeleteWrite([(level, public)]), promise)
 
     def submit_all(self, resources: list[tuple[Level, bytes]], promise: Promise) -> None:
         """The same for several resources in one transaction; those that do not exist are
         ignored."""
-        self._writer.submit(_DeleteWrite(self._storage, resources), promise)
+        self._writer.submit(_DeleteWrite(resources), promise)
 
 
 class _DeleteWrite(Write[Outcome]):
-    __slots__ = ("_resources", "_storage")
+    __slots__ = ("_resources",)
 
-    def __init__(self, storage: StorageArea, resources: list[tuple[Level, bytes]]) -> None:
-        self._storage = storage
+    def __init__(self, resources: list[tuple[Level, bytes]]) -> None:
         self._resources = resources
 
     def apply(self, transaction: Transaction) -> Outcome:
@@ -43,11 +40,6 @@ class _DeleteWrite(Write[Outcome]):
             total.doomed += outcome.doomed
             total.remaining = outcome.remaining
         return total
-
-    def finish(self, outcome: Outcome) -> Outcome:
-        # The index lists them as doomed until housekeeping has seen that they are gone.
-        self._storage.remove(outcome.doomed)
-        return outcome
 
 
 class ClearChanges(Write[None]):

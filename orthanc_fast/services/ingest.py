@@ -26,7 +26,7 @@ from orthanc_fast.index.view import timestamp
 from orthanc_fast.index.writer import Promise, Write, Writer
 from orthanc_fast.model import Attachment, Header, Level, PixelLayout
 from orthanc_fast.services.series import expected_instances
-from orthanc_fast.storage.area import Pending, StorageArea
+from orthanc_fast.storage.area import Content, Pending, StorageArea
 from orthanc_fast.storage.compression import compress
 
 UNTIL_PIXEL_DATA_ATTACHMENT = 3
@@ -106,7 +106,7 @@ class Ingest:
 
     def _submit(
         self,
-        data: bytes | bytearray | memoryview | mmap.mmap,
+        data: Content,
         partial: Path | None,
         origin: Origin,
         promise: Promise,
@@ -124,7 +124,7 @@ class Ingest:
                 return
         new = self._new_instance(header, publics, origin)
         files = self._files(new, header, data, partial)
-        self._writer.submit(_StoreWrite(self._storage, new, files, stored), promise)
+        self._writer.submit(StoreWrite(new, files, stored), promise)
 
     def _new_instance(
         self, header: Header, publics: tuple[bytes, bytes, bytes, bytes], origin: Origin
@@ -157,12 +157,8 @@ class Ingest:
         )
 
     def _files(
-        self,
-        new: NewInstance,
-        header: Header,
-        data: bytes | bytearray | memoryview | mmap.mmap,
-        partial: Path | None,
-    ) -> "list[_File]":
+        self, new: NewInstance, header: Header, data: Content, partial: Path | None
+    ) -> list[Pending]:
         """The files to be written, with their attachments entered into `new`."""
         if not self._settings.store_dicom:
             if partial is not None:
@@ -174,96 +170,44 @@ class Ingest:
             files.append(self._file(UNTIL_PIXEL_DATA_ATTACHMENT, new, head, None))
         return files
 
-    def _file(
-        self,
-        kind: int,
-        new: NewInstance,
-        data: bytes | bytearray | memoryview | mmap.mmap,
-        partial: Path | None,
-    ) -> "_File":
+    def _file(self, kind: int, new: NewInstance, data: Content, partial: Path | None) -> Pending:
+        compressed = self._settings.storage_compression
+        stored: Content | None = compress(memoryview(data)) if compressed else data
+        if partial is not None:
+            if compressed:
+                partial.unlink(missing_ok=True)
+                partial = None
+            else:
+                stored = None  # it lies on the disk already
         attachment = Attachment(
             uuid=str(uuid4()),
             size=len(data),
-            stored_size=len(data),
-            compressed=self._settings.storage_compression,
+            stored_size=len(data) if stored is None else len(stored),
+            compressed=compressed,
             digest=xxhash.xxh3_128_digest(data),
         )
         new.attachments[kind] = attachment
-        return _File(attachment, data, partial)
+        owner = new.publics[Level.INSTANCE]
+        return self._storage.new_file(owner, attachment.uuid, stored, partial)
 
 
-class _File:
-    """One file of a write: its attachment, its bytes, and where they lie already if they do."""
+class StoreWrite(Write[Outcome]):
+    """Enters one instance into the index; its files are written and published by `FileEffects`."""
 
-    __slots__ = ("attachment", "data", "partial")
+    __slots__ = ("_new", "_stored", "files")
 
-    def __init__(
-        self,
-        attachment: Attachment,
-        data: bytes | bytearray | memoryview | mmap.mmap,
-        partial: Path | None,
-    ) -> None:
-        self.attachment = attachment
-        self.data = data
-        self.partial = partial
-
-    def begin(self, storage: StorageArea, owner: bytes) -> Pending:
-        attachment = self.attachment
-        if attachment.compressed:
-            stored = compress(memoryview(self.data))
-            attachment.stored_size = len(stored)
-            pending = storage.begin(owner, attachment.uuid, stored)
-            if self.partial is not None:
-                self.partial.unlink(missing_ok=True)
-        elif self.partial is not None:
-            pending = storage.adopt(owner, attachment.uuid, self.partial)
-        else:
-            pending = storage.begin(owner, attachment.uuid, memoryview(self.data))
-        return pending
-
-
-class _StoreWrite(Write[Outcome]):
-    """Files into `incoming`, synced; index; files to their place."""
-
-    __slots__ = ("_files", "_new", "_pending", "_storage", "_stored")
-
-    def __init__(
-        self, storage: StorageArea, new: NewInstance, files: list[_File], stored: Stored
-    ) -> None:
-        self._storage = storage
+    def __init__(self, new: NewInstance, files: list[Pending], stored: Stored) -> None:
         self._new = new
-        self._files = files
-        self._pending: list[Pending] = []
         self._stored = stored
-
-    def prepare(self) -> None:
-        owner = self._new.publics[Level.INSTANCE]
-        for file in self._files:
-            self._pending.append(file.begin(self._storage, owner))
-        self._files = []  # the bytes are in the page cache now: free the memory
-
-    def settle(self) -> None:
-        for pending in self._pending:
-            pending.settle()
+        self.files = files
 
     def apply(self, transaction: Transaction) -> Outcome:
         return transaction.store_instance(self._new)
 
     def finish(self, outcome: Outcome) -> Stored:
-        if not outcome.stored:
-            self.abandon()
-            return msgspec.structs.replace(self._stored, status="AlreadyStored")
-        for pending in self._pending:
-            pending.publish()
-        self._storage.remove(outcome.doomed)
-        return self._stored
-
-    def abandon(self) -> None:
-        for pending in self._pending:
-            pending.abandon()
-        for file in self._files:
-            if file.partial is not None:
-                file.partial.unlink(missing_ok=True)
+        if outcome.stored:
+            return self._stored
+        return msgspec.structs.replace(self._stored, status="AlreadyStored")
 
 
 def _instance_metadata(header: Header, origin: Origin, now: int) -> dict[int, str]:

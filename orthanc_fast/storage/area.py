@@ -16,15 +16,15 @@ import mmap
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 from uuid import uuid4
 
+from orthanc_fast._ext.durable import move_files, remove_files, write_files
 from orthanc_fast.errors import FullStorage, OrthancError, StorageFault
-from orthanc_fast.storage.writeback import start_writeback
 
 INCOMING = "incoming"
 PARTIAL = ".part"
-FILE_MODE = 0o644
+
+Content = bytes | bytearray | memoryview | mmap.mmap
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 # preadv with RWF_NOWAIT fails with these where the bytes would have to come from the disk.
@@ -55,53 +55,43 @@ class StorageArea:
         """A path for an upload that is too large for memory; removed at recovery if it stays."""
         return self._incoming / f"{uuid4()}{PARTIAL}"
 
-    def begin(self, owner: bytes, uuid: str, data: bytes | memoryview) -> "Pending":
-        """Writes a file into `incoming` and starts its way to the disk; `Pending.settle` waits
-        for it."""
+    def new_file(
+        self, owner: bytes, uuid: str, data: Content | None, partial: Path | None = None
+    ) -> "Pending":
+        """A file of the resource `owner`, to be written with others by `write`; either from `data`
+        or from a file that `new_partial` named. Touches no disk."""
         path = f"{self._incoming}/{owner.hex()}.{uuid}"
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
-        except OSError as error:
-            _fail(error, path)
-        pending = Pending(self, path, uuid, fd, self._sync)
-        try:
-            _write_all(fd, data)
-        except OSError as error:
-            pending.abandon()
-            _fail(error, path)
-        if self._sync:
-            start_writeback(fd)
-        return pending
+        return Pending(uuid, path, self.path(uuid), data, partial)
 
-    def adopt(self, owner: bytes, uuid: str, partial: Path) -> "Pending":
-        """The same for a file that already lies at a path given by `new_partial`."""
-        path = f"{self._incoming}/{owner.hex()}.{uuid}"
-        try:
-            os.rename(partial, path)
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError as error:
-            _fail(error, partial)
-        if self._sync:
-            start_writeback(fd)
-        return Pending(self, path, uuid, fd, self._sync)
+    def write(self, files: "list[Pending]") -> list[OrthancError | None]:
+        """Writes files into `incoming`; returns when all are on the disk, with the error of
+        each."""
+        for file in files:
+            if file.partial is not None:
+                os.rename(file.partial, file.path)
+        paths = [os.fsencode(file.path) for file in files]
+        numbers = write_files(paths, [file.data for file in files], self._sync)
+        return [
+            _error(number, file.path) if number else None
+            for number, file in zip(numbers, files, strict=True)
+        ]
 
-    def publish(self, path: str, uuid: str) -> None:
-        """Moves a durable file to its final place."""
-        target = self.path(uuid)
-        try:
-            os.rename(path, target)
-        except FileNotFoundError:
-            inner = os.path.dirname(target)
-            for folder in (os.path.dirname(inner), inner):
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(folder)
-            os.rename(path, target)
+    def publish(self, files: "list[Pending]") -> None:
+        """Moves durable files to their final places, after the index knows them."""
+        sources = [os.fsencode(file.path) for file in files]
+        targets = [os.fsencode(file.target) for file in files]
+        for number, file in zip(move_files(sources, targets), files, strict=True):
+            if number:
+                raise _error(number, file.target)
+
+    def abandon(self, files: "list[Pending]") -> None:
+        """Removes files that the index does not know and never will."""
+        remove_files([os.fsencode(file.path) for file in files])
 
     def remove(self, uuids: list[str]) -> None:
-        """Unlinks files; those that are gone already do not matter."""
-        for uuid in uuids:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path(uuid))
+        """Unlinks published files; those that are gone already do not matter."""
+        if uuids:
+            remove_files([os.fsencode(self.path(uuid)) for uuid in uuids])
 
     # Reading
 
@@ -181,7 +171,7 @@ class StorageArea:
         for path in sorted(folder.glob(f"{slot or '*'}/*")):
             owner, _, uuid = path.name.partition(".")
             if not path.name.endswith(PARTIAL) and belongs(bytes.fromhex(owner), uuid):
-                self.publish(str(path), uuid)
+                self.publish([Pending(uuid, str(path), self.path(uuid), None, None)])
                 published += 1
             else:
                 path.unlink(missing_ok=True)
@@ -204,49 +194,18 @@ class StorageArea:
 
 
 class Pending:
-    """A file in `incoming` that is not durable yet."""
+    """A file on its way: where it is written first, and where it will lie."""
 
-    __slots__ = ("_area", "_fd", "_path", "_sync", "uuid")
+    __slots__ = ("data", "partial", "path", "target", "uuid")
 
-    def __init__(self, area: StorageArea, path: str, uuid: str, fd: int, sync: bool) -> None:
-        self._area = area
-        self._path = path
-        self._fd = fd
-        self._sync = sync
+    def __init__(
+        self, uuid: str, path: str, target: str, data: Content | None, partial: Path | None
+    ) -> None:
         self.uuid = uuid
-
-    def settle(self) -> None:
-        """Returns once the bytes and the name are on the disk."""
-        try:
-            if self._sync:
-                os.fdatasync(self._fd)
-        except OSError as error:
-            _fail(error, self._path)
-        finally:
-            self._close()
-
-    def publish(self) -> None:
-        """Moves the file to its final place, after the index knows it."""
-        self._area.publish(self._path, self.uuid)
-
-    def abandon(self) -> None:
-        """Removes the file: the index does not know it and never will."""
-        self._close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
-
-    def _close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-
-def _write_all(fd: int, data: bytes | memoryview) -> None:
-    written = os.write(fd, data)
-    if written < len(data):
-        view = memoryview(data)
-        while written < len(view):
-            written += os.write(fd, view[written:])
+        self.path = path
+        self.target = target
+        self.data = data
+        self.partial = partial
 
 
 def _read_all(fd: int, start: int, size: int) -> bytes:
@@ -276,7 +235,7 @@ def _hexadecimal_folders(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntr
             yield entry
 
 
-def _fail(error: OSError, path: str | Path) -> NoReturn:
-    if error.errno in FULL:
-        raise FullStorage(f"no space left for {path}", http_status=507) from error
-    raise StorageFault(f"cannot write {path}: {error.strerror}") from error
+def _error(number: int, path: str) -> OrthancError:
+    if number in FULL:
+        return FullStorage(f"no space left for {path}", http_status=507)
+    return StorageFault(f"cannot write {path}: {os.strerror(number)}")

@@ -2,9 +2,10 @@
 
 import multiprocessing
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.instances import new_instance, terms
@@ -27,35 +28,47 @@ def index(tmp_path: Path) -> Iterator[Index]:
 
 
 class Store(Write[Outcome]):
-    """Notes in which order its methods are called."""
+    """Stores the instance of a path, or fails where it is told to."""
 
     def __init__(self, path: str, fail_in: str = "") -> None:
         self.path = path
         self.fail_in = fail_in
-        self.calls: list[str] = []
 
-    def _called(self, name: str) -> None:
-        self.calls.append(name)
+    def fail(self, name: str) -> None:
         if name == self.fail_in:
             raise ValueError(f"failed in {name}")
 
-    def prepare(self) -> None:
-        self._called("prepare")
-
-    def settle(self) -> None:
-        self._called("settle")
-
     def apply(self, transaction: Transaction) -> Outcome:
         outcome = transaction.store_instance(new_instance(self.path))
-        self._called("apply")
+        self.fail("apply")
         return outcome
 
     def finish(self, result: Outcome) -> str:
-        self._called("finish")
+        self.fail("finish")
         return self.path
 
-    def abandon(self) -> None:
-        self.calls.append("abandon")
+
+class Notes:
+    """Effects that note what the writer tells them, and fail for writes that are told to."""
+
+    def __init__(self) -> None:
+        self.prepared: list[str] = []
+        self.outcomes: dict[str, bool] = {}
+
+    def before(self, writes: Sequence[Write[Any]]) -> Sequence[BaseException | None]:
+        stores = [write for write in writes if isinstance(write, Store)]
+        self.prepared += [write.path for write in stores]
+        return [
+            ValueError("failed before") if isinstance(w, Store) and w.fail_in == "before" else None
+            for w in writes
+        ]
+
+    def after(
+        self, writes: Sequence[Write[Any]], outcomes: Sequence[tuple[Any, BaseException | None]]
+    ) -> None:
+        for write, (_, error) in zip(writes, outcomes, strict=True):
+            if isinstance(write, Store):
+                self.outcomes[write.path] = error is None
 
 
 class Gate(Write[None]):
@@ -70,8 +83,10 @@ class Gate(Write[None]):
         assert self.open.wait(10)
 
 
-def submit_as_group(index: Index, writes: list[Store]) -> list["Future[str]"]:
-    writer = Writer(index)
+def submit_as_group(
+    index: Index, writes: list[Store], effects: Notes | None = None
+) -> list["Future[str]"]:
+    writer = Writer(index, effects=effects)
     gate = Gate()
     writer.submit(gate, Future())
     assert gate.entered.wait(10)
@@ -83,22 +98,23 @@ def submit_as_group(index: Index, writes: list[Store]) -> list["Future[str]"]:
     return promises
 
 
-def test_order_of_the_steps(index: Index) -> None:
-    write = Store("aaaa")
-    (promise,) = submit_as_group(index, [write])
+def test_effects_surround_the_transaction(index: Index) -> None:
+    notes = Notes()
+    (promise,) = submit_as_group(index, [Store("aaaa")], notes)
     assert promise.result(0) == "aaaa"
-    assert write.calls == ["prepare", "settle", "apply", "finish"]
+    assert notes.prepared == ["aaaa"]
+    assert notes.outcomes == {"aaaa": True}
 
 
-@pytest.mark.parametrize("step", ["prepare", "settle", "apply"])
+@pytest.mark.parametrize("step", ["before", "apply"])
 def test_a_failing_write_fails_alone(index: Index, step: str) -> None:
-    good, bad, other = Store("aaaa"), Store("abaa", step), Store("acaa")
-    promises = submit_as_group(index, [good, bad, other])
+    notes = Notes()
+    writes = [Store("aaaa"), Store("abaa", step), Store("acaa")]
+    promises = submit_as_group(index, writes, notes)
     assert promises[0].result(0) == "aaaa"
     assert promises[2].result(0) == "acaa"
     assert isinstance(promises[1].exception(0), ValueError)
-    assert bad.calls[-1] == "abandon"
-    assert "finish" not in bad.calls
+    assert notes.outcomes == {"aaaa": True, "abaa": False, "acaa": True}
     with index.view() as view:
         assert view.totals().resources[Level.STUDY] == 2
 

@@ -13,9 +13,9 @@ OWNER = bytes(range(20))
 
 def store(area: StorageArea, data: bytes) -> str:
     uuid = str(uuid4())
-    pending = area.begin(OWNER, uuid, data)
-    pending.settle()
-    pending.publish()
+    file = area.new_file(OWNER, uuid, data)
+    assert area.write([file]) == [None]
+    area.publish([file])
     return uuid
 
 
@@ -47,15 +47,17 @@ def test_ranges(area: StorageArea) -> None:
 
 def test_readers_find_a_file_that_is_not_published_yet(area: StorageArea) -> None:
     uuid = str(uuid4())
-    pending = area.begin(OWNER, uuid, b"early")
+    file = area.new_file(OWNER, uuid, b"early")
+    area.write([file])
     assert area.read(uuid) == b"early"
-    pending.settle()
-    pending.publish()
+    area.publish([file])
     assert area.read(uuid) == b"early"
 
 
 def test_abandoned_files_leave_nothing(area: StorageArea, tmp_path: Path) -> None:
-    area.begin(OWNER, str(uuid4()), b"x").abandon()
+    file = area.new_file(OWNER, str(uuid4()), b"x")
+    area.write([file])
+    area.abandon([file])
     assert files_below(tmp_path) == []
 
 
@@ -75,21 +77,20 @@ def test_adopts_large_uploads(area: StorageArea, tmp_path: Path) -> None:
     partial = area.new_partial()
     partial.write_bytes(b"large")
     uuid = str(uuid4())
-    pending = area.adopt(OWNER, uuid, partial)
-    pending.settle()
-    pending.publish()
+    file = area.new_file(OWNER, uuid, None, partial)
+    assert area.write([file]) == [None]
+    area.publish([file])
     assert area.read(uuid) == b"large"
     assert len(files_below(tmp_path)) == 1
 
 
 def test_recovery_asks_the_index_about_each_file(area: StorageArea, tmp_path: Path) -> None:
     known, unknown = str(uuid4()), str(uuid4())
-    area.begin(OWNER, known, b"known").settle()
-    area.begin(OWNER, unknown, b"unknown").settle()
+    area.write([area.new_file(OWNER, known, b"known"), area.new_file(OWNER, unknown, b"unknown")])
     area.new_partial().write_bytes(b"half of an upload")
     other = StorageArea(tmp_path, "http-1")
     other_uuid = str(uuid4())
-    other.begin(OWNER, other_uuid, b"other")
+    other.write([other.new_file(OWNER, other_uuid, b"other")])
 
     counts = area.recover(lambda owner, uuid: owner == OWNER and uuid == known, "http-0")
 
@@ -104,3 +105,12 @@ def test_unusable_folder_is_a_clear_error(tmp_path: Path) -> None:
     occupied.write_bytes(b"")
     with pytest.raises(StorageFault, match="cannot write to the storage folder"):
         StorageArea(occupied, "http-0")
+
+
+def test_each_file_of_a_group_has_its_own_error(area: StorageArea) -> None:
+    good, twice = str(uuid4()), str(uuid4())
+    files = [area.new_file(OWNER, uuid, b"content") for uuid in (twice, good, twice)]
+    errors = area.write(files)
+    assert errors[:2] == [None, None]
+    assert isinstance(errors[2], StorageFault)
+    assert "File exists" in str(errors[2])

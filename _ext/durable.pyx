@@ -1,0 +1,222 @@
+# cython: language_level=3
+"""Groups of files written, synced, moved and removed without the GIL.
+
+A group is written whole, its write-back is started, and only then it is synced file by file: the disk works on all while
+the first sync waits, and later syncs find their data and the journal's transaction on the disk already.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AsString
+from libc.errno cimport EEXIST, EINTR, ENOENT, errno
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, strlen
+
+cdef extern from *:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <fcntl.h>
+    #include <stdio.h>
+    #include <sys/stat.h>
+    #include <unistd.h>
+    #ifdef __linux__
+    static int start_writeback(int fd) { return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
+    static int sync_data(int fd) { return fdatasync(fd); }
+    #else
+    static int start_writeback(int fd) { (void)fd; return 0; }
+    static int sync_data(int fd) { return fsync(fd); }
+    #endif
+    """
+    int start_writeback(int fd) nogil
+    int sync_data(int fd) nogil
+
+cdef extern from "fcntl.h" nogil:
+    int O_WRONLY
+    int O_RDWR
+    int O_CREAT
+    int O_EXCL
+    int O_CLOEXEC
+    int open(const char* path, int flags, int mode)
+
+cdef extern from "unistd.h" nogil:
+    ssize_t write(int fd, const void* data, size_t size)
+    int close(int fd)
+    int unlink(const char* path)
+
+cdef extern from "stdio.h" nogil:
+    int rename(const char* source, const char* target)
+
+cdef extern from "sys/stat.h" nogil:
+    int mkdir(const char* path, int mode)
+
+cdef enum:
+    MODE = 0o644
+    FOLDER_MODE = 0o755
+    LONGEST = 4096
+
+
+cdef struct File:
+    const char* path
+    const unsigned char* data
+    Py_ssize_t size
+    bint exists          # is on the disk already and only wants syncing
+    int fd
+    int error
+
+
+cdef int write_all(int fd, const unsigned char* data, Py_ssize_t size) noexcept nogil:
+    cdef ssize_t done
+    while size > 0:
+        done = write(fd, data, size)
+        if done < 0:
+            if errno == EINTR:
+                continue
+            return errno
+        data += done
+        size -= done
+    return 0
+
+
+cdef void begin(File* file, bint sync) noexcept nogil:
+    if file.exists:
+        file.fd = open(file.path, O_RDWR | O_CLOEXEC, 0)
+    else:
+        file.fd = open(file.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE)
+    if file.fd < 0:
+        file.error = errno
+        return
+    if not file.exists:
+        file.error = write_all(file.fd, file.data, file.size)
+    if sync and file.error == 0:
+        start_writeback(file.fd)
+
+
+cdef void settle(File* file, bint sync) noexcept nogil:
+    if file.fd < 0:
+        return
+    if sync and file.error == 0 and sync_data(file.fd) != 0:
+        file.error = errno
+    if close(file.fd) != 0 and file.error == 0:
+        file.error = errno
+
+
+def write_files(list paths not None, list contents not None, bint sync):
+    """Writes each of `contents` into a new file and, with `sync`, returns when all are on the disk.
+
+    A content of None stands for a file that lies at the path already. Returns an errno for each file,
+    0 for success; a file with an error may be left in any state.
+    """
+    cdef Py_ssize_t count = len(paths), i, held = 0
+    cdef File* files
+    cdef Py_buffer* views
+    if len(contents) != count:
+        raise ValueError("as many contents as paths are needed")
+    files = <File*>calloc(count + 1, sizeof(File))
+    views = <Py_buffer*>calloc(count + 1, sizeof(Py_buffer))
+    if files == NULL or views == NULL:
+        free(files)
+        free(views)
+        raise MemoryError()
+    try:
+        for i in range(count):
+            files[i].path = PyBytes_AsString(paths[i])
+            files[i].fd = -1
+            if contents[i] is None:
+                files[i].exists = True
+            else:
+                PyObject_GetBuffer(contents[i], &views[i], PyBUF_SIMPLE)
+                files[i].data = <const unsigned char*>views[i].buf
+                files[i].size = views[i].len
+            held = i + 1
+        with nogil:
+            for i in range(count):
+                begin(&files[i], sync)
+            for i in range(count):
+                settle(&files[i], sync)
+        return [files[i].error for i in range(count)]
+    finally:
+        for i in range(held):
+            if not files[i].exists:
+                PyBuffer_Release(&views[i])
+        free(views)
+        free(files)
+
+
+cdef int make_parent(const char* path, int levels) noexcept nogil:
+    # The folder that holds `path`, and the one above it.
+    cdef char folder[LONGEST]
+    cdef Py_ssize_t end = strlen(path)
+    if end >= LONGEST:
+        return ENOENT
+    memcpy(folder, path, end + 1)
+    while end > 0 and folder[end] != 47:
+        end -= 1
+    folder[end] = 0
+    if mkdir(folder, FOLDER_MODE) == 0 or errno == EEXIST:
+        return 0
+    if errno != ENOENT or levels == 0:
+        return errno
+    if make_parent(folder, levels - 1) != 0:
+        return errno
+    if mkdir(folder, FOLDER_MODE) == 0 or errno == EEXIST:
+        return 0
+    return errno
+
+
+cdef int move(const char* source, const char* target) noexcept nogil:
+    if rename(source, target) == 0:
+        return 0
+    if errno != ENOENT:
+        return errno
+    if make_parent(target, 1) != 0:
+        return errno
+    return 0 if rename(source, target) == 0 else errno
+
+
+def move_files(list sources not None, list targets not None):
+    """Renames each file; makes up to two missing folders above a target. Returns an errno for each."""
+    cdef Py_ssize_t count = len(sources), i
+    cdef const char** names
+    cdef int* errors
+    if len(targets) != count:
+        raise ValueError("as many targets as sources are needed")
+    names = <const char**>calloc(2 * count + 1, sizeof(char*))
+    errors = <int*>calloc(count + 1, sizeof(int))
+    if names == NULL or errors == NULL:
+        free(names)
+        free(errors)
+        raise MemoryError()
+    try:
+        for i in range(count):
+            names[2 * i] = PyBytes_AsString(sources[i])
+            names[2 * i + 1] = PyBytes_AsString(targets[i])
+        with nogil:
+            for i in range(count):
+                errors[i] = move(names[2 * i], names[2 * i + 1])
+        return [errors[i] for i in range(count)]
+    finally:
+        free(names)
+        free(errors)
+
+
+def remove_files(list paths not None):
+    """Unlinks each file. Returns an errno for each; a missing file counts as removed."""
+    cdef Py_ssize_t count = len(paths), i
+    cdef const char** names = <const char**>calloc(count + 1, sizeof(char*))
+    cdef int* errors = <int*>calloc(count + 1, sizeof(int))
+    if names == NULL or errors == NULL:
+        free(names)
+        free(errors)
+        raise MemoryError()
+    try:
+        for i in range(count):
+            names[i] = PyBytes_AsString(paths[i])
+        with nogil:
+            for i in range(count):
+                if unlink(names[i]) != 0 and errno != ENOENT:
+                    errors[i] = errno
+        return [errors[i] for i in range(count)]
+    finally:
+        free(names)
+        free(errors)
