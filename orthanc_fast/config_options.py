@@ -171,7 +171,7 @@ OPTIONS: tuple[Option, ...] = (
     _no("DeidentifyLogs", "bool", True, "keep patient data out of the logs"),
     _no("DeidentifyLogsDicomVersion", "str", "2023b", "by this edition of the standard"),
     _yes("DicomModalities", "object", {}, "known modalities"),
-    _no("DicomModalitiesInDatabase", "bool", False, "keep them in the index"),
+    _yes("DicomModalitiesInDatabase", "bool", False, "keep them in the index"),
     _no("DicomScuTimeout", "uint", 10, "seconds"),
     _no("DicomScuPreferredTransferSyntax", "str", "1.2.840.10008.1.2.1", "when sending"),
     _no("DicomEchoChecksFind", "bool", False, "/echo also tries C-FIND"),

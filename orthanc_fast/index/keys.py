@@ -41,3 +41,8 @@ def unpack_unstable(key: bytes | memoryview) -> tuple[int, int]:
     """(second, resource id) of a key of `unstable`."""
     second, _, resource_id = _UNSTABLE.unpack(key)
     return second, resource_id
+
+
+def property_key(name: str) -> bytes:
+    """Key of a property of the server in `global`; apart from the index's own entries there."""
+    return b"property:" + name.encode()

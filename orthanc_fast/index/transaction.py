@@ -385,6 +385,18 @@ class Transaction:
         for uuid in uuids:
             self._txn.delete(uuid.encode(), db=self._env.doomed)
 
+    def property(self, name: str) -> bytes | None:
+        """A property of the whole server as it is now; see `View.property`."""
+        found = self._txn.get(keys.property_key(name), db=self._env.globals)
+        return None if found is None else bytes(found)
+
+    def set_property(self, name: str, value: bytes | None) -> None:
+        """Sets or (None) removes a property of the whole server."""
+        if value is None:
+            self._txn.delete(keys.property_key(name), db=self._env.globals)
+        else:
+            self._txn.put(keys.property_key(name), value, db=self._env.globals)
+
 
 def _replaces(existing: Resource, new: NewInstance) -> bool:
     if new.overwrite == "Always":

@@ -169,6 +169,11 @@ class View:
         found = self._txn.get(b"totals", db=self._env.globals)
         return Totals() if found is None else totals_decoder.decode(found)
 
+    def property(self, name: str) -> bytes | None:
+        """A property of the whole server (`Transaction.set_property`), None if it is not set."""
+        found = self._txn.get(keys.property_key(name), db=self._env.globals)
+        return None if found is None else bytes(found)
+
     def first_unstable(self) -> int | None:
         """The second in which the oldest unstable resource got its last instance, or None."""
         cursor = self._txn.cursor(db=self._env.unstable)

@@ -1,5 +1,7 @@
 """Who may associate and who may ask for what. Source: reference chapter 4, sections 1.1 and 1.3."""
 
+from collections.abc import Callable, Mapping
+
 from orthanc_fast.network.options import RIGHTS, DicomOptions, Right
 from orthanc_fast.services.modalities import Modality
 
@@ -16,8 +18,10 @@ _FLAG: dict[Right, str] = {
 class Admission:
     """The rules about application entity titles, addresses and rights."""
 
-    def __init__(self, options: DicomOptions) -> None:
+    def __init__(self, options: DicomOptions, known: Callable[[], Mapping[str, Modality]]) -> None:
+        """`known` gives the modalities as they are now, in the order of their names."""
         self._options = options
+        self._known = known
         self._own = self._key(options.aet)
         self._open = any(right in options.always_allowed for right in RIGHTS)
 
@@ -50,7 +54,7 @@ class Admission:
 
     def _matches(self, calling: str) -> list[Modality]:
         key = self._key(calling)
-        return [m for m in self._options.modalities.values() if self._key(m.aet) == key]
+        return [m for m in self._known().values() if self._key(m.aet) == key]
 
     def _host_fits(self, modality: Modality, ip: str) -> bool:
         return not self._options.check_modality_host or modality.host == ip

@@ -2,7 +2,7 @@
 
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from orthanc_fast.config import Settings
@@ -17,6 +17,8 @@ from orthanc_fast.network.store import Store
 from orthanc_fast.network.tls import server_context
 from orthanc_fast.services.context import Services
 from orthanc_fast.services.ingest import Origin, Upload
+from orthanc_fast.services.modalities import Modality
+from orthanc_fast.services.modality_registry import ModalityRegistry
 
 GRACE = 5.0  # seconds that associations get to end when the server stops
 
@@ -34,9 +36,14 @@ class _Ingest:
         return self._services.storage.new_partial()
 
 
-def make_door(options: DicomOptions, store: Store, handlers: Handlers = ()) -> Door:
-    """Joins what the associations of one worker share."""
-    admission = Admission(options)
+def make_door(
+    options: DicomOptions,
+    store: Store,
+    handlers: Handlers = (),
+    known: Callable[[], Mapping[str, Modality]] | None = None,
+) -> Door:
+    """Joins what the associations of one worker share; `known` replaces the option's modalities."""
+    admission = Admission(options, known or (lambda: options.modalities))
     return Door(options, admission, Negotiator(options, admission), store, handover(handlers))
 
 
@@ -51,7 +58,9 @@ def run(
     tls = None if options.tls is None else server_context(options.tls)
     services = Services(settings, slot)
     try:
-        listener = Listener(make_door(options, _Ingest(services)), listening, tls)
+        registry = ModalityRegistry(settings, services.index)
+        door = make_door(options, _Ingest(services), (), registry.all)
+        listener = Listener(door, listening, tls)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())
         ready()

@@ -30,9 +30,13 @@ def options(aet: str = "ORTHANC", **raw: Any) -> DicomOptions:
     return dicom_options(Settings(dicom_aet=aet, raw=raw))
 
 
+def admission(given: DicomOptions) -> Admission:
+    return Admission(given, lambda: given.modalities)
+
+
 def negotiate(pdu: bytes, ip: str = "10.0.0.1", **raw: Any) -> Agreement | Rejection:
     given = options(**raw)
-    return Negotiator(given, Admission(given)).negotiate(decode_request(pdu), ip)
+    return Negotiator(given, admission(given)).negotiate(decode_request(pdu), ip)
 
 
 def answer(uid: str, *proposed: str, **raw: Any) -> tuple[int, str | None]:
@@ -193,10 +197,10 @@ def test_permission_per_request(
 ) -> None:
     named = {f"m{number}": entry for number, entry in enumerate(modalities)}
     given = options(DicomModalities=named, DicomCheckModalityHost=check_host)
-    assert Admission(given).may("Find", "PEER", "10.0.0.1") is allowed
-    assert Admission(given).may("Store", "PEER", "10.0.0.1")
+    assert admission(given).may("Find", "PEER", "10.0.0.1") is allowed
+    assert admission(given).may("Store", "PEER", "10.0.0.1")
     given = options(DicomAlwaysAllowFind=True)
-    assert Admission(given).may("Find", "ANYBODY", "10.0.0.1")
+    assert admission(given).may("Find", "ANYBODY", "10.0.0.1")
 
 
 @pytest.mark.parametrize("aet", ["", "SEVENTEEN_LETTERS", "A\\B", "A\tB"])

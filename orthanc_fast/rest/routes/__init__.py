@@ -3,9 +3,17 @@ router."""
 
 from orthanc_fast.config import Settings
 from orthanc_fast.rest.router import Router
-from orthanc_fast.rest.routes import changes, instance_files, instances, resources, system, tools
+from orthanc_fast.rest.routes import (
+    changes,
+    instance_files,
+    instances,
+    modalities,
+    resources,
+    system,
+    tools,
+)
 
-FAMILIES = (instances, resources, instance_files, changes, system, tools)
+FAMILIES = (instances, resources, instance_files, changes, modalities, system, tools)
 
 
 def build_router(settings: Settings) -> Router:

@@ -1,0 +1,73 @@
+"""The routes of /modalities that need no network. Source: reference chapter 4, section 5.2."""
+
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import BadFileFormat, BadRequest
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
+from orthanc_fast.rest.router import Router
+from orthanc_fast.services.modalities import parse_modality
+from orthanc_fast.services.modality_registry import ModalityRegistry
+
+OPERATIONS = (
+    "configuration",
+    "echo",
+    "find",
+    "find-instance",
+    "find-patient",
+    "find-series",
+    "find-study",
+    "find-worklist",
+    "get",
+    "move",
+    "query",
+    "storage-commitment",
+    "store",
+    "store-straight",
+)
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    router.add("GET", "/modalities", get_modalities)
+    router.add("GET", "/modalities/{}", get_modality)
+    router.add("PUT", "/modalities/{}", put_modality)
+    router.add("DELETE", "/modalities/{}", delete_modality)
+    router.add("GET", "/modalities/{}/configuration", get_configuration)
+
+
+async def get_modalities(request: Request) -> Response:
+    """The symbolic names; with `expand` the configurations by name."""
+    known = _registry(request).all()
+    return json_response(known if "expand" in request.arguments else list(known))
+
+
+async def get_modality(request: Request) -> Response:
+    """What can be done with a modality."""
+    if request.params[0] not in _registry(request).all():
+        return NOT_FOUND
+    return json_response(OPERATIONS)
+
+
+async def get_configuration(request: Request) -> Response:
+    """The object format, whatever the modality was given in."""
+    return json_response(_registry(request).get(request.params[0]))
+
+
+async def put_modality(request: Request) -> Response:
+    """Adds or replaces a modality, given in either format."""
+    name = request.params[0]
+    try:
+        modality = parse_modality(name, await request.json())
+    except BadFileFormat as error:
+        raise BadRequest(error.details) from error
+    await request.services.write(_registry(request).putting(name, modality))
+    return text_response()
+
+
+async def delete_modality(request: Request) -> Response:
+    """Removes a modality."""
+    await request.services.write(_registry(request).deleting(request.params[0]))
+    return text_response()
+
+
+def _registry(request: Request) -> ModalityRegistry:
+    return ModalityRegistry(request.services.settings, request.services.index)
