@@ -116,6 +116,7 @@ class Association:
         self._incoming: Incoming | None = None
         self._origin: Origin
         self._foreign: Foreign | None = None
+        self._in_foreign = False
         self._instances = 0
         self._bytes = 0
 
@@ -130,6 +131,11 @@ class Association:
             self._log(f"DIMSE failure (aborting association with {self._peer()}): {error}")
         finally:
             self._end()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being received or answered; for other threads."""
+        return self._incoming is not None or self._under_way > 0 or self._in_foreign
 
     # Upper layer
 
@@ -290,7 +296,9 @@ class Association:
             return
         if self._foreign is None:
             self._foreign = self.door.handover(self)
+        self._in_foreign = True
         self._foreign.serve()
+        self._in_foreign = False
 
     def check(self, right: Right) -> None:
         """Raises Refused unless the peer may make this kind of request."""
@@ -342,11 +350,7 @@ class Association:
         assert incoming is not None
         promise = _Promise(incoming, self._done, self._wake)
         try:
-            upload = incoming.complete()
-            context = self.agreement.contexts[incoming.context_id]
-            if not self.door.negotiator.is_storage(context.abstract_syntax):
-                raise statuses.StatusError(statuses.SOP_CLASS_NOT_SUPPORTED)
-            self.door.store.submit(upload, self._origin, promise)
+            self._submit(incoming, promise)
         except Exception as error:
             incoming.discard()
             promise.error = error
@@ -355,6 +359,14 @@ class Association:
         self._under_way += 1
         if self.agreement.window == 1:
             self._answer(self._done.get())
+
+    def _submit(self, incoming: Incoming, promise: _Promise) -> None:
+        # A function of its own: while the upload lived, its buffer could not be used again.
+        upload = incoming.complete()
+        context = self.agreement.contexts[incoming.context_id]
+        if not self.door.negotiator.is_storage(context.abstract_syntax):
+            raise statuses.StatusError(statuses.SOP_CLASS_NOT_SUPPORTED)
+        self.door.store.submit(upload, self._origin, promise)
 
     def _answer_all(self) -> None:
         while self._under_way:

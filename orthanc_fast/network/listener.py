@@ -66,12 +66,16 @@ class Listener:
             self._waker.send(b"\0")
 
     def join(self, grace: float) -> None:
-        """Waits until the associations have ended; cuts them off after `grace` seconds."""
+        """Ends the idle associations, the others when they become idle or after `grace` seconds."""
         deadline = time.monotonic() + grace
-        while self._running() and time.monotonic() < deadline:
+        while self._running():
+            late = time.monotonic() >= deadline
+            for association in self._running():
+                if late or not association.busy:
+                    association.channel.shut_down()
+            if late:
+                break
             time.sleep(0.02)
-        for association in self._running():
-            association.channel.shut_down()
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
@@ -93,7 +97,10 @@ class Listener:
             return  # another worker was faster, or the peer has gone
         except OSError as error:
             logger.error(Category.DICOM, f"cannot accept a connection: {error}")
-            time.sleep(_BACK_OFF)
+            if self._silent:  # no descriptors left: the longest silence makes room
+                self._forget(next(iter(self._silent)))
+            else:
+                time.sleep(_BACK_OFF)
             return
         connection.setblocking(False)
         ip = address[0].removeprefix("::ffff:")

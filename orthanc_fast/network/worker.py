@@ -1,5 +1,6 @@
 """One DICOM worker process: opens the store and serves the shared port until it is told to stop."""
 
+import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from orthanc_fast.services.ingest import Origin, Upload
 from orthanc_fast.services.modalities import Modality
 from orthanc_fast.services.modality_registry import ModalityRegistry
 
+DESCRIPTORS = 65536
 GRACE = 5.0  # seconds that associations get to end when the server stops
 
 
@@ -54,6 +56,7 @@ def run(
 
     `ready` is called when peers can be served.
     """
+    _raise_descriptor_limit()
     options = dicom_options(settings)
     tls = None if options.tls is None else server_context(options.tls)
     services = Services(settings, slot)
@@ -68,3 +71,11 @@ def run(
         listener.join(GRACE)
     finally:
         services.close()
+
+
+def _raise_descriptor_limit() -> None:
+    """A connection is a descriptor, and the usual soft limit of 1024 is for programs of another
+    kind."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

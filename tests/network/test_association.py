@@ -5,6 +5,7 @@ Each test ends with the count of sockets, threads and files that it must not hav
 
 import io
 import os
+import resource
 import socket
 import struct
 import threading
@@ -501,3 +502,72 @@ def test_an_implicit_context_needs_no_vr(door: Running) -> None:
         client.send(store(1, body))
         assert client.status() == 0
         client.release()
+
+
+def test_one_receive_buffer_serves_all_instances_of_an_association(door: Running) -> None:
+    with peer(door.port) as client:
+        client.associate(contexts=ONE_SYNTAX)
+        buffers = set()
+        for _ in range(5):
+            client.send(store(1, data_set(size=500_000)) + echo_rq_of(1))
+            assert client.status() == 0
+            assert client.status() == 0
+            (served,) = door.listener._associations
+            (free,) = served._buffers._free
+            buffers.add(id(free))
+        client.release()
+    assert len(buffers) == 1
+
+
+def echo_rq_of(context: int) -> bytes:
+    return p_data(pdv(context, command(0x0030), is_command=True))
+
+
+def test_stopping_ends_an_idle_association_at_once(shelf: Shelf) -> None:
+    with serving(shelf) as running, peer(running.port) as client:
+        client.associate()
+        running.listener.stop()
+        started = time.monotonic()
+        running.listener.join(30.0)
+        assert time.monotonic() - started < 1
+        assert client.receive() == (0, b"")
+
+
+def test_stopping_lets_a_store_complete(shelf: Shelf) -> None:
+    shelf.delay = lambda number: 0.5
+    with serving(shelf) as running, peer(running.port) as client:
+        client.associate(contexts=ONE_SYNTAX)
+        client.send(store(1, data_set()))
+        time.sleep(0.1)
+        running.listener.stop()
+        running.listener.join(30.0)
+        assert client.status() == 0
+
+
+def test_without_descriptors_the_longest_silence_makes_room(shelf: Shelf) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with serving(shelf) as running:
+        silent = [Peer(running.port) for _ in range(20)]
+        time.sleep(0.2)
+        waiting = [socket.socket() for _ in range(20)]  # made before descriptors run out
+        free = sorted(int(name) for name in os.listdir("/proc/self/fd"))[-1] + 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        fillers: list[int] = []
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                while True:
+                    fillers.append(os.dup(0))
+            for each in waiting:
+                each.connect(("127.0.0.1", running.port))
+                each.settimeout(10)
+            waiting[-1].sendall(associate_rq())
+            assert waiting[-1].recv(1) == b"\x02"
+            assert silent[0].receive() == (0, b"")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for filler in fillers:
+                os.close(filler)
+            for each in waiting:
+                each.close()
+            for connection in silent:
+                connection.close()

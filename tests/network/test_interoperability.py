@@ -182,6 +182,25 @@ def test_the_ingest_refuses_what_has_no_study(server: OurServer, tmp_path: Path)
     assert "Refused: OutOfResources" in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("mode", "kept"), [("Never", "first"), ("Always", "second"), ("IfChanged", "second")]
+)
+def test_duplicates_under_each_overwrite_mode(tmp_path: Path, mode: str, kept: str) -> None:
+    port = free_port()
+    data_set = pydicom.dcmread(file_named("CT_small.dcm"))
+    for label in ("first", "second"):
+        data_set.ImageComments = label
+        data_set.save_as(tmp_path / f"{label}.dcm")
+    configuration = {"DicomServerEnabled": True, "DicomPort": port, "OverwriteInstances": mode}
+    with OurServer(tmp_path / "server", configuration) as started:
+        for label in ("first", "second", "second"):
+            run("storescu", "127.0.0.1", port, tmp_path / f"{label}.dcm")
+        (public,) = httpx.get(f"{started.url}/instances").json()
+        content = httpx.get(f"{started.url}/instances/{public}/file").content
+        assert pydicom.dcmread(io.BytesIO(content)).ImageComments == kept
+        assert len(list((started.folder / "storage").glob("??/??/*"))) == 1
+
+
 @pytest.fixture(scope="module")
 def orthanc(server: OurServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Debian's Orthanc, with our server as its modality "ours"; it gives its URL."""

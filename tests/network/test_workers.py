@@ -1,6 +1,7 @@
 """SIGKILL of DICOM workers under load: what was acknowledged is there, the others go on."""
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from pydicom.uid import generate_uid
-from support.dicom_peer import CT, EXPLICIT, Peer, p_data, pdv, store_rq
+from support.dicom_peer import CT, EXPLICIT, Peer, fragments, p_data, pdv, store_rq
 from support.ports import free_port
 from support.process import children
 from support.server import OurServer
@@ -96,6 +97,32 @@ def dicom_workers(server: OurServer) -> list[int]:
 def server(tmp_path: Path) -> OurServer:
     configuration = {"DicomServerEnabled": True, "DicomPort": free_port(), "DicomWorkers": 2}
     return OurServer(tmp_path, configuration)
+
+
+def test_a_disk_that_takes_no_more_is_0xa700_and_leaves_nothing(tmp_path: Path) -> None:
+    port = free_port()
+    configuration = {"DicomServerEnabled": True, "DicomPort": port, "DicomWorkers": 1}
+    content = instance("1.2.9.1") + b"\xfc\xff\xfc\xffOB\0\0\x00\x00\x30\0" + bytes(0x300000)
+    request = p_data(pdv(1, store_rq(CT, "1.2.9.1"), is_command=True))
+    request += fragments(1, content, 100_000)
+    with OurServer(tmp_path, {**configuration, "MaximumUploadMemoryMB": 1}) as server:
+        (worker,) = dicom_workers(server)
+        client = Peer(port)
+        client.associate(contexts=((CT, (EXPLICIT,)),))
+        limits = resource.prlimit(worker, resource.RLIMIT_FSIZE)
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, (2_000_000, limits[1]))
+        for _ in range(3):
+            client.send(request)
+            assert client.status() == 0xA700
+        assert [p for p in (tmp_path / "storage").glob("incoming/*/*") if p.is_file()] == []
+        assert httpx.get(f"{server.url}/instances").json() == []
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, limits)
+        client.send(request)
+        assert client.status() == 0
+        client.release()
+        (public,) = httpx.get(f"{server.url}/instances").json()
+        stored = httpx.get(f"{server.url}/instances/{public}/file").content
+        assert stored.endswith(content)
 
 
 def test_sigkill_of_one_worker_under_load(server: OurServer) -> None:
