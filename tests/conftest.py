@@ -37,10 +37,17 @@ def our_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
 
 
 @pytest.fixture(scope="session")
-def reference_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReferenceServer]:
-    """Debian's Orthanc."""
+def needs_reference() -> None:
+    """For tests that start a Debian Orthanc of their own."""
     if "orthanc" in MISSING:
         pytest.skip("Debian's Orthanc is not installed: see the end of this run")
+
+
+@pytest.fixture(scope="session")
+def reference_server(
+    needs_reference: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ReferenceServer]:
+    """Debian's Orthanc."""
     server = ReferenceServer(tmp_path_factory.mktemp("reference"))
     with server:
         yield server

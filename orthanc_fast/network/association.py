@@ -18,7 +18,7 @@ import msgspec
 from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.log import Category, logger
-from orthanc_fast.network import messages, sop_classes, statuses
+from orthanc_fast.network import messages, statuses
 from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.associate import (
     ABORT,
@@ -40,6 +40,7 @@ from orthanc_fast.network.negotiation import (
 )
 from orthanc_fast.network.options import DicomOptions, Right
 from orthanc_fast.network.store import Buffers, Incoming, Store
+from orthanc_fast.services import scp_classes as sop_classes
 from orthanc_fast.services.ingest import Origin
 
 _USER, _PROVIDER = 0, 2  # sources of an A-ABORT

@@ -4,7 +4,6 @@ import re
 
 import msgspec
 
-from orthanc_fast.network import sop_classes, syntaxes
 from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.associate import (
     ABSTRACT_SYNTAX_NOT_SUPPORTED,
@@ -16,7 +15,9 @@ from orthanc_fast.network.associate import (
     Request,
     Role,
 )
-from orthanc_fast.network.options import DicomOptions
+from orthanc_fast.services import scp_classes as sop_classes
+from orthanc_fast.services import scp_syntaxes as syntaxes
+from orthanc_fast.services.scp_policy import ScpPolicy
 
 MAXIMUM_OPERATIONS = 32  # C-STOREs of one association that may be under way at the same time
 
@@ -52,15 +53,9 @@ class Rejection(msgspec.Struct, frozen=True):
 class Negotiator:
     """Answers requests by the configuration."""
 
-    def __init__(self, options: DicomOptions, admission: Admission) -> None:
+    def __init__(self, policy: ScpPolicy, admission: Admission) -> None:
         self._admission = admission
-        self._unknown_accepted = options.unknown_class_accepted
-        self.storage_classes = sop_classes.accepted(
-            options.accepted_classes, options.rejected_classes
-        )
-        self.syntaxes = syntaxes.negotiable(
-            syntaxes.accepted(options.accepted_syntaxes, options.syntax_groups)
-        )
+        self._policy = policy
 
     def negotiate(self, request: Request, ip: str) -> Agreement | Rejection:
         """The checks come in Orthanc's order: the first that fails names the reason.
@@ -81,7 +76,8 @@ class Negotiator:
             return Rejection(CALLED_NOT_RECOGNIZED, f"the called AET {called!r} is not ours")
         if not self._admission.may_associate(calling, ip):
             return Rejection(CALLING_NOT_RECOGNIZED, f"the calling AET {calling!r} is not known")
-        answers = [self._answer(proposal) for proposal in request.proposals]
+        accepted_syntaxes = syntaxes.negotiable(self._policy.syntaxes())
+        answers = [self._answer(proposal, accepted_syntaxes) for proposal in request.proposals]
         accepted = {answer.number: answer for answer in answers if answer.result == ACCEPTANCE}
         operations, window = _operations(request.operations)
         return Agreement(
@@ -97,16 +93,16 @@ class Negotiator:
 
     def is_storage(self, sop_class: str) -> bool:
         """Whether instances of the class may be stored here."""
-        return sop_class in self.storage_classes or (
-            self._unknown_accepted and is_unknown(sop_class)
+        return sop_class in self._policy.storage_classes or (
+            is_unknown(sop_class) and self._policy.unknown_accepted()
         )
 
-    def _answer(self, proposal: Proposal) -> Answer:
+    def _answer(self, proposal: Proposal, accepted: frozenset[str]) -> Answer:
         uid = proposal.abstract_syntax
         syntax: str | None
-        if uid in self.storage_classes:
+        if uid in self._policy.storage_classes:
             # No syntax in common: "abstract syntax not supported", as Orthanc says it.
-            syntax = syntaxes.first_proposed(proposal.transfer_syntaxes, self.syntaxes)
+            syntax = syntaxes.first_proposed(proposal.transfer_syntaxes, accepted)
             failure = ABSTRACT_SYNTAX_NOT_SUPPORTED
         elif (
             uid in (sop_classes.VERIFICATION, sop_classes.STORAGE_COMMITMENT)
@@ -114,10 +110,10 @@ class Negotiator:
         ):
             syntax = syntaxes.preferred(proposal.transfer_syntaxes)
             failure = TRANSFER_SYNTAXES_NOT_SUPPORTED
-        elif self._unknown_accepted and is_unknown(uid):
+        elif is_unknown(uid) and self._policy.unknown_accepted():
             syntax = syntaxes.preferred(
-                [each for each in proposal.transfer_syntaxes if each in self.syntaxes]
-            ) or syntaxes.first_proposed(proposal.transfer_syntaxes, self.syntaxes)
+                [each for each in proposal.transfer_syntaxes if each in accepted]
+            ) or syntaxes.first_proposed(proposal.transfer_syntaxes, accepted)
             failure = TRANSFER_SYNTAXES_NOT_SUPPORTED
         else:
             syntax, failure = None, ABSTRACT_SYNTAX_NOT_SUPPORTED

@@ -40,37 +40,13 @@ class DicomOptions(msgspec.Struct, frozen=True, kw_only=True):
     timeout: int  # seconds of silence, 0: none
     maximum_pdu: int
     maximum_associations: int  # of one worker process
-    accepted_syntaxes: tuple[str, ...] | None  # patterns, None: all
-    syntax_groups: dict[str, bool]  # "Jpeg": True adds the group, False removes it
-    accepted_classes: tuple[str, ...]
-    rejected_classes: tuple[str, ...]
-    unknown_class_accepted: bool
     memory: int  # bytes of a data set from which on it goes to a file
     tls: TlsOptions | None
-
-
-SYNTAX_GROUPS = (
-    "Deflated",
-    "Jpeg",
-    "Jpeg2000",
-    "JpegLossless",
-    "Jpip",
-    "Mpeg2",
-    "Mpeg4",
-    "Rle",
-    "H265",
-)
 
 
 def dicom_options(settings: Settings) -> DicomOptions:
     """Raises ConfigError for values that stop the start."""
     get = _Getter(settings.raw)
-    groups = {}
-    for group in SYNTAX_GROUPS:
-        value = get(f"{group}TransferSyntaxAccepted")
-        if value is not None:
-            groups[group] = value
-    accepted = get("AcceptedTransferSyntaxes")
     # Orthanc's default is 16384; ours is the largest value its option allows, because each PDU
     # costs both sides a header and often a system call (525 KB: 5 PDUs instead of 33).
     maximum_pdu = get("MaximumPduLength")
@@ -87,11 +63,6 @@ def dicom_options(settings: Settings) -> DicomOptions:
         timeout=get("DicomScpTimeout"),
         maximum_pdu=maximum_pdu,
         maximum_associations=get("DicomMaximumAssociations"),
-        accepted_syntaxes=None if accepted is None else _patterns(accepted),
-        syntax_groups=groups,
-        accepted_classes=_patterns(get("AcceptedSopClasses") or ()),
-        rejected_classes=_patterns(get("RejectedSopClasses") or get("RejectSopClasses") or ()),
-        unknown_class_accepted=get("UnknownSopClassAccepted"),
         memory=max(1, settings.maximum_upload_memory_mb) << 20,
         tls=_tls(get) if get("DicomTlsEnabled") else None,
     )
@@ -106,10 +77,6 @@ class _Getter:
     def __call__(self, name: str) -> Any:
         value = self._raw.get(name)
         return BY_NAME[name].default if value is None and name in BY_NAME else value
-
-
-def _patterns(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(str(entry) for entry in value)
 
 
 def _aet(value: str) -> str:
@@ -138,5 +105,5 @@ def _tls(get: _Getter) -> TlsOptions:
         trusted=get("DicomTlsTrustedCertificates"),
         certificate_required=get("DicomTlsRemoteCertificateRequired"),
         minimum_version=get("DicomTlsMinimumProtocolVersion"),
-        ciphers=_patterns(get("DicomTlsCiphersAccepted") or ()),
+        ciphers=tuple(get("DicomTlsCiphersAccepted") or ()),
     )

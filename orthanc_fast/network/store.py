@@ -15,8 +15,9 @@ from typing import BinaryIO, Protocol
 from orthanc_fast._ext.pdata import PduReader, sop_uids
 from orthanc_fast.errors import FullStorage, OrthancError, StorageFault
 from orthanc_fast.index.writer import Promise
-from orthanc_fast.network import statuses, syntaxes
+from orthanc_fast.network import statuses
 from orthanc_fast.network.associate import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from orthanc_fast.services import scp_syntaxes as syntaxes
 from orthanc_fast.services.ingest import Origin, Upload
 from orthanc_fast.storage.area import FULL
 

@@ -20,6 +20,7 @@ from orthanc_fast.services.context import Services
 from orthanc_fast.services.ingest import Origin, Upload
 from orthanc_fast.services.modalities import Modality
 from orthanc_fast.services.modality_registry import ModalityRegistry
+from orthanc_fast.services.scp_policy import ScpPolicy, SessionPolicy
 
 DESCRIPTORS = 65536
 GRACE = 5.0  # seconds that associations get to end when the server stops
@@ -43,10 +44,13 @@ def make_door(
     store: Store,
     handlers: Handlers = (),
     known: Callable[[], Mapping[str, Modality]] | None = None,
+    policy: ScpPolicy | None = None,
 ) -> Door:
-    """Joins what the associations of one worker share; `known` replaces the option's modalities."""
+    """Joins what the associations of one worker share; `known` replaces the option's modalities,
+    `policy` that everything is accepted."""
     admission = Admission(options, known or (lambda: options.modalities))
-    return Door(options, admission, Negotiator(options, admission), store, handover(handlers))
+    negotiator = Negotiator(policy or ScpPolicy({}), admission)
+    return Door(options, admission, negotiator, store, handover(handlers))
 
 
 def run(
@@ -62,7 +66,8 @@ def run(
     services = Services(settings, slot)
     try:
         registry = ModalityRegistry(settings, services.index)
-        door = make_door(options, _Ingest(services), (), registry.all)
+        policy = SessionPolicy(settings.raw, services.index)
+        door = make_door(options, _Ingest(services), (), registry.all, policy)
         listener = Listener(door, listening, tls)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())

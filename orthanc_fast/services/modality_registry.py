@@ -16,9 +16,9 @@ from orthanc_fast.index.index import Index
 from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.index.writer import Write
 from orthanc_fast.services.modalities import Modality, parse_modality
+from orthanc_fast.services.session import MODALITIES
 
 _PERSISTENT = "modalities"
-_SESSION = "modalities of this session"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Modality]).decode
@@ -30,9 +30,9 @@ class ModalityRegistry:
     def __init__(self, settings: Settings, index: Index) -> None:
         self._index = index
         raw = settings.raw
-        self._property = _PERSISTENT if raw.get("DicomModalitiesInDatabase") else _SESSION
+        self._property = _PERSISTENT if raw.get("DicomModalitiesInDatabase") else MODALITIES
         self._configured: dict[str, Modality] = {}
-        if self._property == _SESSION:
+        if self._property == MODALITIES:
             entries = raw.get("DicomModalities") or {}
             self._configured = {name: parse_modality(name, entries[name]) for name in entries}
 
@@ -81,11 +81,3 @@ class _Change(Write[None]):
 
 def _unknown(name: str) -> InexistentItem:
     return InexistentItem(f"No modality with symbolic name: {name}")
-
-
-def forget_session(index: Index) -> None:
-    """At the start of the server: what REST had changed for its last run only."""
-    with index.view() as view:
-        if view.property(_SESSION) is None:
-            return
-    index.write(lambda transaction: transaction.set_property(_SESSION, None))

@@ -10,7 +10,7 @@ from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.index.view import View
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Level
-from orthanc_fast.services.modality_registry import forget_session
+from orthanc_fast.services.session import forget_session
 from orthanc_fast.services.terms import terms
 from orthanc_fast.storage.area import StorageArea
 

@@ -163,7 +163,7 @@ def test_data_sets_of_any_size_arrive_whole(shelf: Shelf, size: int, fragment: i
     [
         (data_set(instance="1.2.3.4.6"), 0xA900),
         (data_set().replace(CT.encode(), CT.encode()[:-1] + b"4"), 0xA900),
-        (data_set()[12 + len(CT) :], 0xC000),
+        (data_set()[9 + len(CT) :], 0xC000),
         (b"", 0xC000),
         (b"\xff" * 40, 0xC000),
     ],

@@ -6,11 +6,14 @@ import pytest
 from support.dicom_peer import CT, EXPLICIT, IMPLICIT, VERIFICATION, associate_rq
 
 from orthanc_fast.config import ConfigError, Settings
-from orthanc_fast.network import associate, sop_classes, syntaxes
+from orthanc_fast.network import associate
 from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.associate import Answer, MalformedPdu, decode_request
 from orthanc_fast.network.negotiation import Agreement, Negotiator, Rejection
 from orthanc_fast.network.options import DicomOptions, dicom_options
+from orthanc_fast.services import scp_classes as sop_classes
+from orthanc_fast.services import scp_syntaxes as syntaxes
+from orthanc_fast.services.scp_policy import ScpPolicy
 
 BIG = "1.2.840.10008.1.2.2"
 JPEG = "1.2.840.10008.1.2.4.50"
@@ -36,7 +39,7 @@ def admission(given: DicomOptions) -> Admission:
 
 def negotiate(pdu: bytes, ip: str = "10.0.0.1", **raw: Any) -> Agreement | Rejection:
     given = options(**raw)
-    return Negotiator(given, admission(given)).negotiate(decode_request(pdu), ip)
+    return Negotiator(ScpPolicy(raw), admission(given)).negotiate(decode_request(pdu), ip)
 
 
 def answer(uid: str, *proposed: str, **raw: Any) -> tuple[int, str | None]:

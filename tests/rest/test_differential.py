@@ -23,20 +23,15 @@ COUNT = 6
 
 
 @pytest.fixture(scope="module")
-def pair(
-    reference_server: ReferenceServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Pair]:
+def pair(needs_reference: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Both servers with the same instances: two patients, three series."""
-    with OurServer(tmp_path_factory.mktemp("ours")) as ours:
+    theirs = ReferenceServer(tmp_path_factory.mktemp("theirs"))
+    with OurServer(tmp_path_factory.mktemp("ours")) as ours, theirs:
         left = httpx.Client(base_url=ours.url, timeout=30)
-        right = httpx.Client(base_url=reference_server.url, timeout=30)
+        right = httpx.Client(base_url=theirs.url, timeout=30)
         template = generated.small()
         with left, right:
-            # The session's Orthanc may hold what other tests uploaded.
             for client in (left, right):
-                for patient in client.get("/patients").json():
-                    client.delete(f"/patients/{patient}")
-                client.delete("/changes")
                 for number in range(COUNT):
                     data = template.number(number // 4, number // 4, number // 2, number)
                     assert client.post("/instances", content=data).status_code == 200

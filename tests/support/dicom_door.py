@@ -16,6 +16,7 @@ from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.worker import make_door
 from orthanc_fast.services.ingest import Origin, Stored, Upload
+from orthanc_fast.services.scp_policy import ScpPolicy
 
 
 class Shelf:
@@ -83,7 +84,7 @@ def serving(
             raw=raw,
             maximum_upload_memory_mb=raw["MaximumUploadMemoryMB"],
         )
-    door = make_door(dicom_options(settings), store, handlers)
+    door = make_door(dicom_options(settings), store, handlers, None, ScpPolicy(raw))
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = listening.getsockname()[1]
     listener = Listener(door, [listening], tls)

@@ -9,11 +9,12 @@ from orthanc_fast.rest.routes import (
     instances,
     modalities,
     resources,
+    scp,
     system,
     tools,
 )
 
-FAMILIES = (instances, resources, instance_files, changes, modalities, system, tools)
+FAMILIES = (instances, resources, instance_files, changes, modalities, scp, system, tools)
 
 
 def build_router(settings: Settings) -> Router:

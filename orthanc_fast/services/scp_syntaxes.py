@@ -33,7 +33,7 @@ KNOWN: tuple[str, ...] = (
 # RFC 2557 MIME and XML: listed as accepted, but no way to encode images.
 _NEVER_NEGOTIATED = frozenset({f"{_BASE}.6.1", f"{_BASE}.6.2"})
 
-_GROUPS: dict[str, frozenset[str]] = {
+GROUPS: dict[str, frozenset[str]] = {
     "Deflated": frozenset({DEFLATED}),
     "Jpeg": frozenset([*(f"{_BASE}.4.{n}" for n in range(50, 67)), f"{_BASE}.4.70"]),
     "JpegLossless": frozenset({f"{_BASE}.4.80", f"{_BASE}.4.81"}),  # JPEG-LS, despite the name
@@ -58,9 +58,9 @@ def accepted(patterns: Sequence[str] | None, groups: Mapping[str, bool]) -> froz
     found = set(KNOWN if patterns is None else expand(patterns))
     for group, wanted in groups.items():
         if wanted:
-            found |= _GROUPS[group]
+            found |= GROUPS[group]
         else:
-            found -= _GROUPS[group]
+            found -= GROUPS[group]
     return frozenset(found)
 
 

@@ -1,0 +1,70 @@
+"""The routes about what the DICOM server accepts. Source: reference chapter 4, section 1.4."""
+
+import msgspec
+
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import Response, json_response, text_response
+from orthanc_fast.rest.router import Router
+from orthanc_fast.services import scp_syntaxes
+from orthanc_fast.services.scp_policy import SessionPolicy
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    router.add("GET", "/tools/accepted-transfer-syntaxes", get_syntaxes)
+    router.add("PUT", "/tools/accepted-transfer-syntaxes", put_syntaxes)
+    router.add("GET", "/tools/unknown-sop-class-accepted", get_unknown_accepted)
+    router.add("PUT", "/tools/unknown-sop-class-accepted", put_unknown_accepted)
+    router.add("GET", "/tools/accepted-sop-classes", get_classes)
+
+
+async def get_syntaxes(request: Request) -> Response:
+    """The accepted transfer syntaxes."""
+    accepted = _policy(request).syntaxes()
+    return json_response([uid for uid in scp_syntaxes.KNOWN if uid in accepted])
+
+
+async def put_syntaxes(request: Request) -> Response:
+    """A list of UIDs and patterns, one of them as JSON text, or one as plain text that is no JSON.
+
+    What matches nothing is ignored; a UID without quotes is a JSON number, hence refused.
+    """
+    body = await request.body()
+    try:
+        value = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        value = _plain(body)
+    patterns = [value] if isinstance(value, str) else value
+    if not isinstance(patterns, list) or not all(isinstance(each, str) for each in patterns):
+        raise BadFileFormat("A transfer syntax or a list of transfer syntaxes is expected")
+    await request.services.write(SessionPolicy.accepting(patterns))
+    return await get_syntaxes(request)
+
+
+def _plain(body: bytes) -> str:
+    # Orthanc's JSON reader stops behind a number: "1.2.840..." is one to it, and no text.
+    if body[:1].isdigit():
+        raise BadFileFormat("A transfer syntax must be in quotes")
+    return body.decode("utf-8", "replace")
+
+
+async def get_unknown_accepted(request: Request) -> Response:
+    """1 if classes that the standard does not know may be stored, else 0."""
+    return text_response("1" if _policy(request).unknown_accepted() else "0")
+
+
+async def put_unknown_accepted(request: Request) -> Response:
+    """Sets it: 0, 1, true or false."""
+    accepted = await request.boolean_text()
+    await request.services.write(SessionPolicy.accepting_unknown(accepted))
+    return text_response()
+
+
+async def get_classes(request: Request) -> Response:
+    """The storage classes that are accepted."""
+    return json_response(sorted(_policy(request).storage_classes))
+
+
+def _policy(request: Request) -> SessionPolicy:
+    return SessionPolicy(request.services.settings.raw, request.services.index)
