@@ -7,6 +7,7 @@ one minor version for its sake.
 """
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,13 +63,19 @@ def serve(
     keep_alive: bool,
     tls: Tls | None,
     ready: Callable[[], None],
+    stopping: Callable[[], None],
 ) -> None:
-    """Serves until SIGTERM or SIGINT, then lets the requests in work end. Raises StartFailed."""
+    """Serves until SIGTERM or SIGINT, then lets the requests in work end. Raises StartFailed.
+
+    `stopping` is called as soon as the signal comes, so that requests that wait can end.
+    """
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     lifespan = LifespanProtocol(app)
     callback = _future_watcher_wrapper(_callback_wrapper(app, {}, lifespan.state, None))
     shutdown = set_loop_signals(loop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: (stopping(), shutdown.set()))
     stopped = asyncio.Event()
     shutdown.add_cb(lambda: loop.call_soon_threadsafe(stopped.set))
     loop.run_until_complete(lifespan.startup())

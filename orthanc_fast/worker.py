@@ -75,6 +75,7 @@ def _serve_http(assignment: Assignment) -> int:
             settings.keep_alive,
             tls,
             lambda: os.close(assignment.ready),
+            app.stopping,
         )
     except StartFailed:
         return START_FAILED

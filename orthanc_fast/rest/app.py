@@ -46,6 +46,11 @@ class App:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
+    def stopping(self) -> None:
+        """The process has been told to stop: requests that wait for something shall end."""
+        if self._services is not None:
+            self._services.change_feed.close()
+
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:

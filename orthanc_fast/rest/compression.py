@@ -24,7 +24,7 @@ _COMPRESSIBLE = (
 def compress(response: Response, accept_encoding: bytes) -> None:
     """Compresses the body in place, if it is large enough, of a fitting type and the client
     agrees."""
-    if response.length < MINIMUM or not response.body or response.kind is None:
+    if len(response.body) < MINIMUM or response.kind is None:
         return
     if not response.kind[1].startswith(_COMPRESSIBLE):
         return

@@ -138,6 +138,11 @@ class Request:
             raise BadRequest("The body must contain a JSON object")
         return value
 
+    async def gone(self) -> None:
+        """Returns when the client has closed the connection; for requests without a body."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def boolean_text(self) -> bool:
         """A body of 0, 1, true or false."""
         text = (await self.body()).strip()

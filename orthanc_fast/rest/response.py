@@ -1,7 +1,8 @@
 """Answers. A response knows what to send, not how: only `send` knows ASGI. Source: reference
 chapter 1, section 1.8."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -24,8 +25,9 @@ PATHSEND_FROM = 1 << 20
 class Response:
     """Status, headers and one of: bytes, a file to be sent from `path`, a stream of chunks.
 
-    Content-Length and the headers that every answer has are added by the application. `kind` is the
-    Content-Type header, None for an empty body without one.
+    Content-Length and the headers that every answer has are added by the application; a stream
+    without `length` has none. `kind` is the Content-Type header, None for an empty body without
+    one.
     """
 
     __slots__ = ("body", "headers", "kind", "length", "path", "status", "stream")
@@ -38,18 +40,20 @@ class Response:
         headers: tuple[Header, ...] = (),
         path: str | None = None,
         length: int | None = None,
-        stream: AsyncIterator[bytes] | None = None,
+        stream: AsyncGenerator[bytes] | None = None,
     ) -> None:
         self.body = body
         self.kind = kind
         self.status = status
         self.headers = headers
         self.path = path
-        self.length = len(body) if length is None else length
+        self.length = len(body) if length is None and stream is None else length
         self.stream = stream
 
     async def send(self, send: Send, common: list[Header], with_body: bool) -> None:
-        headers = [*common, (b"content-length", b"%d" % self.length), *self.headers]
+        headers = [*common, *self.headers]
+        if self.length is not None:
+            headers.append((b"content-length", b"%d" % self.length))
         if self.kind is not None:
             headers.append(self.kind)
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
@@ -58,8 +62,9 @@ class Response:
         elif self.path is not None:
             await send({"type": "http.response.pathsend", "path": self.path})
         elif self.stream is not None:
-            async for chunk in self.stream:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            async with aclosing(self.stream) as stream:
+                async for chunk in stream:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         else:
             await send({"type": "http.response.body", "body": self.body})

@@ -2,6 +2,7 @@
 1, section 1.3."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
 
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response
@@ -24,15 +25,40 @@ class _Node:
         self.handlers: dict[str, Handler] = {}
 
 
+class Route(NamedTuple):
+    """One registered route, with what its documentation says beyond the handler's docstring.
+
+    `arguments` names those of the query string, separated by spaces; `body` and `answer` are a
+    type that msgspec can describe, or a media type as text.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    arguments: str = ""
+    body: Any = None
+    answer: Any = None
+
+
 class Router:
     """Routes are registered as `/instances/{}/tags`; a literal component wins over a variable
     one."""
 
     def __init__(self) -> None:
         self._root = _Node()
-        self.routes: list[tuple[str, str]] = []
+        self.routes: list[Route] = []
 
-    def add(self, method: str, path: str, handler: Handler) -> None:
+    def add(
+        self,
+        method: str,
+        path: str,
+        handler: Handler,
+        *,
+        arguments: str = "",
+        body: Any = None,
+        answer: Any = None,
+    ) -> None:
+        """Registers a handler; the keywords are documentation only: see `Route`."""
         node = self._root
         for part in path.split("/")[1:]:
             if part == ONE:
@@ -44,7 +70,7 @@ class Router:
             elif part:
                 node = node.literal.setdefault(part, _Node())
         node.handlers[method] = handler
-        self.routes.append((method, path))
+        self.routes.append(Route(method, path, handler, arguments, body, answer))
 
     def find(self, segments: list[str]) -> tuple[dict[str, Handler], list[str]] | None:
         """(handlers by method, values of the variable components), None for an unknown path."""

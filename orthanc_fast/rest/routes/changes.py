@@ -1,78 +1,99 @@
-"""GET and DELETE /changes. Source: reference chapter 1, section 7."""
+"""GET and DELETE /changes. Source: reference chapter 1, section 7; waiting and the stream of
+events are this server's own: see `events`."""
 
-from typing import Any
+import time
+
+import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.dicom.identifiers import to_text
-from orthanc_fast.errors import ParameterOutOfRange, ReadOnly
-from orthanc_fast.index.view import timestamp
-from orthanc_fast.model import Change, Level
+from orthanc_fast.errors import ReadOnly
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.routes import events
+from orthanc_fast.services.change_feed import ChangeEntry, change_entry, change_types
 from orthanc_fast.services.deletion import ClearChanges
-from orthanc_fast.services.describe import NAMES, PLURALS
 
-TYPES = {
-    1: "CompletedSeries",
-    2: "NewInstance",
-    3: "NewPatient",
-    4: "NewSeries",
-    5: "NewStudy",
-    6: "AnonymizedStudy",
-    7: "AnonymizedSeries",
-    8: "ModifiedStudy",
-    9: "ModifiedSeries",
-    10: "AnonymizedPatient",
-    11: "ModifiedPatient",
-    12: "StablePatient",
-    13: "StableStudy",
-    14: "StableSeries",
-    15: "UpdatedAttachment",
-    16: "UpdatedMetadata",
-    4096: "Deleted",
-    4097: "NewChildInstance",
-}
-NUMBERS = {name: number for number, name in TYPES.items()}
 DEFAULT_LIMIT = 100
 
 
+class ChangesAnswer(msgspec.Struct, omit_defaults=True, gc=False):
+    """`GET /changes`; `First` is missing where there are no entries."""
+
+    Changes: list[ChangeEntry]
+    Done: bool
+    Last: int
+    First: int | None = None
+
+
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/changes", get_changes)
+    router.add(
+        "GET",
+        "/changes",
+        get_changes,
+        arguments="since to limit type last wait",
+        answer=ChangesAnswer,
+    )
     router.add("DELETE", "/changes", delete_changes)
 
 
 async def get_changes(request: Request) -> Response:
-    """`since`, `to`, `limit`, `type`, `last`: section 7.2."""
+    """The log of changes, oldest first.
+
+    `since`, `to`, `limit`, `type`, `last`: section 7.2. `wait` holds an empty answer back until
+    there is an entry. With `Accept: text/event-stream` the changes come as a stream of events.
+    """
+    if events.is_wanted(request):
+        return events.stream(request)
     arguments = request.arguments
-    types = _types(arguments.get("type", ""))
+    types = change_types(arguments.get("type", ""))
     since, to, limit = _bounds(arguments)
-    with request.services.index.view() as view:
-        if "last" in arguments:
-            newest = view.last_change(types)
-            rows = [] if newest is None else [newest]
-            done, last = True, view.totals().next_change - 1
-        else:
-            page = view.changes(since, to, limit, types)
-            rows, done, last = page.changes, page.done, page.last_allocated
-    answer: dict[str, Any] = {"Changes": [_entry(*row) for row in rows], "Done": done}
-    if rows:
-        answer["First"] = rows[0][0]
-        last = rows[-1][0]
-    answer["Last"] = last
-    if limit == 0 and "last" not in arguments:
-        answer["Done"] = False
+    if "last" in arguments:
+        return json_response(_last(request, types))
+    patience = events.patience(arguments)
+    answer = _page(request, since, to, limit, types)
+    if patience and not answer.Changes and limit and to < 0:
+        answer = await _await_page(request, answer, max(since, 0), limit, types, patience)
     return json_response(answer)
 
 
-def _types(text: str) -> frozenset[int] | None:
-    if text in ("", "All", "all"):
-        return None
-    names = [name for name in text.split(";") if name]
-    unknown = [name for name in names if name not in NUMBERS]
-    if unknown:
-        raise ParameterOutOfRange(f"Unknown type of change: {unknown[0]}")
-    return frozenset(NUMBERS[name] for name in names)
+async def _await_page(
+    request: Request,
+    answer: ChangesAnswer,
+    since: int,
+    limit: int,
+    types: frozenset[int] | None,
+    patience: float,
+) -> ChangesAnswer:
+    """The first answer that is not empty, or an empty one when the time is up."""
+    deadline = time.monotonic() + patience
+    async with events.Presence(request) as presence:
+        while not answer.Changes:
+            since = max(since, answer.Last)  # what lies before has been looked at
+            if not await presence.beyond(since, deadline - time.monotonic()):
+                break
+            answer = _page(request, since, -1, limit, types)
+    return answer
+
+
+def _page(
+    request: Request, since: int, to: int, limit: int, types: frozenset[int] | None
+) -> ChangesAnswer:
+    with request.services.index.view() as view:
+        page = view.changes(since, to, limit, types)
+    if not page.changes:
+        return ChangesAnswer([], page.done and limit != 0, page.last_allocated)
+    entries = [change_entry(*row) for row in page.changes]
+    return ChangesAnswer(entries, page.done, entries[-1].Seq, entries[0].Seq)
+
+
+def _last(request: Request, types: frozenset[int] | None) -> ChangesAnswer:
+    with request.services.index.view() as view:
+        newest = view.last_change(types)
+        allocated = view.totals().next_change - 1
+    if newest is None:
+        return ChangesAnswer([], True, allocated)
+    return ChangesAnswer([change_entry(*newest)], True, newest[0], newest[0])
 
 
 def _bounds(arguments: dict[str, str]) -> tuple[int, int, int]:
@@ -83,19 +104,6 @@ def _bounds(arguments: dict[str, str]) -> tuple[int, int, int]:
         return since, to, limit if limit >= 0 else DEFAULT_LIMIT
     except ValueError:
         return 0, -1, DEFAULT_LIMIT
-
-
-def _entry(sequence: int, change: Change) -> dict[str, Any]:
-    level = Level(change.level)
-    text = to_text(change.public)
-    return {
-        "ChangeType": TYPES[change.type],
-        "Date": timestamp(change.date),
-        "ID": text,
-        "Path": f"/{PLURALS[level]}/{text}",
-        "ResourceType": NAMES[level],
-        "Seq": sequence,
-    }
 
 
 async def delete_changes(request: Request) -> Response:

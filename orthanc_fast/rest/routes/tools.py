@@ -40,7 +40,9 @@ def add_routes(router: Router, settings: Settings) -> None:
     router.add("POST", "/tools/lookup", post_lookup)
     if not settings.read_only:
         router.add("POST", "/tools/bulk-delete", post_bulk_delete)
-    names = sorted(path.split("/")[2] for _, path in router.routes if path.startswith("/tools/"))
+    names = sorted(
+        {route.path.split("/")[2] for route in router.routes if route.path.startswith("/tools/")}
+    )
 
     async def get_tools(request: Request) -> Response:
         """GET /tools: the names of the sub-routes."""
