@@ -1,0 +1,6 @@
+import numpy as np
+from typing_extensions import Buffer
+
+_Bytes = Buffer | np.ndarray
+
+def filter_up(pixels: _Bytes, rows: int, stride: int, swapped: bool, out: _Bytes) -> None: ...
