@@ -29,8 +29,13 @@ LOOKUPS = (
     (Level.INSTANCE, SOP_INSTANCE_UID),
 )
 
-# UIDs derived from a UUID: PS3.5 annex B.2.
-UUID_ROOT = "2.25"
+# As Orthanc's, so that a script can tell the level from a UID: reference chapter 1, section 10.2.
+# 100 random bits follow, which makes at most 56 characters of the 64 (PS3.5, section 9).
+UID_ROOTS = {
+    "study": "1.2.276.0.7230010.3.1.2",
+    "series": "1.2.276.0.7230010.3.1.3",
+    "instance": "1.2.276.0.7230010.3.1.4",
+}
 
 
 def add_routes(router: Router, settings: Settings) -> None:
@@ -66,8 +71,8 @@ async def get_generate_uid(request: Request) -> Response:
     level = request.arguments.get("level")
     if level == "patient":
         return text_response(str(uuid.uuid4()))
-    if level in ("study", "series", "instance"):
-        return text_response(f"{UUID_ROOT}.{secrets.randbits(122)}")
+    if level in UID_ROOTS:
+        return text_response(f"{UID_ROOTS[level]}.{secrets.randbits(100)}")
     return NOT_FOUND
 
 
