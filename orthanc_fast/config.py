@@ -6,16 +6,18 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from orthanc_fast.config_file import parse, substitute
 from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Option
+from orthanc_fast.config_sections import Cors, Webhook, cors, trusted_proxies, webhooks
 from orthanc_fast.encodings import canonical_encoding
 from orthanc_fast.errors import OrthancError
 
 Overwrite = Literal["Never", "Always", "IfChanged"]
+T = TypeVar("T")
 
 
 class ConfigError(Exception):
@@ -75,6 +77,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_workers: int = 1
     index_map_size_gb: int = 1024
     maximum_upload_memory_mb: int = 16
+    metrics_enabled: bool = True
+    orthanc_explorer_enabled: bool = True
+    webhooks: tuple[Webhook, ...] = ()
+    cors: Cors = Cors()
+    trusted_proxies: tuple[str, ...] = ()
     raw: dict[str, Any] = {}  # every option as given, for what reports the configuration
 
 
@@ -259,6 +266,11 @@ class _Building:
             http_workers=get("HttpWorkers") or os.cpu_count() or 1,
             index_map_size_gb=max(1, get("IndexMapSizeGB")),
             maximum_upload_memory_mb=get("MaximumUploadMemoryMB"),
+            metrics_enabled=get("MetricsEnabled"),
+            orthanc_explorer_enabled=get("OrthancExplorerEnabled"),
+            webhooks=self._section("Webhooks", webhooks),
+            cors=self._section("Cors", cors),
+            trusted_proxies=self._section("TrustedProxies", trusted_proxies),
             raw=self._values,
         )
 
@@ -280,6 +292,12 @@ class _Building:
         if value == "IfChanged" and not self._get("StoreMD5ForAttachments"):
             raise self._refuse("OverwriteInstances", '"IfChanged" needs StoreMD5ForAttachments')
         return value  # type: ignore[no-any-return]
+
+    def _section(self, name: str, make: Callable[[Any], T]) -> T:
+        try:
+            return make(self._get(name))
+        except ValueError as error:
+            raise self._refuse(name, str(error)) from error
 
     def _encoding(self) -> str:
         value = self._get("DefaultEncoding")

@@ -74,8 +74,13 @@ def serve(
     lifespan = LifespanProtocol(app)
     callback = _future_watcher_wrapper(_callback_wrapper(app, {}, lifespan.state, None))
     shutdown = set_loop_signals(loop)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: (stopping(), shutdown.set()))
+
+    def stop() -> None:
+        stopping()
+        shutdown.set()
+
+    for stop_signal in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(stop_signal, stop)
     stopped = asyncio.Event()
     shutdown.add_cb(lambda: loop.call_soon_threadsafe(stopped.set))
     loop.run_until_complete(lifespan.startup())

@@ -9,7 +9,8 @@ from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.tls import server_context
-from orthanc_fast.services.startup import prepare, recover_slot
+from orthanc_fast.services import metrics
+from orthanc_fast.services.startup import INDEX_FOLDER, prepare, recover_slot
 from orthanc_fast.supervisor import CannotStart, Kind, Supervisor, bind
 
 
@@ -34,6 +35,7 @@ def run(settings: Settings, announce: Callable[[str], None], log_file: str | Non
         listeners += dicom
         try:
             prepare(settings)
+            metrics.begin(settings.index_directory / INDEX_FOLDER)
         except OrthancError as error:
             raise CannotStart(str(error)) from error
         web = [listener for listener in listeners if listener not in dicom]

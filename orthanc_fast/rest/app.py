@@ -11,6 +11,7 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.rest import compression, multipart, xml
 from orthanc_fast.rest.auth import UNAUTHORIZED, Gate
 from orthanc_fast.rest.errors import error_response
+from orthanc_fast.rest.meters import Meters
 from orthanc_fast.rest.request import Disconnected, Receive, Refused, Request
 from orthanc_fast.rest.response import Header, Response, Send, empty_response
 from orthanc_fast.rest.router import Handler, Router, allow
@@ -33,6 +34,7 @@ class App:
         self._gate = Gate(settings)
         self._router: Router = build_router(settings)
         self._services: Services | None = None
+        self._meters: Meters
         self._common: list[Header] = [(b"x-content-type-options", b"nosniff")]
         if settings.keep_alive:
             timeout = b"timeout=%d" % settings.keep_alive_timeout
@@ -61,6 +63,7 @@ class App:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         self._services.is_http_secure = self._gate.is_secure
+        self._meters = Meters(self._services.metrics, self._router)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await asyncio.to_thread(self._services.close)
@@ -71,6 +74,13 @@ class App:
         request = Request(
             scope, receive, self._services, segments(scope["raw_path"]), scope["method"]
         )
+        began = self._meters.begin()
+        try:
+            await self._serve(request, scope, send)
+        finally:
+            self._meters.end(request, began)
+
+    async def _serve(self, request: Request, scope: MutableMapping[str, Any], send: Send) -> None:
         try:
             response = await self._answer(request, scope)
         except Refused as refused:

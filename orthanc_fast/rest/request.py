@@ -49,6 +49,7 @@ class Request:
         "segments",
         "services",
         "username",
+        "waited",
     )
 
     def __init__(
@@ -69,6 +70,7 @@ class Request:
         self.method = method
         self.params: list[str] = []
         self.username = ""
+        self.waited = False  # for something to happen, as a long poll does
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, given in lower case."""

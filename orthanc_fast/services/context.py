@@ -17,7 +17,13 @@ from orthanc_fast.services.file_effects import FileEffects
 from orthanc_fast.services.files import Files
 from orthanc_fast.services.housekeeping import Housekeeping
 from orthanc_fast.services.ingest import Ingest, Origin, Stored, Upload
-from orthanc_fast.services.startup import open_dictionary, open_index, open_storage
+from orthanc_fast.services.metrics import Metrics
+from orthanc_fast.services.startup import (
+    INDEX_FOLDER,
+    open_dictionary,
+    open_index,
+    open_storage,
+)
 
 
 class Services:
@@ -45,6 +51,7 @@ class Services:
         )
         self.deletion = Deletion(self.writer)
         self.change_feed = ChangeFeed(self.index)
+        self.metrics = Metrics(settings.index_directory / INDEX_FOLDER, slot)
         self.is_http_secure = True
         self._housekeeping = Housekeeping(self.index, self.storage, settings.stable_age)
 

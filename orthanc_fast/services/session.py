@@ -7,8 +7,9 @@ from orthanc_fast.index.transaction import Transaction
 MODALITIES = "session: modalities"
 ACCEPTED_SYNTAXES = "session: accepted transfer syntaxes"
 UNKNOWN_CLASSES = "session: unknown SOP classes"
+METRICS = "session: metrics"
 
-_ALL = (MODALITIES, ACCEPTED_SYNTAXES, UNKNOWN_CLASSES)
+_ALL = (MODALITIES, ACCEPTED_SYNTAXES, UNKNOWN_CLASSES, METRICS)
 
 
 def forget_session(index: Index) -> None:

@@ -7,6 +7,7 @@ from orthanc_fast.rest.routes import (
     changes,
     instance_files,
     instances,
+    metrics,
     modalities,
     resources,
     scp,
@@ -14,7 +15,7 @@ from orthanc_fast.rest.routes import (
     tools,
 )
 
-FAMILIES = (instances, resources, instance_files, changes, modalities, scp, system, tools)
+FAMILIES = (instances, resources, instance_files, changes, modalities, scp, system, metrics, tools)
 
 
 def build_router(settings: Settings) -> Router:

@@ -34,6 +34,7 @@ class Presence:
         self._feed = request.services.change_feed
 
     async def __aenter__(self) -> "Presence":
+        self._request.waited = True
         self._gone = asyncio.ensure_future(self._request.gone())
         return self
 

@@ -1,0 +1,82 @@
+"""The options of this server that are objects of their own: Webhooks, Cors, TrustedProxies.
+
+Each has a struct, or a plain list, and a function that makes it of what the file says. They raise
+ValueError with the reason.
+"""
+
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+STABLE = ("StablePatient", "StableStudy", "StableSeries")
+EVENTS = (
+    *STABLE,
+    "NewPatient",
+    "NewStudy",
+    "NewSeries",
+    "NewInstance",
+    "CompletedSeries",
+    "UpdatedAttachment",
+    "UpdatedMetadata",
+)
+
+
+class _Section(msgspec.Struct, frozen=True, rename="pascal", forbid_unknown_fields=True):
+    pass
+
+
+class Webhook(_Section, frozen=True):
+    """One target of notifications. Times are in seconds."""
+
+    url: str
+    events: tuple[str, ...] = STABLE
+    secret: str = ""  # signs what is sent; whsec_... is Base64, anything else is taken as it is
+    headers: dict[str, str] = {}
+    allow_private_addresses: bool = False
+    timeout: float = 10.0  # of one attempt, from the connection to the answer
+    give_up_after: float = 86400.0  # an event that could not be delivered for so long is dropped
+
+
+class Cors(_Section, frozen=True):
+    """Which pages of other origins may use this server from a browser."""
+
+    allowed_origins: tuple[str, ...] = ()
+    allow_credentials: bool = False
+    max_age: int = 600  # seconds for which a browser remembers a permission
+
+
+def webhooks(value: Any) -> tuple[Webhook, ...]:
+    """The targets that the option `Webhooks` lists."""
+    found = msgspec.convert(value, tuple[Webhook, ...])
+    for hook in found:
+        parts = urlsplit(hook.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"not an address of HTTP or HTTPS: {hook.url!r}")
+        unknown = [event for event in hook.events if event not in EVENTS]
+        if unknown:
+            raise ValueError(f"no such event: {unknown[0]!r}; there are {', '.join(EVENTS)}")
+        if hook.timeout <= 0 or hook.give_up_after < 0:
+            raise ValueError("Timeout must be above 0, GiveUpAfter at least 0")
+    if len({(hook.url, hook.events) for hook in found}) < len(found):
+        raise ValueError("a target is listed twice with the same events")
+    return found
+
+
+def cors(value: Any) -> Cors:
+    """The permissions of the option `Cors`."""
+    found = msgspec.convert(value, Cors)
+    for origin in found.allowed_origins:
+        parts = urlsplit(origin)
+        whole = f"{parts.scheme}://{parts.netloc}"
+        if origin not in ("*", "null") and (not parts.netloc or origin != whole):
+            raise ValueError(f'an origin is "*" or like "https://example.org", not {origin!r}')
+    if found.allow_credentials and "*" in found.allowed_origins:
+        raise ValueError('AllowCredentials with the origin "*" would let every page in')
+    return found
+
+
+def trusted_proxies(value: list[Any]) -> tuple[str, ...]:
+    """Addresses and networks, in normal form."""
+    return tuple(str(ip_network(text)) for text in value)

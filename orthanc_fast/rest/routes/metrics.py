@@ -1,0 +1,67 @@
+"""/tools/metrics and /tools/metrics-prometheus. Source: reference chapter 1, section 10.2."""
+
+import time
+
+from orthanc_fast.config import Settings
+from orthanc_fast.model import Level
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import Response, text_response
+from orthanc_fast.rest.router import Router
+from orthanc_fast.services.metrics_switch import is_enabled, switching
+
+PROMETHEUS = (b"content-type", b"text/plain; version=0.0.4")
+MEGABYTE = 1 << 20
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    router.add("GET", "/tools/metrics", get_enabled, answer="text/plain")
+    router.add("PUT", "/tools/metrics", put_enabled, body="text/plain", answer="text/plain")
+    router.add("GET", "/tools/metrics-prometheus", get_prometheus, answer="text/plain")
+
+
+async def get_enabled(request: Request) -> Response:
+    """Whether metrics are shown: 1 or 0."""
+    return text_response("1" if _is_enabled(request) else "0")
+
+
+async def put_enabled(request: Request) -> Response:
+    """Shows or hides the metrics, in all processes until the server ends: 0, 1, true or false."""
+    await request.services.write(switching(await request.boolean_text()))
+    return text_response()
+
+
+def _is_enabled(request: Request) -> bool:
+    with request.services.index.view() as view:
+        return is_enabled(request.services.settings, view)
+
+
+async def get_prometheus(request: Request) -> Response:
+    """The figures of all processes, in the text format of Prometheus; nothing while metrics are
+    off."""
+    if not _is_enabled(request):
+        return Response(b"", PROMETHEUS)
+    metrics = request.services.metrics
+    shown = metrics.totals() | _of_the_store(request)
+    shown["orthanc_up_time_s"] = int(metrics.up_time())
+    now = int(time.time() * 1000)
+    lines = [f"{name} {_number(value)} {now}\n" for name, value in sorted(shown.items())]
+    return Response("".join(lines).encode(), PROMETHEUS)
+
+
+def _of_the_store(request: Request) -> dict[str, float]:
+    with request.services.index.view() as view:
+        totals = view.totals()
+    counts = totals.resources
+    return {
+        "orthanc_count_patients": counts[Level.PATIENT],
+        "orthanc_count_studies": counts[Level.STUDY],
+        "orthanc_count_series": counts[Level.SERIES],
+        "orthanc_count_instances": counts[Level.INSTANCE],
+        "orthanc_disk_size_mb": totals.disk_size / MEGABYTE,
+        "orthanc_uncompressed_size_mb": totals.uncompressed_size / MEGABYTE,
+        "orthanc_last_change": totals.next_change - 1,
+    }
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)

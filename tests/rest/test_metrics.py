@@ -1,0 +1,186 @@
+"""/tools/metrics-prometheus: the figures of all processes together."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from support import generated
+from support.process import children
+from support.server import OurServer
+
+from orthanc_fast.services.metrics import BOUNDS, Metrics, begin
+
+LINE = re.compile(r"(orthanc_\w+(?:\{[^{}]*\})?) (-?\d+(?:\.\d+)?(?:e-?\d+)?) (\d{13})")
+LATENCY = 'orthanc_rest_api_latency_seconds_{}{{family="{}",method="{}"'
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
+    with OurServer(tmp_path_factory.mktemp("metrics"), {"HttpWorkers": 2}) as running:
+        yield running
+
+
+def figures(server: OurServer) -> dict[str, float]:
+    answer = httpx.get(f"{server.url}/tools/metrics-prometheus")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4"
+    found = {}
+    for line in answer.text.splitlines():
+        match = LINE.fullmatch(line)
+        assert match is not None, line
+        assert abs(int(match[3]) / 1000 - time.time()) < 60
+        found[match[1]] = float(match[2])
+    return found
+
+
+def requests(found: dict[str, float], family: str, method: str = "GET") -> float:
+    return found.get(LATENCY.format("count", family, method) + "}", 0)
+
+
+def hit(server: OurServer, path: str, times: int) -> None:
+    """Requests over new connections, several at a time, so that all processes get some."""
+
+    def get(_: int) -> None:
+        httpx.get(f"{server.url}{path}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(get, range(times)))
+
+
+def test_every_request_is_counted_once_whoever_serves_it(server: OurServer) -> None:
+    before = figures(server)
+    hit(server, "/statistics", 60)
+    hit(server, "/nope", 5)
+    after = figures(server)
+    assert requests(after, "statistics") - requests(before, "statistics") == 60
+    assert requests(after, "other", "other") - requests(before, "other", "other") == 5
+    folder = server.folder / "storage" / "orthanc-fast.lmdb"
+    assert {path.name for path in folder.glob("metrics-*")} == {"metrics-http-0", "metrics-http-1"}
+
+
+def test_histograms_are_cumulative(server: OurServer) -> None:
+    hit(server, "/statistics", 3)
+    found = figures(server)
+    buckets = [
+        found[LATENCY.format("bucket", "statistics", "GET") + f',le="{bound}"}}']
+        for bound in (*BOUNDS, "+Inf")
+    ]
+    assert buckets == sorted(buckets)
+    assert buckets[-1] == requests(found, "statistics")
+    assert 0 < found[LATENCY.format("sum", "statistics", "GET") + "}"] < buckets[-1]
+
+
+def test_what_the_store_holds(server: OurServer) -> None:
+    data = generated.small().number(41, 41, 41, 41)
+    before = figures(server)
+    assert httpx.post(f"{server.url}/instances", content=data).status_code == 200
+    found = figures(server)
+    statistics = httpx.get(f"{server.url}/statistics").json()
+    for level in ("Patients", "Studies", "Series", "Instances"):
+        assert found[f"orthanc_count_{level.lower()}"] == statistics[f"Count{level}"]
+    size = int(statistics["TotalDiskSize"])
+    assert found["orthanc_disk_size_mb"] == pytest.approx(size / (1 << 20))
+    assert found["orthanc_last_change"] == before["orthanc_last_change"] + 4
+    assert 0 <= found["orthanc_up_time_s"] < 300
+    assert found["orthanc_rest_api_active_requests"] == 1  # the one that asks
+    assert 0 < found["orthanc_rest_api_duration_ms"] < 10_000
+    assert list(found) == sorted(found)
+
+
+def test_a_replaced_worker_goes_on_counting(server: OurServer) -> None:
+    hit(server, "/statistics", 40)
+    before = figures(server)
+    assert server.process is not None
+    for worker in children(server.process.pid):
+        os.kill(worker, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            after = figures(server)
+            break
+        except httpx.TransportError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert requests(after, "statistics") >= requests(before, "statistics")
+    assert after["orthanc_rest_api_active_requests"] == 1
+
+
+def test_waiting_is_no_latency(server: OurServer) -> None:
+    before = figures(server)
+    last = httpx.get(f"{server.url}/changes?last").json()["Last"]
+    httpx.get(f"{server.url}/changes?since={last}&wait=0.3&type=CompletedSeries")
+    after = figures(server)
+    assert requests(after, "changes") - requests(before, "changes") == 1
+
+
+def test_switch(server: OurServer) -> None:
+    def shown() -> list[str]:
+        return [httpx.get(f"{server.url}/tools/metrics").text for _ in range(6)]
+
+    assert shown() == ["1"] * 6
+    try:
+        answer = httpx.put(f"{server.url}/tools/metrics", content=b" false\n")
+        assert (answer.status_code, answer.text) == (200, "")
+        assert shown() == ["0"] * 6
+        hidden = httpx.get(f"{server.url}/tools/metrics-prometheus")
+        assert (hidden.status_code, hidden.content) == (200, b"")
+    finally:
+        httpx.put(f"{server.url}/tools/metrics", content=b"1")
+    assert figures(server)
+    wrong = httpx.put(f"{server.url}/tools/metrics", content=b"yes")
+    assert wrong.status_code == 400
+    assert wrong.json()["OrthancStatus"] == 15
+
+
+def test_option(tmp_path: Path) -> None:
+    with OurServer(tmp_path, {"MetricsEnabled": False, "HttpWorkers": 1}) as server:
+        assert httpx.get(f"{server.url}/tools/metrics").text == "0"
+        assert httpx.get(f"{server.url}/tools/metrics-prometheus").content == b""
+
+
+def test_recording_is_cheap(tmp_path: Path) -> None:
+    """One counter and one histogram: a microsecond is what a whole request may cost for it."""
+    begin(tmp_path)
+    metrics = Metrics(tmp_path, "http-0")
+    counter, histogram = metrics.counter("a"), metrics.histogram("b")
+    rounds = 20_000
+    best = 1.0
+    for _ in range(5):
+        started = time.perf_counter()
+        for _ in range(rounds):
+            counter.add()
+            histogram.observe(0.003)
+        best = min(best, (time.perf_counter() - started) / rounds)
+    assert best < 2e-6  # measured: 0.4; the rest is room for a busy machine
+    assert metrics.totals()["a"] == metrics.totals()["b_count"] == 5 * rounds
+
+
+def test_peak_forgets(tmp_path: Path) -> None:
+    begin(tmp_path)
+    metrics = Metrics(tmp_path, "http-0")
+    peak = metrics.peak("p")
+    now = time.perf_counter()
+    peak.observe(5, now - 20)
+    assert metrics.totals()["p"] == 0
+    peak.observe(2, now)
+    peak.observe(1, now)
+    assert metrics.totals()["p"] == 2
+    Metrics(tmp_path, "http-1").peak("p").observe(3, now)
+    assert metrics.totals()["p"] == 3
+
+
+def test_gauges_of_a_dead_process_are_gone(tmp_path: Path) -> None:
+    begin(tmp_path)
+    first = Metrics(tmp_path, "http-0")
+    first.gauge("g").add(3)
+    first.counter("c").add(3)
+    second = Metrics(tmp_path, "http-0")
+    second.counter("c").add()
+    assert second.totals() == {"g": 0, "c": 4}
+    begin(tmp_path)
+    assert Metrics(tmp_path, "http-0").totals() == {}
