@@ -64,7 +64,7 @@ OPTIONS: tuple[Option, ...] = (
     _no("Pkcs11", "object", None, "smart cards"),
     # HTTP server
     _yes("HttpServerEnabled", "bool", True, "offer the REST API"),
-    _yes("OrthancExplorerEnabled", "bool", True, "offer the front page below /app"),
+    _no("OrthancExplorerEnabled", "bool", True, "offer the front page below /app"),
     _yes("HttpPort", "uint", 8042, "port of the REST API"),
     _yes("HttpBindAddresses", "array", None, "addresses to listen on; default: all"),
     _no("HttpThreadsCount", "uint", 50, "see HttpWorkers"),
@@ -191,9 +191,9 @@ OPTIONS: tuple[Option, ...] = (
     _yes("DicomMaximumAssociations", "uint", 1024, "at once, per DICOM process; 0: unlimited"),
     _yes("IndexMapSizeGB", "uint", 1024, "address space of the index: its greatest size on disk"),
     _yes("MaximumUploadMemoryMB", "uint", 16, "larger uploads go to the disk at once"),
-    _yes("Webhooks", "array", [], "who is told of stable resources: docs/beyond.md"),
-    _yes("Cors", "object", {}, "pages of other origins that may use this server: docs/beyond.md"),
-    _yes("TrustedProxies", "array", [], "addresses of the reverse proxies in front of this server"),
+    _no("Webhooks", "array", [], "who is told of stable resources"),
+    _no("Cors", "object", {}, "pages of other origins that may use this server"),
+    _no("TrustedProxies", "array", [], "addresses of the reverse proxies in front of this server"),
 )
 
 BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
