@@ -1,0 +1,87 @@
+"""Imports go down the rooms only (docs/architecture.md), and some libraries are known to one
+room."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import orthanc_fast
+
+PACKAGE = Path(orthanc_fast.__file__).parent
+
+GROUND = {
+    "config",
+    "config_file",
+    "config_options",
+    "config_sections",
+    "encodings",
+    "error_codes",
+    "errors",
+    "log",
+    "model",
+    "_ext",
+}
+KNOWLEDGE = {"index", "storage", "imaging", "dicom"}
+DOORS = {"rest", "network", "client"}
+WIRING = {"cli", "server", "supervisor", "worker", "granian_worker"}
+
+ALLOWED = {
+    **dict.fromkeys(GROUND, GROUND),
+    **{room: {room} | GROUND for room in KNOWLEDGE},
+    "services": {"services"} | KNOWLEDGE | GROUND,
+    **{room: {room, "services"} | KNOWLEDGE | GROUND for room in DOORS},
+    **dict.fromkeys(WIRING, WIRING | DOORS | KNOWLEDGE | GROUND | {"services"}),
+}
+# Room, or module, that alone may import a library.
+KEEPERS = {
+    "lmdb": "index",
+    "granian": "granian_worker",
+    "uvloop": "granian_worker",
+    "pynetdicom": "network",
+    "imagecodecs": "imaging",
+    "click": "cli",
+}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """The full names of all imported modules, wherever in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            if node.module == "orthanc_fast":
+                found |= {f"orthanc_fast.{alias.name}" for alias in node.names}
+            else:
+                found.add(node.module)
+    return found
+
+
+def test_the_rooms_are_known() -> None:
+    rooms = {room_of(path) for path in MODULES} - {"__init__"}
+    assert rooms <= set(ALLOWED), rooms - set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down(path: Path) -> None:
+    room = room_of(path)
+    if room == "__init__":
+        assert imports(path) == set()
+        return
+    for name in imports(path):
+        library, _, rest = name.partition(".")
+        if library == "orthanc_fast":
+            imported = rest.partition(".")[0]
+            if imported != "__version__":
+                assert imported in ALLOWED[room], f"{room} imports {name}"
+        elif library in KEEPERS:
+            assert room == KEEPERS[library], f"{name} belongs to {KEEPERS[library]}"

@@ -1,0 +1,158 @@
+"""The commands as a user calls them: output, exit codes, clear messages."""
+
+import io
+import json
+import socket
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import httpx
+import lmdb
+import pytest
+from support import generated
+from support.ports import free_port
+from support.server import OurServer
+
+import orthanc_fast
+from orthanc_fast.services.startup import INDEX_FOLDER
+
+
+def cli(*arguments: str | Path, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "orthanc_fast.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def configuration(folder: Path, **options: Any) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "configuration.json"
+    values = {"DicomServerEnabled": False, "IndexMapSizeGB": 1, "HttpPort": free_port()}
+    file.write_text(json.dumps({**values, "StorageDirectory": str(folder / "store"), **options}))
+    return file
+
+
+def slices(count: int) -> list[bytes]:
+    template = generated.small()
+    return [bytes(template.number(1, 1, 1, number)) for number in range(count)]
+
+
+def test_version() -> None:
+    assert orthanc_fast.__version__ in cli("--version").stdout
+
+
+def one_clear_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("orthanc-fast: ")]
+    assert len(lines) == 1, done.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+def test_a_wrong_configuration_is_2(tmp_path: Path) -> None:
+    file = configuration(tmp_path, HttpPort="8042")
+    one_clear_line(cli("serve", file), 2, str(file), "HttpPort")
+
+
+def test_a_port_in_use_is_3(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
+        done = cli("serve", configuration(tmp_path, HttpPort=port))
+    one_clear_line(done, 3, str(port))
+
+
+def test_a_storage_that_cannot_be_written_is_3(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = cli("serve", configuration(tmp_path, StorageDirectory=str(tmp_path / "file" / "store")))
+    one_clear_line(done, 3, str(tmp_path / "file"))
+
+
+def test_an_index_of_another_version_is_3(tmp_path: Path) -> None:
+    file = configuration(tmp_path)
+    folder = tmp_path / "store" / INDEX_FOLDER
+    folder.mkdir(parents=True)
+    env = lmdb.open(str(folder), max_dbs=20)
+    with env.begin(write=True, db=env.open_db(b"global")) as txn:
+        txn.put(b"schema", b"99")
+    env.close()
+    one_clear_line(cli("serve", file), 3, "version 99")
+
+
+def sources(folder: Path) -> Path:
+    """Six instances as plain files, in a ZIP and in a tar.gz; and a file that is none."""
+    files = slices(6)
+    nested = folder / "plain" / "nested"
+    nested.mkdir(parents=True)
+    (nested / "1").write_bytes(files[0])
+    (folder / "plain" / "2.dcm").write_bytes(files[1])
+    (folder / "plain" / "notes.txt").write_text("no DICOM")
+    with zipfile.ZipFile(folder / "two.zip", "w") as archive:
+        archive.writestr("a/3", files[2])
+        archive.writestr("4", files[3])
+    with tarfile.open(folder / "two.tar.gz", "w:gz") as archive_tar:
+        for number in (4, 5):
+            member = tarfile.TarInfo(f"b/{number}")
+            member.size = len(files[number])
+            archive_tar.addfile(member, io.BytesIO(files[number]))
+    return folder
+
+
+def test_import_with_a_password(tmp_path: Path) -> None:
+    folder = sources(tmp_path / "sources")
+    options = {"RegisteredUsers": {"alice": "secret"}, "AuthenticationEnabled": True}
+    with OurServer(tmp_path / "server", options) as server:
+        refused = cli("import", folder, "--server", server.url)
+        assert refused.returncode == 1
+        assert "401" in refused.stderr
+        done = cli("import", folder, "--server", server.url, "--user", "alice:secret")
+        again = cli("import", folder, "--server", server.url, "--user", "alice:secret")
+        assert httpx.get(f"{server.url}/statistics", auth=("alice", "secret")).json()[
+            "CountInstances"
+        ] == len(slices(6))
+    assert done.returncode == 1, "one file was refused"
+    assert "notes.txt" in done.stderr
+    assert "6 stored, 0 already there, 1 refused" in done.stdout
+    assert "0 stored, 6 already there, 1 refused" in again.stdout
+
+
+def test_import_of_good_files_is_0(our_server: OurServer, tmp_path: Path) -> None:
+    (tmp_path / "slice").write_bytes(slices(1)[0])
+    assert cli("import", tmp_path, "--server", our_server.url).returncode == 0
+
+
+def test_check_finds_and_repairs(tmp_path: Path) -> None:
+    with OurServer(tmp_path) as server:
+        for data in slices(4):
+            assert httpx.post(f"{server.url}/instances", content=data).status_code == 200
+    clean = cli("check", server.config_path)
+    assert (clean.returncode, clean.stdout) == (0, "4 instances, 4 files, 0 faults\n")
+
+    store = tmp_path / "storage"
+    missing, damaged, *_ = sorted(file for file in store.glob("??/??/*") if file.is_file())
+    missing.unlink()
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    stray = store / "00" / "11" / "00110000-0000-4000-8000-000000000000"
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_bytes(b"stray")
+
+    found = cli("check", server.config_path)
+    assert found.returncode == 1
+    kinds = sorted(line.partition(":")[0] for line in found.stdout.splitlines()[:-1])
+    assert kinds == ["checksum", "missing", "stray"]
+
+    repaired = cli("check", "--repair", server.config_path)
+    assert repaired.stdout.count("(repaired)") == 2
+    assert not stray.exists()
+    rest = cli("check", server.config_path)
+    assert "3 instances, 3 files, 1 faults" in rest.stdout, "the damaged file is left alone"
+    assert rest.returncode == 1
+
+
+@pytest.mark.parametrize("command", ["serve", "import", "check", "config"])
+def test_every_command_explains_itself(command: str) -> None:
+    done = cli(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: ")

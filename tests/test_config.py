@@ -1,0 +1,195 @@
+"""Orthanc's configuration files: reading, warnings, and what stops the start."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orthanc_fast.config import ConfigError, Settings, default_file, load
+from orthanc_fast.config_file import parse, substitute
+from orthanc_fast.config_options import OPTIONS, Option
+
+
+def write(path: Path, content: Any) -> Path:
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def settings(tmp_path: Path, content: Any, **environment: str) -> tuple[Settings, list[str]]:
+    warnings: list[str] = []
+    file = write(tmp_path / "orthanc.json", content)
+    return load([file], warnings.append, environment), warnings
+
+
+def test_comments_commas_and_duplicates(tmp_path: Path) -> None:
+    text = """
+    // A comment with "quotes" and { brackets
+    {
+      "Name" : "first", /* in the
+      middle */
+      "Name" : "http://not/a/comment",
+      "RegisteredUsers" : { "alice" : "secret", },
+    } trailing text
+    """
+    found, warnings = settings(tmp_path, text)
+    assert found.name == "http://not/a/comment"
+    assert found.registered_users == {"alice": "secret"}
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${SET}", "value"),
+        ("a${SET}b${SET}", "avaluebvalue"),
+        ("${UNSET}", ""),
+        ("${UNSET:-default}", "default"),
+        ("${UNSET:-'quoted'}", "quoted"),
+        ('${UNSET:-"quoted"}', "quoted"),
+        ("${SET:-default}", "value"),
+        ("${EMPTY:-default}", ""),
+        ("$SET {SET} ${}", "$SET {SET} ${}"),
+    ],
+)
+def test_environment_variables(text: str, expected: str) -> None:
+    assert substitute(text, {"SET": "value", "EMPTY": ""}) == expected
+
+
+def test_variables_reach_the_settings(tmp_path: Path) -> None:
+    found, _ = settings(tmp_path, '{"HttpPort" : ${PORT:-8043}, "Name" : "${WHO}"}', WHO="me")
+    assert (found.http_port, found.name) == (8043, "me")
+
+
+def test_folders_and_several_files(tmp_path: Path) -> None:
+    folder = tmp_path / "conf.d"
+    folder.mkdir()
+    write(folder / "a.json", {"Name": "folder", "StorageDirectory": "data"})
+    write(folder / "b.json", {"HttpPort": 9000})
+    write(folder / "ignored.txt", "no JSON")
+    extra = write(tmp_path / "extra.json", {"DicomPort": 9001})
+    found = load([folder, extra])
+    assert (found.name, found.http_port, found.dicom_port) == ("folder", 9000, 9001)
+    assert found.storage_directory == folder / "data"
+    assert found.index_directory == folder / "data"
+
+
+def test_an_option_in_two_files_is_refused(tmp_path: Path) -> None:
+    first = write(tmp_path / "1.json", {"Name": "a"})
+    second = write(tmp_path / "2.json", {"Name": "b"})
+    with pytest.raises(ConfigError, match=rf"{second}.*'Name'.*{first}"):
+        load([first, second])
+
+
+def test_the_printed_defaults_are_the_defaults(tmp_path: Path) -> None:
+    printed, warnings = settings(tmp_path, default_file())
+    given = printed.raw
+    assert warnings == []
+    for option in OPTIONS:
+        if option.default is None:
+            assert option.name not in given
+        else:
+            assert given[option.name] == option.default, option.name
+    empty, _ = settings(tmp_path, {})
+    for name in Settings.__struct_fields__:
+        if name != "raw":
+            assert getattr(printed, name) == getattr(empty, name), name
+
+
+def wrong_value(option: Option) -> Any:
+    """A value of a kind that the option does not take."""
+    kinds = option.kind.split("|")
+    values = {"bool": True, "str": "text", "object": {}, "array": [], "uint": 1}
+    return next(value for kind, value in values.items() if kind not in kinds)
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_a_wrong_type_stops_the_start(option: Option, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        settings(tmp_path, {option.name: wrong_value(option)})
+    text = str(raised.value)
+    assert str(tmp_path / "orthanc.json") in text
+    assert repr(option.name) in text
+    assert "must be" in text
+
+
+def test_unknown_options_are_named_with_the_closest(tmp_path: Path) -> None:
+    _, warnings = settings(tmp_path, {"HttpPrt": 1, "Zyxwv": 2, "_comment": 3, "DicomWeb": {}})
+    assert len(warnings) == 2
+    assert "'HttpPrt'" in warnings[0]
+    assert "'HttpPort'" in warnings[0]
+    assert "'Zyxwv'" in warnings[1]
+
+
+@pytest.mark.parametrize(
+    "option", [option for option in OPTIONS if not option.honoured], ids=lambda option: option.name
+)
+def test_options_without_effect_are_named_once(option: Option, tmp_path: Path) -> None:
+    values = {
+        "bool": not option.default,
+        "uint": 7,
+        "str": "text",
+        "object": {"a": {}},
+        "array": ["a"],
+    }
+    # What is checked although it has no effect yet.
+    checked = {
+        "Webhooks": [{"Url": "http://localhost/hook", "Secret": "x" * 32}],
+        "Cors": {"AllowedOrigins": ["http://localhost"]},
+        "TrustedProxies": ["10.0.0.1"],
+    }
+    value = checked.get(option.name, values[option.kind.split("|")[0]])
+    _, warnings = settings(tmp_path, {option.name: value})
+    assert len(warnings) == 1
+    assert repr(option.name) in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ({"HttpPort": 0}, "HttpPort"),
+        ({"HttpPort": 70000}, "HttpPort"),
+        ({"HttpRequestTimeout": 0}, "HttpRequestTimeout"),
+        ({"CheckRevisions": True, "StoreMD5ForAttachments": False}, "CheckRevisions"),
+        ({"OverwriteInstances": "Sometimes"}, "OverwriteInstances"),
+        (
+            {"OverwriteInstances": "IfChanged", "StoreMD5ForAttachments": False},
+            "OverwriteInstances",
+        ),
+        ({"RemoteAccessAllowed": True}, "RegisteredUsers"),
+        ({"RegisteredUsers": {"a:b": "c"}}, "RegisteredUsers"),
+        ({"RegisteredUsers": {"a": 1}}, "RegisteredUsers"),
+        ({"DefaultEncoding": "Klingon"}, "DefaultEncoding"),
+        ({"DatabaseServerIdentifier": ""}, "DatabaseServerIdentifier"),
+        ({"UserMetadata": {"low": 1023}}, "UserMetadata"),
+        ({"UserMetadata": {"a": 1024, "b": 1024}}, "UserMetadata"),
+        ({"UserMetadata": {"1024": 1024}}, "UserMetadata"),
+    ],
+)
+def test_values_that_cannot_be_used(content: dict[str, Any], named: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=named):
+        settings(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("remote", "explicit", "enabled"),
+    [(False, None, False), (True, None, True), (True, False, False), (False, True, True)],
+)
+def test_authentication_follows_remote_access(
+    remote: bool, explicit: bool | None, enabled: bool, tmp_path: Path
+) -> None:
+    content: dict[str, Any] = {"RemoteAccessAllowed": remote, "RegisteredUsers": {"a": "b"}}
+    if explicit is not None:
+        content["AuthenticationEnabled"] = explicit
+    assert settings(tmp_path, content)[0].authentication_enabled is enabled
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a" 1}', "no", "\x00"])
+def test_what_is_no_configuration(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"orthanc\.json"):
+        settings(tmp_path, text)
+
+
+def test_lenient_json_is_json_where_it_is_strict() -> None:
+    assert parse('{"a": [1, "//", "/* */", ",]"]}') == {"a": [1, "//", "/* */", ",]"]}
+    assert parse(b'["a",] // end') == ["a"]
