@@ -1,0 +1,144 @@
+"""The supervisor: start, orderly end, replaced workers, nothing left behind."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from support import generated
+from support.process import children
+from support.server import OurServer
+
+STOP_SECONDS = 10
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[OurServer]:
+    with OurServer(tmp_path, {"HttpWorkers": 2}) as running:
+        yield running
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def workers(server: OurServer) -> list[int]:
+    assert server.process is not None
+    return children(server.process.pid)
+
+
+def slow_upload(server: OurServer) -> tuple[socket.socket, bytes]:
+    """A connection with the head and half of the body of an upload sent; and the other half."""
+    data = bytes(generated.small().number(7, 7, 7, 7))
+    head = f"POST /instances HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode()
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=STOP_SECONDS)
+    middle = len(data) // 2
+    connection.sendall(head + data[:middle])
+    return connection, data[middle:]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
+def test_an_upload_in_flight_is_completed(server: OurServer, number: signal.Signals) -> None:
+    assert server.process is not None
+    connection, rest = slow_upload(server)
+    with connection:
+        time.sleep(0.2)  # the worker must have the request before it hears of the end
+        begin = time.monotonic()
+        server.process.send_signal(number)
+        time.sleep(0.3)
+        connection.sendall(rest)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+    assert server.process.wait(STOP_SECONDS) == 0
+    assert time.monotonic() - begin < STOP_SECONDS
+    stored = [path for path in (server.folder / "storage").glob("??/??/*") if path.is_file()]
+    assert len(stored) == 1
+
+
+def test_an_upload_that_never_ends_does_not_hold_up_the_end(server: OurServer) -> None:
+    assert server.process is not None
+    connection, _ = slow_upload(server)
+    with connection:
+        time.sleep(0.2)
+        server.process.terminate()
+        assert server.process.wait(STOP_SECONDS) == 0
+    assert list((server.folder / "storage").glob("incoming/*/*")) == []
+
+
+def test_a_worker_that_dies_again_and_again_is_replaced(server: OurServer) -> None:
+    for _ in range(10):
+        before = workers(server)
+        os.kill(before[0], signal.SIGKILL)
+        wait_until(lambda before=before: before[0] not in workers(server), 5)  # type: ignore[misc]
+        assert httpx.get(f"{server.url}/system").status_code == 200, "the other one answers"
+        wait_until(lambda: len(workers(server)) == 2, 5)
+    assert httpx.get(f"{server.url}/statistics").status_code == 200
+
+
+def test_requests_on_the_other_worker_never_notice(server: OurServer) -> None:
+    """Every connection lives in one worker: those that are not in the killed one go on."""
+    clients = [httpx.Client(base_url=server.url, timeout=10) for _ in range(8)]
+    connected = {
+        connection.raddr.port: process
+        for client in clients
+        if client.get("/system").status_code == 200
+        for process in workers(server)
+        for connection in psutil.Process(process).net_connections("tcp")
+        if connection.raddr
+    }
+    victim = connected[min(connected)]
+    os.kill(victim, signal.SIGKILL)
+    failures = 0
+    for client in clients:
+        try:
+            assert client.get("/system").status_code == 200
+        except httpx.TransportError:
+            failures += 1
+        client.close()
+    assert failures <= list(connected.values()).count(victim)
+    wait_until(lambda: len(workers(server)) == 2, 5)
+
+
+def test_without_the_supervisor_nothing_stays(tmp_path: Path) -> None:
+    server = OurServer(tmp_path, {"HttpWorkers": 2})
+    server.start()
+    assert server.process is not None
+    orphans = [psutil.Process(pid) for pid in workers(server)]
+    assert len(orphans) == 2
+    server.process.kill()
+    server.process.wait()
+    _, alive = psutil.wait_procs(orphans, timeout=STOP_SECONDS)
+    assert alive == []
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{server.url}/system")
+
+
+def test_uploads_of_a_killed_worker_leave_nothing(server: OurServer) -> None:
+    template = generated.small()
+
+    def upload(number: int) -> bool:
+        try:
+            body = bytes(template.number(3, 3, 3, number))
+            return httpx.post(f"{server.url}/instances", content=body).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        uploads = [pool.submit(upload, number) for number in range(200)]
+        time.sleep(0.1)
+        os.kill(workers(server)[0], signal.SIGKILL)
+        acknowledged = sum(each.result() for each in uploads)
+    wait_until(lambda: len(workers(server)) == 2, 5)
+    incoming = server.folder / "storage" / "incoming"
+    wait_until(lambda: not list(incoming.glob("*/*")), 5)
+    count = httpx.get(f"{server.url}/statistics").json()["CountInstances"]
+    files = [path for path in (server.folder / "storage").glob("??/??/*") if path.is_file()]
+    assert acknowledged <= count == len(files)
