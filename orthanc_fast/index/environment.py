@@ -5,7 +5,7 @@ Key layout (numbers are big-endian, so that LMDB's byte order is the numeric one
     resource    id:8                                   -> Resource
     public      level:1 sha1:20                        -> id:8
     child       parent id:8                            => sha1:20 ...    (duplicates, sorted)
-    term        level:1 tag:4 normalised value, 0, id:8 -> nothing
+    value       a term: see `terms.py`                 => sha1:20 ...    (duplicates, sorted)
     image       id:8                                   -> frame map (opaque)
     change      sequence:8                             -> Change
     change_of   id:8                                   => sequence:8 ... (duplicates, sorted)
@@ -18,34 +18,41 @@ Key layout (numbers are big-endian, so that LMDB's byte order is the numeric one
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import lmdb
 
 from orthanc_fast.errors import FullStorage, IncompatibleDatabase, StorageFault
 from orthanc_fast.index.records import SCHEMA_VERSION
 
-PLAIN = ("resource", "public", "term", "image", "change", "unstable", "recycling", "doomed")
-SORTED_DUPLICATES = ("child", "change_of")
+PLAIN = ("resource", "public", "image", "change", "unstable", "recycling", "doomed")
+SORTED_DUPLICATES = ("child", "change_of", "value")
 SMALL = ("signature", "global")
 
 # A read transaction needs a slot per thread; every worker has a handful of threads.
 MAX_READERS = 1024
 VERSION_KEY = b"schema"
 
+# Number n turns version n into n + 1.
 Migration = Callable[["Environment", lmdb.Transaction], None]
 
-# MIGRATIONS[n] turns version n into n + 1; the first one is written with the first change of
-# schema.
-MIGRATIONS: dict[int, Migration] = {}
+# Of an old schema; a migration may have one open.
+OBSOLETE = 1
 
 
 class Environment:
     """One process's handle of the index folder and its databases (`self.resource`,
     `self.public`...)."""
 
-    def __init__(self, folder: Path, map_size: int, sync: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        map_size: int,
+        sync: bool = True,
+        migrations: Mapping[int, Migration] = MappingProxyType({}),
+    ) -> None:
         """Opens or creates the index. `sync=False` gives up durability (bulk generation only).
 
         Raises StorageFault if the folder cannot be used, IncompatibleDatabase for another schema.
@@ -55,7 +62,6 @@ class Environment:
         self.lmdb = _open(folder, map_size, sync)
         self.resource = self.lmdb.open_db(b"resource")
         self.public = self.lmdb.open_db(b"public")
-        self.term = self.lmdb.open_db(b"term")
         self.image = self.lmdb.open_db(b"image")
         self.change = self.lmdb.open_db(b"change")
         self.unstable = self.lmdb.open_db(b"unstable")
@@ -63,11 +69,12 @@ class Environment:
         self.doomed = self.lmdb.open_db(b"doomed")
         self.child = self.lmdb.open_db(b"child", dupsort=True, dupfixed=True)
         self.change_of = self.lmdb.open_db(b"change_of", dupsort=True, dupfixed=True)
+        self.value = self.lmdb.open_db(b"value", dupsort=True, dupfixed=True)
         self.signature = self.lmdb.open_db(b"signature")
         self.globals = self.lmdb.open_db(b"global")
-        self._check_version()
+        self._check_version(migrations)
 
-    def _check_version(self) -> None:
+    def _check_version(self, migrations: Mapping[int, Migration]) -> None:
         with self.lmdb.begin() as txn:
             stored = txn.get(VERSION_KEY, db=self.globals)
         if stored is not None and int(stored) == SCHEMA_VERSION:
@@ -81,12 +88,12 @@ class Environment:
                     f"{SCHEMA_VERSION}: start the newer program that wrote it"
                 )
             while version < SCHEMA_VERSION:
-                if version not in MIGRATIONS:
+                if version not in migrations:
                     raise IncompatibleDatabase(
                         f"the index in {self.folder} has version {version}, this program reads "
                         f"version {SCHEMA_VERSION} and has no migration from it"
                     )
-                MIGRATIONS[version](self, txn)
+                migrations[version](self, txn)
                 version += 1
             txn.put(VERSION_KEY, str(SCHEMA_VERSION).encode(), db=self.globals)
 
@@ -103,7 +110,7 @@ def _open(folder: Path, map_size: int, sync: bool) -> lmdb.Environment:
         return lmdb.open(
             os.fspath(folder),
             map_size=map_size,
-            max_dbs=len(PLAIN) + len(SORTED_DUPLICATES) + len(SMALL),
+            max_dbs=len(PLAIN) + len(SORTED_DUPLICATES) + len(SMALL) + OBSOLETE,
             max_readers=MAX_READERS,
             sync=sync,
             metasync=sync,

@@ -8,7 +8,9 @@ import lmdb
 
 from orthanc_fast.errors import FullStorage, InternalError, OrthancError, StorageFault
 from orthanc_fast.index.environment import Environment
-from orthanc_fast.index.transaction import Terms, Transaction
+from orthanc_fast.index.migrations import migrations
+from orthanc_fast.index.terms import Terms
+from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.index.view import View
 
 T = TypeVar("T")
@@ -17,13 +19,13 @@ T = TypeVar("T")
 class Index:
     """The durable truth about what is stored. One per process; safe for use from several threads.
 
-    `terms` says under which tags and values a resource can be found (see `transaction.Terms`).
+    `terms` says under which tags and values a resource can be found (see `terms.Terms`).
     Any later backend offers these four methods, and the views and transactions they give.
     """
 
     def __init__(self, folder: Path, terms: Terms, map_size: int = 1 << 40, sync: bool = True):
         """Raises StorageFault or IncompatibleDatabase: see Environment."""
-        self._env = Environment(folder, map_size, sync)
+        self._env = Environment(folder, map_size, sync, migrations(terms))
         self._terms = terms
 
     def view(self) -> View:

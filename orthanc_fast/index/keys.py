@@ -4,12 +4,7 @@ from struct import Struct
 
 from orthanc_fast.model import Level
 
-# LMDB takes keys of at most 511 bytes; main tags are at most 256 bytes of UTF-8, so nothing real
-# is cut.
-MAX_TERM_VALUE = 480
-
 _U64 = Struct(">Q")
-_TERM = Struct(">BI")
 _UNSTABLE = Struct(">QBQ")
 
 pack_id = _U64.pack
@@ -22,11 +17,6 @@ def unpack_id(key: bytes | memoryview) -> int:
 
 def public_key(level: int, public: bytes) -> bytes:
     return level.to_bytes(1, "big") + public
-
-
-def term_prefix(level: int, tag: int, value: str) -> bytes:
-    """All terms of this level, tag and value begin with this; 8 bytes of id follow."""
-    return _TERM.pack(level, tag) + value.encode("utf-8", "replace")[:MAX_TERM_VALUE] + b"\0"
 
 
 # Orthanc announces stable series before studies before patients (reference chapter 1, section 4.4).

@@ -1,11 +1,15 @@
 """What the index keeps, as MessagePack in LMDB values. Changing a struct here is a change of
 schema."""
 
+import time
+
 import msgspec
 
 from orthanc_fast.model import Attachment, Level
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+LAST_UPDATE = 7  # the metadata that `Resource.last_update` stands for
 
 
 class Resource(msgspec.Struct, array_like=True, gc=False):
@@ -90,3 +94,8 @@ class Outcome(msgspec.Struct, gc=False):
 resource_decoder = msgspec.msgpack.Decoder(Resource)
 totals_decoder = msgspec.msgpack.Decoder(Totals)
 encoder = msgspec.msgpack.Encoder()
+
+
+def timestamp(second: int) -> str:
+    """An instant as Orthanc writes it: YYYYMMDDThhmmss in UTC."""
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime(second))

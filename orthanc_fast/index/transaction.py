@@ -1,7 +1,8 @@
 """Changing the index: what one durable transaction does to resources, counters and the change
 log."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import lmdb
 
@@ -18,19 +19,17 @@ from orthanc_fast.index.records import (
     totals_decoder,
 )
 from orthanc_fast.index.series_status import is_complete
+from orthanc_fast.index.terms import Terms, TermWriter
 from orthanc_fast.model import Attachment, Change, Level
 
 DICOM_ATTACHMENT = 1
 INDEX_IN_SERIES = 1
 EXPECTED_IN_SERIES = 4
+MAIN_DICOM_SEQUENCES = 16
 
 COMPLETED_SERIES = 1
 NEW = {Level.INSTANCE: 2, Level.PATIENT: 3, Level.SERIES: 4, Level.STUDY: 5}
 STABLE = {Level.PATIENT: 12, Level.STUDY: 13, Level.SERIES: 14}
-
-Terms = Callable[[Level, dict[int, str]], list[tuple[int, str]]]
-"""Gives the (tag, normalised value) pairs under which a resource with these main tags can be found.
-It must depend on nothing but its arguments, since it also says what to take away at deletion."""
 
 
 class Transaction:
@@ -40,7 +39,7 @@ class Transaction:
     def __init__(self, env: Environment, txn: lmdb.Transaction, terms: Terms) -> None:
         self._env = env
         self._txn = txn
-        self._terms = terms
+        self._terms = TermWriter(env, txn, terms)
         self._records: dict[int, Resource] = {}
         self._ids: dict[bytes, int] = {}
         self._touched: set[int] = set()
@@ -162,8 +161,7 @@ class Transaction:
         put(public_key, id_key, db=self._env.public)
         if parent is not None:
             put(keys.pack_id(parent.id), public, db=self._env.child)
-        for tag, value in self._terms(level, resource.tags):
-            put(keys.term_prefix(level, tag, value) + id_key, b"", db=self._env.term)
+        self._terms.add(resource)
         if is_instance and new.image:
             put(id_key, new.image, db=self._env.image)
         return resource
@@ -192,7 +190,7 @@ class Transaction:
     def _freshen(self, ancestor: Resource, now: int) -> None:
         """An instance came below: the ancestor is unstable from now on, a patient goes to the
         end of the recycling order."""
-        ancestor.last_update = now
+        self._terms.set_last_update(ancestor, now)
         if ancestor.unstable_since != now:
             self._set_unstable(ancestor, now)
         if ancestor.level == Level.PATIENT and not ancestor.protected:
@@ -257,6 +255,46 @@ class Transaction:
                     indexes.append(instance.metadata.get(INDEX_IN_SERIES))
         if is_complete(indexes, expected):
             self.log_change(COMPLETED_SERIES, series, new.received)
+
+    # Editing
+
+    @contextmanager
+    def editing(self, resource: Resource) -> Iterator[None]:
+        """Within it tags, labels and metadata of a resource may be changed: searches and the record
+        follow."""
+        before = self._terms.keys(resource)
+        yield
+        self._terms.change(before, resource, lambda: self._siblings(resource))
+        self._touched.add(resource.id)
+
+    def set_main_tags(
+        self,
+        resource: Resource,
+        tags: dict[int, str],
+        patient_tags: dict[int, str],
+        sequences: str | None,
+        signature: str,
+    ) -> None:
+        """Replaces the main tags; `patient_tags` counts for studies only, `sequences` is the value
+        of the metadata that keeps main sequences."""
+        with self.editing(resource):
+            resource.tags = tags
+            resource.signature = self._signature(signature)
+            if resource.level == Level.STUDY:
+                resource.patient_tags = patient_tags
+            if sequences is None:
+                resource.metadata.pop(MAIN_DICOM_SEQUENCES, None)
+            else:
+                resource.metadata[MAIN_DICOM_SEQUENCES] = sequences
+
+    def _siblings(self, resource: Resource) -> Iterator[Resource]:
+        """The children of the resource's parent, itself included while it is one of them."""
+        cursor = self._txn.cursor(db=self._env.child)
+        if resource.parent and cursor.set_key(keys.pack_id(resource.parent)):
+            for public in cursor.iternext_dup():
+                sibling = self.resource(resource.level, bytes(public))
+                if sibling is not None:
+                    yield sibling
 
     # Changes and stability
 
@@ -325,7 +363,7 @@ class Transaction:
             survivor.uncompressed_size -= top.uncompressed_size
             survivor.dicom_disk_size -= top.dicom_disk_size
             survivor.dicom_uncompressed_size -= top.dicom_uncompressed_size
-            survivor.last_update = now
+            self._terms.set_last_update(survivor, now)
             self._touched.add(survivor.id)
         self.totals.disk_size -= top.disk_size
         self.totals.uncompressed_size -= top.uncompressed_size
@@ -361,8 +399,7 @@ class Transaction:
         txn.delete(id_key, db=env.resource)
         txn.delete(id_key, db=env.image)
         txn.delete(id_key, db=env.child)
-        for tag, value in self._terms(resource.level, resource.tags):
-            txn.delete(keys.term_prefix(resource.level, tag, value) + id_key, db=env.term)
+        self._terms.remove(resource, lambda: self._siblings(resource))
         if resource.unstable_since:
             key = keys.unstable_key(resource.unstable_since, resource.level, resource.id)
             txn.delete(key, db=env.unstable)

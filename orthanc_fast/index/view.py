@@ -1,7 +1,7 @@
 """Reading the index: one consistent snapshot that never waits for a writer."""
 
-import time
 from collections.abc import Iterator
+from itertools import islice, takewhile
 from types import TracebackType
 
 import lmdb
@@ -9,10 +9,17 @@ import msgspec
 
 from orthanc_fast.index import keys
 from orthanc_fast.index.environment import Environment
-from orthanc_fast.index.records import Resource, Totals, resource_decoder, totals_decoder
+from orthanc_fast.index.records import (
+    LAST_UPDATE,
+    Resource,
+    Totals,
+    resource_decoder,
+    timestamp,
+    totals_decoder,
+)
+from orthanc_fast.index.terms import Kind, folded_key
 from orthanc_fast.model import Change, Level
 
-LAST_UPDATE = 7
 MAIN_DICOM_TAGS_SIGNATURE = 15
 
 # Stride and offset of the SHA-1 values in what `children_packed` returns (8 bytes of key precede
@@ -42,7 +49,7 @@ class View:
 
     def __init__(self, env: Environment) -> None:
         self._env = env
-        self._txn = env.lmdb.begin(buffers=True)
+        self._txn = env.lmdb.begin()
 
     def __enter__(self) -> "View":
         return self
@@ -115,35 +122,26 @@ class View:
         """SHA-1 values of a level in ascending order: skips `since`, gives at most `limit` (0:
         all)."""
         cursor = self._txn.cursor(db=self._env.public)
-        prefix = bytes([level])
-        if not cursor.set_range(prefix):
+        if not cursor.set_range(bytes([level])):
             return []
-        skipped = 0
-        found: list[bytes] = []
-        for key in cursor.iternext(keys=True, values=False):
-            if key[0] != level:
-                break
-            if skipped < since:
-                skipped += 1
-                continue
-            found.append(bytes(key[1:]))
-            if limit and len(found) == limit:
-                break
-        return found
+        stop = bytes([level + 1])
+        stretch = islice(
+            cursor.iternext(keys=True, values=False), since, since + limit if limit else None
+        )
+        return [key[1:] for key in takewhile(stop.__gt__, stretch)]
 
     def with_term(self, level: Level, tag: int, value: str) -> Iterator[Resource]:
-        """The resources of a level whose indexed term of `tag` equals the normalised `value`."""
-        prefix = keys.term_prefix(level, tag, value)
-        cursor = self._txn.cursor(db=self._env.term)
-        if not cursor.set_range(prefix):
+        """The resources of a level with a term of `tag` that is `value` in upper or lower case."""
+        wanted = folded_key(Kind.TAG, level, tag, value)
+        cursor = self._txn.cursor(db=self._env.value)
+        if not cursor.set_range(wanted):
             return
-        for key in cursor.iternext(keys=True, values=False):
-            if bytes(key[: len(prefix)]) != prefix:
+        for key, public in cursor.iternext():
+            if key != wanted and not key.startswith(wanted + b"\0"):
                 return
-            if len(key) == len(prefix) + 8:
-                record = self._txn.get(key[-8:], db=self._env.resource)
-                if record is not None:
-                    yield resource_decoder.decode(record)
+            resource = self.resource(level, public)
+            if resource is not None:
+                yield resource
 
     def image(self, resource: Resource) -> bytes | None:
         """The opaque frame map given with the instance, or None."""
@@ -234,7 +232,6 @@ class View:
         """The LMDB transaction, for the other modules of this room."""
         return self._txn
 
-
-def timestamp(second: int) -> str:
-    """An instant as Orthanc writes it: YYYYMMDDThhmmss in UTC."""
-    return time.strftime("%Y%m%dT%H%M%S", time.gmtime(second))
+    def environment(self) -> Environment:
+        """The databases, for the other modules of this room."""
+        return self._env

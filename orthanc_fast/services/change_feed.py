@@ -12,7 +12,7 @@ import msgspec
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.index import Index
-from orthanc_fast.index.view import timestamp
+from orthanc_fast.index.records import timestamp
 from orthanc_fast.model import Change, Level
 from orthanc_fast.services.describe import NAMES, PLURALS
 

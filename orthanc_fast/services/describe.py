@@ -11,10 +11,10 @@ import msgspec
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import ids_json, to_text
 from orthanc_fast.dicom.tag_json import Format, named_tags
-from orthanc_fast.index.records import Resource
+from orthanc_fast.index.records import Resource, timestamp
 from orthanc_fast.index.series_status import status
 from orthanc_fast.index.transaction import DICOM_ATTACHMENT, EXPECTED_IN_SERIES, INDEX_IN_SERIES
-from orthanc_fast.index.view import PACKED_OFFSET, PACKED_STRIDE, View, timestamp
+from orthanc_fast.index.view import PACKED_OFFSET, PACKED_STRIDE, View
 from orthanc_fast.model import Level
 
 PLURALS = {

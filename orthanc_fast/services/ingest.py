@@ -20,9 +20,8 @@ from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.index.index import Index
-from orthanc_fast.index.records import NewInstance, Outcome
+from orthanc_fast.index.records import NewInstance, Outcome, timestamp
 from orthanc_fast.index.transaction import DICOM_ATTACHMENT, EXPECTED_IN_SERIES, Transaction
-from orthanc_fast.index.view import timestamp
 from orthanc_fast.index.writer import Promise, Write, Writer
 from orthanc_fast.model import Attachment, Header, Level, PixelLayout
 from orthanc_fast.services.series import expected_instances

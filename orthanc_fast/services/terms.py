@@ -1,46 +1,62 @@
-"""Under which tags and values a resource can be found in the index.
+"""Under which values a resource can be found in the index.
 
 Patients, studies and series are found by every main tag; instances by their SOPInstanceUID
-alone, since what else one asks of instances is asked of those of one series. Source: reference
-chapter 1, sections 5.2, 9.3.
+alone, since what else one asks of instances is asked of those of one series. Labels and metadata
+find every level, but for the metadata that the reception gives to each instance. Source: reference
+chapter 1, sections 5.2 and 9.
 """
 
-from orthanc_fast.dicom.identifiers import normalise
+from orthanc_fast.index.records import Resource
+from orthanc_fast.index.terms import Kind, Term
 from orthanc_fast.model import Level
 
 PATIENT_ID = 0x00100020
 STUDY_INSTANCE_UID = 0x0020000D
 SERIES_INSTANCE_UID = 0x0020000E
 SOP_INSTANCE_UID = 0x00080018
+MODALITY = 0x00080060
 
-IDENTIFIERS = frozenset(
-    {
-        PATIENT_ID,
-        0x00100010,  # PatientName
-        0x00100030,  # PatientBirthDate
-        STUDY_INSTANCE_UID,
-        0x00080050,  # AccessionNumber
-        0x00081030,  # StudyDescription
-        0x00080020,  # StudyDate
-        SERIES_INSTANCE_UID,
-        SOP_INSTANCE_UID,
-    }
-)
+# Where a resource comes from if it was modified or anonymised: worth finding at every level.
+MODIFIED_FROM = 5
+ANONYMIZED_FROM = 6
+MAIN_DICOM_SEQUENCES = 16
 
-_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+INSTANCE_METADATA = frozenset({MODIFIED_FROM, ANONYMIZED_FROM})
 
 
-def term_value(tag: int, value: str) -> str:
-    """What a stored or a searched value becomes: identifiers are normalised as Orthanc does it,
-    others have their ASCII letters lowered."""
-    if tag in IDENTIFIERS:
-        return normalise(value)
-    return value.translate(_ASCII_LOWER)
-
-
-def terms(level: Level, tags: dict[int, str]) -> list[tuple[int, str]]:
-    """The (tag, value) pairs that the index keeps for a resource."""
+def terms(resource: Resource) -> list[Term]:
+    """Everything that finds a resource; a series is also one of the modalities of its study."""
+    level, tags = resource.level, resource.tags
     if level == Level.INSTANCE:
         uid = tags.get(SOP_INSTANCE_UID)
-        return [] if uid is None else [(SOP_INSTANCE_UID, normalise(uid))]
-    return [(tag, term_value(tag, value)) for tag, value in tags.items()]
+        found = [] if uid is None else [(Kind.TAG, SOP_INSTANCE_UID, uid)]
+    else:
+        found = [(Kind.TAG, tag, value) for tag, value in tags.items()]
+        # The study's own copy: section 9.3.
+        found += [(Kind.TAG, tag, value) for tag, value in resource.patient_tags.items()]
+    if level == Level.SERIES and MODALITY in tags:
+        found.append((Kind.OF_CHILD, MODALITY, tags[MODALITY]))
+    if resource.labels:
+        found += [(Kind.LABEL, 0, label) for label in resource.labels]
+    found += [
+        (Kind.METADATA, number, value)
+        for number, value in resource.metadata.items()
+        if is_indexed_metadata(level, number)
+    ]
+    if resource.user_metadata:
+        found += [
+            (Kind.METADATA, number, value.decode("utf-8", "replace"))
+            for number, value in resource.user_metadata.items()
+        ]
+    return found
+
+
+def is_indexed_tag(level: Level, tag: int) -> bool:
+    """Whether the main tag `tag` of this level finds its resources."""
+    return level != Level.INSTANCE or tag == SOP_INSTANCE_UID
+
+
+def is_indexed_metadata(level: Level, number: int) -> bool:
+    if level == Level.INSTANCE:
+        return number in INSTANCE_METADATA or number >= 1024
+    return number != MAIN_DICOM_SEQUENCES

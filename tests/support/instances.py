@@ -1,7 +1,8 @@
 """Instances for tests of the index alone, named by a path: one letter per level, the rest the
 instance."""
 
-from orthanc_fast.index.records import NewInstance
+from orthanc_fast.index.records import NewInstance, Resource
+from orthanc_fast.index.terms import Kind, Term
 from orthanc_fast.model import Attachment, Level
 
 PATIENT_ID, STUDY_UID, SERIES_UID, SOP_UID = 0x00100020, 0x0020000D, 0x0020000E, 0x00080018
@@ -13,8 +14,11 @@ def public(path: str) -> bytes:
     return path.encode().rjust(20, b"\0")
 
 
-def terms(level: Level, tags: dict[int, str]) -> list[tuple[int, str]]:
-    return list(tags.items())
+def terms(resource: Resource) -> list[Term]:
+    found = [(Kind.TAG, tag, value) for tag, value in resource.tags.items()]
+    if resource.level == Level.SERIES:
+        found += [(Kind.OF_CHILD, SERIES_UID, resource.tags[SERIES_UID][-1])]
+    return found + [(Kind.LABEL, 0, label) for label in resource.labels]
 
 
 def new_instance(

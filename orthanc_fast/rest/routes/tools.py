@@ -19,7 +19,6 @@ from orthanc_fast.services.terms import (
     SERIES_INSTANCE_UID,
     SOP_INSTANCE_UID,
     STUDY_INSTANCE_UID,
-    term_value,
 )
 
 LOOKUPS = (
@@ -93,8 +92,8 @@ async def post_lookup(request: Request) -> Response:
 def _looked_up(view: View, level: Level, tag: int, text: str) -> list[dict[str, str]]:
     wanted = _ascii_upper(text)
     entries = []
-    for resource in view.with_term(level, tag, term_value(tag, text)):
-        # The index has normalised forms; the values themselves decide.
+    for resource in view.with_term(level, tag, text):
+        # The index folds all letters, a lookup those of ASCII only.
         if _ascii_upper(resource.tags.get(tag, "")) == wanted:
             public = to_text(resource.public)
             entries.append(

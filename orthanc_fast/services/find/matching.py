@@ -1,0 +1,259 @@
+"""How the value of a query is compared with a stored one. Source: reference chapter 1, section 9.
+
+Two comparisons must both succeed. The first is that of Orthanc's index: identifiers in their normal
+form, others with the case of ASCII letters ignored. The second compares the values themselves, in
+upper case with accents kept. Terms in the index hold both the folded and the true value, so that
+both are decided there.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from orthanc_fast.dicom.identifiers import normalise
+from orthanc_fast.errors import ParameterOutOfRange
+from orthanc_fast.index.search import Search
+from orthanc_fast.index.terms import HEAD_SIZE, MAX_KEY, Kind, fold, value_of
+
+# Identifiers are compared in their normal form.
+IDENTIFIERS = frozenset(
+    {
+        0x00100020,  # PatientID
+        0x00100010,  # PatientName
+        0x00100030,  # PatientBirthDate
+        0x0020000D,  # StudyInstanceUID
+        0x00080050,  # AccessionNumber
+        0x00081030,  # StudyDescription
+        0x00080020,  # StudyDate
+        0x0020000E,  # SeriesInstanceUID
+        0x00080018,  # SOPInstanceUID
+    }
+)
+
+RANGE_VRS = frozenset({"DA", "DT", "TM"})
+WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
+
+_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+# In folded values, joined by line feeds, whatever may make the two comparisons differ: characters
+# that the normal form changes, spaces at an end.
+_DEVIANT = re.compile(rb"[\x01-\x09\x0b-\x1f\x7f-\xff%_]|[\n\0] | [\n\0]")
+
+
+def ascii_lower(text: str) -> str:
+    return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
+
+
+def _are_plain(values: Sequence[bytes]) -> bool:
+    """Whether both comparisons see the same in these folded values, when case does not count."""
+    joined = b"\n".join([b"", *values, b""])
+    return joined.count(b"\n") == len(values) + 1 and not _DEVIANT.search(joined)
+
+
+def _same(text: str) -> str:
+    return text
+
+
+class Matcher:
+    """One condition on a value. `indexed` is the first comparison, `exact` the second."""
+
+    walks = False  # whether finding its keys takes a walk over many
+
+    def __init__(self, identifier: bool, case_sensitive: bool) -> None:
+        self.identifier = identifier
+        self.case_sensitive = case_sensitive
+        self._first: Callable[[str], str] = (
+            normalise if identifier else _same if case_sensitive else ascii_lower
+        )
+        self._second: Callable[[str], str] = _same if case_sensitive else fold
+
+    def indexed(self, value: str) -> bool:
+        raise NotImplementedError
+
+    def exact(self, value: str) -> bool:
+        raise NotImplementedError
+
+    def matches(self, value: str) -> bool:
+        return self.exact(value) and self.indexed(value)
+
+    def keys(self, search: Search, kind: Kind, level: int, number: int) -> "Keys":
+        """The keys of the index under which the matching values lie."""
+        found = self._candidates(search, kind, level, number)
+        longest = max(map(len, found), default=0)
+        if longest < MAX_KEY and self._all_match(found):
+            return Keys(found, [])
+        values = [(key, value_of(key)) for key in found]
+        return Keys(
+            [key for key, value in values if value is not None and self.matches(value)],
+            [key for key, value in values if value is None],
+        )
+
+    def _candidates(self, search: Search, kind: Kind, level: int, number: int) -> list[bytes]:
+        raise NotImplementedError
+
+    def _all_match(self, found: list[bytes]) -> bool:
+        """Whether no candidate needs a closer look."""
+        return False
+
+
+class Keys:
+    """Keys of matching values, and those of values that were cut: their records decide."""
+
+    __slots__ = ("cut", "sure")
+
+    def __init__(self, sure: list[bytes], cut: list[bytes]) -> None:
+        self.sure = sure
+        self.cut = cut
+
+    @property
+    def all(self) -> list[bytes]:
+        return self.sure + self.cut
+
+
+class Equality(Matcher):
+    def __init__(self, value: str, identifier: bool, case_sensitive: bool) -> None:
+        super().__init__(identifier, case_sensitive)
+        self.value = value
+        self._wanted = self._first(value), self._second(value)
+
+    def indexed(self, value: str) -> bool:
+        return self._first(value) == self._wanted[0]
+
+    def exact(self, value: str) -> bool:
+        return self._second(value) == self._wanted[1]
+
+    def _candidates(self, search: Search, kind: Kind, level: int, number: int) -> list[bytes]:
+        return search.equal(kind, level, number, self.value)
+
+
+class OneOf(Matcher):
+    """A list: one of its items is the value; in the second comparison, one of the value's items."""
+
+    def __init__(self, values: list[str], identifier: bool, case_sensitive: bool) -> None:
+        super().__init__(identifier, case_sensitive)
+        self.values = values
+        self._firsts = {self._first(value) for value in values}
+        self._seconds = {self._second(value) for value in values}
+
+    def indexed(self, value: str) -> bool:
+        return self._first(value) in self._firsts
+
+    def exact(self, value: str) -> bool:
+        return any(self._second(item) in self._seconds for item in value.split("\\"))
+
+    def _candidates(self, search: Search, kind: Kind, level: int, number: int) -> list[bytes]:
+        folded = {fold(value): value for value in self.values}
+        return [
+            key for value in folded.values() for key in search.equal(kind, level, number, value)
+        ]
+
+
+class Range(Matcher):
+    """Bounds are compared as texts and belong to the range; an empty one is no bound."""
+
+    walks = True
+
+    def __init__(self, low: str, high: str, identifier: bool, case_sensitive: bool) -> None:
+        super().__init__(identifier, case_sensitive)
+        self.low, self.high = low, high
+        self._firsts = self._first(low), self._first(high)
+        self._seconds = self._second(low), self._second(high)
+        self._folded = fold(low).encode("utf-8", "replace"), fold(high).encode("utf-8", "replace")
+        self._plain = not case_sensitive and _are_plain(self._folded)
+
+    def indexed(self, value: str) -> bool:
+        return _within(self._first(value), *self._firsts)
+
+    def exact(self, value: str) -> bool:
+        return _within(self._second(value), *self._seconds)
+
+    def _candidates(self, search: Search, kind: Kind, level: int, number: int) -> list[bytes]:
+        low, high = self._folded
+        if self.case_sensitive and (low + high).upper() != (low + high).lower():
+            return search.between(kind, level, number)  # lower case has another order
+        return search.between(kind, level, number, low, high or None)
+
+    def _all_match(self, found: list[bytes]) -> bool:
+        return self._plain and _are_plain([key[HEAD_SIZE:] for key in found])
+
+
+def _within(value: str, low: str, high: str) -> bool:
+    return (not low or low <= value) and (not high or value <= high)
+
+
+class Wildcard(Matcher):
+    """`*` is any run of characters, `?` any one; the pattern covers the whole value."""
+
+    walks = True
+
+    def __init__(self, pattern: str, identifier: bool, case_sensitive: bool) -> None:
+        super().__init__(identifier, case_sensitive)
+        self.pattern = pattern
+        folded = fold(pattern)
+        self._first_match = re.compile(_regex(self._first(pattern)), re.S).fullmatch
+        self._second_match = re.compile(_regex(self._second(pattern)), re.S).fullmatch
+        self._prefix = re.split(r"[*?]", folded, maxsplit=1)[0].encode("utf-8", "replace")
+        self._key_match = re.compile(_bytes_regex(folded), re.S).match
+        self._everything = not pattern.strip("*")
+        self._plain = not case_sensitive and _are_plain([folded.encode("utf-8", "replace")])
+
+    def indexed(self, value: str) -> bool:
+        return self._first_match(self._first(value)) is not None
+
+    def exact(self, value: str) -> bool:
+        return self._second_match(self._second(value)) is not None
+
+    def _candidates(self, search: Search, kind: Kind, level: int, number: int) -> list[bytes]:
+        prefix = self._prefix
+        # The greatest UTF-8 text with this prefix lies below the prefix followed by FF.
+        found = search.between(kind, level, number, prefix, prefix + b"\xff" if prefix else None)
+        if self._everything:
+            return found
+        match = self._key_match
+        return [key for key in found if match(key, HEAD_SIZE) or len(key) >= MAX_KEY]
+
+    def _all_match(self, found: list[bytes]) -> bool:
+        return self._everything or (self._plain and _are_plain([key[HEAD_SIZE:] for key in found]))
+
+
+def _regex(pattern: str) -> str:
+    pattern = re.sub(r"\*+", "*", pattern)
+    return "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
+
+
+def _bytes_regex(pattern: str) -> bytes:
+    """For keys: UTF-8, ended by a zero or the end."""
+    pattern = re.sub(r"\*+", "*", pattern)
+    parts = [
+        rb"[^\0]*"
+        if c == "*"
+        else rb"[^\0\x80-\xbf][\x80-\xbf]*"
+        if c == "?"
+        else re.escape(c.encode("utf-8", "replace"))
+        for c in pattern
+    ]
+    return b"".join(parts) + rb"(?:\0|\Z)"
+
+
+def matcher(
+    text: str,
+    vr: str,
+    identifier: bool,
+    case_sensitive: bool,
+    name: str,
+) -> Matcher | None:
+    """What the text of a query means for a tag of this VR; None for no condition.
+
+    Raises ParameterOutOfRange for wildcards where the VR has none; `name` says of what.
+    """
+    if not text:
+        return None
+    if vr in RANGE_VRS and "-" in text:
+        low, _, high = text.partition("-")
+        return Range(low, high, identifier, case_sensitive) if low or high else None
+    if "\\" in text:
+        return OneOf(text.split("\\"), identifier, case_sensitive)
+    if "*" in text or "?" in text:
+        if vr not in WILDCARD_VRS:
+            raise ParameterOutOfRange(f"Wildcards are not allowed on tag {name}")
+        return Wildcard(text, identifier, case_sensitive)
+    return Equality(text, identifier, case_sensitive)
