@@ -1,13 +1,14 @@
 """Changing the index: what one durable transaction does to resources, counters and the change
 log."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import lmdb
 
 from orthanc_fast.errors import StorageFault
 from orthanc_fast.index import keys
+from orthanc_fast.index.change_log import ChangeLog
 from orthanc_fast.index.environment import Environment
 from orthanc_fast.index.records import (
     NewInstance,
@@ -18,9 +19,11 @@ from orthanc_fast.index.records import (
     resource_decoder,
     totals_decoder,
 )
+from orthanc_fast.index.recycling import RecyclingOrder
 from orthanc_fast.index.series_status import is_complete
+from orthanc_fast.index.signatures import Signatures
 from orthanc_fast.index.terms import Terms, TermWriter
-from orthanc_fast.model import Attachment, Change, Level
+from orthanc_fast.model import Attachment, Level
 
 DICOM_ATTACHMENT = 1
 INDEX_IN_SERIES = 1
@@ -43,9 +46,11 @@ class Transaction:
         self._records: dict[int, Resource] = {}
         self._ids: dict[bytes, int] = {}
         self._touched: set[int] = set()
-        self._signatures: dict[str, int] = {}
         found = txn.get(b"totals", db=env.globals)
         self.totals = Totals() if found is None else totals_decoder.decode(found)
+        self._signatures = Signatures(env, txn)
+        self._changes = ChangeLog(env, txn, self.totals)
+        self.recycling = RecyclingOrder(env, txn, self.totals)
 
     def flush(self) -> None:
         """Writes what is kept here into the LMDB transaction; the caller commits it."""
@@ -67,9 +72,18 @@ class Transaction:
             if found is None:
                 return None
             resource_id = self._ids[key] = keys.unpack_id(found)
-        return self._by_id(resource_id)
+        return self.by_id(resource_id)
 
-    def _by_id(self, resource_id: int) -> Resource:
+    def resource_of_any_level(self, public: bytes) -> Resource | None:
+        """As `resource`, searched from the patients down."""
+        for level in Level:
+            found = self.resource(level, public)
+            if found is not None:
+                return found
+        return None
+
+    def by_id(self, resource_id: int) -> Resource:
+        """The resource with this internal id; raises StorageFault if there is none."""
         record = self._records.get(resource_id)
         if record is None:
             found = self._txn.get(keys.pack_id(resource_id), db=self._env.resource)
@@ -78,22 +92,25 @@ class Transaction:
             record = self._records[resource_id] = resource_decoder.decode(found)
         return record
 
-    def _ancestors(self, resource: Resource) -> list[Resource]:
+    def ancestors(self, resource: Resource) -> list[Resource]:
         """Parent first."""
         found = []
         while resource.parent:
-            resource = self._by_id(resource.parent)
+            resource = self.by_id(resource.parent)
             found.append(resource)
         return found
 
     # Storing
 
-    def store_instance(self, new: NewInstance) -> Outcome:
+    def store_instance(
+        self, new: NewInstance, make_room: Callable[[NewInstance], list[str]] | None = None
+    ) -> Outcome:
         """Adds the instance and whatever ancestors it lacks, with their changes, counters and
         terms.
 
         An instance that is there already is left alone or replaced as `new.overwrite` says; then
-        `Outcome.doomed` names the files it had.
+        `Outcome.doomed` names the files it had. `make_room` is called before anything is added; it
+        returns the files of what it has deleted, or raises.
         """
         outcome = Outcome()
         existing = self.resource(Level.INSTANCE, new.publics[Level.INSTANCE])
@@ -102,6 +119,8 @@ class Transaction:
             if not _replaces(existing, new):
                 return outcome
             self._delete(existing, outcome, new.received)
+        if make_room is not None:
+            outcome.doomed += make_room(new)
         created: list[Resource] = []
         parent: Resource | None = None
         chain: list[Resource] = []
@@ -136,12 +155,12 @@ class Transaction:
             parent_public=parent.public if parent else b"",
             tags=new.tags[level],
             patient_tags=new.tags[Level.PATIENT] if level == Level.STUDY else {},
-            metadata=new.metadata[level],
+            metadata=dict(new.metadata[level]),  # later writes of this transaction change it
             user_metadata={},
             revisions={},
-            attachments=new.attachments if is_instance else {},
+            attachments=dict(new.attachments) if is_instance else {},
             labels=[],
-            signature=self._signature(new.signatures[level]),
+            signature=self._signatures.number(new.signatures[level]),
             counts=[0, 0, 0],
             disk_size=0,
             uncompressed_size=0,
@@ -172,11 +191,13 @@ class Transaction:
             for ancestor in chain[: resource.level]:
                 ancestor.counts[resource.level - 1] += 1
         for kind, attachment in instance.attachments.items():
-            self._add_sizes([instance, *chain], kind, attachment, 1)
+            self.add_sizes([instance, *chain], kind, attachment, 1)
 
-    def _add_sizes(
+    def add_sizes(
         self, resources: list[Resource], kind: int, attachment: Attachment, sign: int
     ) -> None:
+        """Counts an attachment of the first of `resources` for it and for all above it; -1 takes it
+        away."""
         disk, size = sign * attachment.stored_size, sign * attachment.size
         for resource in resources:
             resource.disk_size += disk
@@ -184,6 +205,7 @@ class Transaction:
             if kind == DICOM_ATTACHMENT:
                 resource.dicom_disk_size += disk
                 resource.dicom_uncompressed_size += size
+            self._touched.add(resource.id)
         self.totals.disk_size += disk
         self.totals.uncompressed_size += size
 
@@ -194,7 +216,7 @@ class Transaction:
         if ancestor.unstable_since != now:
             self._set_unstable(ancestor, now)
         if ancestor.level == Level.PATIENT and not ancestor.protected:
-            self._to_end_of_recycling(ancestor)
+            self.recycling.to_end(ancestor)
         self._touched.add(ancestor.id)
 
     def _set_unstable(self, resource: Resource, since: int) -> None:
@@ -207,39 +229,6 @@ class Transaction:
             key = keys.unstable_key(since, resource.level, resource.id)
             self._txn.put(key, b"", db=self._env.unstable)
         self._touched.add(resource.id)
-
-    def _to_end_of_recycling(self, patient: Resource) -> None:
-        if patient.recycling and patient.recycling == self.totals.next_recycling - 1:
-            return  # is the last one already
-        self._leave_recycling(patient)
-        patient.recycling = self.totals.next_recycling
-        self.totals.next_recycling += 1
-        key = keys.pack_id(patient.recycling)
-        self._txn.put(key, keys.pack_id(patient.id), db=self._env.recycling)
-
-    def _leave_recycling(self, patient: Resource) -> None:
-        if patient.recycling:
-            self._txn.delete(keys.pack_id(patient.recycling), db=self._env.recycling)
-            patient.recycling = 0
-
-    def _signature(self, text: str) -> int:
-        number = self._signatures.get(text)
-        if number is None:
-            number = self._find_or_add_signature(text)
-            self._signatures[text] = number
-        return number
-
-    def _find_or_add_signature(self, text: str) -> int:
-        wanted = text.encode()
-        number = 0
-        cursor = self._txn.cursor(db=self._env.signature)
-        for key, value in cursor.iternext():
-            number = int.from_bytes(key, "big")
-            if value == wanted:
-                return number
-        number += 1
-        self._txn.put(number.to_bytes(4, "big"), wanted, db=self._env.signature)
-        return number
 
     def _check_completed(self, series: Resource, new: NewInstance) -> None:
         """Logs CompletedSeries where this instance makes the strict check succeed: section 4.3."""
@@ -257,6 +246,10 @@ class Transaction:
             self.log_change(COMPLETED_SERIES, series, new.received)
 
     # Editing
+
+    def touch(self, resource: Resource) -> None:
+        """The record has changed in what searches do not see."""
+        self._touched.add(resource.id)
 
     @contextmanager
     def editing(self, resource: Resource) -> Iterator[None]:
@@ -279,7 +272,7 @@ class Transaction:
         of the metadata that keeps main sequences."""
         with self.editing(resource):
             resource.tags = tags
-            resource.signature = self._signature(signature)
+            resource.signature = self._signatures.number(signature)
             if resource.level == Level.STUDY:
                 resource.patient_tags = patient_tags
             if sequences is None:
@@ -300,18 +293,11 @@ class Transaction:
 
     def log_change(self, kind: int, resource: Resource, now: int) -> int:
         """Appends an entry to the change log and returns its sequence number."""
-        sequence = self.totals.next_change
-        self.totals.next_change += 1
-        key = keys.pack_id(sequence)
-        change = Change(kind, resource.level, resource.public, now)
-        self._txn.put(key, encoder.encode(change), db=self._env.change, append=True)
-        self._txn.put(keys.pack_id(resource.id), key, db=self._env.change_of)
-        return sequence
+        return self._changes.append(kind, resource, now)
 
     def clear_changes(self) -> None:
         """Empties the change log; sequence numbers go on."""
-        self._txn.drop(self._env.change, delete=False)
-        self._txn.drop(self._env.change_of, delete=False)
+        self._changes.clear()
 
     def stabilise(self, before: int, now: int) -> list[Resource]:
         """Makes stable, and logs, all whose last instance came before the second `before`."""
@@ -324,7 +310,7 @@ class Transaction:
                 break
             due.append(resource_id)
         for resource_id in due:
-            resource = self._by_id(resource_id)
+            resource = self.by_id(resource_id)
             self._set_unstable(resource, 0)
             self.log_change(STABLE[resource.level], resource, now)
             stable.append(resource)
@@ -347,7 +333,7 @@ class Transaction:
         return outcome
 
     def _delete(self, resource: Resource, outcome: Outcome, now: int) -> None:
-        ancestors = self._ancestors(resource)
+        ancestors = self.ancestors(resource)
         top = resource
         for ancestor in ancestors:
             if self._number_of_children(ancestor) > 1:
@@ -403,19 +389,19 @@ class Transaction:
         if resource.unstable_since:
             key = keys.unstable_key(resource.unstable_since, resource.level, resource.id)
             txn.delete(key, db=env.unstable)
-        self._leave_recycling(resource)
-        changes = txn.cursor(db=env.change_of)
-        if changes.set_key(id_key):
-            for sequence in [bytes(value) for value in changes.iternext_dup()]:
-                txn.delete(sequence, db=env.change)
-            txn.delete(id_key, db=env.change_of)
+        self.recycling.leave(resource)
+        self._changes.forget(resource)
         for attachment in resource.attachments.values():
-            txn.put(attachment.uuid.encode(), b"", db=env.doomed)
-            outcome.doomed.append(attachment.uuid)
+            self.doom(attachment, outcome)
         self.totals.resources[resource.level] -= 1
         self._records.pop(resource.id, None)
         self._ids.pop(public_key, None)
         self._touched.discard(resource.id)
+
+    def doom(self, attachment: Attachment, outcome: Outcome) -> None:
+        """No resource has the file any more: it is listed until `forget_doomed`."""
+        self._txn.put(attachment.uuid.encode(), b"", db=self._env.doomed)
+        outcome.doomed.append(attachment.uuid)
 
     def forget_doomed(self, uuids: list[str]) -> None:
         """The files are gone from the disk."""
@@ -439,6 +425,6 @@ def _replaces(existing: Resource, new: NewInstance) -> bool:
     if new.overwrite == "Always":
         return True
     if new.overwrite == "IfChanged":
-        old = existing.attachments[DICOM_ATTACHMENT].digest
-        return old != new.attachments[DICOM_ATTACHMENT].digest
+        old, uploaded = (each.attachments.get(DICOM_ATTACHMENT) for each in (existing, new))
+        return old is None or uploaded is None or old.digest != uploaded.digest
     return False
