@@ -3,7 +3,6 @@
 
 import difflib
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -12,7 +11,15 @@ import msgspec
 
 from orthanc_fast.config_file import parse, substitute
 from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Option
-from orthanc_fast.config_sections import Cors, Webhook, cors, trusted_proxies, webhooks
+from orthanc_fast.config_sections import (
+    Cors,
+    Webhook,
+    cors,
+    trusted_proxies,
+    user_content_types,
+    user_metadata,
+    webhooks,
+)
 from orthanc_fast.encodings import canonical_encoding
 from orthanc_fast.errors import OrthancError
 
@@ -44,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_encoding: str = "Latin1"
     extra_main_dicom_tags: dict[str, list[str]] = {}
     user_metadata: dict[str, int] = {}
+    user_content_types: dict[str, tuple[int, str]] = {}  # number and MIME type
     database_server_identifier: str | None = None
     sync_storage_area: bool = True
     http_server_enabled: bool = True
@@ -230,7 +238,8 @@ class _Building:
             check_revisions=get("CheckRevisions"),
             default_encoding=self._encoding(),
             extra_main_dicom_tags=get("ExtraMainDicomTags") or {},
-            user_metadata=self._user_metadata(),
+            user_metadata=self._section("UserMetadata", user_metadata),
+            user_content_types=self._section("UserContentType", user_content_types),
             database_server_identifier=self._identifier(),
             sync_storage_area=get("SyncStorageArea"),
             http_server_enabled=get("HttpServerEnabled"),
@@ -282,6 +291,9 @@ class _Building:
             raise self._refuse("HttpRequestTimeout", "must be at least 1 second")
         if get("CheckRevisions") and not get("StoreMD5ForAttachments"):
             raise self._refuse("CheckRevisions", "needs StoreMD5ForAttachments")
+        for name in ("MaximumStorageSize", "MaximumPatientCount"):
+            if get(name) and not get("PatientLevelEnabled"):
+                raise self._refuse(name, "needs PatientLevelEnabled: patients are what is recycled")
 
     def _overwrite(self) -> Overwrite:
         value = self._get("OverwriteInstances")
@@ -330,20 +342,6 @@ class _Building:
             if not isinstance(password, str):
                 raise self._refuse("RegisteredUsers", f"the password of {name!r} must be a text")
         return dict(users)
-
-    def _user_metadata(self) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for name, number in self._get("UserMetadata").items():
-            if not isinstance(number, int) or not 1024 <= number <= 65535:
-                raise self._refuse(
-                    "UserMetadata", f"{name!r} must have a number from 1024 to 65535"
-                )
-            if number in found.values():
-                raise self._refuse("UserMetadata", f"the number {number} is given twice")
-            if re.fullmatch(r"-?\d+", name):
-                raise self._refuse("UserMetadata", f"the name {name!r} must not be a number")
-            found[name] = number
-        return found
 
 
 def default_file() -> str:

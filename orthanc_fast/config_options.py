@@ -42,12 +42,14 @@ OPTIONS: tuple[Option, ...] = (
     _yes("ReadOnly", "bool", False, "refuse every change of the store"),
     _yes("PatientLevelEnabled", "bool", True, "offer the routes below /patients"),
     _yes("StableAge", "uint", 60, "seconds without new instances after which a resource is stable"),
-    _no("CheckRevisions", "bool", False, "demand If-Match for changes of metadata and attachments"),
+    _yes(
+        "CheckRevisions", "bool", False, "demand If-Match for changes of metadata and attachments"
+    ),
     _yes("DefaultEncoding", "str", "Latin1", "character set of files that name none"),
     _yes("ExtraMainDicomTags", "object", None, "more tags to be indexed, per level"),
     _no("Warnings", "object", None, "single warnings to be switched off"),
     _yes("UserMetadata", "object", {}, "names of user-defined metadata: numbers from 1024"),
-    _no("UserContentType", "object", {}, "names of user-defined attachments: numbers from 1024"),
+    _yes("UserContentType", "object", {}, "names of user-defined attachments: numbers from 1024"),
     _no("LimitFindResults", "uint", 0, "answers at most this many resources to a query"),
     _no("LimitFindInstances", "uint", 0, "answers at most this many instances to a query"),
     _no("StorageAccessOnFind", "str", "Always", '"Always", "Answers" or "Never"'),

@@ -1,14 +1,25 @@
-"""The options of this server that are objects of their own: Webhooks, Cors, TrustedProxies.
+"""The options that have a structure of their own: UserMetadata, UserContentType, Webhooks, Cors,
+TrustedProxies.
 
-Each has a struct, or a plain list, and a function that makes it of what the file says. They raise
-ValueError with the reason.
+For each there is a function that makes it of what the file says. They raise ValueError with the
+reason.
 """
 
+import re
+from collections.abc import Collection
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+
+from orthanc_fast.registries import (
+    ATTACHMENT_TYPES,
+    DEFAULT_MIME_TYPE,
+    FIRST_USER_NUMBER,
+    LAST_USER_NUMBER,
+    METADATA,
+)
 
 STABLE = ("StablePatient", "StableStudy", "StableSeries")
 EVENTS = (
@@ -80,3 +91,43 @@ def cors(value: Any) -> Cors:
 def trusted_proxies(value: list[Any]) -> tuple[str, ...]:
     """Addresses and networks, in normal form."""
     return tuple(str(ip_network(text)) for text in value)
+
+
+def user_metadata(value: dict[str, Any]) -> dict[str, int]:
+    """The names of user-defined metadata and their numbers."""
+    _check_numbers(value, METADATA.values())
+    return dict(value)
+
+
+def user_content_types(value: dict[str, Any]) -> dict[str, tuple[int, str]]:
+    """The names of user-defined attachments, their numbers and MIME types."""
+    found: dict[str, tuple[int, str]] = {}
+    for name, entry in value.items():
+        match entry:
+            case [number, str() as mime]:
+                found[name] = (number, mime)
+            case [*_]:
+                raise ValueError(f"{name!r} must have a number, or a list [number, MIME type]")
+            case number:
+                found[name] = (number, DEFAULT_MIME_TYPE)
+    types = [kind.name for kind in ATTACHMENT_TYPES.values()]
+    _check_numbers({name: number for name, (number, _) in found.items()}, types)
+    return found
+
+
+def _check_numbers(names: dict[str, Any], builtin: Collection[str]) -> None:
+    """What Orthanc demands of user-defined names: reference chapter 1, section 6.1."""
+    for name, number in names.items():
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise ValueError(f"{name!r} must have a number")
+        if not FIRST_USER_NUMBER <= number <= LAST_USER_NUMBER:
+            raise ValueError(
+                f"{name!r} must have a number from {FIRST_USER_NUMBER} to {LAST_USER_NUMBER}"
+            )
+        if name in builtin:
+            raise ValueError(f"the name {name!r} belongs to the server")
+        if re.fullmatch(r"-?\d+", name):
+            raise ValueError(f"the name {name!r} must not be a number")
+    if len(set(names.values())) < len(names):
+        twice = next(n for n in names.values() if list(names.values()).count(n) > 1)
+        raise ValueError(f"the number {twice} is given twice")

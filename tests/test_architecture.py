@@ -20,6 +20,7 @@ GROUND = {
     "errors",
     "log",
     "model",
+    "registries",
     "_ext",
 }
 KNOWLEDGE = {"index", "storage", "imaging", "dicom"}

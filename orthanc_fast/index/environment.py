@@ -9,6 +9,7 @@ Key layout (numbers are big-endian, so that LMDB's byte order is the numeric one
     image       id:8                                   -> frame map (opaque)
     change      sequence:8                             -> Change
     change_of   id:8                                   => sequence:8 ... (duplicates, sorted)
+    export      sequence:8                             -> Export: see `exports.py`
     unstable    second:8 rank:1 id:8                   -> nothing
     recycling   sequence:8                             -> patient id:8
     doomed      uuid                                   -> nothing
@@ -27,7 +28,7 @@ import lmdb
 from orthanc_fast.errors import FullStorage, IncompatibleDatabase, StorageFault
 from orthanc_fast.index.records import SCHEMA_VERSION
 
-PLAIN = ("resource", "public", "image", "change", "unstable", "recycling", "doomed")
+PLAIN = ("resource", "public", "image", "change", "export", "unstable", "recycling", "doomed")
 SORTED_DUPLICATES = ("child", "change_of", "value")
 SMALL = ("signature", "global")
 
@@ -64,6 +65,7 @@ class Environment:
         self.public = self.lmdb.open_db(b"public")
         self.image = self.lmdb.open_db(b"image")
         self.change = self.lmdb.open_db(b"change")
+        self.export = self.lmdb.open_db(b"export")
         self.unstable = self.lmdb.open_db(b"unstable")
         self.recycling = self.lmdb.open_db(b"recycling")
         self.doomed = self.lmdb.open_db(b"doomed")

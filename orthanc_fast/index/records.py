@@ -54,6 +54,7 @@ class Totals(msgspec.Struct, array_like=True, gc=False):
     resources: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])  # per level
     disk_size: int = 0
     uncompressed_size: int = 0
+    next_export: int = 1
 
 
 class NewInstance(msgspec.Struct, gc=False):

@@ -398,6 +398,14 @@ class Transaction:
         self._ids.pop(public_key, None)
         self._touched.discard(resource.id)
 
+    def transaction(self) -> lmdb.Transaction:
+        """The LMDB transaction, for the other modules of this room."""
+        return self._txn
+
+    def environment(self) -> Environment:
+        """The databases, for the other modules of this room."""
+        return self._env
+
     def doom(self, attachment: Attachment, outcome: Outcome) -> None:
         """No resource has the file any more: it is listed until `forget_doomed`."""
         self._txn.put(attachment.uuid.encode(), b"", db=self._env.doomed)

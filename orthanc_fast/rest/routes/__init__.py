@@ -7,6 +7,8 @@ from orthanc_fast.rest.routes import (
     changes,
     instance_files,
     instances,
+    labels,
+    metadata,
     metrics,
     modalities,
     resources,
@@ -15,7 +17,19 @@ from orthanc_fast.rest.routes import (
     tools,
 )
 
-FAMILIES = (instances, resources, instance_files, changes, modalities, scp, system, metrics, tools)
+FAMILIES = (
+    instances,
+    resources,
+    instance_files,
+    metadata,
+    labels,
+    changes,
+    modalities,
+    scp,
+    system,
+    metrics,
+    tools,
+)
 
 
 def build_router(settings: Settings) -> Router:

@@ -50,7 +50,7 @@ async def get_system(request: Request) -> Response:
             "DicomAet": settings.dicom_aet,
             "DicomDefaultRetrieveMethod": settings.dicom_default_retrieve_method,
             "DicomPort": settings.dicom_port,
-            "HasLabels": False,
+            "HasLabels": True,
             "HttpPort": settings.http_port,
             "IngestTranscoding": settings.ingest_transcoding,
             "IsHttpServerSecure": services.is_http_secure,

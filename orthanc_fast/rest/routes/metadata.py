@@ -1,0 +1,111 @@
+"""/{level}/{id}/metadata. Source: reference chapter 1, section 6.1."""
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.identifiers import from_text
+from orthanc_fast.errors import ReadOnly, UnknownResource
+from orthanc_fast.model import Level
+from orthanc_fast.registries import is_user_number
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import (
+    NOT_FOUND,
+    TEXT,
+    Response,
+    empty_response,
+    json_response,
+    text_response,
+)
+from orthanc_fast.rest.revisions import etag, if_match, if_match_of_deletion, not_modified
+from orthanc_fast.rest.router import Handler, Router
+from orthanc_fast.rest.routes.identifiers import require
+from orthanc_fast.services import metadata
+from orthanc_fast.services.describe import PLURALS
+from orthanc_fast.services.metadata_names import MetadataNames
+
+FORBIDDEN = 403
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    names = MetadataNames(settings.user_metadata)
+    put, delete = _put(names), _delete(names)
+    for level, plural in PLURALS.items():
+        if level == Level.PATIENT and not settings.patient_level_enabled:
+            continue
+        path = f"/{plural}/{{}}/metadata"
+        router.add("GET", path, _list(level, names), arguments="expand numeric")
+        router.add("GET", f"{path}/{{}}", _get(level, names), answer="text/plain")
+        router.add("PUT", f"{path}/{{}}", put, body="text/plain", answer="text/plain")
+        router.add("DELETE", f"{path}/{{}}", delete, answer="text/plain")
+
+
+def _list(level: Level, names: MetadataNames) -> Handler:
+    async def get_metadata(request: Request) -> Response:
+        """The names of the metadata of a resource; `expand` adds the values, `numeric` gives
+        numbers."""
+        with request.services.index.view() as view:
+            found = metadata.texts(view, require(view, level, request.params[0]))
+        numeric = "numeric" in request.arguments
+        if "expand" not in request.arguments:
+            return json_response([n if numeric else names.name(n) for n in found])
+        return json_response(
+            {str(n) if numeric else names.name(n): text for n, text in found.items()}
+        )
+
+    return get_metadata
+
+
+def _get(level: Level, names: MetadataNames) -> Handler:
+    async def get_value(request: Request) -> Response:
+        """One value, as it was given."""
+        number = names.number(request.params[1])
+        with request.services.index.view() as view:
+            found = metadata.value(view, require(view, level, request.params[0]), number)
+        if found is None:
+            return NOT_FOUND
+        content, version = found
+        known = not_modified(request, version)
+        return known or Response(content, TEXT, headers=(etag(version),))
+
+    return get_value
+
+
+def _put(names: MetadataNames) -> Handler:
+    async def put_value(request: Request) -> Response:
+        """Sets a value of the user's; the level of the path does not matter."""
+        number = names.number(request.params[1])
+        if not is_user_number(number):
+            return empty_response(FORBIDDEN)
+        expected = if_match(request)
+        public = _public(request)
+        settings = request.services.settings
+        write = metadata.PutMetadata(
+            public, number, await request.body(), expected, settings.check_revisions
+        )
+        version = await request.services.write(write)
+        return Response(b"", TEXT, headers=(etag(version),))
+
+    return put_value
+
+
+def _delete(names: MetadataNames) -> Handler:
+    async def delete_value(request: Request) -> Response:
+        """Removes a value of the user's."""
+        number = names.number(request.params[1])
+        if not is_user_number(number):
+            return empty_response(FORBIDDEN)
+        expected = if_match_of_deletion(request)
+        demanded = request.services.settings.check_revisions
+        write = metadata.DeleteMetadata(_public(request), number, expected, demanded)
+        await request.services.write(write)
+        return text_response()
+
+    return delete_value
+
+
+def _public(request: Request) -> bytes:
+    """The identifier in the path, of a server that may be written to."""
+    if request.services.settings.read_only:
+        raise ReadOnly("this server is read-only")
+    public = from_text(request.params[0])
+    if public is None:
+        raise UnknownResource
+    return public
