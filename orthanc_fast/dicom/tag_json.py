@@ -103,3 +103,16 @@ def named_tags(values: Mapping[int, str], form: Format, dictionary: Dictionary) 
 def parse_tags(texts: Iterable[str], dictionary: Dictionary) -> frozenset[int]:
     """The tags of an argument such as `ignore-length`. Raises UnknownDicomTag."""
     return frozenset(dictionary.parse(text) for text in texts)
+
+
+def reduced(element: dict[str, Any], short: bool) -> Any:
+    """The Short or Simplified form of an element in the Full format."""
+    if element["Type"] == "Sequence":
+        return [
+            {
+                (tag if short else member["Name"]): reduced(member, short)
+                for tag, member in item.items()
+            }
+            for item in element["Value"]
+        ]
+    return element["Value"] if element["Type"] == "String" else None

@@ -2,6 +2,7 @@
 bytes each, as `orthanc_fast._ext.idsets` works on them."""
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import cast
 
 import lmdb
@@ -87,7 +88,11 @@ class Search:
             )
             for length, same in by_length.items()
         ]
-        return parts[0] if len(parts) == 1 else sort(b"".join(parts))
+        return parts[0] if len(parts) == 1 else self.union(parts)
+
+    def union(self, parts: Iterable[bytes]) -> bytes:
+        """What is in any of the sets."""
+        return sort(b"".join(parts))
 
     # Along the hierarchy
 
@@ -109,6 +114,13 @@ class Search:
     def everything(self, level: int) -> bytes:
         """The set of all resources of a level."""
         return b"".join(self.view.listing(Level(level)))
+
+    def scan(self, level: int) -> Iterator[bytes]:
+        """All resources of a level one by one, in ascending order."""
+        cursor = self._txn.cursor(db=self._env.public)
+        if cursor.set_range(bytes([level])):
+            stop = bytes([level + 1])
+            yield from (key[1:] for key in takewhile(stop.__gt__, _keys(cursor)))
 
     def _ids(self, packed: bytes, level: int) -> list[bytes]:
         prefix = level.to_bytes(1, "big")

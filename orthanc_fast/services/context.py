@@ -15,8 +15,12 @@ from orthanc_fast.services.deletion import Deletion
 from orthanc_fast.services.describe import Describer
 from orthanc_fast.services.file_effects import FileEffects
 from orthanc_fast.services.files import Files
+from orthanc_fast.services.find.content import Presenter
+from orthanc_fast.services.find.finder import Finder
+from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.housekeeping import Housekeeping
 from orthanc_fast.services.ingest import Ingest, Origin, Stored, Upload
+from orthanc_fast.services.metadata_names import MetadataNames
 from orthanc_fast.services.metrics import Metrics
 from orthanc_fast.services.startup import (
     INDEX_FOLDER,
@@ -43,6 +47,16 @@ class Services:
         self.storage = open_storage(settings, slot)
         self.files = Files(self.storage)
         self.describer = Describer(self.dictionary)
+        self.metadata_names = MetadataNames(settings.user_metadata)
+        self.finder = Finder(
+            self.index,
+            self.storage,
+            self.dictionary,
+            self.main_tags,
+            settings.default_encoding,
+            find_options(settings.raw),
+        )
+        self.presenter = Presenter(self.describer, self.metadata_names, self.finder.files)
         self._loop = loop
         wake = None if loop is None else loop.call_soon_threadsafe
         self.writer = Writer(self.index, wake, FileEffects(self.storage))

@@ -10,7 +10,7 @@ import msgspec
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import ids_json, to_text
-from orthanc_fast.dicom.tag_json import Format, named_tags
+from orthanc_fast.dicom.tag_json import Format, named_tags, reduced
 from orthanc_fast.index.records import Resource, timestamp
 from orthanc_fast.index.series_status import status
 from orthanc_fast.index.transaction import DICOM_ATTACHMENT, EXPECTED_IN_SERIES, INDEX_IN_SERIES
@@ -113,7 +113,8 @@ class Describer:
     def tags(self, values: dict[int, str], form: Format) -> dict[str, Any]:
         return named_tags(values, form, self._dictionary)
 
-    def _main_tags(self, resource: Resource, form: Format) -> dict[str, Any]:
+    def main_tags(self, resource: Resource, form: Format) -> dict[str, Any]:
+        """The main tags, with the main sequences."""
         found = self.tags(resource.tags, form)
         sequences = resource.metadata.get(16)
         if sequences is not None:
@@ -126,9 +127,9 @@ class Describer:
             if form == "full":
                 found[tag] = value
             elif form == "short":
-                found[tag] = _reduced(value, short=True)
+                found[tag] = reduced(value, short=True)
             else:
-                found[value["Name"]] = _reduced(value, short=False)
+                found[value["Name"]] = reduced(value, short=False)
 
     def _instance(self, resource: Resource, form: Format) -> InstanceAnswer:
         file = resource.attachments.get(DICOM_ATTACHMENT)
@@ -136,7 +137,7 @@ class Describer:
         return InstanceAnswer(
             ID=to_text(resource.public),
             Type="Instance",
-            MainDicomTags=self._main_tags(resource, form),
+            MainDicomTags=self.main_tags(resource, form),
             ModifiedFrom=resource.metadata.get(MODIFIED_FROM),
             AnonymizedFrom=resource.metadata.get(ANONYMIZED_FROM),
             FileSize=file.size if file else 0,
@@ -152,7 +153,7 @@ class Describer:
         return SeriesAnswer(
             ID=to_text(resource.public),
             Type="Series",
-            MainDicomTags=self._main_tags(resource, form),
+            MainDicomTags=self.main_tags(resource, form),
             ModifiedFrom=resource.metadata.get(MODIFIED_FROM),
             AnonymizedFrom=resource.metadata.get(ANONYMIZED_FROM),
             ExpectedNumberOfInstances=_NULL if expected is None else msgspec.Raw(b"%d" % expected),
@@ -181,7 +182,7 @@ class Describer:
         return StudyAnswer(
             ID=to_text(resource.public),
             Type="Study",
-            MainDicomTags=self._main_tags(resource, form),
+            MainDicomTags=self.main_tags(resource, form),
             ModifiedFrom=resource.metadata.get(MODIFIED_FROM),
             AnonymizedFrom=resource.metadata.get(ANONYMIZED_FROM),
             IsStable=_boolean(not resource.unstable_since),
@@ -197,7 +198,7 @@ class Describer:
         return PatientAnswer(
             ID=to_text(resource.public),
             Type="Patient",
-            MainDicomTags=self._main_tags(resource, form),
+            MainDicomTags=self.main_tags(resource, form),
             ModifiedFrom=resource.metadata.get(MODIFIED_FROM),
             AnonymizedFrom=resource.metadata.get(ANONYMIZED_FROM),
             IsProtected=_boolean(resource.protected),
@@ -223,19 +224,6 @@ def _unsigned(text: str) -> msgspec.Raw:
     if text.isascii() and text.isdigit() and int(text) < 1 << 32:
         return msgspec.Raw(b"%d" % int(text))
     return _NULL
-
-
-def _reduced(value: dict[str, Any], short: bool) -> Any:
-    """The Short or Simplified form of a Full element."""
-    if value["Type"] == "Sequence":
-        return [
-            {
-                (tag if short else member["Name"]): _reduced(member, short)
-                for tag, member in item.items()
-            }
-            for item in value["Value"]
-        ]
-    return value["Value"] if value["Type"] == "String" else None
 
 
 def now_text(local: bool = False) -> str:

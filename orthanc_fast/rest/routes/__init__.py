@@ -5,6 +5,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes import (
     changes,
+    find,
     instance_files,
     instances,
     labels,
@@ -28,6 +29,7 @@ FAMILIES = (
     scp,
     system,
     metrics,
+    find,
     tools,
 )
 

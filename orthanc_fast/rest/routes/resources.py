@@ -4,21 +4,22 @@ statistics, deletion.
 Source: reference chapter 1, sections 4 and 8.1.
 """
 
-from typing import Any
-
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.dicom.identifiers import from_text, ids_json, to_text
-from orthanc_fast.errors import BadRequest, OrthancError, UnknownResource
+from orthanc_fast.dicom.identifiers import from_text, to_text
+from orthanc_fast.errors import BadRequest, OrthancError, UnknownDicomTag, UnknownResource
 from orthanc_fast.index.records import Resource
 from orthanc_fast.model import Level
+from orthanc_fast.rest.listing import listing_response, show
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, NOT_FOUND, Response, encode_json, json_response
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.routes.identifiers import find, require
 from orthanc_fast.rest.uri import boolean, integer
 from orthanc_fast.services.describe import NAMES, PLURALS
+from orthanc_fast.services.find.content import Presentation, parse_content
+from orthanc_fast.services.find.requested import RequestedTags
 
 SQLITE_CANNOT_STEP = 1010
 
@@ -44,15 +45,14 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 def _listing(level: Level) -> Handler:
     async def get_resources(request: Request) -> Response:
-        """GET /{level}: identifiers, or expanded resources with `expand`; `since` with `limit`."""
-        arguments = request.arguments
-        since, limit = _page(arguments)
-        expand = boolean(arguments, "expand")
-        with request.services.index.view() as view:
-            publics = view.listing(level, since, limit)
-            if not expand:
-                return Response(ids_json(b"".join(publics)), JSON)
-            return json_response(_expanded(request, view, level, publics))
+        """GET /{level}: identifiers, or resources as `expand` or `response-content` ask; `since`
+        with `limit`."""
+        services = request.services
+        since, limit = _page(request.arguments)
+        how = _presentation(request, level)
+        with services.index.view() as view:
+            packed = b"".join(view.listing(level, since, limit))
+        return await listing_response(services, level, packed, how)
 
     return get_resources
 
@@ -69,11 +69,29 @@ def _page(arguments: dict[str, str]) -> tuple[int, int]:
     return since, limit
 
 
-def _expanded(request: Request, view: Any, level: Level, publics: list[bytes]) -> list[Any]:
-    describe = request.services.describer.describe
-    form = request.form
-    found = (view.resource(level, public) for public in publics)
-    return [describe(view, resource, form) for resource in found if resource is not None]
+def _presentation(request: Request, level: Level) -> Presentation | None:
+    """How a listing shows its resources; None for bare identifiers."""
+    arguments = request.arguments
+    expand = boolean(arguments, "expand")
+    if "response-content" in arguments:
+        text = arguments["response-content"]
+        content = parse_content(text.split(";") if text else ())
+        return Presentation(request.form, content, _requested(request, level))
+    return Presentation(request.form, None, _requested(request, level)) if expand else None
+
+
+def _requested(request: Request, level: Level) -> RequestedTags | None:
+    """Those of the argument `requested-tags`. Raises BadRequest."""
+    arguments = request.arguments
+    text = arguments.get("requested-tags") or arguments.get("requestedTags")
+    if not text:
+        return None
+    finder = request.services.finder
+    try:
+        tags = [finder.tags.dictionary.parse(name) for name in text.split(";")]
+    except UnknownDicomTag as error:
+        raise BadRequest(f"requested-tags: unknown DICOM tag: {error.details}") from error
+    return RequestedTags(tags, level, finder.tags, finder.options)
 
 
 def _resource(level: Level) -> Handler:
@@ -84,8 +102,12 @@ def _resource(level: Level) -> Handler:
             resource = find(view, level, request.params[0])
             if resource is None:
                 return NOT_FOUND
-            answer = services.describer.describe(view, resource, request.form)
-        return Response(encode_json(answer), JSON)
+            if not request.arguments:
+                answer = services.describer.describe(view, resource, request.form)
+                return Response(encode_json(answer), JSON)
+            how = Presentation(request.form, None, _requested(request, level))
+        shown = await show(services, level, resource.public, how)
+        return json_response(shown[0]) if shown else NOT_FOUND
 
     return get_resource
 
@@ -95,12 +117,11 @@ def _children(level: Level, below: Level) -> Handler:
         """GET /{level}/{id}/{children}: expanded, unless `expand=false`; sorted by identifier."""
         expand = boolean(request.arguments, "expand", default=True)
         with request.services.index.view() as view:
-            publics = view.descendants(require(view, level, request.params[0]), below)
-            if not publics:
-                raise UnknownResource
-            if not expand:
-                return Response(ids_json(b"".join(publics)), JSON)
-            return json_response(_expanded(request, view, below, publics))
+            packed = b"".join(view.descendants(require(view, level, request.params[0]), below))
+        if not packed:
+            raise UnknownResource
+        how = Presentation(request.form, None, _requested(request, below)) if expand else None
+        return await listing_response(request.services, below, packed, how)
 
     return get_children
 

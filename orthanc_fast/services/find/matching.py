@@ -43,7 +43,7 @@ def ascii_lower(text: str) -> str:
     return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
 
 
-def _are_plain(values: Sequence[bytes]) -> bool:
+def are_plain(values: Sequence[bytes]) -> bool:
     """Whether both comparisons see the same in these folded values, when case does not count."""
     joined = b"\n".join([b"", *values, b""])
     return joined.count(b"\n") == len(values) + 1 and not _DEVIANT.search(joined)
@@ -158,7 +158,7 @@ class Range(Matcher):
         self._firsts = self._first(low), self._first(high)
         self._seconds = self._second(low), self._second(high)
         self._folded = fold(low).encode("utf-8", "replace"), fold(high).encode("utf-8", "replace")
-        self._plain = not case_sensitive and _are_plain(self._folded)
+        self._plain = not case_sensitive and are_plain(self._folded)
 
     def indexed(self, value: str) -> bool:
         return _within(self._first(value), *self._firsts)
@@ -173,7 +173,7 @@ class Range(Matcher):
         return search.between(kind, level, number, low, high or None)
 
     def _all_match(self, found: list[bytes]) -> bool:
-        return self._plain and _are_plain([key[HEAD_SIZE:] for key in found])
+        return self._plain and are_plain([key[HEAD_SIZE:] for key in found])
 
 
 def _within(value: str, low: str, high: str) -> bool:
@@ -194,7 +194,7 @@ class Wildcard(Matcher):
         self._prefix = re.split(r"[*?]", folded, maxsplit=1)[0].encode("utf-8", "replace")
         self._key_match = re.compile(_bytes_regex(folded), re.S).match
         self._everything = not pattern.strip("*")
-        self._plain = not case_sensitive and _are_plain([folded.encode("utf-8", "replace")])
+        self._plain = not case_sensitive and are_plain([folded.encode("utf-8", "replace")])
 
     def indexed(self, value: str) -> bool:
         return self._first_match(self._first(value)) is not None
@@ -212,7 +212,7 @@ class Wildcard(Matcher):
         return [key for key in found if match(key, HEAD_SIZE) or len(key) >= MAX_KEY]
 
     def _all_match(self, found: list[bytes]) -> bool:
-        return self._everything or (self._plain and _are_plain([key[HEAD_SIZE:] for key in found]))
+        return self._everything or (self._plain and are_plain([key[HEAD_SIZE:] for key in found]))
 
 
 def _regex(pattern: str) -> str:
@@ -257,3 +257,8 @@ def matcher(
             raise ParameterOutOfRange(f"Wildcards are not allowed on tag {name}")
         return Wildcard(text, identifier, case_sensitive)
     return Equality(text, identifier, case_sensitive)
+
+
+def text_matcher(text: str, case_sensitive: bool) -> Matcher | None:
+    """What the text of a query means for metadata; None for no condition."""
+    return matcher(text, "LO", False, case_sensitive, "")

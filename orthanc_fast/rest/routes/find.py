@@ -1,0 +1,99 @@
+"""/tools/find, /tools/count-resources, /tools/bulk-content. Source: reference chapter 1, sections
+8.2 and 9."""
+
+import asyncio
+from typing import Any
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.identifiers import from_text
+from orthanc_fast.dicom.main_tags import level_named
+from orthanc_fast.dicom.tag_json import Format
+from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.index.records import Resource
+from orthanc_fast.index.search import Search
+from orthanc_fast.index.view import View
+from orthanc_fast.model import Level
+from orthanc_fast.rest.find_body import FindBody
+from orthanc_fast.rest.listing import listing_response
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import Response, json_response
+from orthanc_fast.rest.router import Router
+from orthanc_fast.services.find.content import Presentation
+from orthanc_fast.services.find.facts import Facts
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    router.add("POST", "/tools/find", post_find, body=dict[str, Any])
+    router.add("POST", "/tools/count-resources", post_count, body=dict[str, Any])
+    router.add("POST", "/tools/bulk-content", post_bulk_content, body=dict[str, Any])
+
+
+async def post_find(request: Request) -> Response:
+    """The resources of one level that match a query: identifiers, or shown as the body asks."""
+    services = request.services
+    finder = services.finder
+    body = FindBody(await request.json_object(), finder, services.metadata_names)
+    query, how = body.query(), body.presentation()
+    finder.limit(query, body.since_given)
+    found = finder.find_at_once(query)
+    if found is None:
+        found = await asyncio.to_thread(finder.find, query)
+    return await listing_response(services, query.level, found, how)
+
+
+async def post_count(request: Request) -> Response:
+    """How many resources match; what concerns pages and the form of answers is ignored."""
+    services = request.services
+    body = FindBody(await request.json_object(), services.finder, services.metadata_names)
+    query = body.query()
+    count = services.finder.count_at_once(query)
+    if count is None:
+        count = await asyncio.to_thread(services.finder.count, query)
+    return json_response({"Count": count})
+
+
+async def post_bulk_content(request: Request) -> Response:
+    """The resources that the body lists, expanded; with `Level`, their relatives at that level."""
+    body = await request.json_object()
+    listed = body.get("Resources")
+    if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+        raise BadFileFormat('The field "Resources" must be a list of identifiers')
+    level = body.get("Level")
+    if level is not None and not isinstance(level, str):
+        raise BadFileFormat('The field "Level" must be a text')
+    how = Presentation(_form(body), metadata=bool(body.get("Metadata", True)))
+    services = request.services
+    with services.index.view() as view:
+        found = [
+            resource
+            for item in listed
+            if (public := from_text(item)) is not None
+            and (resource := view.resource_of_any_level(public)) is not None
+        ]
+        if level is None:
+            facts = Facts(view, services.finder.files)
+            return json_response([services.presenter.one(facts, each, how) for each in found])
+        wanted = level_named(level)
+        packed = _relatives(view, found, wanted)
+    return await listing_response(services, wanted, packed, how)
+
+
+def _form(body: dict[str, Any]) -> Format:
+    if body.get("Simplify"):
+        return "simplify"
+    return "short" if body.get("Short") else "full" if body.get("Full") else "simplify"
+
+
+def _relatives(view: View, resources: list[Resource], level: Level) -> bytes:
+    """The ancestors or descendants at `level` of all, as a set."""
+    search = Search(view)
+    by_level: dict[int, list[bytes]] = {}
+    for resource in resources:
+        by_level.setdefault(resource.level, []).append(resource.public)
+    parts = []
+    for own, publics in by_level.items():
+        packed = search.union(publics)
+        for at in range(own, level, -1):
+            packed = search.ascend(packed, at)
+        parts.append(search.descend(packed, own, level))
+    return search.union(parts)

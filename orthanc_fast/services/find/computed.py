@@ -1,0 +1,69 @@
+"""Tags that no file holds: counted, or collected from what lies below. Source: reference chapter
+1, section 5.3."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from orthanc_fast.index.records import Resource
+from orthanc_fast.index.view import View
+from orthanc_fast.model import Level
+from orthanc_fast.services.terms import MODALITY
+
+MODALITIES_IN_STUDY = 0x00080061
+SOP_CLASSES_IN_STUDY = 0x00080062
+INSTANCE_AVAILABILITY = 0x00080056
+SOP_CLASS_UID_METADATA = 10
+
+# Tag -> position in `Resource.counts` of what is counted.
+_COUNTS = {
+    0x00201200: 0,  # NumberOfPatientRelatedStudies
+    0x00201202: 1,  # NumberOfPatientRelatedSeries
+    0x00201204: 2,  # NumberOfPatientRelatedInstances
+    0x00201206: 1,  # NumberOfStudyRelatedSeries
+    0x00201208: 2,  # NumberOfStudyRelatedInstances
+    0x00201209: 2,  # NumberOfSeriesRelatedInstances
+}
+
+# The one level that has the tag.
+COMPUTED: Mapping[int, Level] = MappingProxyType(
+    {
+        0x00201200: Level.PATIENT,
+        0x00201202: Level.PATIENT,
+        0x00201204: Level.PATIENT,
+        0x00201206: Level.STUDY,
+        0x00201208: Level.STUDY,
+        0x00201209: Level.SERIES,
+        MODALITIES_IN_STUDY: Level.STUDY,
+        SOP_CLASSES_IN_STUDY: Level.STUDY,
+        INSTANCE_AVAILABILITY: Level.INSTANCE,
+    }
+)
+
+
+def computed_value(view: View, resource: Resource, tag: int) -> str | None:
+    """The value of a computed tag, None where the level of the resource does not have it."""
+    if COMPUTED[tag] != resource.level:
+        return None
+    if tag in _COUNTS:
+        return str(resource.counts[_COUNTS[tag]])
+    if tag == INSTANCE_AVAILABILITY:
+        return "ONLINE"
+    found: set[str] = set()
+    for series_public in view.children(resource):
+        series = view.resource(Level.SERIES, series_public)
+        if series is None:
+            continue
+        if tag == MODALITIES_IN_STUDY:
+            found.add(series.tags.get(MODALITY, ""))
+        else:
+            found |= _classes(view, series)
+    return "\\".join(sorted(found - {""}))
+
+
+def _classes(view: View, series: Resource) -> set[str]:
+    found = set()
+    for public in view.children(series):
+        instance = view.resource(Level.INSTANCE, public)
+        if instance is not None:
+            found.add(instance.metadata.get(SOP_CLASS_UID_METADATA, ""))
+    return found

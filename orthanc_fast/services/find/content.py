@@ -1,0 +1,147 @@
+"""Which parts of a resource an answer shows: everything, as `expand` does, or ResponseContent's
+choice. Source: reference chapter 1, section 4.2."""
+
+from collections.abc import Iterable
+from enum import Flag, auto
+from typing import Any
+
+import msgspec
+
+from orthanc_fast.dicom.identifiers import to_text
+from orthanc_fast.dicom.tag_json import Format
+from orthanc_fast.errors import ParameterOutOfRange
+from orthanc_fast.index.records import Resource
+from orthanc_fast.index.view import View
+from orthanc_fast.model import Level
+from orthanc_fast.services.describe import NAMES, PLURALS, Describer
+from orthanc_fast.services.find.facts import Facts, FileReader
+from orthanc_fast.services.find.requested import RequestedTags
+from orthanc_fast.services.metadata_names import MetadataNames
+
+
+class Content(Flag):
+    """The groups of an answer, under their names in ResponseContent."""
+
+    MainDicomTags = auto()
+    Metadata = auto()
+    Children = auto()
+    Parent = auto()
+    Labels = auto()
+    Status = auto()
+    IsStable = auto()
+    IsProtected = auto()
+    Attachments = auto()
+    RequestedTags = auto()
+
+
+def parse_content(names: Iterable[str]) -> Content:
+    """Raises ParameterOutOfRange."""
+    chosen = Content(0)
+    for name in names:
+        if name not in Content.__members__:
+            raise ParameterOutOfRange(f"ResponseContent: there is no group {name!r}")
+        chosen |= Content[name]
+    return chosen
+
+
+class Presentation(msgspec.Struct, frozen=True):
+    """How resources are shown. `content` None is the expanded form; `metadata` adds the object
+    Metadata to that."""
+
+    form: Format = "simplify"
+    content: Content | None = None
+    requested: RequestedTags | None = None
+    metadata: bool = False
+
+
+class Presenter:
+    """Shows resources; one per process."""
+
+    def __init__(self, describer: Describer, names: MetadataNames, files: FileReader) -> None:
+        self._describer = describer
+        self._names = names
+        self._files = files
+
+    def show(
+        self, view: View, level: Level, publics: Iterable[bytes], how: Presentation
+    ) -> list[Any]:
+        """The resources that are there, in the given order, for the JSON encoder."""
+        facts = Facts(view, self._files)
+        found = (view.resource(level, public) for public in publics)
+        return [self.one(facts, resource, how) for resource in found if resource is not None]
+
+    def one(self, facts: Facts, resource: Resource, how: Presentation) -> Any:
+        """One resource, as `how` says."""
+        if how.content is not None:
+            return self._chosen(facts, resource, how, how.content)
+        answer = self._describer.describe(facts.view, resource, how.form)
+        if not how.requested and not how.metadata:
+            return answer
+        members: dict[str, Any] = {
+            name: value
+            for name, value in msgspec.structs.asdict(answer).items()
+            if value is not None
+        }
+        if how.metadata:
+            members["Metadata"] = self._metadata(facts.view, resource)
+        if how.requested:
+            members["RequestedTags"] = how.requested.show(facts, resource, how.form, True)
+        return members
+
+    def _chosen(
+        self, facts: Facts, resource: Resource, how: Presentation, chosen: Content
+    ) -> dict[str, Any]:
+        view, level, describer = facts.view, resource.level, self._describer
+        members: dict[str, Any] = {"ID": to_text(resource.public), "Type": NAMES[level]}
+        with_metadata = Content.Metadata in chosen
+        if Content.MainDicomTags in chosen:
+            members["MainDicomTags"] = (
+                describer.main_tags(resource, how.form)
+                if with_metadata
+                else describer.tags(resource.tags, how.form)
+            )
+            if level == Level.STUDY:
+                members["PatientMainDicomTags"] = describer.tags(resource.patient_tags, how.form)
+        if with_metadata:
+            members["Metadata"] = self._metadata(view, resource)
+        if Content.Children in chosen and level != Level.INSTANCE:
+            below = PLURALS[Level(level + 1)].title()
+            members[below] = [to_text(public) for public in view.children(resource)]
+        if Content.Parent in chosen and level != Level.PATIENT:
+            members[f"Parent{NAMES[Level(level - 1)]}"] = to_text(resource.parent_public)
+        if Content.Labels in chosen:
+            members["Labels"] = sorted(resource.labels)
+        if Content.Status in chosen and level == Level.SERIES:
+            members["Status"] = describer.series_status(view, resource)[0]
+        if Content.IsStable in chosen and level != Level.INSTANCE:
+            members["IsStable"] = not resource.unstable_since
+        if Content.IsProtected in chosen and level == Level.PATIENT:
+            members["IsProtected"] = resource.protected
+        if Content.Attachments in chosen:
+            members["Attachments"] = _attachments(resource)
+        if how.requested:
+            shown = how.requested.show(facts, resource, how.form, with_metadata)
+            members["RequestedTags"] = shown
+        return members
+
+    def _metadata(self, view: View, resource: Resource) -> dict[str, str]:
+        return {
+            self._names.name(number): (
+                value if isinstance(value, str) else value.decode("utf-8", "replace")
+            )
+            for number, value in view.metadata(resource).items()
+        }
+
+
+def _attachments(resource: Resource) -> list[dict[str, Any]]:
+    return [
+        {
+            "CompressedMD5": each.stored_md5 or "",
+            "CompressedSize": each.stored_size,
+            "ContentType": kind,
+            "UncompressedMD5": each.md5 or "",
+            "UncompressedSize": each.size,
+            "Uuid": each.uuid,
+        }
+        for kind, each in sorted(resource.attachments.items())
+    ]

@@ -1,0 +1,133 @@
+"""What a search may ask about one resource: its own values and those of what stands above it."""
+
+from typing import Any
+
+import msgspec
+
+from orthanc_fast.dicom.dictionary import Dictionary, tag_text
+from orthanc_fast.dicom.tag_json import tags_json
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.index.records import LAST_UPDATE, Resource, timestamp
+from orthanc_fast.index.transaction import DICOM_ATTACHMENT
+from orthanc_fast.index.view import MAIN_DICOM_TAGS_SIGNATURE, View
+from orthanc_fast.model import Level
+from orthanc_fast.services.files import PIXEL_DATA_OFFSET
+from orthanc_fast.storage.area import StorageArea
+from orthanc_fast.storage.compression import uncompress
+
+# Ancestors of neighbours are often the same; what is kept of them is bounded.
+_KEPT_ANCESTORS = 2048
+
+
+class FileElement(msgspec.Struct):
+    """One element in the Full format; `Type` is String, Sequence, Null or TooLong."""
+
+    Name: str
+    Type: str
+    Value: Any = None
+
+    @property
+    def text(self) -> str | None:
+        """The value of a String, else None."""
+        return self.Value if self.Type == "String" else None
+
+
+_elements = msgspec.json.Decoder(dict[str, FileElement])
+
+
+class FileReader:
+    """Reads tags out of stored files, waiting for the disk: use it in a thread."""
+
+    def __init__(self, storage: StorageArea, dictionary: Dictionary, encoding: str) -> None:
+        self._storage = storage
+        self._dictionary = dictionary
+        self.default_encoding = encoding
+
+    def read(self, instance: Resource, tags: frozenset[int]) -> dict[int, FileElement]:
+        """Those of `tags` that the file of an instance has; none where there is no file.
+
+        Raises OrthancError where the file is lost or damaged.
+        """
+        attachment = instance.attachments.get(DICOM_ATTACHMENT)
+        if attachment is None:
+            return {}
+        offset = instance.metadata.get(PIXEL_DATA_OFFSET)
+        if offset is None or attachment.compressed:
+            data = self._storage.read(attachment.uuid)
+            if attachment.compressed:
+                data = uncompress(data)
+        else:
+            data = self._storage.read(attachment.uuid, 0, int(offset))
+        content = tags_json(
+            data,
+            "full",
+            self._dictionary,
+            self.default_encoding,
+            ignore_length=tags,
+        )
+        elements = _elements.decode(content)
+        named = ((tag, elements.get(tag_text(tag))) for tag in tags)
+        return {tag: element for tag, element in named if element is not None}
+
+
+class Facts:
+    """Values of resources of one view."""
+
+    def __init__(self, view: View, files: FileReader) -> None:
+        self.view = view
+        self._files = files
+        self._ancestors: dict[tuple[int, bytes], Resource | None] = {}
+
+    def at_level(self, resource: Resource, level: Level) -> Resource | None:
+        """The resource itself, or its ancestor at that level."""
+        found: Resource | None = resource
+        while found is not None and found.level > level:
+            found = self._parent(found)
+        return found
+
+    def _parent(self, resource: Resource) -> Resource | None:
+        key = (resource.level, resource.parent_public)
+        if key not in self._ancestors:
+            if len(self._ancestors) >= _KEPT_ANCESTORS:
+                self._ancestors.clear()
+            self._ancestors[key] = self.view.parent(resource)
+        return self._ancestors[key]
+
+    def main_tag(self, resource: Resource, level: Level, tag: int) -> str | None:
+        """The main tag of the resource or of its ancestor at `level`."""
+        holder = self.at_level(resource, level)
+        if holder is None:
+            return None
+        value = holder.tags.get(tag)
+        return holder.patient_tags.get(tag) if value is None else value
+
+    def metadata(self, resource: Resource, number: int) -> str | None:
+        """The value of a metadata as text."""
+        if number == LAST_UPDATE and resource.level != Level.INSTANCE:
+            return timestamp(resource.last_update)
+        if number == MAIN_DICOM_TAGS_SIGNATURE:
+            return self.view.signature(resource.signature)
+        value = resource.metadata.get(number)
+        if value is None and number in resource.user_metadata:
+            return resource.user_metadata[number].decode("utf-8", "replace")
+        return value
+
+    def first_instance(self, resource: Resource) -> Resource | None:
+        """The resource itself, or the instance below it that one comes to first."""
+        found: Resource | None = resource
+        while found is not None and found.level < Level.INSTANCE:
+            below = Level(found.level + 1)
+            children = self.view.children(found)
+            found = self.view.resource(below, children[0]) if children else None
+        return found
+
+    def from_file(self, resource: Resource, tags: frozenset[int]) -> dict[int, FileElement]:
+        """Tags of one instance at or below the resource, read from its file; those that it lacks
+        are missing, and all where the file cannot be read."""
+        instance = self.first_instance(resource)
+        if instance is None:
+            return {}
+        try:
+            return self._files.read(instance, tags)
+        except OrthancError:
+            return {}  # a lost file must not hide the other results

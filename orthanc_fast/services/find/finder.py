@@ -1,0 +1,169 @@
+"""Runs queries. Source: reference chapter 1, section 9."""
+
+from collections.abc import Iterator
+
+from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.errors import BadRequest, ParameterOutOfRange
+from orthanc_fast.index.index import Index
+from orthanc_fast.index.search import Search, unpack
+from orthanc_fast.index.terms import SHA1
+from orthanc_fast.index.view import View
+from orthanc_fast.model import Level
+from orthanc_fast.services.find.facts import Facts, FileReader
+from orthanc_fast.services.find.matching import IDENTIFIERS, Equality
+from orthanc_fast.services.find.options import FindOptions
+from orthanc_fast.services.find.ordering import Ordering
+from orthanc_fast.services.find.planner import Plan, Planner
+from orthanc_fast.services.find.query import FindQuery, Place, Tags
+from orthanc_fast.storage.area import StorageArea
+
+# A query that may have to test more resources than this runs in a thread.
+_TESTED_AT_ONCE = 1000
+# Below this many instances no query is long.
+_SMALL = 50_000
+
+
+class Finder:
+    """Searches of one process; its methods may run in several threads at once."""
+
+    def __init__(
+        self,
+        index: Index,
+        storage: StorageArea,
+        dictionary: Dictionary,
+        main_tags: MainTags,
+        default_encoding: str,
+        options: FindOptions,
+    ) -> None:
+        self._index = index
+        self.files = FileReader(storage, dictionary, default_encoding)
+        self.tags = Tags(dictionary, main_tags)
+        self.options = options
+
+    def limit(self, query: FindQuery, since_given: bool) -> None:
+        """Bounds a query that names no limit, or a larger one, by the configuration. `since` alone
+        lifts the bound, as with Orthanc: section 9.4."""
+        of_instances = query.level == Level.INSTANCE
+        bound = self.options.limit_instances if of_instances else self.options.limit_results
+        if not bound:
+            return
+        if query.limit:
+            query.limit = min(query.limit, bound)
+        elif not since_given:
+            query.limit = bound
+
+    def find(self, query: FindQuery) -> bytes:
+        """The page asked for: SHA-1 values in order, 20 bytes each.
+
+        Raises OrthancError 1012 for a tag that cannot be asked of this level.
+        """
+        found = self._find(query, patient=True)
+        assert found is not None
+        return found
+
+    def find_at_once(self, query: FindQuery) -> bytes | None:
+        """As `find`; None if that may take more than some milliseconds, so that it belongs in a
+        thread."""
+        return None if self._is_broad(query) else self._find(query, patient=False)
+
+    def _find(self, query: FindQuery, patient: bool) -> bytes | None:
+        self.tags.check_order(query.order, query.level)
+        with self._index.view() as view:
+            search, facts = Search(view), Facts(view, self.files)
+            plan = Planner(search, facts, self.tags, self.options.files_allowed).plan(query)
+            if plan is None:
+                return b""
+            if not patient and self._is_long(view, query, plan):
+                return None
+            ordering = Ordering(search, facts, self.tags, query.level, query.order)
+            stop = query.since + query.limit if query.limit else None
+            if plan.tests:
+                matching = self._matching(view, facts, plan, query.level, ordering)
+                return _page(matching, query.since, stop)
+            if plan.candidates is None and not query.order:
+                return b"".join(view.listing(query.level, query.since, query.limit))
+            return _page(ordering.sequence(plan.candidates), query.since, stop)
+
+    def count(self, query: FindQuery) -> int:
+        """How many resources match, without paging. Raises BadRequest for tags that are not in the
+        index, ParameterOutOfRange for a condition that looks at case."""
+        found = self._count(query, patient=True)
+        assert found is not None
+        return found
+
+    def count_at_once(self, query: FindQuery) -> int | None:
+        """As `count`; None if that may take more than some milliseconds."""
+        return self._count(query, patient=False)
+
+    def _count(self, query: FindQuery, patient: bool) -> int | None:
+        for tag, matcher in query.conditions:
+            if self.tags.locate(tag, query.level).place not in _COUNTED:
+                raise BadRequest("only main DICOM tags can be counted")
+            if matcher.case_sensitive:
+                raise ParameterOutOfRange("counting does not look at the case of letters")
+        if not patient and self._is_broad(query):
+            return None
+        query.children_match = True
+        query.since = query.limit = 0
+        with self._index.view() as view:
+            search, facts = Search(view), Facts(view, self.files)
+            plan = Planner(search, facts, self.tags, files_allowed=False).plan(query)
+            if plan is None:
+                return 0
+            if not plan.tests:
+                known = plan.size
+                return view.totals().resources[query.level] if known is None else known
+            if not patient and self._is_long(view, query, plan):
+                return None
+            ordering = Ordering(search, facts, self.tags, query.level, ())
+            matching = self._matching(view, facts, plan, query.level, ordering)
+            return sum(1 for _ in matching)
+
+    def _is_broad(self, query: FindQuery) -> bool:
+        """Whether already the planning may take long: many instances, and nothing to find few."""
+        if query.level < Level.INSTANCE or query.parent is not None:
+            return False
+        if any(
+            isinstance(matcher, Equality) and tag in IDENTIFIERS
+            for tag, matcher in query.conditions
+        ):
+            return False
+        with self._index.view() as view:
+            return view.totals().resources[Level.INSTANCE] > _SMALL
+
+    def _is_long(self, view: View, query: FindQuery, plan: Plan) -> bool:
+        if plan.reads_files:
+            return True
+        size = view.totals().resources[query.level] if plan.size is None else plan.size
+        return bool(plan.tests) and size > _TESTED_AT_ONCE
+
+    def _matching(
+        self, view: View, facts: Facts, plan: Plan, level: Level, ordering: Ordering
+    ) -> Iterator[bytes]:
+        """The candidates that pass all tests, one by one."""
+        tests = plan.tests
+        for stretch in ordering.sequence(plan.candidates):
+            for public in unpack(stretch):
+                resource = view.resource(level, public)
+                if resource is not None and all(test(facts, resource) for test in tests):
+                    yield public
+
+
+_COUNTED = frozenset({Place.MAIN, Place.BELOW, Place.FAR_BELOW, Place.MODALITIES})
+
+
+def _page(stretches: Iterator[bytes], since: int, stop: int | None) -> bytes:
+    """The members of the stretches from position `since` until `stop`; asks for no more."""
+    found: list[bytes] = []
+    position = 0
+    for stretch in stretches:
+        amount = len(stretch) // SHA1
+        low = max(0, since - position)
+        high = amount if stop is None else min(amount, stop - position)
+        if low < high:
+            found.append(stretch[low * SHA1 : high * SHA1])
+        position += amount
+        if stop is not None and position >= stop:
+            break
+    return b"".join(found)

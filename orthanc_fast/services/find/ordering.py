@@ -1,0 +1,170 @@
+"""The order of results: by identifier, or as OrderBy asks. Source: reference chapter 1, section
+9.5.
+
+Large sets are ordered by walking the values in the index, group by group, so that what lies behind
+the page asked for is never loaded; small ones by the values in their records.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from orthanc_fast._ext.idsets import intersect, sort, subtract
+from orthanc_fast.dicom.identifiers import normalise
+from orthanc_fast.index.search import Search, unpack
+from orthanc_fast.index.terms import HEAD_SIZE, SHA1, Kind, value_of
+from orthanc_fast.model import Level
+from orthanc_fast.services.find.facts import Facts
+from orthanc_fast.services.find.matching import IDENTIFIERS, are_plain
+from orthanc_fast.services.find.query import OrderKey, Tags
+from orthanc_fast.services.terms import is_indexed_metadata, is_indexed_tag
+
+# Up to this many resources it is cheaper to load them than to walk the values of the index.
+_LOADED = 500
+
+_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
+_FLOAT = re.compile(r"[ \t\n\v\f\r]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
+
+SortValue = Callable[[str], Any]
+
+
+def _as_integer(text: str) -> int:
+    """The number that a text begins with, else 0: what SQL's CAST gives."""
+    match = _INTEGER.match(text)
+    return int(match[1]) if match else 0
+
+
+def _as_float(text: str) -> float:
+    match = _FLOAT.match(text)
+    return float(match[1]) if match else 0.0
+
+
+def _as_bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+def _sort_value(key: OrderKey) -> SortValue:
+    if key.conversion == "integer":
+        return _as_integer
+    if key.conversion == "float":
+        return _as_float
+    if key.source == "tag" and key.number in IDENTIFIERS:
+        return normalise
+    return _as_bytes
+
+
+class Ordering:
+    """Orders sets of resources of one level, on one view."""
+
+    def __init__(
+        self, search: Search, facts: Facts, tags: Tags, level: Level, order: Sequence[OrderKey]
+    ) -> None:
+        self._search = search
+        self._facts = facts
+        self._tags = tags
+        self._level = level
+        self._order = order
+
+    def sequence(self, candidates: bytes | None) -> Iterator[bytes]:
+        """The resources of the set, None for all of the level, in order, as packed stretches.
+
+        Those without a value come last in both directions; equal ones by identifier.
+        """
+        if not self._order:
+            if candidates is not None:
+                return iter((candidates,))
+            return self._search.scan(self._level)
+        return self._ordered(candidates, 0)
+
+    def _ordered(self, candidates: bytes | None, depth: int) -> Iterator[bytes]:
+        if depth == len(self._order):
+            yield self._search.everything(self._level) if candidates is None else candidates
+            return
+        for group in self._groups(candidates, self._order[depth]):
+            if len(group) <= SHA1:
+                yield group
+            else:
+                yield from self._ordered(group, depth + 1)
+
+    def _groups(self, candidates: bytes | None, key: OrderKey) -> Iterator[bytes]:
+        """The sets of equal value, in order."""
+        field = self._field(key)
+        if field is None or (candidates is not None and len(candidates) <= _LOADED * SHA1):
+            if candidates is None:
+                candidates = self._search.everything(self._level)
+            return self._loaded_groups(candidates, key)
+        return self._walked_groups(candidates, key, *field)
+
+    def _field(self, key: OrderKey) -> tuple[Kind, Level] | None:
+        """Kind and level of the terms that have the values, None without terms."""
+        if key.source == "metadata":
+            indexed = is_indexed_metadata(self._level, key.number)
+            return (Kind.METADATA, self._level) if indexed else None
+        home = self._tags.locate(key.number, self._level).level
+        return (Kind.TAG, home) if is_indexed_tag(home, key.number) else None
+
+    def _loaded_groups(self, candidates: bytes, key: OrderKey) -> Iterator[bytes]:
+        convert = _sort_value(key)
+        valued: list[tuple[Any, bytes]] = []
+        without: list[bytes] = []
+        for public in unpack(candidates):
+            value = self._value(public, key)
+            if value is None:
+                without.append(public)
+            else:
+                valued.append((convert(value), public))
+        # The candidates ascend, and sorting is stable in both directions.
+        valued.sort(key=_first, reverse=key.descending)
+        for _, group in groupby(valued, key=_first):
+            yield b"".join(public for _, public in group)
+        if without:
+            yield b"".join(without)
+
+    def _value(self, public: bytes, key: OrderKey) -> str | None:
+        resource = self._facts.view.resource(self._level, public)
+        if resource is None:
+            return None
+        if key.source == "metadata":
+            return self._facts.metadata(resource, key.number)
+        home = self._tags.locate(key.number, self._level).level
+        return self._facts.main_tag(resource, home, key.number)
+
+    def _walked_groups(
+        self, candidates: bytes | None, key: OrderKey, kind: Kind, home: Level
+    ) -> Iterator[bytes]:
+        left = candidates
+        seen: list[bytes] = []
+        for keys in self._sorted_keys(key, kind, home):
+            group = self._search.descend(self._search.members(keys), home, self._level)
+            if left is not None:
+                group = intersect(group, left) if len(group) < len(left) else intersect(left, group)
+            if group:
+                seen.append(group)
+                yield group
+        known = self._search.everything(self._level) if left is None else left
+        without = subtract(known, sort(b"".join(seen)))
+        if without:
+            yield without
+
+    def _sorted_keys(self, key: OrderKey, kind: Kind, home: Level) -> Iterable[list[bytes]]:
+        """Keys of equal sort value together, in order."""
+        keys = self._search.between(kind, home, key.number)
+        values = [each[HEAD_SIZE:] for each in keys]
+        if key.conversion == "text" and not any(map(_has_case, values)) and are_plain(values):
+            # Nothing is folded or normalised: the order of the index is the one asked for.
+            ordered = reversed(keys) if key.descending else keys
+            return ([each] for each in ordered)
+        convert = _sort_value(key)
+        pairs = [(convert(value_of(each) or ""), each) for each in keys]
+        pairs.sort(key=_first, reverse=key.descending)
+        return ([each for _, each in group] for _, group in groupby(pairs, key=_first))
+
+
+def _first(pair: tuple[Any, bytes]) -> Any:
+    return pair[0]
+
+
+def _has_case(value: bytes) -> bool:
+    """Whether the true value follows the folded one."""
+    return b"\0" in value

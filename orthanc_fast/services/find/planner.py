@@ -1,0 +1,294 @@
+"""From a query to the set of resources that can match it, and what is left to be tested on each.
+
+The most selective condition that the index can answer makes the first set. Another condition makes
+a set too and is intersected, as long as that is cheaper than testing the resources that are left.
+"""
+
+from collections.abc import Callable
+
+from orthanc_fast._ext.idsets import intersect, subtract
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.index.records import Resource, Totals
+from orthanc_fast.index.search import Search, unpack
+from orthanc_fast.index.terms import SHA1, Kind
+from orthanc_fast.model import Level
+from orthanc_fast.services.find.computed import SOP_CLASS_UID_METADATA, computed_value
+from orthanc_fast.services.find.facts import Facts
+from orthanc_fast.services.find.matching import Equality, Keys, Matcher
+from orthanc_fast.services.find.query import (
+    DATABASE_CANNOT_PREPARE,
+    Condition,
+    FindQuery,
+    Place,
+    Tags,
+)
+from orthanc_fast.services.terms import MODALITY, is_indexed_metadata, is_indexed_tag
+
+Test = Callable[[Facts, Resource], bool]
+
+# Seconds, measured; only their ratios matter.
+_PER_MEMBER = 1e-7  # of a set: read, merged, intersected
+_PER_TEST = 4e-6  # a record loaded and asked
+_PER_KEY = 3e-6  # of a walk
+
+
+class Plan:
+    """`candidates` is the set of resources to be looked at, None for all of the level; `tests` must
+    all succeed for a match. `reads_files`: a test waits for the disk."""
+
+    __slots__ = ("candidates", "reads_files", "tests")
+
+    def __init__(self) -> None:
+        self.candidates: bytes | None = None
+        self.tests: list[Test] = []
+        self.reads_files = False
+
+    def narrow(self, members: bytes) -> None:
+        """Only what is in `members` too can match."""
+        known = self.candidates
+        if known is None:
+            self.candidates = members
+        elif len(known) <= len(members):
+            self.candidates = intersect(known, members)
+        else:
+            self.candidates = intersect(members, known)
+
+    @property
+    def size(self) -> int | None:
+        return None if self.candidates is None else len(self.candidates) // SHA1
+
+
+class _Indexed:
+    """A condition that keys of the index answer: at `home`, the level of the query or one above it
+    (or below it, where some child may match)."""
+
+    def __init__(
+        self, kind: Kind, home: Level, number: int, matcher: Matcher, test: Test, exact: Test
+    ) -> None:
+        self.walks = matcher.walks
+        self.home = home
+        self.test = test
+        self._exact = exact  # for the members of keys whose value was cut
+        self._kind = kind
+        self._number = number
+        self._matcher = matcher
+        self._keys: Keys | None = None
+
+    def _found(self, search: Search) -> Keys:
+        if self._keys is None:
+            self._keys = self._matcher.keys(search, self._kind, self.home, self._number)
+        return self._keys
+
+    def estimate(self, search: Search, level: Level, totals: Totals) -> float:
+        """About how many resources of `level` match."""
+        fan_out = totals.resources[level] / max(1, totals.resources[self.home])
+        return search.count(self._found(search).all) * fan_out
+
+    def members(self, search: Search, level: Level, facts: Facts) -> bytes:
+        """The set of all resources of `level` that match."""
+        keys = self._found(search)
+        found = search.members(keys.sure)
+        if keys.cut:
+            doubtful = unpack(search.members(keys.cut))
+            resources = (facts.view.resource(self.home, public) for public in doubtful)
+            passed = [each.public for each in resources if each and self._exact(facts, each)]
+            found = search.union([found, *passed])
+        if self.home > level:
+            return search.ascend(found, self.home)
+        return search.descend(found, self.home, level)
+
+
+class Planner:
+    """Plans one query on one view."""
+
+    def __init__(self, search: Search, facts: Facts, tags: Tags, files_allowed: bool) -> None:
+        self._search = search
+        self._facts = facts
+        self._tags = tags
+        self._files_allowed = files_allowed
+        self._totals = search.view.totals()
+
+    def plan(self, query: FindQuery) -> Plan | None:
+        """None if nothing can match. Raises OrthancError 1012 for a tag of a level further
+        below."""
+        plan = Plan()
+        indexed: list[_Indexed] = []
+        for condition in query.conditions:
+            if not self._place(query, condition, plan, indexed):
+                return None
+        for condition in query.metadata:
+            self._place_metadata(query, condition, plan, indexed)
+        if query.parent is not None:
+            above, public = query.parent
+            exists = self._search.view.exists(above, public)
+            plan.narrow(self._search.descend(public, above, query.level) if exists else b"")
+        self._apply_labels(query, plan)
+        self._apply(query, plan, indexed)
+        return None if plan.candidates == b"" else plan
+
+    def _place(
+        self, query: FindQuery, condition: Condition, plan: Plan, indexed: list[_Indexed]
+    ) -> bool:
+        """Puts a condition where it is decided; False if it can never be true."""
+        tag, matcher = condition
+        level = query.level
+        place, home = self._tags.locate(tag, level)
+        if place == Place.FAR_BELOW:
+            raise OrthancError(
+                "the tag belongs to a level further below: search at that level",
+                code=DATABASE_CANNOT_PREPARE,
+            )
+        if place == Place.NOWHERE or (place == Place.BELOW and not query.children_match):
+            return False
+        if place == Place.MODALITIES:
+            if matcher.walks:
+                return False  # equality and lists only: section 9.3
+            indexed.append(_modalities(matcher))
+        elif place == Place.MAIN and is_indexed_tag(home, tag):
+            test = _tag_test(tag, home, matcher)
+            indexed.append(_Indexed(Kind.TAG, home, tag, matcher, test, test))
+        elif place == Place.MAIN:
+            plan.tests.append(_tag_test(tag, home, matcher))
+        elif place == Place.BELOW:
+            self._place_below(tag, home, matcher, plan, indexed)
+        elif place == Place.COMPUTED:
+            plan.tests.append(_computed_test(tag, matcher))
+        elif place == Place.CLASS:
+            plan.tests.append(_class_test(matcher))
+        else:
+            if not self._files_allowed:
+                return False
+            plan.tests.append(_file_test(tag, matcher))
+            plan.reads_files = True
+        return True
+
+    def _place_below(
+        self, tag: int, home: Level, matcher: Matcher, plan: Plan, indexed: list[_Indexed]
+    ) -> None:
+        test = _child_test(tag, home, matcher)
+        if is_indexed_tag(home, tag):
+            own = _tag_test(tag, home, matcher)
+            indexed.append(_Indexed(Kind.TAG, home, tag, matcher, test, own))
+        else:
+            plan.tests.append(test)
+
+    def _place_metadata(
+        self, query: FindQuery, condition: Condition, plan: Plan, indexed: list[_Indexed]
+    ) -> None:
+        number, matcher = condition
+        test = _metadata_test(number, matcher)
+        if is_indexed_metadata(query.level, number):
+            made = _Indexed(Kind.METADATA, query.level, number, matcher, test, test)
+            indexed.append(made)
+        else:
+            plan.tests.append(test)
+
+    def _apply_labels(self, query: FindQuery, plan: Plan) -> None:
+        labels, level, search = query.labels, query.level, self._search
+        if query.labels_constraint == "None":
+            if labels:
+                excluded = search.union([self._labelled(level, label) for label in labels])
+            else:
+                excluded = search.members(search.between(Kind.LABEL, level, 0))
+            if plan.candidates is None and not excluded:
+                return
+            everything = search.everything(level) if plan.candidates is None else plan.candidates
+            plan.candidates = subtract(everything, excluded)
+        elif labels and query.labels_constraint == "Any":
+            plan.narrow(search.union([self._labelled(level, label) for label in labels]))
+        else:
+            for label in labels:
+                plan.narrow(self._labelled(level, label))
+
+    def _labelled(self, level: Level, label: str) -> bytes:
+        matcher = Equality(label, identifier=False, case_sensitive=True)
+        return self._search.members(matcher.keys(self._search, Kind.LABEL, level, 0).all)
+
+    def _apply(self, query: FindQuery, plan: Plan, indexed: list[_Indexed]) -> None:
+        level, search, totals = query.level, self._search, self._totals
+        everything = max(1, totals.resources[level])
+        direct = [each for each in indexed if not each.walks]
+        estimates = {id(each): each.estimate(search, level, totals) for each in direct}
+        direct.sort(key=lambda each: estimates[id(each)])
+        for each in direct + [each for each in indexed if each.walks]:
+            if plan.candidates == b"":
+                return
+            left = everything if plan.size is None else plan.size
+            if each.walks:
+                if left * _PER_TEST < totals.resources[each.home] * _PER_KEY / 10:
+                    plan.tests.append(each.test)
+                    continue
+                estimate = each.estimate(search, level, totals)
+            else:
+                estimate = estimates[id(each)]
+            to_test = self._tests_until_full(query, plan, left, estimate / everything)
+            if to_test * _PER_TEST < estimate * _PER_MEMBER:
+                plan.tests.append(each.test)
+            else:
+                plan.narrow(each.members(search, level, self._facts))
+
+    def _tests_until_full(self, query: FindQuery, plan: Plan, left: int, fraction: float) -> float:
+        """About how many resources are tested until the page is full, if a condition that the
+        `fraction` of them meets is tested and not made a set."""
+        if not query.limit or query.order or plan.tests or fraction <= 0:
+            return left
+        return min(left, (query.since + query.limit) / fraction)
+
+
+def _tag_test(tag: int, home: Level, matcher: Matcher) -> Test:
+    def test(facts: Facts, resource: Resource) -> bool:
+        value = facts.main_tag(resource, home, tag)
+        return value is not None and matcher.matches(value)
+
+    return test
+
+
+def _child_test(tag: int, home: Level, matcher: Matcher) -> Test:
+    def test(facts: Facts, resource: Resource) -> bool:
+        for public in facts.view.children(resource):
+            child = facts.view.resource(home, public)
+            if child is not None and tag in child.tags and matcher.matches(child.tags[tag]):
+                return True
+        return False
+
+    return test
+
+
+def _modalities(matcher: Matcher) -> _Indexed:
+    """ModalitiesInStudy: some series has one of the modalities."""
+    by_child = _child_test(MODALITY, Level.SERIES, matcher)
+    return _Indexed(Kind.OF_CHILD, Level.STUDY, MODALITY, matcher, by_child, by_child)
+
+
+def _metadata_test(number: int, matcher: Matcher) -> Test:
+    def test(facts: Facts, resource: Resource) -> bool:
+        value = facts.metadata(resource, number)
+        return value is not None and matcher.matches(value)
+
+    return test
+
+
+def _computed_test(tag: int, matcher: Matcher) -> Test:
+    def test(facts: Facts, resource: Resource) -> bool:
+        value = computed_value(facts.view, resource, tag)
+        return value is not None and matcher.exact(value)
+
+    return test
+
+
+def _class_test(matcher: Matcher) -> Test:
+    def test(facts: Facts, resource: Resource) -> bool:
+        value = resource.metadata.get(SOP_CLASS_UID_METADATA)
+        return value is not None and matcher.exact(value)
+
+    return test
+
+
+def _file_test(tag: int, matcher: Matcher) -> Test:
+    wanted = frozenset({tag})
+
+    def test(facts: Facts, resource: Resource) -> bool:
+        element = facts.from_file(resource, wanted).get(tag)
+        return element is not None and element.text is not None and matcher.exact(element.text)
+
+    return test

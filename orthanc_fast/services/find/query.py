@@ -1,0 +1,140 @@
+"""What is searched for, and where each tag of a query is to be looked up.
+
+Source: reference chapter 1, sections 9.1 to 9.3.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from orthanc_fast.dicom.dictionary import Dictionary, tag_text
+from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.model import Level
+from orthanc_fast.services.find.computed import COMPUTED, MODALITIES_IN_STUDY
+from orthanc_fast.services.find.matching import IDENTIFIERS, Matcher, matcher
+
+DATABASE_CANNOT_PREPARE = 1012
+
+META_HEADER_GROUP = 0x0002
+SOP_CLASS_UID = 0x00080016
+
+LabelsConstraint = Literal["All", "Any", "None"]
+
+
+class Place(Enum):
+    """Where the value of a tag comes from, for the resources of one level."""
+
+    MAIN = "main tag of the level or of one above"
+    BELOW = "main tag of the level below: some child may match"
+    FAR_BELOW = "main tag of a level further below"
+    MODALITIES = "the modalities of the series of a study"
+    COMPUTED = "counted or collected"
+    CLASS = "the SOP class of an instance, which is metadata"
+    FILE = "to be read from a stored file"
+    NOWHERE = "no resource of this level has it"
+
+
+class Location(NamedTuple):
+    place: Place
+    level: Level  # whose main tag it is
+
+
+class Condition(NamedTuple):
+    """A matcher for the value of a tag, or of metadata where `tag` is its number."""
+
+    tag: int
+    matcher: Matcher
+
+
+class OrderKey(msgspec.Struct, frozen=True):
+    """One criterion of the order. `number` is a tag or the number of metadata."""
+
+    source: Literal["tag", "metadata"]
+    number: int
+    conversion: Literal["text", "integer", "float"] = "text"
+    descending: bool = False
+
+
+class FindQuery(msgspec.Struct, kw_only=True):
+    """A query. `limit` 0 is none. `parent` is the level and the identifier of a resource at or
+    above `level`. `children_match`: a condition on a tag of the level below asks for some child
+    (C-FIND, QIDO-RS, counting) and is not simply false (/tools/find)."""
+
+    level: Level
+    conditions: list[Condition] = []
+    labels: list[str] = []
+    labels_constraint: LabelsConstraint = "All"
+    metadata: list[Condition] = []
+    parent: tuple[Level, bytes] | None = None
+    order: list[OrderKey] = []
+    since: int = 0
+    limit: int = 0
+    children_match: bool = False
+
+
+class Tags:
+    """What this server knows about tags: which are main tags, and of which level."""
+
+    def __init__(self, dictionary: Dictionary, main_tags: MainTags) -> None:
+        self.dictionary = dictionary
+        self.main_tags = main_tags
+
+    def conditions(self, query: Mapping[str, str], case_sensitive: bool) -> list[Condition]:
+        """The conditions of a query by tag names. Raises UnknownDicomTag, ParameterOutOfRange."""
+        found = []
+        for name, text in query.items():
+            if not text:
+                continue  # not even the name is looked at
+            tag = self.dictionary.parse(name)
+            condition = self.condition(tag, text, case_sensitive)
+            if condition is not None:
+                found.append(condition)
+        return found
+
+    def condition(self, tag: int, text: str, case_sensitive: bool) -> Condition | None:
+        """None where the text asks for nothing. Raises ParameterOutOfRange for a wildcard where
+        the VR has none."""
+        made = matcher(
+            text, self.dictionary.vr(tag), tag in IDENTIFIERS, case_sensitive, tag_text(tag)
+        )
+        return None if made is None else Condition(tag, made)
+
+    def locate(self, tag: int, level: Level) -> Location:
+        """Where a tag is looked up for resources of `level`: the nearest level that has it, from
+        `level` upwards, then downwards. Patients' tags are those that their study brought."""
+        levels = self.main_tags.levels
+        for at in range(level, -1, -1):
+            if tag in levels[Level(at)]:
+                above = at == Level.PATIENT and level > Level.PATIENT
+                return Location(Place.MAIN, Level.STUDY if above else Level(at))
+        if tag == MODALITIES_IN_STUDY:
+            place = Place.MODALITIES if level == Level.STUDY else Place.NOWHERE
+            return Location(place, level)
+        if tag in COMPUTED:
+            place = Place.COMPUTED if COMPUTED[tag] == level else Place.NOWHERE
+            return Location(place, level)
+        for at in range(level + 1, Level.INSTANCE + 1):
+            if tag in levels[Level(at)]:
+                return Location(Place.BELOW if at == level + 1 else Place.FAR_BELOW, Level(at))
+        if tag >> 16 == META_HEADER_GROUP:
+            return Location(Place.NOWHERE, level)
+        if tag == SOP_CLASS_UID and level == Level.INSTANCE:
+            return Location(Place.CLASS, level)
+        return Location(Place.FILE, level)
+
+    def is_read_from_files(self, tag: int, level: Level) -> bool:
+        """Whether only stored files tell the value of a tag for resources of `level`."""
+        return self.locate(tag, level).place == Place.FILE
+
+    def check_order(self, order: list[OrderKey], level: Level) -> None:
+        """Raises OrthancError 1012 for a tag that is no main tag of the level or one above."""
+        for key in order:
+            if key.source == "tag" and self.locate(key.number, level).place != Place.MAIN:
+                raise OrthancError(
+                    f"OrderBy: {tag_text(key.number)} is no main DICOM tag of this level: "
+                    "see ExtraMainDicomTags",
+                    code=DATABASE_CANNOT_PREPARE,
+                )

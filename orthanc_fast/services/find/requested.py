@@ -1,0 +1,144 @@
+"""RequestedTags: the values of any tags, for resources that are shown. Source: reference chapter
+1, section 5.3."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from orthanc_fast.dicom.dictionary import tag_text
+from orthanc_fast.dicom.tag_json import Format, reduced
+from orthanc_fast.index.records import Resource
+from orthanc_fast.model import Level
+from orthanc_fast.services.find.computed import (
+    COMPUTED,
+    SOP_CLASS_UID_METADATA,
+    computed_value,
+)
+from orthanc_fast.services.find.facts import Facts
+from orthanc_fast.services.find.options import FindOptions
+from orthanc_fast.services.find.query import META_HEADER_GROUP, Place, Tags
+from orthanc_fast.services.terms import MAIN_DICOM_SEQUENCES
+
+Element = dict[str, Any]  # one element in the Full format
+
+
+class RequestedTags:
+    """The tags that one request asks for, at one level."""
+
+    def __init__(self, wanted: Sequence[int], level: Level, tags: Tags, options: FindOptions):
+        self._wanted = list(dict.fromkeys(wanted))
+        self._level = level
+        self._tags = tags
+        self._options = options
+        self._signatures = [set(text.split(";")) for text in tags.main_tags.signatures]
+        places = {tag: tags.locate(tag, level).place for tag in self._wanted}
+        for tag, place in places.items():
+            if place in (Place.BELOW, Place.FAR_BELOW):
+                options.warn("W005", f"{tag_text(tag)} is requested of a higher level")
+            if tag >> 16 == META_HEADER_GROUP:
+                options.warn("W006", f"{tag_text(tag)} belongs to the meta header")
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether a stored file is needed for every resource."""
+        return self._options.files_allowed and any(
+            self._tags.locate(tag, self._level).place in (Place.BELOW, Place.FAR_BELOW, Place.FILE)
+            for tag in self._wanted
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self._wanted)
+
+    def show(
+        self, facts: Facts, resource: Resource, form: Format, with_metadata: bool
+    ) -> dict[str, Any]:
+        """The tags of one resource in a format, as the member RequestedTags shows them.
+
+        `with_metadata` tells whether the answer shows metadata: without, a tag that the resource
+        does not have counts as unknown and is looked for in a file.
+        """
+        found: dict[int, Element] = {}
+        missing: list[int] = []
+        for tag in self._wanted:
+            if tag >> 16 == META_HEADER_GROUP:
+                continue
+            if tag in COMPUTED:
+                value = computed_value(facts.view, resource, tag)
+                if value is not None:
+                    found[tag] = self._text(tag, value)
+                continue
+            element, resolved = self._stored(facts, resource, tag, with_metadata)
+            if element is not None:
+                found[tag] = element
+            elif not resolved:
+                missing.append(tag)
+        if missing:
+            self._from_file(facts, resource, missing, found)
+        return self._named(found, form)
+
+    def _stored(
+        self, facts: Facts, resource: Resource, tag: int, with_metadata: bool
+    ) -> tuple[Element | None, bool]:
+        """The element as the index has it, and whether the index knows that there is none."""
+        place, home = self._tags.locate(tag, self._level)
+        if place == Place.CLASS:
+            value = resource.metadata.get(SOP_CLASS_UID_METADATA)
+            return (None, False) if value is None else (self._text(tag, value), True)
+        if place != Place.MAIN:
+            return None, False
+        value = facts.main_tag(resource, home, tag)
+        if value is not None:
+            return self._text(tag, value), True
+        holder = facts.at_level(resource, home)
+        if holder is None or not with_metadata:
+            return None, False
+        sequences = holder.metadata.get(MAIN_DICOM_SEQUENCES)
+        if sequences is not None:
+            element = msgspec.json.decode(sequences)["Sequences"].get(tag_text(tag))
+            if element is not None:
+                return element, True
+        return None, self._is_known(facts, holder, tag)
+
+    def _is_known(self, facts: Facts, holder: Resource, tag: int) -> bool:
+        """Whether the tag was a main tag when the resource was stored."""
+        signature = facts.view.signature(holder.signature)
+        if signature != self._tags.main_tags.signatures[holder.level]:
+            self._options.warn(
+                "W002",
+                "some main DICOM tags were not in force when a resource was stored: "
+                "POST /tools/reconstruct reads them anew",
+            )
+        text = tag_text(tag)
+        return text in signature.split(";") or (
+            # The patient's tags in their study.
+            holder.level == Level.STUDY and text in self._signatures[Level.PATIENT]
+        )
+
+    def _from_file(
+        self, facts: Facts, resource: Resource, missing: list[int], found: dict[int, Element]
+    ) -> None:
+        if not self._options.files_allowed:
+            self._options.warn("W007", f"{len(missing)} requested tags are not in the index")
+            return
+        self._options.warn("W001", "requested tags are read from the storage area")
+        # A computed tag of another level is looked for too, in vain.
+        wanted = [*missing, *(tag for tag in self._wanted if tag in COMPUTED and tag not in found)]
+        read = facts.from_file(resource, frozenset(wanted))
+        for tag in wanted:
+            element = read.get(tag)
+            if element is not None and element.Type in ("String", "Sequence"):
+                found[tag] = msgspec.to_builtins(element)
+            else:
+                name = self._tags.dictionary.name(tag)
+                found[tag] = {"Name": name, "Type": "Null", "Value": None}
+
+    def _text(self, tag: int, value: str) -> Element:
+        return {"Name": self._tags.dictionary.name(tag), "Type": "String", "Value": value}
+
+    def _named(self, found: dict[int, Element], form: Format) -> dict[str, Any]:
+        if form == "full":
+            return {tag_text(tag): element for tag, element in sorted(found.items())}
+        if form == "short":
+            return {tag_text(tag): reduced(each, short=True) for tag, each in sorted(found.items())}
+        return {each["Name"]: reduced(each, short=False) for _, each in sorted(found.items())}
