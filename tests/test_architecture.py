@@ -2,6 +2,7 @@
 room."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,14 @@ def imports(path: Path) -> set[str]:
             else:
                 found.add(node.module)
     return found
+
+
+def test_the_wheel_holds_every_package() -> None:
+    """setuptools is told their names one by one; an editable installation would not miss any."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())
+    folders = {path.parent.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("__init__.py")}
+    packages = {".".join(folder.parts) for folder in folders}
+    assert set(project["tool"]["setuptools"]["packages"]) == packages
 
 
 def test_the_rooms_are_known() -> None:
