@@ -51,6 +51,7 @@ class _Worker:
         self.started = 0.0
         self.early_deaths = 0
         self.restart_at: float | None = None
+        self.has_been_ready = False
 
 
 def bind(addresses: Sequence[str], port: int, option: str = "HttpPort") -> list[socket.socket]:
@@ -130,9 +131,12 @@ class Supervisor:
         while not self._stop_signal and any(worker.ready >= 0 for worker in self._workers):
             for key, _ in self._selector.select(0.2):
                 self._handle(key)
-            failed = next((w for w in self._workers if w.restart_at is not None), None)
-            if failed is not None:
-                raise CannotStart(f"the worker {failed.slot} cannot start: see the lines above")
+            for worker in self._workers:
+                if worker.restart_at is None:
+                    continue
+                if not worker.has_been_ready:
+                    raise CannotStart(f"the worker {worker.slot} cannot start: see the lines above")
+                self._start(worker)
             if time.monotonic() > deadline:
                 raise CannotStart("the workers did not become ready")
 
@@ -153,11 +157,18 @@ class Supervisor:
             return
         worker, what = key.data
         if what == "ready":
-            self._selector.unregister(worker.ready)
-            os.close(worker.ready)
-            worker.ready = -1
+            self._became_ready(worker)
         else:
             self._died(worker)
+
+    def _became_ready(self, worker: _Worker) -> None:
+        """Its end of the pipe was written to by the worker, or closed by its death."""
+        if worker.ready < 0:
+            return  # its death was noticed first
+        worker.has_been_ready |= os.read(worker.ready, 1) != b""
+        self._selector.unregister(worker.ready)
+        os.close(worker.ready)
+        worker.ready = -1
 
     def _start(self, worker: _Worker) -> None:
         worker.restart_at = None

@@ -51,6 +51,12 @@ def main() -> int:
     return serve(assignment)
 
 
+def _announce(ready: int) -> None:
+    """Tells the supervisor; a pipe that is closed without a word was closed by a death."""
+    os.write(ready, b"\1")
+    os.close(ready)
+
+
 def _die_with(supervisor: int) -> None:
     """Ends this process, in good order, when the supervisor is gone however it went."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -74,7 +80,7 @@ def _serve_http(assignment: Assignment) -> int:
             assignment.listeners,
             settings.keep_alive,
             tls,
-            lambda: os.close(assignment.ready),
+            lambda: _announce(assignment.ready),
             app.stopping,
         )
     except StartFailed:
@@ -89,7 +95,7 @@ def _serve_dicom(assignment: Assignment) -> int:
         assignment.settings,
         assignment.slot,
         [socket.socket(fileno=descriptor) for descriptor in assignment.listeners],
-        lambda: os.close(assignment.ready),
+        lambda: _announce(assignment.ready),
     )
     return 0
 

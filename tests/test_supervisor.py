@@ -23,6 +23,8 @@ PATIENCE = 20
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[OurServer]:
     with OurServer(tmp_path, {"HttpWorkers": 2}) as running:
+        # It answers once one worker is ready; the start is over when all are.
+        wait_until(lambda: "serves" in running.log_path.read_text(), PATIENCE)
         yield running
 
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.transaction import Transaction
+from orthanc_fast.log import Category, logger
 
 T = TypeVar("T")
 
@@ -153,9 +154,12 @@ class Writer:
 
 def _resolve(settled: list[tuple[Promise, Any, BaseException | None]]) -> None:
     for promise, result, error in settled:
-        if promise.done():
-            continue  # the client has gone
-        if error is None:
-            promise.set_result(result)
-        else:
-            promise.set_exception(error)
+        try:
+            if promise.done():
+                continue  # the client has gone
+            if error is None:
+                promise.set_result(result)
+            else:
+                promise.set_exception(error)
+        except Exception as fault:  # of one listener: the others, and the thread, go on
+            logger.error(Category.GENERIC, f"The result of a write could not be told: {fault}")

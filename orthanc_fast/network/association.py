@@ -8,6 +8,7 @@ window) are answered by the same thread in the order in which they become durabl
 import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -71,12 +72,38 @@ class Foreign:
         raise NotImplementedError
 
 
+class _Wake:
+    """An eventfd that other threads signal and that its owner may close at any time.
+
+    Without the lock a signal could meet a closed descriptor, or one that is somebody else's by now.
+    """
+
+    def __init__(self) -> None:
+        self.fd = -1
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def signal(self) -> None:
+        """Ends the wait of the owner, if it has opened the descriptor and not closed it yet."""
+        with self._lock:
+            if self.fd >= 0:
+                os.eventfd_write(self.fd, 1)
+
+    def close(self) -> None:
+        with self._lock:
+            if self.fd >= 0:
+                os.close(self.fd)
+                self.fd = -1
+
+
 class _Promise:
     """Tells the association what became of one instance, from the thread that stored it."""
 
     __slots__ = ("_queue", "_wake", "error", "incoming")
 
-    def __init__(self, incoming: Incoming, queue: "SimpleQueue[_Promise]", wake: int) -> None:
+    def __init__(self, incoming: Incoming, queue: "SimpleQueue[_Promise]", wake: _Wake) -> None:
         self.incoming = incoming
         self.error: BaseException | None = None
         self._queue = queue
@@ -94,8 +121,7 @@ class _Promise:
 
     def _tell(self) -> None:
         self._queue.put(self)
-        if self._wake >= 0:
-            os.eventfd_write(self._wake, 1)
+        self._wake.signal()
 
 
 class Association:
@@ -112,7 +138,7 @@ class Association:
         self._crowded = crowded
         self._buffers = Buffers()
         self._done: SimpleQueue[_Promise] = SimpleQueue()
-        self._wake = -1
+        self._wake = _Wake()
         self._under_way = 0
         self._incoming: Incoming | None = None
         self._origin: Origin
@@ -185,7 +211,7 @@ class Association:
         agreement = self.agreement
         self.reader.establish(self.door.options.maximum_pdu, agreement.contexts)
         if agreement.window > 1:
-            self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._wake.open()
         self._origin = Origin(
             "DicomProtocol",
             remote_ip=self.ip,
@@ -225,10 +251,10 @@ class Association:
             ):
                 self._answer(self._done.get())
                 continue
-            event = self.channel.wait(self._wake)
+            event = self.channel.wait(self._wake.fd)
             if event == pdata.WOKEN:
                 with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(self._wake)
+                    os.eventfd_read(self._wake.fd)
             elif event == pdata.TIMEOUT and self._under_way:
                 self._answer(self._done.get())  # the peer waits for us
             elif event != pdata.NEED_DATA:
@@ -281,8 +307,7 @@ class Association:
             self._done.get()
             self._under_way -= 1
         self.channel.close()
-        if self._wake >= 0:
-            os.close(self._wake)
+        self._wake.close()
 
     # DIMSE
 

@@ -48,6 +48,28 @@ class Store(Write[Outcome]):
         return self.path
 
 
+class Deaf:
+    """A promise that cannot be told anything."""
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, result: Any, /) -> None:
+        raise OSError("nobody is there")
+
+    def set_exception(self, error: Any, /) -> None:
+        raise OSError("nobody is there")
+
+
+def test_a_promise_that_fails_harms_no_other(index: Index) -> None:
+    writer = Writer(index)
+    heard: Future[Any] = Future()
+    writer.submit(Store("aaaa"), Deaf())
+    writer.submit(Store("aaab"), heard)
+    assert heard.result(10) == "aaab"
+    writer.stop()
+
+
 class Notes:
     """Effects that note what the writer tells them, and fail for writes that are told to."""
 
