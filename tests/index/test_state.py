@@ -27,6 +27,7 @@ class IndexMachine(RuleBasedStateMachine):
         self.instances: dict[str, tuple[int, bytes, str]] = {}
         self.changes: list[tuple[int, int, str]] = []  # sequence, type, path
         self.sequence = 0
+        self.files = 0
         self.clock = 1000
         self.last: dict[str, int] = {}  # path of a parent -> second of the last instance
         self.unstable: dict[str, int] = {}
@@ -68,6 +69,8 @@ class IndexMachine(RuleBasedStateMachine):
     def store(self, path: str, size: int, content: bytes, overwrite: str, tick: int) -> None:
         self.clock += tick
         new = new_instance(path, size, content, self.clock, overwrite)
+        self.files += 1
+        new.attachments[1].uuid = f"file {self.files}"  # no two files ever have the same name
         outcome = self.index.write(lambda txn: txn.store_instance(new))
         known = self.instances.get(path)
         replaced = overwrite == "Always" or (
@@ -82,7 +85,6 @@ class IndexMachine(RuleBasedStateMachine):
             self.forget(path)
         before = {p for level in Level for p in self.paths(level)}
         self.instances[path] = (size, content, new.attachments[1].uuid)
-        self.doomed.discard(new.attachments[1].uuid)
         for length, kind in ((4, 2), (3, 4), (2, 5), (1, 3)):
             if path[:length] not in before:
                 self.log(kind, path[:length])
