@@ -88,6 +88,7 @@ class Outcome(msgspec.Struct, gc=False):
 
     stored: bool = False
     found: bool = False
+    refused: bool = False  # there is no room
     doomed: list[str] = msgspec.field(default_factory=list)
     remaining: tuple[Level, bytes] | None = None  # lowest ancestor still alive after a deletion
 

@@ -35,6 +35,9 @@ NEW = {Level.INSTANCE: 2, Level.PATIENT: 3, Level.SERIES: 4, Level.STUDY: 5}
 STABLE = {Level.PATIENT: 12, Level.STUDY: 13, Level.SERIES: 14}
 
 
+MakeRoom = Callable[["Transaction", NewInstance, Resource | None], list[str] | None]
+
+
 class Transaction:
     """One LMDB write transaction; records are read once, kept here while it lasts and written at
     the end."""
@@ -102,15 +105,14 @@ class Transaction:
 
     # Storing
 
-    def store_instance(
-        self, new: NewInstance, make_room: Callable[[NewInstance], list[str]] | None = None
-    ) -> Outcome:
+    def store_instance(self, new: NewInstance, make_room: MakeRoom | None = None) -> Outcome:
         """Adds the instance and whatever ancestors it lacks, with their changes, counters and
         terms.
 
         An instance that is there already is left alone or replaced as `new.overwrite` says; then
-        `Outcome.doomed` names the files it had. `make_room` is called before anything is added; it
-        returns the files of what it has deleted, or raises.
+        `Outcome.doomed` names the files it had. `make_room` is called, with the instance that will
+        be replaced, before anything is changed; it returns the files of what it has deleted, or
+        None for no room: then `Outcome.refused` is True and nothing else has happened.
         """
         outcome = Outcome()
         existing = self.resource(Level.INSTANCE, new.publics[Level.INSTANCE])
@@ -118,9 +120,14 @@ class Transaction:
             outcome.found = True
             if not _replaces(existing, new):
                 return outcome
-            self._delete(existing, outcome, new.received)
         if make_room is not None:
-            outcome.doomed += make_room(new)
+            freed = make_room(self, new, existing)
+            if freed is None:
+                outcome.refused = True
+                return outcome
+            outcome.doomed += freed
+        if existing is not None:
+            self._delete(existing, outcome, new.received)
         created: list[Resource] = []
         parent: Resource | None = None
         chain: list[Resource] = []

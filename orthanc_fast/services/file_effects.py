@@ -7,7 +7,7 @@ from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.records import Outcome
 from orthanc_fast.index.writer import Outcome as WriteOutcome
 from orthanc_fast.index.writer import Write
-from orthanc_fast.services.ingest import StoreWrite
+from orthanc_fast.services.files_write import FilesWrite
 from orthanc_fast.storage.area import Pending, StorageArea
 
 
@@ -23,7 +23,7 @@ class FileEffects:
         owners = [
             (number, file)
             for number, write in enumerate(writes)
-            if isinstance(write, StoreWrite)
+            if isinstance(write, FilesWrite)
             for file in write.files
         ]
         found: list[BaseException | None] = [None] * len(writes)
@@ -41,7 +41,7 @@ class FileEffects:
         doomed: list[str] = []
         for write, (result, _) in zip(writes, outcomes, strict=True):
             stored = isinstance(result, Outcome) and result.stored
-            if isinstance(write, StoreWrite):
+            if isinstance(write, FilesWrite):
                 (published if stored else abandoned).extend(write.files)
             if isinstance(result, Outcome):
                 # The index lists them as doomed until housekeeping has seen that they are gone.

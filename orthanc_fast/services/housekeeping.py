@@ -26,6 +26,7 @@ class Housekeeping:
         self._stable_age = stable_age
         self._stopping = threading.Event()
         self._rounds = 0
+        self._swept: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
         self._thread.start()
 
@@ -53,13 +54,19 @@ class Housekeeping:
             self._index.write(lambda transaction: transaction.stabilise(before, now))
 
     def sweep(self) -> None:
-        """Unlinks the doomed files that are still there, and forgets all of them."""
+        """Unlinks the doomed files that are still there, and forgets those of the last sweep.
+
+        Not at once, because another process may be about to publish what has just been doomed:
+        then the next sweep finds it.
+        """
         with self._index.view() as view:
             doomed = view.doomed()
-        if doomed:
-            self._storage.remove(doomed)
+        self._storage.remove(doomed)
+        done = [uuid for uuid in doomed if uuid in self._swept]
+        self._swept = set(doomed)
+        if done:
 
             def forget(transaction: Transaction) -> None:
-                transaction.forget_doomed(doomed)
+                transaction.forget_doomed(done)
 
             self._index.write(forget)

@@ -18,17 +18,25 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import identify
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.reader import read_header
-from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.errors import BadFileFormat, FullStorage
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import NewInstance, Outcome, timestamp
-from orthanc_fast.index.transaction import DICOM_ATTACHMENT, EXPECTED_IN_SERIES, Transaction
-from orthanc_fast.index.writer import Promise, Write, Writer
+from orthanc_fast.index.transaction import (
+    DICOM_ATTACHMENT,
+    EXPECTED_IN_SERIES,
+    MakeRoom,
+    Transaction,
+)
+from orthanc_fast.index.writer import Promise, Writer
 from orthanc_fast.model import Attachment, Header, Level, PixelLayout
+from orthanc_fast.services.files_write import FilesWrite
+from orthanc_fast.services.recycling import quota_of
 from orthanc_fast.services.series import expected_instances
 from orthanc_fast.storage.area import Content, Pending, StorageArea
 from orthanc_fast.storage.compression import compress
 
 UNTIL_PIXEL_DATA_ATTACHMENT = 3
+INSUFFICIENT_STORAGE = 507  # the HTTP status of a full store, where instances are stored
 
 Status = Literal["Success", "AlreadyStored"]
 
@@ -81,6 +89,8 @@ class Ingest:
         self._main_tags = main_tags
         self._dictionary = dictionary
         self._patient, self._study, self._series, self._instance = main_tags.signatures
+        quota = quota_of(settings)
+        self._make_room = quota.room_for_instance if quota.is_limited else None
         self.default_encoding = settings.default_encoding
 
     def submit(self, upload: Upload, origin: Origin, promise: Promise) -> None:
@@ -123,7 +133,7 @@ class Ingest:
                 return
         new = self._new_instance(header, publics, origin)
         files = self._files(new, header, data, partial)
-        self._writer.submit(StoreWrite(new, files, stored), promise)
+        self._writer.submit(StoreWrite(new, files, stored, self._make_room), promise)
 
     def _new_instance(
         self, header: Header, publics: tuple[bytes, bytes, bytes, bytes], origin: Origin
@@ -190,22 +200,27 @@ class Ingest:
         return self._storage.new_file(owner, attachment.uuid, stored, partial)
 
 
-class StoreWrite(Write[Outcome]):
-    """Enters one instance into the index; its files are written and published by `FileEffects`."""
+class StoreWrite(FilesWrite):
+    """Enters one instance into the index."""
 
-    __slots__ = ("_new", "_stored", "files")
+    __slots__ = ("_make_room", "_new", "_stored")
 
-    def __init__(self, new: NewInstance, files: list[Pending], stored: Stored) -> None:
+    def __init__(
+        self, new: NewInstance, files: list[Pending], stored: Stored, make_room: MakeRoom | None
+    ) -> None:
+        super().__init__(files)
         self._new = new
         self._stored = stored
-        self.files = files
+        self._make_room = make_room
 
     def apply(self, transaction: Transaction) -> Outcome:
-        return transaction.store_instance(self._new)
+        return transaction.store_instance(self._new, self._make_room)
 
     def finish(self, outcome: Outcome) -> Stored:
         if outcome.stored:
             return self._stored
+        if outcome.refused:
+            raise FullStorage(http_status=INSUFFICIENT_STORAGE)
         return msgspec.structs.replace(self._stored, status="AlreadyStored")
 
 

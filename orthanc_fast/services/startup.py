@@ -10,6 +10,8 @@ from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.index.view import View
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Level
+from orthanc_fast.services.find.options import find_options
+from orthanc_fast.services.recycling import recycle_at_start
 from orthanc_fast.services.session import forget_session
 from orthanc_fast.services.terms import terms
 from orthanc_fast.storage.area import StorageArea
@@ -42,12 +44,14 @@ def prepare(settings: Settings) -> None:
     """Runs once, before any worker: afterwards no file is without index entry and none half
     there."""
     MainTags(open_dictionary(settings), settings.extra_main_dicom_tags)  # refuses what is wrong
+    find_options(settings.raw)  # likewise
     storage = open_storage(settings, SUPERVISOR_SLOT)
     index = open_index(settings)
     try:
         index.clear_stale_readers()
         _recover(index, storage, None)
         forget_session(index)
+        recycle_at_start(settings, index)
         with index.view() as view:
             doomed = view.doomed()
         if doomed:
@@ -57,7 +61,7 @@ def prepare(settings: Settings) -> None:
                 transaction.forget_doomed(doomed)
 
             index.write(forget)
-            logger.info(Category.GENERIC, f"Removed {len(doomed)} deleted files left by a crash")
+            logger.info(Category.GENERIC, f"Removed {len(doomed)} files of deleted resources")
     finally:
         index.close()
 
