@@ -16,6 +16,7 @@ from orthanc_fast.dicom.encoding import (
     open_encoding,
 )
 from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.dicom.pixel_layout import Pixel, build_layout
 from orthanc_fast.errors import BadFileFormat, BadParameterType, InexistentTag
 from orthanc_fast.model import Header, Level, PixelLayout
 
@@ -61,7 +62,7 @@ def read_header(
     return _Reading(encoding, values, pixel, odd, tags, dictionary, default_encoding).header()
 
 
-def _check_pixel_data(encoding: Encoding, pixel: tuple[int, int, int, int, int] | None) -> None:
+def _check_pixel_data(encoding: Encoding, pixel: Pixel | None) -> None:
     """A file that announces a compressed syntax must not hold native pixel data."""
     if pixel is None or encoding.syntax is None or pixel[0] != 0x7FE00010:
         return
@@ -79,7 +80,7 @@ class _Reading:
         self,
         encoding: Encoding,
         values: dict[int, Value],
-        pixel: tuple[int, int, int, int, int] | None,
+        pixel: Pixel | None,
         odd: bool,
         tags: MainTags,
         dictionary: Dictionary,
@@ -193,31 +194,7 @@ class _Reading:
     def _layout(self) -> PixelLayout | None:
         if self._pixel is None:
             return None
-        element, start, offset, length, vr = self._pixel
-        return PixelLayout(
-            element_offset=start,
-            value_offset=offset,
-            value_length=None if length < 0 else length,
-            vr=f"{vr >> 8:c}{vr & 255:c}" if vr else "OW",
-            element=element,
-            rows=self._number(0x00280010),
-            columns=self._number(0x00280011),
-            samples_per_pixel=self._number(0x00280002),
-            bits_allocated=self._number(_BITS_ALLOCATED),
-            bits_stored=self._number(0x00280101),
-            high_bit=self._number(0x00280102),
-            pixel_representation=self._number(0x00280103),
-            planar_configuration=self._number(0x00280006),
-            photometric_interpretation=self._text(0x00280004),
-            number_of_frames=self._text(0x00280008),
-            rescale_slope=self._text(0x00281053),
-            rescale_intercept=self._text(0x00281052),
-            window_center=self._text(0x00281050),
-            window_width=self._text(0x00281051),
-            image_position=self._text(0x00200032),
-            image_orientation=self._text(0x00200037),
-            instance_number=self._text(_INSTANCE_NUMBER),
-        )
+        return build_layout(self._pixel, self._number, self._text)
 
     def _number(self, tag: int) -> int | None:
         """The first value as an integer, None where it is absent or no integer."""

@@ -22,6 +22,7 @@ from orthanc_fast.services.housekeeping import Housekeeping
 from orthanc_fast.services.ingest import Ingest, Origin, Stored, Upload
 from orthanc_fast.services.metadata_names import MetadataNames
 from orthanc_fast.services.metrics import Metrics
+from orthanc_fast.services.pixels import Pixels
 from orthanc_fast.services.startup import (
     INDEX_FOLDER,
     open_dictionary,
@@ -46,6 +47,7 @@ class Services:
         self.index: Index = open_index(settings)
         self.storage = open_storage(settings, slot)
         self.files = Files(self.storage)
+        self.pixels = Pixels(self.index, self.storage)
         self.describer = Describer(self.dictionary)
         self.metadata_names = MetadataNames(settings.user_metadata)
         self.finder = Finder(

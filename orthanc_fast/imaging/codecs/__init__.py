@@ -1,0 +1,24 @@
+"""Codecs, one module each; see `contract`. Modules are imported when a frame first needs them."""
+
+from functools import cache
+from importlib import import_module
+
+from orthanc_fast.errors import NotImplementedYet
+from orthanc_fast.imaging.codecs.contract import Codec
+from orthanc_fast.imaging.syntaxes import TransferSyntax
+
+
+def codec_of(syntax: TransferSyntax) -> Codec:
+    """Raises NotImplementedYet for a syntax that is known but not decodable."""
+    if syntax.codec is None:
+        raise NotImplementedYet(f"{syntax.name}: {syntax.reason}")
+    return _codec(syntax.codec)
+
+
+@cache
+def _codec(name: str) -> Codec:
+    try:
+        codec: Codec = import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        raise NotImplementedYet(f"the codec {name} is not installed") from error
+    return codec

@@ -1,0 +1,27 @@
+"""What every codec is: one module each, found by the name that the table of syntaxes gives."""
+
+import mmap
+from typing import Protocol
+
+import numpy as np
+
+from orthanc_fast.imaging.info import ImageInfo
+
+Buffer = bytes | bytearray | memoryview | mmap.mmap
+
+
+class Codec(Protocol):
+    """One way to encode a frame. Codecs keep no state and release the GIL while they work."""
+
+    RGB_FROM: frozenset[str]
+    """The photometric interpretations that `decode` itself turns into RGB. All others stay what
+    they are: imaging.color converts them."""
+
+    def decode(self, frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.ndarray:
+        """The stored values of one encoded frame: `info.stored_shape`, `info.stored_dtype`,
+        samples interleaved, padding bits removed, sign extended.
+
+        `out`, of that shape and type and contiguous, is filled and given back; without it the
+        result may be a read-only view of `frame`. Raises BadFileFormat for a damaged codestream
+        or one that contradicts `info`, NotImplementedYet for what the codec cannot decode.
+        """
