@@ -43,24 +43,29 @@ class FindBody:
         self._finder = finder
         self._names = names
         self.level = level_named(self._required("Level", str))
+        self.case_sensitive = self._optional("CaseSensitive", bool, False)
 
-    def query(self) -> FindQuery:
-        """What is searched for, with limits as given."""
-        case_sensitive = self._optional("CaseSensitive", bool, False)
+    def conditions(self) -> FindQuery:
+        """What is searched for, without pages and order."""
         constraint = self._optional("LabelsConstraint", str, "All")
         if constraint not in LABELS_CONSTRAINTS:
             raise ParameterOutOfRange('LabelsConstraint must be "All", "Any" or "None"')
         query = FindQuery(
             level=self.level,
-            conditions=self._finder.tags.conditions(self._tag_texts(), case_sensitive),
+            conditions=self._finder.tags.conditions(self._tag_texts(), self.case_sensitive),
             labels=self._texts("Labels"),
-            metadata=self._metadata(case_sensitive),
+            metadata=self._metadata(self.case_sensitive),
             parent=self._parent(),
-            order=self._order(),
-            since=self._number("Since"),
-            limit=self._number("Limit"),
         )
         query.labels_constraint = constraint  # type: ignore[assignment]
+        return query
+
+    def query(self) -> FindQuery:
+        """What is searched for, with limits as given."""
+        query = self.conditions()
+        query.order = self._order()
+        query.since = self._number("Since")
+        query.limit = self._number("Limit")
         return query
 
     @property
@@ -69,12 +74,13 @@ class FindBody:
 
     def presentation(self) -> Presentation | None:
         """How results are shown; None for bare identifiers."""
+        requested = self._requested()
         content: Content | None = None
         if "ResponseContent" in self._body:
             content = parse_content(self._texts("ResponseContent"))
         elif not self._truth("Expand"):
             return None
-        return Presentation(self.form(), content, self._requested())
+        return Presentation(self.form(), content, requested)
 
     def form(self) -> Format:
         if self._truth("Simplify"):

@@ -8,6 +8,7 @@ chapter 1, sections 5.2 and 9.
 
 from orthanc_fast.index.records import Resource
 from orthanc_fast.index.terms import Kind, Term
+from orthanc_fast.index.view import MAIN_DICOM_TAGS_SIGNATURE
 from orthanc_fast.model import Level
 
 PATIENT_ID = 0x00100020
@@ -21,6 +22,8 @@ MODIFIED_FROM = 5
 ANONYMIZED_FROM = 6
 MAIN_DICOM_SEQUENCES = 16
 
+# Those that may be longer than a key, or that records share.
+LONG_METADATA = frozenset({MAIN_DICOM_TAGS_SIGNATURE, MAIN_DICOM_SEQUENCES})
 INSTANCE_METADATA = frozenset({MODIFIED_FROM, ANONYMIZED_FROM})
 
 
@@ -59,4 +62,4 @@ def is_indexed_tag(level: Level, tag: int) -> bool:
 def is_indexed_metadata(level: Level, number: int) -> bool:
     if level == Level.INSTANCE:
         return number in INSTANCE_METADATA or number >= 1024
-    return number != MAIN_DICOM_SEQUENCES
+    return number not in LONG_METADATA

@@ -8,7 +8,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.dicom.main_tags import level_named
 from orthanc_fast.dicom.tag_json import Format
-from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
 from orthanc_fast.index.records import Resource
 from orthanc_fast.index.search import Search
 from orthanc_fast.index.view import View
@@ -45,7 +45,9 @@ async def post_count(request: Request) -> Response:
     """How many resources match; what concerns pages and the form of answers is ignored."""
     services = request.services
     body = FindBody(await request.json_object(), services.finder, services.metadata_names)
-    query = body.query()
+    if body.case_sensitive:
+        raise ParameterOutOfRange("Counting does not look at the case of letters")
+    query = body.conditions()
     count = services.finder.count_at_once(query)
     if count is None:
         count = await asyncio.to_thread(services.finder.count, query)

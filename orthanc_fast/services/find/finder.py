@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
-from orthanc_fast.errors import BadRequest, ParameterOutOfRange
+from orthanc_fast.errors import BadRequest
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.search import Search, unpack
 from orthanc_fast.index.terms import SHA1
@@ -87,7 +87,7 @@ class Finder:
 
     def count(self, query: FindQuery) -> int:
         """How many resources match, without paging. Raises BadRequest for tags that are not in the
-        index, ParameterOutOfRange for a condition that looks at case."""
+        index."""
         found = self._count(query, patient=True)
         assert found is not None
         return found
@@ -97,11 +97,9 @@ class Finder:
         return self._count(query, patient=False)
 
     def _count(self, query: FindQuery, patient: bool) -> int | None:
-        for tag, matcher in query.conditions:
+        for tag, _ in query.conditions:
             if self.tags.locate(tag, query.level).place not in _COUNTED:
                 raise BadRequest("only main DICOM tags can be counted")
-            if matcher.case_sensitive:
-                raise ParameterOutOfRange("counting does not look at the case of letters")
         if not patient and self._is_broad(query):
             return None
         query.children_match = True
