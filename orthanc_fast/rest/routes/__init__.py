@@ -17,6 +17,7 @@ from orthanc_fast.rest.routes import (
     scp,
     system,
     tools,
+    volumes,
 )
 
 FAMILIES = (
@@ -33,6 +34,7 @@ FAMILIES = (
     metrics,
     find,
     tools,
+    volumes,
 )
 
 
