@@ -1,0 +1,52 @@
+"""One data set of a file, the root or an item, for reading a few values and skipping the rest."""
+
+from typing import NamedTuple
+
+from orthanc_fast._ext.scan import elements, items
+from orthanc_fast.dicom.encoding import Buffer, open_encoding
+
+_UN = ord("U") << 8 | ord("N")
+
+
+class Scope(NamedTuple):
+    """Where a data set lies in `data`, and how it is encoded. The methods raise ScanError."""
+
+    data: Buffer
+    start: int
+    end: int
+    explicit: bool
+    big: bool
+
+    def item(self, tag: int, index: int = 0) -> "Scope | None":
+        """Item `index` of the sequence `tag`, None if there is no such item."""
+        for row in elements(self.data, self.start, self.end, self.explicit, self.big):
+            if row[0] == tag:
+                # A sequence written as UN is implicit and little endian inside (PS3.5 6.2.2).
+                plain = row[1] == _UN
+                explicit, big = self.explicit and not plain, self.big and not plain
+                found = items(self.data, row[3], row[5], explicit, big)
+                if 0 <= index < len(found):
+                    return Scope(self.data, *found[index], explicit, big)
+                return None
+        return None
+
+    def values(self) -> dict[int, bytes]:
+        """The raw values of all elements; of sequences the bytes of their items."""
+        rows = elements(self.data, self.start, self.end, self.explicit, self.big)
+        return {row[0]: bytes(self.data[row[3] : row[5]]) for row in rows}
+
+    def texts(self) -> dict[int, str]:
+        """The values as texts without padding."""
+        return {tag: text_of(raw) for tag, raw in self.values().items()}
+
+
+def root(data: Buffer) -> Scope:
+    """The data set of a DICOM file, or of its part up to any element. Raises ScanError."""
+    encoding = open_encoding(data)
+    source = encoding.data
+    return Scope(source, encoding.start, len(source), encoding.explicit, encoding.big)
+
+
+def text_of(raw: bytes) -> str:
+    """ASCII text without its padding."""
+    return raw.decode("latin-1").strip(" \0")
