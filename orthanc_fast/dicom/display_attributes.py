@@ -30,6 +30,16 @@ _LUT_DATA = 0x00283006
 _PIXEL_REPRESENTATION = 0x00280103
 _MAX_ENTRIES = 1 << 16
 
+_TEXTS = {
+    WINDOW_CENTER: "window_center",
+    WINDOW_WIDTH: "window_width",
+    _VOI_LUT_FUNCTION: "window_function",
+    RESCALE_INTERCEPT: "rescale_intercept",
+    RESCALE_SLOPE: "rescale_slope",
+}
+_WANTED = frozenset({*_TEXTS, _MODALITY_LUT, _VOI_LUT})
+_LUT = frozenset({_LUT_DESCRIPTOR, _LUT_DATA})
+
 
 class LutValues(msgspec.Struct, frozen=True, gc=False):
     """A lookup table as the file has it: its entries, the value that the first one is for, and the
@@ -58,7 +68,8 @@ def display_attributes(data: Buffer, index: int) -> DisplayAttributes:
     found = DisplayAttributes()
     try:
         dataset = root(data)
-        signed = dataset.values().get(_PIXEL_REPRESENTATION, b"\0\0")[:2] in (b"\1\0", b"\0\1")
+        sign = dataset.values(frozenset({_PIXEL_REPRESENTATION}))
+        signed = sign.get(_PIXEL_REPRESENTATION) in (b"\1\0", b"\0\1")
         _read(found, dataset, signed)
         for groups, number in ((SHARED_FUNCTIONAL_GROUPS, 0), (PER_FRAME_FUNCTIONAL_GROUPS, index)):
             group = dataset.item(groups, number)
@@ -73,14 +84,8 @@ def display_attributes(data: Buffer, index: int) -> DisplayAttributes:
 
 def _read(found: DisplayAttributes, scope: Scope, signed: bool) -> None:
     """Takes over what this data set has."""
-    values = scope.values()
-    for name, tag in (
-        ("window_center", WINDOW_CENTER),
-        ("window_width", WINDOW_WIDTH),
-        ("window_function", _VOI_LUT_FUNCTION),
-        ("rescale_intercept", RESCALE_INTERCEPT),
-        ("rescale_slope", RESCALE_SLOPE),
-    ):
+    values = scope.values(_WANTED)
+    for tag, name in _TEXTS.items():
         if tag in values:
             setattr(found, name, text_of(values[tag]))
     if _MODALITY_LUT in values:
@@ -98,7 +103,7 @@ def _lut(item: Scope | None, signed: bool) -> LutValues | None:
     """None for a table that is not complete."""
     if item is None:
         return None
-    values = item.values()
+    values = item.values(_LUT)
     order: Literal["big", "little"] = "big" if item.big else "little"
     words = values.get(_LUT_DESCRIPTOR, b"")
     if len(words) < 6 or _LUT_DATA not in values:

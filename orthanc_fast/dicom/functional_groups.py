@@ -16,6 +16,8 @@ FRAME_VOI_LUT = 0x00289132
 PIXEL_VALUE_TRANSFORMATION = 0x00289145
 WINDOW_CENTER, WINDOW_WIDTH = 0x00281050, 0x00281051
 RESCALE_INTERCEPT, RESCALE_SLOPE = 0x00281052, 0x00281053
+_WINDOW = frozenset({WINDOW_CENTER, WINDOW_WIDTH})
+_RESCALE = frozenset({RESCALE_INTERCEPT, RESCALE_SLOPE})
 
 
 class FrameValues(msgspec.Struct, frozen=True, gc=False):
@@ -36,8 +38,8 @@ def frame_values(data: Buffer, index: int) -> FrameValues:
         group = root(data).item(PER_FRAME_FUNCTIONAL_GROUPS, index)
         if group is None:
             return FrameValues()
-        window = _texts(group, FRAME_VOI_LUT)
-        rescale = _texts(group, PIXEL_VALUE_TRANSFORMATION)
+        window = _texts(group, FRAME_VOI_LUT, _WINDOW)
+        rescale = _texts(group, PIXEL_VALUE_TRANSFORMATION, _RESCALE)
     except ScanError:
         return FrameValues()
     return FrameValues(
@@ -48,6 +50,6 @@ def frame_values(data: Buffer, index: int) -> FrameValues:
     )
 
 
-def _texts(group: Scope, tag: int) -> dict[int, str]:
+def _texts(group: Scope, tag: int, wanted: frozenset[int]) -> dict[int, str]:
     item = group.item(tag)
-    return {} if item is None else item.texts()
+    return {} if item is None else item.texts(wanted)

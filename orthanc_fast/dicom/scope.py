@@ -30,14 +30,15 @@ class Scope(NamedTuple):
                 return None
         return None
 
-    def values(self) -> dict[int, bytes]:
-        """The raw values of all elements; of sequences the bytes of their items."""
+    def values(self, wanted: frozenset[int]) -> dict[int, bytes]:
+        """The raw values of those elements that are there; of sequences the bytes of their
+        items."""
         rows = elements(self.data, self.start, self.end, self.explicit, self.big)
-        return {row[0]: bytes(self.data[row[3] : row[5]]) for row in rows}
+        return {row[0]: bytes(self.data[row[3] : row[5]]) for row in rows if row[0] in wanted}
 
-    def texts(self) -> dict[int, str]:
+    def texts(self, wanted: frozenset[int]) -> dict[int, str]:
         """The values as texts without padding."""
-        return {tag: text_of(raw) for tag, raw in self.values().items()}
+        return {tag: text_of(raw) for tag, raw in self.values(wanted).items()}
 
 
 def root(data: Buffer) -> Scope:

@@ -22,6 +22,7 @@ from orthanc_fast.services.housekeeping import Housekeeping
 from orthanc_fast.services.ingest import Ingest, Origin, Stored, Upload
 from orthanc_fast.services.metadata_names import MetadataNames
 from orthanc_fast.services.metrics import Metrics
+from orthanc_fast.services.pictures import Pictures
 from orthanc_fast.services.pixels import Pixels
 from orthanc_fast.services.startup import (
     INDEX_FOLDER,
@@ -48,6 +49,7 @@ class Services:
         self.storage = open_storage(settings, slot)
         self.files = Files(self.storage)
         self.pixels = Pixels(self.index, self.storage)
+        self.pictures = Pictures(self.pixels)
         self.describer = Describer(self.dictionary)
         self.metadata_names = MetadataNames(settings.user_metadata)
         self.finder = Finder(
@@ -105,5 +107,6 @@ class Services:
     def close(self) -> None:
         """Completes what is queued, then closes the store."""
         self._housekeeping.stop()
+        self.pictures.close()
         self.writer.stop()
         self.index.close()

@@ -1,0 +1,148 @@
+"""The frames of an instance: their list, their raw bytes, what can be asked of one, the PDF of an
+encapsulated document. Source: reference chapter 2, section 4."""
+
+import re
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.content import content
+from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.imaging.info import number_of_frames
+from orthanc_fast.index.records import Resource
+from orthanc_fast.model import Level
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import NOT_FOUND, OCTETS, Response, json_response
+from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.routes.identifiers import require
+from orthanc_fast.services.display import SOP_CLASS
+from orthanc_fast.services.files import dicom_attachment
+
+_GZIP = (b"content-type", b"application/gzip")
+_PDF = (b"content-type", b"application/pdf")
+_JPEG = (b"content-type", b"image/jpeg")
+_JPEG_2000 = (b"content-type", b"image/jp2")
+
+_CODESTREAMS = {
+    "1.2.840.10008.1.2.4.50": _JPEG,
+    "1.2.840.10008.1.2.4.90": _JPEG_2000,
+    "1.2.840.10008.1.2.4.91": _JPEG_2000,
+}
+_VIDEOS = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
+
+_TRANSFER_SYNTAX = 9  # the metadata
+_NUMBER_OF_FRAMES = 0x00280008
+_ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+_DOCUMENT, _DOCUMENT_KIND, _DOCUMENT_LENGTH = "0042,0011", "0042,0012", "0042,0015"
+
+OPERATIONS = [
+    "image-int16",
+    "image-uint16",
+    "image-uint8",
+    "matlab",
+    "numpy",
+    "preview",
+    "raw",
+    "raw.gz",
+    "rendered",
+]
+
+_NUMBER = re.compile(r"[+-]?\d{1,20}", re.ASCII)
+_NUMBERS = 1 << 32
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    router.add("GET", "/instances/{}/frames", list_frames, answer=list[int])
+    router.add("GET", "/instances/{}/frames/{}", list_operations, answer=list[str])
+    router.add("GET", "/instances/{}/frames/{}/raw", get_raw, answer="application/octet-stream")
+    router.add("GET", "/instances/{}/frames/{}/raw.gz", get_raw_gzip, answer="application/gzip")
+    for path in ("/instances/{}/matlab", "/instances/{}/frames/{}/matlab"):
+        router.add("GET", path, get_matlab, answer="text/plain")
+    router.add("GET", "/instances/{}/pdf", get_pdf, answer="application/pdf")
+
+
+def frame_number(text: str) -> int | None:
+    """The number of a frame in a path, None where it is no number of 32 bits. As in Orthanc a sign
+    is allowed, and negative numbers wrap around to ones that no image has."""
+    if not _NUMBER.fullmatch(text) or not -_NUMBERS < int(text) < _NUMBERS:
+        return None
+    return int(text) % _NUMBERS
+
+
+def frame_of(request: Request) -> int | None:
+    """The frame that the path names; 0 for a path of an instance."""
+    return frame_number(request.params[1]) if len(request.params) > 1 else 0
+
+
+def _instance(request: Request) -> Resource:
+    with request.services.index.view() as view:
+        return require(view, Level.INSTANCE, request.params[0])
+
+
+async def list_frames(request: Request) -> Response:
+    """GET /instances/{id}/frames: their numbers; one for a video, and for what is no image."""
+    instance = _instance(request)
+    if instance.metadata.get(_TRANSFER_SYNTAX) in _VIDEOS:
+        return json_response([0])
+    count = number_of_frames(instance.tags.get(_NUMBER_OF_FRAMES))
+    # Each frame takes at least one bit: who lies about their number gets no long answer.
+    if count > 1 and count > 8 * dicom_attachment(instance).size:
+        raise BadFileFormat(f"the file is too small for {count} frames")
+    return json_response(list(range(count)))
+
+
+async def list_operations(request: Request) -> Response:
+    """GET /instances/{id}/frames/{n}: what can be asked of a frame, whether or not it exists."""
+    return json_response(OPERATIONS)
+
+
+async def get_raw(request: Request) -> Response:
+    """GET /instances/{id}/frames/{n}/raw: native pixels in little endian, or the codestream."""
+    instance = _instance(request)
+    frame = frame_of(request)
+    if frame is None:
+        return NOT_FOUND
+    kind = _CODESTREAMS.get(instance.metadata.get(_TRANSFER_SYNTAX, ""), OCTETS)
+    return Response(await request.services.pictures.raw(instance, frame), kind)
+
+
+async def get_raw_gzip(request: Request) -> Response:
+    """GET /instances/{id}/frames/{n}/raw.gz: the same, compressed."""
+    instance = _instance(request)
+    frame = frame_of(request)
+    if frame is None:
+        return NOT_FOUND
+    return Response(await request.services.pictures.raw_gzip(instance, frame), _GZIP)
+
+
+async def get_matlab(request: Request) -> Response:
+    """GET /instances/{id}[/frames/{n}]/matlab: the pixels as text for Matlab and Octave."""
+    instance = _instance(request)
+    frame = frame_of(request)
+    if frame is None:
+        return NOT_FOUND
+    body = await request.services.pictures.matlab(instance, frame)
+    return Response(body, (b"content-type", b"text/plain"))
+
+
+async def get_pdf(request: Request) -> Response:
+    """GET /instances/{id}/pdf: the document of an Encapsulated PDF without its padding."""
+    instance = _instance(request)
+    if instance.metadata.get(SOP_CLASS) != _ENCAPSULATED_PDF:
+        return NOT_FOUND
+    services = request.services
+    data = await services.files.content(dicom_attachment(instance))
+    found = [
+        content(data, [tag], services.dictionary)
+        for tag in (_DOCUMENT, _DOCUMENT_KIND, _DOCUMENT_LENGTH)
+    ]
+    document, kind, length = (value if isinstance(value, bytes) else None for value in found)
+    if document is None or (kind or b"").rstrip(b" \0") != b"application/pdf":
+        return NOT_FOUND
+    return Response(_without_padding(document, length), _PDF)
+
+
+def _without_padding(document: bytes, length: bytes | None) -> bytes:
+    """The document has EncapsulatedDocumentLength bytes if it says so and one less is padding, else
+    it ends before a NUL (PS3.3 C.24.2)."""
+    if length is not None and len(document) - int.from_bytes(length, "little") in (0, 1):
+        return document[: int.from_bytes(length, "little")]
+    return document.removesuffix(b"\0")
