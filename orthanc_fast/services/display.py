@@ -116,9 +116,7 @@ def _lut(values: LutValues) -> Lut:
     return Lut(np.array(values.entries, np.uint16), values.first, values.bits)
 
 
-def _full_range(
-    image: OpenImage, frame: Frame, modality: Rescale | Lut
-) -> tuple[float, float]:
+def _full_range(image: OpenImage, frame: Frame, modality: Rescale | Lut) -> tuple[float, float]:
     """The window, for the function LINEAR, that shows the lowest value black, the highest white."""
     bits = image.info.bits_stored
     low: float = -(1 << bits - 1) if image.info.is_signed else 0

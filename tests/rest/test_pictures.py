@@ -88,9 +88,8 @@ def test_png_holds_the_pixels_of_orthanc(pair: Pair, image: str, route: str) -> 
     ours, theirs = get(pair, f"{image}/{route}")
     assert ours.status_code == theirs.status_code
     if theirs.status_code == 200:
-        assert (
-            Image.open(io.BytesIO(ours.content)).mode == Image.open(io.BytesIO(theirs.content)).mode
-        )
+        modes = [Image.open(io.BytesIO(answer.content)).mode for answer in (ours, theirs)]
+        assert modes[0] == modes[1]
         np.testing.assert_array_equal(pixels(ours), pixels(theirs))
 
 
@@ -126,6 +125,8 @@ DEBIAN = {
     "report/preview?returnUnsupportedImage": 301,
     "report/frames/0/rendered?returnUnsupportedImage=1": 301,
     "ct/preview?quality=0&returnUnsupportedImage": 301,
+    # A bad factor counted in ranges that do not match, too.
+    "ct/preview image/gif;q=abc,image/png": 415,
     # The argument had no value until 1.11.
     "report/preview?returnUnsupportedImage=false": 301,
     "report/preview?returnUnsupportedImage=0": 301,
@@ -202,7 +203,6 @@ DEBIAN = {
         ("ct/rendered?window-center=1e400", None, 404),
         ("ct/rendered?width=0", None, 200),
         ("ct/rendered?width=00012", None, 200),
-        ("ct/rendered?width=%2B5", None, 200),
         ("ct/rendered?width=", None, 404),
         ("ct/rendered?width=-1", None, 404),
         ("ct/rendered?height=1.5", None, 404),
@@ -230,7 +230,8 @@ DEBIAN = {
 def test_status(pair: Pair, path: str, accept: str | None, status: int) -> None:
     ours, theirs = get(pair, path, accept)
     assert ours.status_code == status, ours.text
-    assert theirs.status_code == DEBIAN.get(path, status), theirs.text
+    key = path if accept is None else f"{path} {accept}"
+    assert theirs.status_code == DEBIAN.get(key, status), theirs.text
     if status in (404, 415, 307):
         assert ours.content == b""
         assert "content-type" not in ours.headers
