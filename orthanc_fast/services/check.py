@@ -11,8 +11,11 @@ import xxhash
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import OrthancError
+from orthanc_fast.index.attachments import remove_attachment
 from orthanc_fast.index.index import Index
+from orthanc_fast.index.transaction import DICOM_ATTACHMENT, Transaction
 from orthanc_fast.model import Attachment, Level
+from orthanc_fast.services.describe import NAMES
 from orthanc_fast.services.startup import SUPERVISOR_SLOT, open_index, open_storage
 from orthanc_fast.storage.area import StorageArea
 from orthanc_fast.storage.compression import uncompress
@@ -47,7 +50,8 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def run(settings: Settings, repair: bool) -> Report:
-    """Compares everything; with `repair` removes stray files and instances whose file is lost.
+    """Compares everything; with `repair` removes stray files, instances whose DICOM file is
+    lost, and other attachments whose file is.
 
     A file that is there but damaged is reported and left alone: it may still be of use to someone.
     """
@@ -72,44 +76,44 @@ class _Check:
         # The files first: what is stored or deleted while we look must not become a finding.
         on_disk = set(self._storage.files())
         with self._index.view() as view:
-            instances = view.listing(Level.INSTANCE)
-            for level in Level:
-                for public in view.listing(level):
-                    resource = view.resource(level, public)
-                    if resource is not None:
-                        self._known.update(a.uuid for a in resource.attachments.values())
+            resources = [(level, public) for level in Level for public in view.listing(level)]
+            for level, public in resources:
+                resource = view.resource(level, public)
+                if resource is not None:
+                    self._known.update(a.uuid for a in resource.attachments.values())
             totals = view.totals()
             doomed = set(view.doomed())
         sizes = 0
-        for public in instances:
-            sizes += self._check_instance(public)
+        for level, public in resources:
+            sizes += self._check_resource(level, public)
         if sizes != totals.uncompressed_size:
             self._found(
                 "counter",
                 "TotalUncompressedSize",
-                f"{totals.uncompressed_size} bytes counted, the instances have {sizes}",
+                f"{totals.uncompressed_size} bytes counted, the attachments have {sizes}",
             )
         for uuid in sorted(on_disk - self._known - doomed):
             self._check_stray(uuid)
-        return Report(len(instances), self._files, self._findings)
+        return Report(totals.resources[Level.INSTANCE], self._files, self._findings)
 
-    def _check_instance(self, public: bytes) -> int:
+    def _check_resource(self, level: Level, public: bytes) -> int:
+        """Bytes of all attachments."""
         with self._index.view() as view:
-            instance = view.resource(Level.INSTANCE, public)
-        if instance is None:
+            resource = view.resource(level, public)
+        if resource is None:
             return 0
-        for attachment in instance.attachments.values():
+        for attachment in resource.attachments.values():
             self._files += 1
-            self._check_file(public, attachment)
-        return sum(attachment.size for attachment in instance.attachments.values())
+            self._check_file(level, public, attachment)
+        return sum(attachment.size for attachment in resource.attachments.values())
 
-    def _check_file(self, public: bytes, attachment: Attachment) -> None:
-        subject = f"file {attachment.uuid} of instance {public.hex()}"
+    def _check_file(self, level: Level, public: bytes, attachment: Attachment) -> None:
+        subject = f"file {attachment.uuid} of {NAMES[level].lower()} {public.hex()}"
         try:
             stored = self._storage.read(attachment.uuid)
         except OrthancError:
-            if self._still_owned(public, attachment):
-                self._lost(public, subject)
+            if self._owned_as(level, public, attachment) is not None:
+                self._lost(level, public, attachment, subject)
             return
         if len(stored) != attachment.stored_size:
             text = f"has {len(stored)} bytes, the index says {attachment.stored_size}"
@@ -123,17 +127,23 @@ class _Check:
         if xxhash.xxh3_128_digest(content) != attachment.digest:
             self._found("checksum", subject, "its bytes are not those that were stored")
 
-    def _still_owned(self, public: bytes, attachment: Attachment) -> bool:
-        """False where the instance was deleted or replaced while the check ran."""
+    def _owned_as(self, level: Level, public: bytes, attachment: Attachment) -> int | None:
+        """The number of the attachment; None where it was deleted or replaced while the check
+        ran."""
         with self._index.view() as view:
-            instance = view.resource(Level.INSTANCE, public)
-        return instance is not None and any(
-            other.uuid == attachment.uuid for other in instance.attachments.values()
-        )
+            resource = view.resource(level, public)
+        if resource is not None:
+            for kind, other in resource.attachments.items():
+                if other.uuid == attachment.uuid:
+                    return kind
+        return None
 
-    def _lost(self, public: bytes, subject: str) -> None:
+    def _lost(self, level: Level, public: bytes, attachment: Attachment, subject: str) -> None:
         if self._repair:
-            self._index.write(lambda txn: txn.delete(Level.INSTANCE, public, int(time.time())))
+            if self._owned_as(level, public, attachment) == DICOM_ATTACHMENT:
+                self._index.write(lambda txn: txn.delete(level, public, int(time.time())))
+            else:
+                self._index.write(lambda txn: _forget(txn, level, public, attachment))
         self._found("missing", subject, "the file is not in the storage area", self._repair)
 
     def _check_stray(self, uuid: str) -> None:
@@ -143,3 +153,12 @@ class _Check:
 
     def _found(self, kind: str, subject: str, explanation: str, repaired: bool = False) -> None:
         self._findings.append(Finding(kind, subject, explanation, repaired))
+
+
+def _forget(transaction: Transaction, level: Level, public: bytes, attachment: Attachment) -> None:
+    """Removes an attachment whose file is lost."""
+    resource = transaction.resource(level, public)
+    if resource is not None:
+        for kind, other in list(resource.attachments.items()):
+            if other.uuid == attachment.uuid:
+                remove_attachment(transaction, resource, kind)

@@ -10,6 +10,7 @@ from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import Outcome
 from orthanc_fast.index.writer import Promise, Write, Writer
 from orthanc_fast.model import Level
+from orthanc_fast.services.attachments import Attachments
 from orthanc_fast.services.change_feed import ChangeFeed
 from orthanc_fast.services.deletion import Deletion
 from orthanc_fast.services.describe import Describer
@@ -68,6 +69,7 @@ class Services:
             settings, self.index, self.storage, self.writer, self.main_tags, self.dictionary
         )
         self.deletion = Deletion(self.writer)
+        self.attachments = Attachments(settings, self.index, self.files, self.write)
         self.change_feed = ChangeFeed(self.index)
         self.metrics = Metrics(settings.index_directory / INDEX_FOLDER, slot)
         self.is_http_secure = True

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from orthanc_fast.errors import UnknownResource
+from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
 from orthanc_fast.index.records import Resource
 from orthanc_fast.index.transaction import DICOM_ATTACHMENT
 from orthanc_fast.model import Attachment
-from orthanc_fast.storage.area import StorageArea
+from orthanc_fast.storage.area import BEYOND_END, StorageArea
 from orthanc_fast.storage.compression import uncompress
 
 PIXEL_DATA_OFFSET = 14
@@ -42,6 +42,8 @@ class Files:
         data = self.storage.read_if_cached(uuid, 0, size)
         if data is None:
             data = await asyncio.to_thread(self.storage.read, uuid, 0, size)
+        if len(data) < size:
+            raise ParameterOutOfRange(BEYOND_END)
         return data
 
 

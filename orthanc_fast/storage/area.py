@@ -19,10 +19,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from orthanc_fast._ext.durable import move_files, remove_files, write_files
-from orthanc_fast.errors import FullStorage, OrthancError, StorageFault
+from orthanc_fast.errors import FullStorage, OrthancError, ParameterOutOfRange, StorageFault
 
 INCOMING = "incoming"
 PARTIAL = ".part"
+
+BEYOND_END = "Reading beyond the end of a file"
 
 Content = bytes | bytearray | memoryview | mmap.mmap
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -134,6 +136,23 @@ class StorageArea:
             if size < 0:
                 size = os.fstat(fd).st_size - start
             return _read_all(fd, start, size)
+        finally:
+            os.close(fd)
+
+    def parts(self, uuid: str, start: int, size: int, step: int) -> Iterator[bytes]:
+        """The same in parts of up to `step` bytes. Raises ParameterOutOfRange, before the
+        first, if the file does not have so many bytes."""
+        fd = self.open(uuid)
+        try:
+            if os.fstat(fd).st_size < start + size:
+                raise ParameterOutOfRange(BEYOND_END)
+            while size > 0:
+                part = os.pread(fd, min(step, size), start)
+                if not part:
+                    raise ParameterOutOfRange(BEYOND_END)
+                yield part
+                start += len(part)
+                size -= len(part)
         finally:
             os.close(fd)
 

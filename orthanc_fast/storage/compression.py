@@ -4,6 +4,7 @@ Source: reference chapter 1, section 2.5. Empty content is an empty file.
 """
 
 import zlib
+from collections.abc import Iterable, Iterator
 from struct import Struct
 
 from orthanc_fast.errors import CorruptedFile
@@ -31,5 +32,54 @@ def uncompress(stored: bytes | memoryview) -> bytes:
     except zlib.error as error:
         raise CorruptedFile(f"a compressed attachment cannot be inflated: {error}") from error
     if len(data) != size:
-        raise CorruptedFile(f"a compressed attachment does not have the {size} bytes it announces")
+        raise _wrong_size(size)
     return data
+
+
+def compress_parts(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """As `compress`, for a content of `size` bytes that comes in parts."""
+    if not size:
+        return
+    yield _SIZE.pack(size)
+    stream = zlib.compressobj(LEVEL)
+    for part in parts:
+        yield stream.compress(part)
+    yield stream.flush()
+
+
+def uncompress_parts(stored: Iterable[bytes], step: int) -> Iterator[bytes]:
+    """As `uncompress`, in parts of at most `step` bytes; what is wrong is only known at the end."""
+    stream = zlib.decompressobj()
+    head, size, done = b"", -1, 0
+    for part in stored:
+        pending = part
+        if size < 0:
+            head += part
+            if len(head) < _SIZE.size:
+                continue
+            (size,) = _SIZE.unpack_from(head)
+            pending = head[_SIZE.size :]
+        for data in _inflated(stream, pending, step):
+            done += len(data)
+            if done > size:
+                raise _wrong_size(size)
+            yield data
+    if (size >= 0 or head) and (done != size or not stream.eof):
+        raise _wrong_size(size)
+
+
+def _wrong_size(size: int) -> CorruptedFile:
+    return CorruptedFile(f"a compressed attachment does not have the {size} bytes it announces")
+
+
+def _inflated(stream: "zlib._Decompress", pending: bytes, step: int) -> Iterator[bytes]:
+    try:
+        while True:
+            data = stream.decompress(pending, step)
+            pending = stream.unconsumed_tail
+            if data:
+                yield data
+            if len(data) < step and not pending:
+                return
+    except zlib.error as error:
+        raise CorruptedFile(f"a compressed attachment cannot be inflated: {error}") from error

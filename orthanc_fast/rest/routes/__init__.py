@@ -4,6 +4,7 @@ router."""
 from orthanc_fast.config import Settings
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes import (
+    attachments,
     changes,
     find,
     frames,
@@ -29,6 +30,7 @@ FAMILIES = (
     frames,
     pictures,
     metadata,
+    attachments,
     labels,
     protection,
     changes,

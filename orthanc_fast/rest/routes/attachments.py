@@ -1,0 +1,324 @@
+"""/{level}/{id}/attachments. Source: reference chapter 1, sections 1.12, 1.13 and 6.2."""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import msgspec
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.identifiers import from_text
+from orthanc_fast.errors import InexistentItem, OrthancError, UnknownResource
+from orthanc_fast.index.records import Resource
+from orthanc_fast.model import Attachment, Level
+from orthanc_fast.registries import is_user_number
+from orthanc_fast.rest.ranges import parse_range
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import (
+    OCTETS,
+    PATHSEND_FROM,
+    PLAIN_JSON,
+    Header,
+    Response,
+    empty_response,
+    json_response,
+    text_response,
+)
+from orthanc_fast.rest.revisions import (
+    etag,
+    failed,
+    if_match,
+    if_match_of_deletion,
+    not_modified,
+)
+from orthanc_fast.rest.router import Handler, Router
+from orthanc_fast.rest.routes.identifiers import require
+from orthanc_fast.rest.streaming import begun
+from orthanc_fast.services.attachments import version_of
+from orthanc_fast.services.describe import PLURALS
+
+FORBIDDEN = 403
+DICOM_AS_JSON = 2
+
+OPERATIONS = (
+    "compress",
+    "compressed-data",
+    "compressed-md5",
+    "compressed-size",
+    "data",
+    "info",
+    "is-compressed",
+    "md5",
+    "size",
+    "uncompress",
+    "verify-md5",
+)
+OF_MD5 = frozenset({"compressed-md5", "md5", "verify-md5"})
+
+
+class Found(NamedTuple):
+    """The attachment that a path names."""
+
+    owner: Resource
+    kind: int
+    attachment: Attachment
+
+
+class AttachmentInfo(msgspec.Struct, gc=False):
+    """Sizes in bytes; the MD5s are empty where they are not kept."""
+
+    CompressedMD5: str
+    CompressedSize: int
+    ContentType: int
+    UncompressedMD5: str
+    UncompressedSize: int
+    Uuid: str
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    for level, plural in PLURALS.items():
+        if level == Level.PATIENT and not settings.patient_level_enabled:
+            continue
+        path = f"/{plural}/{{}}/attachments"
+        one = f"{path}/{{}}"
+        router.add("GET", path, _list(level), arguments="full", answer=list[str])
+        for name, answer in READS.items():
+            handler = _read(answer, needs_file=name in NEEDS_FILE)
+            arguments = "filename" if name.endswith("/data") else ""
+            router.add("GET", f"{one}{name}", handler, arguments=arguments)
+        router.add("POST", f"{one}/verify-md5", verify_md5, answer=dict)
+        if not settings.read_only:
+            router.add("PUT", one, put_attachment, body="application/octet-stream", answer=dict)
+            router.add("DELETE", one, delete_attachment, answer="text/plain")
+            router.add("POST", f"{one}/compress", compress, answer=dict)
+            router.add("POST", f"{one}/uncompress", uncompress, answer=dict)
+
+
+def _list(level: Level) -> Handler:
+    async def get_attachments(request: Request) -> Response:
+        """The names of the attachments of a resource; `full` adds their numbers."""
+        with request.services.index.view() as view:
+            resource = require(view, level, request.params[0])
+        names = request.services.attachments.types
+        kinds = sorted(resource.attachments)
+        if "full" in request.arguments:
+            return json_response({names.name(kind): kind for kind in kinds})
+        return json_response([names.name(kind) for kind in kinds])
+
+    return get_attachments
+
+
+def _find(request: Request) -> Found:
+    """The attachment; the level of the path does not matter. Raises InexistentItem for an unknown
+    name, UnknownResource."""
+    kind = request.services.attachments.types.number(request.params[1])
+    public = from_text(request.params[0])
+    if public is None:
+        raise UnknownResource
+    with request.services.index.view() as view:
+        owner = view.resource_of_any_level(public)
+    if owner is None or kind not in owner.attachments:
+        raise UnknownResource
+    return Found(owner, kind, owner.attachments[kind])
+
+
+# Reading
+
+Read = Callable[[Request, Found], Awaitable[Response]]
+
+
+def _read(answer: Read, needs_file: bool) -> Handler:
+    async def get_of_attachment(request: Request) -> Response:
+        found = _find(request)
+        try:
+            version = await request.services.attachments.version(found.owner, found.kind)
+        except OrthancError:
+            if needs_file:
+                raise
+            version = version_of(found.attachment)  # a lost file has a size all the same
+        known = not_modified(request, version)
+        if known is not None:
+            return known
+        try:
+            response = await answer(request, found)
+        except OrthancError as error:
+            return failed(request, error, version)
+        response.headers = (*response.headers, etag(version))
+        return response
+
+    get_of_attachment.__doc__ = answer.__doc__
+    return get_of_attachment
+
+
+async def _operations(request: Request, found: Found) -> Response:
+    """What can be asked of an attachment."""
+    without = frozenset() if request.services.settings.store_md5 else OF_MD5
+    return json_response([name for name in OPERATIONS if name not in without])
+
+
+async def _data(request: Request, found: Found) -> Response:
+    """The uncompressed content, or the part of it that `Range` asks for; `filename` replaces the
+    name that is proposed to the client."""
+    attachments, attachment = request.services.attachments, found.attachment
+    part = request.header(b"range")
+    if part is not None:
+        first, last = parse_range(part, attachment.size)
+        size = last - first + 1
+        parts = attachments.files.excerpt(attachment, first, size)
+        return _partial(Response(stream=await begun(parts), length=size), first, attachment.size)
+    headers = _disposition(request, attachment)
+    kind = (b"content-type", attachments.types.mime(found.kind).encode())
+    if attachment.size < PATHSEND_FROM:
+        content = await attachments.small_content(attachment)
+        return Response(content, kind, headers=headers)
+    await attachments.verify(attachment)
+    if attachment.compressed:
+        stream = await begun(attachments.files.content(attachment))
+        return Response(kind=kind, headers=headers, stream=stream, length=attachment.size)
+    path = request.services.storage.readable_path(attachment.uuid)
+    return Response(kind=kind, headers=headers, path=path, length=attachment.size)
+
+
+async def _compressed_data(request: Request, found: Found) -> Response:
+    """The bytes as they are stored, or the part of them that `Range` asks for."""
+    attachment = found.attachment
+    if not attachment.compressed:
+        return await _data(request, found)
+    files, size = request.services.attachments.files, attachment.stored_size
+    part = request.header(b"range")
+    first, last = (0, size - 1) if part is None else parse_range(part, size)
+    stream = await begun(files.stored(attachment, first, last - first + 1))
+    response = Response(kind=OCTETS, stream=stream, length=last - first + 1)
+    return response if part is None else _partial(response, first, size)
+
+
+def _partial(response: Response, first: int, total: int) -> Response:
+    assert response.length is not None
+    last = first + response.length - 1
+    response.status = 206
+    response.kind = OCTETS
+    response.headers = ((b"content-range", b"bytes %d-%d/%d" % (first, last, total)),)
+    return response
+
+
+def _disposition(request: Request, attachment: Attachment) -> tuple[Header, ...]:
+    name = request.arguments.get("filename", attachment.uuid)
+    for character in '\r\n"':
+        name = name.replace(character, "")
+    return ((b"content-disposition", f'filename="{name}"'.encode()),) if name else ()
+
+
+async def _size(request: Request, found: Found) -> Response:
+    """Bytes of the content."""
+    return text_response(str(found.attachment.size))
+
+
+async def _compressed_size(request: Request, found: Found) -> Response:
+    """Bytes on the disk."""
+    return text_response(str(found.attachment.stored_size))
+
+
+async def _md5(request: Request, found: Found) -> Response:
+    """The MD5 of the content."""
+    return _checksum(found.attachment.md5)
+
+
+async def _compressed_md5(request: Request, found: Found) -> Response:
+    """The MD5 of what is on the disk."""
+    return _checksum(found.attachment.stored_md5)
+
+
+def _checksum(md5: str | None) -> Response:
+    return empty_response(404) if md5 is None else text_response(md5)
+
+
+async def _is_compressed(request: Request, found: Found) -> Response:
+    """1 or 0."""
+    return text_response("1" if found.attachment.compressed else "0")
+
+
+async def _info(request: Request, found: Found) -> Response:
+    """All about the attachment."""
+    attachment = found.attachment
+    return json_response(
+        AttachmentInfo(
+            CompressedMD5=attachment.stored_md5 or "",
+            CompressedSize=attachment.stored_size,
+            ContentType=found.kind,
+            UncompressedMD5=attachment.md5 or "",
+            UncompressedSize=attachment.size,
+            Uuid=attachment.uuid,
+        )
+    )
+
+
+READS: dict[str, Read] = {
+    "": _operations,
+    "/data": _data,
+    "/compressed-data": _compressed_data,
+    "/size": _size,
+    "/compressed-size": _compressed_size,
+    "/md5": _md5,
+    "/compressed-md5": _compressed_md5,
+    "/is-compressed": _is_compressed,
+    "/info": _info,
+}
+NEEDS_FILE = frozenset({"/data", "/compressed-data", "/md5", "/compressed-md5", "/info"})
+
+
+# Changing
+
+
+async def verify_md5(request: Request) -> Response:
+    """`{}` if the file holds what was stored, else an error."""
+    try:
+        found = _find(request)
+    except UnknownResource:
+        return empty_response(400)
+    if not request.services.settings.store_md5:
+        return empty_response(400)
+    await request.services.attachments.verify(found.attachment)
+    return Response(b"{}", PLAIN_JSON)
+
+
+async def compress(request: Request) -> Response:
+    """Stores the content anew, compressed, unless it is so already."""
+    return await _set_compressed(request, True)
+
+
+async def uncompress(request: Request) -> Response:
+    """Stores the content anew, uncompressed, unless it is so already."""
+    return await _set_compressed(request, False)
+
+
+async def _set_compressed(request: Request, compressed: bool) -> Response:
+    found = _find(request)
+    await request.services.attachments.set_compressed(found.owner, found.kind, compressed)
+    return Response(b"{}", PLAIN_JSON)
+
+
+async def put_attachment(request: Request) -> Response:
+    """Adds or replaces an attachment of the user's; the level of the path does not matter."""
+    attachments = request.services.attachments
+    kind = attachments.types.number(request.params[1])
+    if not is_user_number(kind):
+        return empty_response(FORBIDDEN)
+    expected = if_match(request)
+    public = from_text(request.params[0])
+    if public is None:
+        raise InexistentItem("there is no such resource")
+    version = await attachments.put(public, kind, await request.upload(), expected)
+    return Response(b"{}", PLAIN_JSON, headers=(etag(version),))
+
+
+async def delete_attachment(request: Request) -> Response:
+    """Removes an attachment of the user's."""
+    attachments = request.services.attachments
+    kind = attachments.types.number(request.params[1])
+    if not is_user_number(kind) and kind != DICOM_AS_JSON:
+        return empty_response(FORBIDDEN)
+    expected = if_match_of_deletion(request)
+    public = from_text(request.params[0])
+    if public is None:
+        raise UnknownResource
+    await attachments.delete(public, kind, expected)
+    return text_response()
