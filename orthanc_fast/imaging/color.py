@@ -2,25 +2,22 @@
 
 import numpy as np
 
+from orthanc_fast._ext import color
+from orthanc_fast.errors import NotImplementedYet
+from orthanc_fast.imaging.cells import raw_bytes
+
 
 def rgb_from_ybr(
     pixels: np.ndarray, photometric: str, bits: int, out: np.ndarray | None = None
 ) -> np.ndarray:
     """RGB of (rows, columns, 3) stored values of `bits` bits, computed in binary32, clamped and
-    rounded down. YBR_PARTIAL has 16..235 for black..white and 16..240 for chroma."""
-    one = np.float32
-    y, b, r = (pixels[..., i].astype(np.float32) for i in range(3))
-    half = one(1 << (bits - 1))
-    b, r = b - half, r - half
-    if photometric.startswith("YBR_PARTIAL"):
-        unit = one(1 << (bits - 8)) if bits >= 8 else one(1)
-        y = (y - one(16) * unit) * one(255 / 219)
-        b, r = b * one(255 / 224), r * one(255 / 224)
-    red = y + one(1.402) * r
-    green = y - one(0.344136) * b - one(0.714136) * r
-    blue = y + one(1.772) * b
-    top = one((1 << bits) - 1)
-    out = np.empty(pixels.shape, pixels.dtype) if out is None else out
-    for i, plane in enumerate((red, green, blue)):
-        out[..., i] = np.clip(plane, 0, top)
+    rounded down, as Orthanc does it. YBR_PARTIAL has 16..235 for black..white and 16..240 for
+    chroma. Raises NotImplementedYet for 32 bits per sample."""
+    width = pixels.itemsize
+    if width > 2:
+        raise NotImplementedYet("YBR of 32 bits per sample")
+    if out is None:
+        out = np.empty(pixels.shape, pixels.dtype)
+    partial = photometric.startswith("YBR_PARTIAL")
+    color.rgb_from_ybr(raw_bytes(pixels), raw_bytes(out), width, bits, partial)
     return out

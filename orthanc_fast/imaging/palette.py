@@ -6,7 +6,9 @@ Sources: DICOM PS3.3 C.7.6.3.1.5, C.7.6.3.1.6 (tables) and C.7.9 (segmented ones
 import msgspec
 import numpy as np
 
+from orthanc_fast._ext.color import apply_palette
 from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.imaging.cells import raw_bytes
 from orthanc_fast.imaging.info import ImageInfo
 
 # (0028,1101..1103), (0028,1201..1203), (0028,1221..1223)
@@ -22,8 +24,17 @@ class Palette(msgspec.Struct, frozen=True, gc=False):
     table: np.ndarray
 
     def apply(self, indices: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """RGB of indices."""
-        return np.take(self.table, indices, axis=0, out=out, mode="clip")
+        """RGB of (rows, columns) indices."""
+        if out is None:
+            out = np.empty((*indices.shape, 3), self.table.dtype)
+        apply_palette(
+            raw_bytes(indices),
+            indices.itemsize,
+            raw_bytes(self.table),
+            self.table.itemsize,
+            raw_bytes(out),
+        )
+        return out
 
 
 def read_palette(values: dict[int, bytes], big: bool, info: ImageInfo) -> Palette:

@@ -5,7 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
+from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.imaging.info import ImageInfo
+
+MAX_UNQUESTIONED = 1 << 22  # bytes of a decoded frame
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 
@@ -25,3 +28,14 @@ class Codec(Protocol):
         result may be a read-only view of `frame`. Raises BadFileFormat for a damaged codestream
         or one that contradicts `info`, NotImplementedYet for what the codec cannot decode.
         """
+
+
+def check_expansion(frame: Buffer, info: ImageInfo, most: int) -> None:
+    """To be called before memory for a frame is taken: what a header of a few bytes announces is
+    not believed. Raises BadFileFormat if the frame would be larger than the smallest that is worth
+    the question and more than `most` times as large as its codestream."""
+    size = info.frame_bits // 8
+    if size > MAX_UNQUESTIONED and size > most * len(frame):
+        raise BadFileFormat(
+            f"{len(frame)} bytes cannot be a frame of {info.rows} x {info.columns} pixels"
+        )

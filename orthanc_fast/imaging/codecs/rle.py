@@ -1,0 +1,27 @@
+"""RLE Lossless. Source: DICOM PS3.5 Annex G."""
+
+import numpy as np
+
+from orthanc_fast._ext import rle
+from orthanc_fast._ext.rle import RleError
+from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.imaging.codecs import native
+from orthanc_fast.imaging.codecs.contract import Buffer, check_expansion
+from orthanc_fast.imaging.info import ImageInfo
+
+RGB_FROM = native.RGB_FROM
+
+_MAX_EXPANSION = 64  # a run of 128 equal values takes two bytes
+
+
+def decode(frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.ndarray:
+    """See `contract.Codec`. 1-bit cells are packed in bytes, as native ones are."""
+    check_expansion(frame, info, _MAX_EXPANSION)
+    cells = np.empty((info.frame_bits + 7) // 8, np.uint8)
+    samples, width = info.samples_per_pixel, max(info.bits_allocated // 8, 1)
+    try:
+        rle.decode(frame, cells, samples, width)
+    except RleError as error:
+        raise BadFileFormat(f"damaged RLE frame: {error}") from error
+    # Segments are planes whatever PlanarConfiguration says, and have been interleaved.
+    return native.decode_cells(cells, info, False, out)
