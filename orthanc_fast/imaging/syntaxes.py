@@ -28,6 +28,7 @@ RLE = f"{_BASE}.5"
 _ARITHMETIC = "arithmetic coding or hierarchical JPEG, retired in 2004 and never in use"
 _PART_2 = "multi-component transformations of JPEG 2000 part 2"
 _ELSEWHERE = "the pixels are on another server"
+_TOO_NEW = "JPEG XL is stored and served as it is"
 _VIDEO = "a video stream: served as it is"
 _NO_IMAGE = "no encoding of images"
 
@@ -130,9 +131,9 @@ _ROWS: tuple[TransferSyntax, ...] = (
     _video(106, "MPEG-4 AVC/H.264 Stereo High Profile / Level 4.2"),
     _video(107, "HEVC/H.265 Main Profile / Level 5.1"),
     _video(108, "HEVC/H.265 Main 10 Profile / Level 5.1"),
-    _coded(f"{_BASE}.4.110", "JPEG XL Lossless", "jpeg_xl"),
-    _coded(f"{_BASE}.4.111", "JPEG XL JPEG Recompression", "jpeg_xl", lossy=True),
-    _coded(f"{_BASE}.4.112", "JPEG XL", "jpeg_xl", lossy=True),
+    _known(110, "JPEG XL Lossless", _TOO_NEW),
+    _known(111, "JPEG XL JPEG Recompression", _TOO_NEW, lossy=True),
+    _known(112, "JPEG XL", _TOO_NEW, lossy=True),
     _coded(HTJ2K_LOSSLESS, "High-Throughput JPEG 2000 (Lossless Only)", "htj2k"),
     _coded(
         HTJ2K_LOSSLESS_RPCL, "High-Throughput JPEG 2000 with RPCL Options (Lossless Only)", "htj2k"

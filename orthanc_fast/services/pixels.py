@@ -13,7 +13,8 @@ from types import TracebackType
 import numpy as np
 
 from orthanc_fast.dicom.encoding import DEFLATED, Buffer, open_encoding
-from orthanc_fast.dicom.pixel_layout import find_layout, raw_values
+from orthanc_fast.dicom.pixel_layout import PMSCT_DATA, find_layout, raw_values
+from orthanc_fast.imaging import pmsct
 from orthanc_fast.imaging.decode import decode_frame
 from orthanc_fast.imaging.frames import ExtendedOffsets, Frames
 from orthanc_fast.imaging.info import ImageInfo, image_info
@@ -72,7 +73,12 @@ def open_image(
     data = open_encoding(file).data if transfer_syntax == DEFLATED else file
     if layout is None:
         layout = find_layout(file)
-    return OpenImage(file, data, layout, image_info(layout, transfer_syntax))
+    info = image_info(layout, transfer_syntax)
+    assert layout is not None  # image_info has refused it
+    frames_layout = layout
+    if layout.element == PMSCT_DATA:
+        data, frames_layout = pmsct.expand(data, layout, info)
+    return OpenImage(file, data, layout, frames_layout, info)
 
 
 class OpenImage:
@@ -83,14 +89,20 @@ class OpenImage:
     """
 
     def __init__(
-        self, file: Buffer, data: Buffer, layout: PixelLayout | None, info: ImageInfo
+        self,
+        file: Buffer,
+        data: Buffer,
+        layout: PixelLayout,
+        frames_layout: PixelLayout,
+        info: ImageInfo,
     ) -> None:
-        assert layout is not None  # image_info has refused it
+        """`frames_layout` says where the frames lie in `data`, which is the file unless that had to
+        be inflated or expanded first."""
         self.info = info
         self.layout = layout
         self._file = file
         self._data = data
-        self._frames = Frames(data, layout, info, self._extended_offsets)
+        self._frames = Frames(data, frames_layout, info, self._extended_offsets)
 
     @property
     def number_of_frames(self) -> int:
@@ -102,7 +114,7 @@ class OpenImage:
         pixel data: `functional_groups.frame_values`, `pixel_layout.raw_values`. A deflated file is
         given whole."""
         whole = memoryview(self._file)
-        return whole if self._data is not self._file else whole[: self.layout.element_offset]
+        return whole if self.info.syntax.is_deflated else whole[: self.layout.element_offset]
 
     def encoded(self, index: int) -> bytes | memoryview:
         """The encoded frame. Raises ParameterOutOfRange, BadFileFormat: see `Frames.encoded`."""

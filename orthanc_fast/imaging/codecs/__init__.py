@@ -17,8 +17,5 @@ def codec_of(syntax: TransferSyntax) -> Codec:
 
 @cache
 def _codec(name: str) -> Codec:
-    try:
-        codec: Codec = import_module(f"{__name__}.{name}")
-    except ModuleNotFoundError as error:
-        raise NotImplementedYet(f"the codec {name} is not installed") from error
+    codec: Codec = import_module(f"{__name__}.{name}")
     return codec

@@ -1,0 +1,95 @@
+"""What a codestream says about itself, read before a decoder may take memory for it.
+
+Sources: ITU-T T.81 Annex B, T.87 Annex C (JPEG, JPEG-LS); T.800 Annex A (JPEG 2000).
+"""
+
+import struct
+
+import msgspec
+
+from orthanc_fast.errors import BadFileFormat, NotImplementedYet
+from orthanc_fast.imaging.info import ImageInfo
+
+SOF_BASELINE, SOF_EXTENDED, SOF_PROGRESSIVE, SOF_LOSSLESS, SOF_LS = 0xC0, 0xC1, 0xC2, 0xC3, 0xF7
+
+_SOI = b"\xff\xd8"
+_EOI = b"\xff\xd9"
+_SOS = 0xDA
+_NO_FRAME = frozenset({0xC4, 0xC8, 0xCC})  # DHT, JPG and DAC have numbers among those of SOF
+_J2K_START = b"\xff\x4f\xff\x51"
+_SIZ = struct.Struct(">HHIIIIIIIIH")
+
+
+class Header(msgspec.Struct, frozen=True, gc=False):
+    """`kind` is the SOF marker of JPEG and JPEG-LS, 0 for JPEG 2000."""
+
+    kind: int
+    precision: int
+    rows: int
+    columns: int
+    components: int
+    is_signed: bool = False
+
+    def check(self, info: ImageInfo) -> None:
+        """Raises BadFileFormat if this is not a frame of the image."""
+        found = (self.rows, self.columns, self.components)
+        if found != (info.rows, info.columns, info.samples_per_pixel):
+            expected = f"{info.rows} x {info.columns} of {info.samples_per_pixel}"
+            raise BadFileFormat(
+                f"the codestream has {self.rows} x {self.columns} pixels of {self.components} "
+                f"samples, the file announces {expected}"
+            )
+        if not 1 <= self.precision <= 8 * info.stored_dtype.itemsize or info.is_float:
+            raise BadFileFormat(
+                f"the codestream has {self.precision} bits per sample, the file announces "
+                f"{info.bits_allocated}"
+            )
+
+
+def jpeg_header(codestream: bytes) -> Header:
+    """Of JPEG and JPEG-LS. Raises BadFileFormat for what is neither or is cut off."""
+    at = codestream.find(_SOI)
+    if at != 0:
+        raise BadFileFormat("the frame is no JPEG codestream")
+    at, size = 2, len(codestream)
+    while at + 4 <= size:
+        if codestream[at] != 0xFF:
+            break
+        marker = codestream[at + 1]
+        if marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD8:
+            at += 1 if marker == 0xFF else 2
+            continue
+        length = int.from_bytes(codestream[at + 2 : at + 4], "big")
+        if marker == SOF_LS or (0xC0 <= marker <= 0xCF and marker not in _NO_FRAME):
+            if at + 10 > size:
+                break
+            precision, rows, columns, components = struct.unpack_from(">BHHB", codestream, at + 4)
+            _check_end(codestream, at)
+            return Header(marker, precision, rows, columns, components)
+        if marker == _SOS or length < 2:
+            break
+        at += 2 + length
+    raise BadFileFormat("the JPEG codestream has no frame header")
+
+
+def _check_end(codestream: bytes, start: int) -> None:
+    """Decoders fill up what a truncated codestream lacks with grey, without a word."""
+    if codestream.rfind(_EOI, start) < 0:
+        raise BadFileFormat("the JPEG codestream is cut off: it has no end marker")
+
+
+def jpeg_2000_header(codestream: bytes) -> Header:
+    """Of JPEG 2000 and HTJ2K, bare or in a JP2 file. Raises BadFileFormat for what is none,
+    NotImplementedYet for components that differ in size or precision."""
+    at = codestream.find(_J2K_START)
+    start = at + 4
+    if at < 0 or start + _SIZ.size > len(codestream):
+        raise BadFileFormat("the frame is no JPEG 2000 codestream")
+    _, _, right, bottom, left, top, _, _, _, _, components = _SIZ.unpack_from(codestream, start)
+    parts = codestream[start + _SIZ.size : start + _SIZ.size + 3 * components]
+    if not components or len(parts) < 3 * components or right <= left or bottom <= top:
+        raise BadFileFormat("the JPEG 2000 codestream has an impossible size")
+    if parts != parts[:3] * components or parts[1:3] != b"\x01\x01":
+        raise NotImplementedYet("JPEG 2000 components that differ in size or precision")
+    sign = bool(parts[0] & 0x80)
+    return Header(0, (parts[0] & 0x7F) + 1, bottom - top, right - left, components, sign)
