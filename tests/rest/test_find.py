@@ -692,6 +692,9 @@ def test_relatives(held: Archive) -> None:
     for path in ("/patients/nope/studies", "/series/nope/study", f"/series/{ids['p1']}/instances"):
         answer = client.get(path)
         assert (answer.status_code, answer.json()["OrthancStatus"]) == (404, 17)
+    for path in (f"/instances/{ids['p1s1r1']}/study", f"/studies/{ids['p1s1r1i1']}/patient"):
+        answer = client.get(path)  # known, but of another level
+        assert (answer.status_code, answer.content) == (404, b"")
 
 
 COUNTS: list[tuple[str, Json, int]] = [

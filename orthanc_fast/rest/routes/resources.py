@@ -128,10 +128,13 @@ def _children(level: Level, below: Level) -> Handler:
 
 def _ancestor(level: Level, above: Level) -> Handler:
     async def get_ancestor(request: Request) -> Response:
-        """GET /{level}/{id}/{parent}"""
+        """GET /{level}/{id}/{parent}; the identifier of another level finds nothing."""
         services = request.services
         with services.index.view() as view:
-            resource: Resource | None = require(view, level, request.params[0])
+            public = from_text(request.params[0])
+            if public is None or view.resource_of_any_level(public) is None:
+                raise UnknownResource
+            resource = view.resource(level, public)
             while resource is not None and resource.level > above:
                 resource = view.parent(resource)
             if resource is None:
