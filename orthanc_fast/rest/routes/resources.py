@@ -10,6 +10,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import from_text, to_text
 from orthanc_fast.errors import BadRequest, OrthancError, UnknownDicomTag, UnknownResource
 from orthanc_fast.index.records import Resource
+from orthanc_fast.index.view import View
 from orthanc_fast.model import Level
 from orthanc_fast.rest.listing import listing_response, show
 from orthanc_fast.rest.request import Request
@@ -131,10 +132,9 @@ def _ancestor(level: Level, above: Level) -> Handler:
         """GET /{level}/{id}/{parent}; the identifier of another level finds nothing."""
         services = request.services
         with services.index.view() as view:
-            public = from_text(request.params[0])
-            if public is None or view.resource_of_any_level(public) is None:
+            resource = find(view, level, request.params[0])
+            if resource is None and not _is_known(view, request.params[0]):
                 raise UnknownResource
-            resource = view.resource(level, public)
             while resource is not None and resource.level > above:
                 resource = view.parent(resource)
             if resource is None:
@@ -142,6 +142,12 @@ def _ancestor(level: Level, above: Level) -> Handler:
             return json_response(services.describer.describe(view, resource, request.form))
 
     return get_ancestor
+
+
+def _is_known(view: View, text: str) -> bool:
+    """Whether a resource of any level has this identifier."""
+    public = from_text(text)
+    return public is not None and view.resource_of_any_level(public) is not None
 
 
 class Sizes(msgspec.Struct, gc=False):
