@@ -107,16 +107,24 @@ def _list(level: Level) -> Handler:
     return get_attachments
 
 
-def _find(request: Request) -> Found:
-    """The attachment; the level of the path does not matter. Raises InexistentItem for an unknown
-    name, UnknownResource."""
+def _owner(request: Request) -> tuple[Resource, int]:
+    """The resource and the number of the attachment; the level of the path does not matter. Raises
+    InexistentItem for an unknown name, UnknownResource."""
     kind = request.services.attachments.types.number(request.params[1])
     public = from_text(request.params[0])
     if public is None:
         raise UnknownResource
     with request.services.index.view() as view:
         owner = view.resource_of_any_level(public)
-    if owner is None or kind not in owner.attachments:
+    if owner is None:
+        raise UnknownResource
+    return owner, kind
+
+
+def _find(request: Request) -> Found:
+    """As `_owner`; raises UnknownResource also where there is no such attachment."""
+    owner, kind = _owner(request)
+    if kind not in owner.attachments:
         raise UnknownResource
     return Found(owner, kind, owner.attachments[kind])
 
@@ -270,13 +278,11 @@ NEEDS_FILE = frozenset({"/data", "/compressed-data", "/md5", "/compressed-md5", 
 
 async def verify_md5(request: Request) -> Response:
     """`{}` if the file holds what was stored, else an error."""
-    try:
-        found = _find(request)
-    except UnknownResource:
+    owner, kind = _owner(request)
+    attachment = owner.attachments.get(kind)
+    if attachment is None or not request.services.settings.store_md5:
         return empty_response(400)
-    if not request.services.settings.store_md5:
-        return empty_response(400)
-    await request.services.attachments.verify(found.attachment)
+    await request.services.attachments.verify(attachment)
     return Response(b"{}", PLAIN_JSON)
 
 
