@@ -12,6 +12,7 @@ from orthanc_fast.index.writer import Promise, Write, Writer
 from orthanc_fast.model import Level
 from orthanc_fast.services.attachments import Attachments
 from orthanc_fast.services.change_feed import ChangeFeed
+from orthanc_fast.services.default_encoding import DefaultEncoding
 from orthanc_fast.services.deletion import Deletion
 from orthanc_fast.services.describe import Describer
 from orthanc_fast.services.file_effects import FileEffects
@@ -21,6 +22,7 @@ from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.housekeeping import Housekeeping
 from orthanc_fast.services.ingest import Ingest, Origin, Stored, Upload
+from orthanc_fast.services.instance_tags import InstanceTags
 from orthanc_fast.services.metadata_names import MetadataNames
 from orthanc_fast.services.metrics import Metrics
 from orthanc_fast.services.pictures import Pictures
@@ -51,14 +53,17 @@ class Services:
         self.files = Files(self.storage)
         self.pixels = Pixels(self.index, self.storage)
         self.pictures = Pictures(self.pixels)
+        self.default_encoding = DefaultEncoding(self.index, settings.default_encoding)
+        self.instance_tags = InstanceTags(
+            self.index, self.files, self.dictionary, self.default_encoding
+        )
         self.describer = Describer(self.dictionary)
         self.metadata_names = MetadataNames(settings.user_metadata)
         self.finder = Finder(
             self.index,
-            self.storage,
+            self.instance_tags,
             self.dictionary,
             self.main_tags,
-            settings.default_encoding,
             find_options(settings.raw),
         )
         self.presenter = Presenter(self.describer, self.metadata_names, self.finder.files)
@@ -66,7 +71,13 @@ class Services:
         wake = None if loop is None else loop.call_soon_threadsafe
         self.writer = Writer(self.index, wake, FileEffects(self.storage))
         self.ingest = Ingest(
-            settings, self.index, self.storage, self.writer, self.main_tags, self.dictionary
+            settings,
+            self.index,
+            self.storage,
+            self.writer,
+            self.main_tags,
+            self.dictionary,
+            self.default_encoding,
         )
         self.deletion = Deletion(self.writer)
         self.attachments = Attachments(settings, self.index, self.files, self.write)

@@ -10,6 +10,7 @@ from orthanc_fast.storage.area import BEYOND_END, StorageArea
 from orthanc_fast.storage.compression import uncompress
 
 PIXEL_DATA_OFFSET = 14
+UNTIL_PIXEL_DATA_ATTACHMENT = 3
 
 
 class Files:
@@ -34,16 +35,39 @@ class Files:
         not known where the pixel data begin."""
         attachment = dicom_attachment(instance)
         offset = instance.metadata.get(PIXEL_DATA_OFFSET)
-        if offset is None or attachment.compressed:
+        if offset is None:
             return await self.content(attachment), False
+        if attachment.compressed:
+            head = instance.attachments.get(UNTIL_PIXEL_DATA_ATTACHMENT)
+            return await self.content(head or attachment), head is not None
         return await self._read(attachment.uuid, int(offset)), True
+
+    def head_now(self, instance: Resource) -> tuple[bytes, bool]:
+        """As `head`, for a thread that may wait for the disk."""
+        attachment = dicom_attachment(instance)
+        offset = instance.metadata.get(PIXEL_DATA_OFFSET)
+        if offset is None:
+            return self.content_now(attachment), False
+        if attachment.compressed:
+            head = instance.attachments.get(UNTIL_PIXEL_DATA_ATTACHMENT)
+            return self.content_now(head or attachment), head is not None
+        return self._read_now(attachment.uuid, int(offset)), True
+
+    def content_now(self, attachment: Attachment) -> bytes:
+        """As `content`, for a thread that may wait for the disk."""
+        data = self._read_now(attachment.uuid, attachment.stored_size)
+        return uncompress(data) if attachment.compressed else data
+
+    def _read_now(self, uuid: str, size: int) -> bytes:
+        data = self.storage.read(uuid, 0, size)
+        if len(data) < size:
+            raise ParameterOutOfRange(BEYOND_END)
+        return data
 
     async def _read(self, uuid: str, size: int) -> bytes:
         data = self.storage.read_if_cached(uuid, 0, size)
-        if data is None:
-            data = await asyncio.to_thread(self.storage.read, uuid, 0, size)
-        if len(data) < size:
-            raise ParameterOutOfRange(BEYOND_END)
+        if data is None or len(data) < size:
+            data = await asyncio.to_thread(self._read_now, uuid, size)
         return data
 
 

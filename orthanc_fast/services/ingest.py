@@ -6,6 +6,7 @@ the same time, entered into the index in their common transaction, and only then
 
 import mmap
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -29,13 +30,13 @@ from orthanc_fast.index.transaction import (
 )
 from orthanc_fast.index.writer import Promise, Writer
 from orthanc_fast.model import Attachment, Header, Level, PixelLayout
+from orthanc_fast.services.files import UNTIL_PIXEL_DATA_ATTACHMENT
 from orthanc_fast.services.files_write import FilesWrite
 from orthanc_fast.services.recycling import quota_of
 from orthanc_fast.services.series import expected_instances
 from orthanc_fast.storage.area import Content, Pending, StorageArea
 from orthanc_fast.storage.compression import compress
 
-UNTIL_PIXEL_DATA_ATTACHMENT = 3
 INSUFFICIENT_STORAGE = 507  # the HTTP status of a full store, where instances are stored
 
 Status = Literal["Success", "AlreadyStored"]
@@ -81,6 +82,7 @@ class Ingest:
         writer: Writer,
         main_tags: MainTags,
         dictionary: Dictionary,
+        default_encoding: Callable[[], str],
     ) -> None:
         self._settings = settings
         self._index = index
@@ -91,7 +93,7 @@ class Ingest:
         self._patient, self._study, self._series, self._instance = main_tags.signatures
         quota = quota_of(settings)
         self._make_room = quota.room_for_instance if quota.is_limited else None
-        self.default_encoding = settings.default_encoding
+        self._default_encoding = default_encoding
 
     def submit(self, upload: Upload, origin: Origin, promise: Promise) -> None:
         """Takes one DICOM file; `promise` gets a `Stored` once it would survive a power cut.
@@ -120,7 +122,8 @@ class Ingest:
         origin: Origin,
         promise: Promise,
     ) -> None:
-        header = read_header(data, self._main_tags, self._dictionary, self.default_encoding)
+        encoding = self._default_encoding()
+        header = read_header(data, self._main_tags, self._dictionary, encoding)
         publics = identify(header)
         stored = Stored("Success", publics, header.sop_class, header.sop_uid)
         if self._settings.overwrite_instances == "Never":

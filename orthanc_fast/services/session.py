@@ -8,8 +8,9 @@ MODALITIES = "session: modalities"
 ACCEPTED_SYNTAXES = "session: accepted transfer syntaxes"
 UNKNOWN_CLASSES = "session: unknown SOP classes"
 METRICS = "session: metrics"
+DEFAULT_ENCODING = "session: default encoding"
 
-_ALL = (MODALITIES, ACCEPTED_SYNTAXES, UNKNOWN_CLASSES, METRICS)
+_ALL = (MODALITIES, ACCEPTED_SYNTAXES, UNKNOWN_CLASSES, METRICS, DEFAULT_ENCODING)
 
 
 def forget_session(index: Index) -> None:

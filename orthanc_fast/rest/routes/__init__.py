@@ -6,6 +6,8 @@ from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes import (
     attachments,
     changes,
+    child_tags,
+    default_encoding,
     find,
     frames,
     instance_files,
@@ -27,6 +29,7 @@ FAMILIES = (
     instances,
     resources,
     instance_files,
+    child_tags,
     frames,
     pictures,
     metadata,
@@ -39,6 +42,7 @@ FAMILIES = (
     system,
     metrics,
     find,
+    default_encoding,
     tools,
     volumes,
 )

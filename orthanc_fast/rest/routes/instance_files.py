@@ -23,10 +23,9 @@ from orthanc_fast.rest.response import (
 )
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes.identifiers import require
+from orthanc_fast.rest.tag_arguments import tag_format, unlimited_tags
 from orthanc_fast.rest.uri import boolean
 from orthanc_fast.services.files import dicom_attachment
-
-_NO_TAGS: frozenset[int] = frozenset()
 
 
 def add_routes(router: Router, settings: Settings) -> None:
@@ -68,13 +67,7 @@ def _no_transcoding(uid: str) -> Exception:
 
 async def get_tags(request: Request) -> Response:
     """GET /instances/{id}/tags: Full, unless `simplify` or `short` is asked for."""
-    arguments = request.arguments
-    form: Format = "full"
-    if arguments:
-        form = (
-            "simplify" if "simplify" in arguments else "short" if "short" in arguments else "full"
-        )
-    return await _tags(request, form)
+    return await _tags(request, tag_format(request))
 
 
 async def get_simplified_tags(request: Request) -> Response:
@@ -85,12 +78,8 @@ async def get_simplified_tags(request: Request) -> Response:
 async def _tags(request: Request, form: Format) -> Response:
     instance = _instance(request)
     services = request.services
-    whole, ignore_length = False, _NO_TAGS
-    if request.arguments:
-        whole = boolean(request.arguments, "whole")
-        if "ignore-length" in request.arguments:
-            names = request.arguments["ignore-length"].split(",")
-            ignore_length = tag_json.parse_tags(names, services.dictionary)
+    whole = boolean(request.arguments, "whole")
+    ignore_length = unlimited_tags(request)
     if whole:
         data, is_head = await services.files.content(dicom_attachment(instance)), False
     else:
@@ -99,7 +88,7 @@ async def _tags(request: Request, form: Format) -> Response:
         data,
         form,
         services.dictionary,
-        services.ingest.default_encoding,
+        services.default_encoding(),
         whole,
         ignore_length,
         is_head,
@@ -111,10 +100,7 @@ async def get_header(request: Request) -> Response:
     """GET /instances/{id}/header: the file meta information."""
     instance = _instance(request)
     services = request.services
-    arguments = request.arguments
-    form: Format = "simplify" if "simplify" in arguments else "full"
-    if form == "full" and "short" in arguments:
-        form = "short"
+    form = tag_format(request)
     data, _ = await services.files.head(instance)
     return Response(tag_json.header_json(data, form, services.dictionary), JSON)
 

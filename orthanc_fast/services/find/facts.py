@@ -4,16 +4,13 @@ from typing import Any
 
 import msgspec
 
-from orthanc_fast.dicom.dictionary import Dictionary, tag_text
-from orthanc_fast.dicom.tag_json import tags_json
+from orthanc_fast.dicom.dictionary import tag_text
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.records import LAST_UPDATE, Resource, timestamp
 from orthanc_fast.index.transaction import DICOM_ATTACHMENT
 from orthanc_fast.index.view import MAIN_DICOM_TAGS_SIGNATURE, View
 from orthanc_fast.model import Level
-from orthanc_fast.services.files import PIXEL_DATA_OFFSET
-from orthanc_fast.storage.area import StorageArea
-from orthanc_fast.storage.compression import uncompress
+from orthanc_fast.services.instance_tags import InstanceTags
 
 # Ancestors of neighbours are often the same; what is kept of them is bounded.
 _KEPT_ANCESTORS = 2048
@@ -38,33 +35,17 @@ _elements = msgspec.json.Decoder(dict[str, FileElement])
 class FileReader:
     """Reads tags out of stored files, waiting for the disk: use it in a thread."""
 
-    def __init__(self, storage: StorageArea, dictionary: Dictionary, encoding: str) -> None:
-        self._storage = storage
-        self._dictionary = dictionary
-        self.default_encoding = encoding
+    def __init__(self, instance_tags: InstanceTags) -> None:
+        self._tags = instance_tags
 
     def read(self, instance: Resource, tags: frozenset[int]) -> dict[int, FileElement]:
         """Those of `tags` that the file of an instance has; none where there is no file.
 
         Raises OrthancError where the file is lost or damaged.
         """
-        attachment = instance.attachments.get(DICOM_ATTACHMENT)
-        if attachment is None:
+        if DICOM_ATTACHMENT not in instance.attachments:
             return {}
-        offset = instance.metadata.get(PIXEL_DATA_OFFSET)
-        if offset is None or attachment.compressed:
-            data = self._storage.read(attachment.uuid)
-            if attachment.compressed:
-                data = uncompress(data)
-        else:
-            data = self._storage.read(attachment.uuid, 0, int(offset))
-        content = tags_json(
-            data,
-            "full",
-            self._dictionary,
-            self.default_encoding,
-            ignore_length=tags,
-        )
+        content = self._tags.json(instance, "full", tags)
         elements = _elements.decode(content)
         named = ((tag, elements.get(tag_text(tag))) for tag in tags)
         return {tag: element for tag, element in named if element is not None}
@@ -112,22 +93,23 @@ class Facts:
             return resource.user_metadata[number].decode("utf-8", "replace")
         return value
 
-    def first_instance(self, resource: Resource) -> Resource | None:
-        """The resource itself, or the instance below it that one comes to first."""
-        found: Resource | None = resource
-        while found is not None and found.level < Level.INSTANCE:
-            below = Level(found.level + 1)
-            children = self.view.children(found)
-            found = self.view.resource(below, children[0]) if children else None
-        return found
-
     def from_file(self, resource: Resource, tags: frozenset[int]) -> dict[int, FileElement]:
         """Tags of one instance at or below the resource, read from its file; those that it lacks
         are missing, and all where the file cannot be read."""
-        instance = self.first_instance(resource)
+        instance = first_instance(self.view, resource)
         if instance is None:
             return {}
         try:
             return self._files.read(instance, tags)
         except OrthancError:
             return {}  # a lost file must not hide the other results
+
+
+def first_instance(view: View, resource: Resource) -> Resource | None:
+    """The resource itself, or the instance below it that one comes to first."""
+    found: Resource | None = resource
+    while found is not None and found.level < Level.INSTANCE:
+        below = Level(found.level + 1)
+        children = view.children(found)
+        found = view.resource(below, children[0]) if children else None
+    return found

@@ -16,7 +16,7 @@ from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.ordering import Ordering
 from orthanc_fast.services.find.planner import Plan, Planner
 from orthanc_fast.services.find.query import FindQuery, Place, Tags
-from orthanc_fast.storage.area import StorageArea
+from orthanc_fast.services.instance_tags import InstanceTags
 
 # A query that may have to test more resources than this runs in a thread.
 _TESTED_AT_ONCE = 1000
@@ -30,14 +30,13 @@ class Finder:
     def __init__(
         self,
         index: Index,
-        storage: StorageArea,
+        instance_tags: InstanceTags,
         dictionary: Dictionary,
         main_tags: MainTags,
-        default_encoding: str,
         options: FindOptions,
     ) -> None:
         self._index = index
-        self.files = FileReader(storage, dictionary, default_encoding)
+        self.files = FileReader(instance_tags)
         self.tags = Tags(dictionary, main_tags)
         self.options = options
 
