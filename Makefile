@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # What the tests compare with and measure by. ALLOW_MISSING=1 runs without what cannot be installed.
-DEBIAN_PACKAGES := orthanc dcmtk wrk
+DEBIAN_PACKAGES := orthanc dcmtk wrk chromium
 
 .PHONY: run test check bench ext wheel fuzz clean install install-test tools
 

@@ -67,12 +67,19 @@ def serve(
             raise click.BadParameter(f"cannot write {logfile}: {error.strerror}") from error
     settings = _settings(configurations)
 
+    def reload() -> Settings | None:
+        try:
+            return load(configurations, lambda text: logger.warning(Category.GENERIC, text))
+        except ConfigError as error:
+            logger.error(Category.GENERIC, f"{error}: the former configuration stays in force")
+            return None
+
     def announce(address: str) -> None:
         click.echo(f"orthanc-fast {__version__} serves {address}")
         sys.stdout.flush()
 
     try:
-        run(settings, announce, None if logfile is None else str(logfile.absolute()))
+        run(settings, announce, None if logfile is None else str(logfile.absolute()), reload)
     except CannotStart as error:
         click.echo(f"orthanc-fast: {error}", err=True)
         sys.exit(CANNOT_START)

@@ -66,7 +66,7 @@ OPTIONS: tuple[Option, ...] = (
     _no("Pkcs11", "object", None, "smart cards"),
     # HTTP server
     _yes("HttpServerEnabled", "bool", True, "offer the REST API"),
-    _no("OrthancExplorerEnabled", "bool", True, "offer the front page below /app"),
+    _yes("OrthancExplorerEnabled", "bool", True, "offer the front page below /app"),
     _yes("HttpPort", "uint", 8042, "port of the REST API"),
     _yes("HttpBindAddresses", "array", None, "addresses to listen on; default: all"),
     _no("HttpThreadsCount", "uint", 50, "see HttpWorkers"),

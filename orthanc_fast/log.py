@@ -2,8 +2,11 @@
 section 11.1.
 
 One logger per process, made before anything else; asking whether a level is on costs one lookup.
+The levels can lie in memory that the processes of a server share: what one sets, all have at once.
 """
 
+import mmap
+import os
 import sys
 import threading
 import time
@@ -37,7 +40,7 @@ class Logger:
         self._stream = stream or sys.stderr
         self._lock = threading.Lock()
         self.name = name
-        self.levels: list[Level] = [Level.DEFAULT for _ in Category]
+        self._levels: bytearray | mmap.mmap = bytearray(len(Category))
 
     def open_file(self, path: Path) -> None:
         """Sends all further lines to the end of a file. Raises OSError."""
@@ -46,7 +49,27 @@ class Logger:
     def set_level(self, level: Level, category: Category | None = None) -> None:
         """For one category, or for all."""
         for each in Category if category is None else (category,):
-            self.levels[each] = level
+            self._levels[each] = level
+
+    def level(self, category: Category | None = None) -> Level:
+        """Of one category, or the most talkative of all."""
+        return Level(
+            max(self._levels[each] for each in Category)
+            if category is None
+            else self._levels[category]
+        )
+
+    def share(self) -> int:
+        """Moves the levels into memory that other processes can share by the descriptor that is
+        returned: see `join`."""
+        descriptor = os.memfd_create("log-levels")
+        os.write(descriptor, bytes(self._levels[each] for each in Category))
+        self.join(descriptor)
+        return descriptor
+
+    def join(self, descriptor: int) -> None:
+        """Takes the levels, now and from now on, from the process that shares them."""
+        self._levels = mmap.mmap(descriptor, len(Category))
 
     def error(self, category: Category, text: str) -> None:
         self._write("E", category, text)
@@ -55,11 +78,11 @@ class Logger:
         self._write("W", category, text)
 
     def info(self, category: Category, text: str) -> None:
-        if self.levels[category] >= Level.VERBOSE:
+        if self._levels[category] >= Level.VERBOSE:
             self._write("I", category, text)
 
     def trace(self, category: Category, text: str) -> None:
-        if self.levels[category] >= Level.TRACE:
+        if self._levels[category] >= Level.TRACE:
             self._write("T", category, text)
 
     def _write(self, letter: str, category: Category, text: str) -> None:

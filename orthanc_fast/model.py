@@ -1,8 +1,12 @@
 """The structs that cross the boundaries between rooms. No behaviour beyond trivial properties."""
 
 from enum import IntEnum
+from typing import Literal
 
 import msgspec
+
+# What a client may ask of the whole server.
+Wish = Literal["reset", "shutdown"]
 
 
 class Level(IntEnum):

@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from orthanc_fast.config import ConfigError, Settings
 from orthanc_fast.errors import OrthancError
@@ -11,7 +12,7 @@ from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.tls import server_context
 from orthanc_fast.services import metrics
 from orthanc_fast.services.startup import INDEX_FOLDER, prepare, recover_slot
-from orthanc_fast.supervisor import CannotStart, Kind, Supervisor, bind
+from orthanc_fast.supervisor import CannotStart, Kind, Signals, Supervisor, bind
 
 
 def address(settings: Settings) -> str:
@@ -23,48 +24,117 @@ def address(settings: Settings) -> str:
     return f"{scheme}://{host}:{settings.http_port}/"
 
 
-def run(settings: Settings, announce: Callable[[str], None], log_file: str | None = None) -> None:
-    """Serves until SIGTERM or SIGINT. Raises CannotStart with one line for the administrator."""
+def run(
+    settings: Settings,
+    announce: Callable[[str], None],
+    log_file: str | None = None,
+    reload: Callable[[], Settings | None] = lambda: None,
+) -> None:
+    """Serves until SIGTERM or SIGINT. Raises CannotStart with one line for the administrator.
+
+    At a restart `reload` reads the configuration again; None keeps the present one. Ports that
+    stay the same are never closed meanwhile: clients wait instead of being refused.
+    """
+    log_levels = logger.share()
+    at_start = [logger.level(category) for category in Category]
+    ports = _Ports()
+    try:
+        with Signals() as signals:
+            while not signals.stop:
+                signals.restart = False
+                for category, level in zip(Category, at_start, strict=True):
+                    logger.set_level(level, category)
+                supervisor = _supervisor(settings, ports, signals, log_levels, log_file, reload)
+                supervisor.run(partial(announce, address(settings)))
+                if not signals.stop:
+                    logger.warning(Category.GENERIC, "The server restarts")
+                    settings = reload() or settings
+    finally:
+        ports.close()
+        os.close(log_levels)
+    logger.info(Category.GENERIC, "The server has stopped")
+
+
+def _supervisor(
+    settings: Settings,
+    ports: "_Ports",
+    signals: Signals,
+    log_levels: int,
+    log_file: str | None,
+    reload: Callable[[], Settings | None],
+) -> Supervisor:
+    """Checks the settings, opens the ports and repairs the store. Raises CannotStart."""
     if not settings.http_server_enabled:
         raise CannotStart("HttpServerEnabled is false: there would be nothing to serve")
     if settings.ssl_enabled and not os.access(settings.ssl_certificate, os.R_OK):
         raise CannotStart(f"cannot read the file of SslCertificate: {settings.ssl_certificate}")
-    listeners = bind(settings.http_bind_addresses, settings.http_port)
+    dicom_port = _dicom_port(settings)
+    web, dicom = ports.change(
+        (settings.http_bind_addresses, settings.http_port, "HttpPort"),
+        None if dicom_port is None else ((), dicom_port, "DicomPort"),
+    )
     try:
-        dicom = _dicom(settings)
-        listeners += dicom
-        try:
-            prepare(settings)
-            metrics.begin(settings.index_directory / INDEX_FOLDER)
-        except OrthancError as error:
-            raise CannotStart(str(error)) from error
-        web = [listener for listener in listeners if listener not in dicom]
-        kinds = [
-            Kind("http", settings.http_workers, _descriptors(web)),
-            Kind("dicom", settings.dicom_workers if dicom else 0, _descriptors(dicom)),
-        ]
-        supervisor = Supervisor(
-            settings, kinds, lambda slot: recover_slot(settings, slot), log_file
-        )
-        supervisor.run(lambda: announce(address(settings)))
-    finally:
-        for listener in listeners:
-            listener.close()
-    logger.info(Category.GENERIC, "The server has stopped")
+        prepare(settings)
+        metrics.begin(settings.index_directory / INDEX_FOLDER)
+    except OrthancError as error:
+        raise CannotStart(str(error)) from error
+
+    def has_changed() -> bool:
+        found = reload()
+        return found is not None and found != settings
+
+    return Supervisor(
+        settings,
+        [
+            Kind("http", settings.http_workers, web),
+            Kind("dicom", settings.dicom_workers if dicom else 0, dicom),
+        ],
+        lambda slot: recover_slot(settings, slot),
+        has_changed,
+        signals,
+        log_levels,
+        log_file,
+    )
 
 
-def _dicom(settings: Settings) -> list[socket.socket]:
-    """The listening socket of the DICOM door, if it is wanted. Raises CannotStart."""
+def _dicom_port(settings: Settings) -> int | None:
+    """The port of the DICOM door, if it is wanted. Raises CannotStart."""
     if not settings.dicom_server_enabled:
-        return []
+        return None
     try:
         options = dicom_options(settings)
         if options.tls is not None:
             server_context(options.tls)
     except (ConfigError, OrthancError) as error:
         raise CannotStart(str(error)) from error
-    return bind((), options.port, "DicomPort")
+    return options.port
 
 
-def _descriptors(listeners: list[socket.socket]) -> tuple[int, ...]:
-    return tuple(listener.fileno() for listener in listeners)
+Port = tuple[Sequence[str], int, str]  # addresses, number, the option that sets it
+
+
+class _Ports:
+    """The listening sockets, which stay open over restarts."""
+
+    def __init__(self) -> None:
+        self._open: dict[Port, list[socket.socket]] = {}
+
+    def change(self, *wanted: Port | None) -> list[tuple[int, ...]]:
+        """The descriptors of each; what is not wanted any more is closed. Raises CannotStart."""
+        for left in set(self._open) - set(wanted):
+            self._close(left)
+        for port in wanted:
+            if port is not None and port not in self._open:
+                self._open[port] = bind(*port)
+        return [
+            () if port is None else tuple(each.fileno() for each in self._open[port])
+            for port in wanted
+        ]
+
+    def close(self) -> None:
+        for port in list(self._open):
+            self._close(port)
+
+    def _close(self, port: Port) -> None:
+        for listener in self._open.pop(port):
+            listener.close()

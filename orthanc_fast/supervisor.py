@@ -14,12 +14,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from types import TracebackType
 
 import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.log import Category, logger
-from orthanc_fast.worker import Assignment
+from orthanc_fast.worker import WISHES, Assignment
 
 BACKLOG = 1024
 DRAIN_SECONDS = 8.0  # then SIGKILL: everything is over within 10 s
@@ -76,59 +77,100 @@ def bind(addresses: Sequence[str], port: int, option: str = "HttpPort") -> list[
     return found
 
 
+class Signals:
+    """What the signals of this process ask for, from the first start to the last end."""
+
+    def __init__(self) -> None:
+        self.stop = False
+        self.restart = False
+        self.hang_up = False
+
+    def __enter__(self) -> "Signals":
+        self.wakeup, self._waker = socket.socketpair()
+        self._waker.setblocking(False)
+        self._old_fd = signal.set_wakeup_fd(self._waker.fileno())
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, WISHES["reset"])
+        self._old = {number: signal.signal(number, self._note) for number in numbers}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._old_fd)
+        self.wakeup.close()
+        self._waker.close()
+
+    @property
+    def ending(self) -> bool:
+        """The workers are to end."""
+        return self.stop or self.restart
+
+    def _note(self, number: int, frame: object) -> None:
+        if number == signal.SIGHUP:
+            self.hang_up = True
+        elif number == WISHES["reset"]:
+            self.restart = True
+        else:
+            self.stop = True
+
+
 class Supervisor:
-    """Runs until SIGTERM or SIGINT. `recover` is called with the slot of each worker that died,
-    before its successor starts."""
+    """Runs the workers until a signal ends them. `recover` is called with the slot of each worker
+    that died, before its successor starts; `has_changed` at SIGHUP: whether it is a reason to
+    restart. `log_levels` is the descriptor of `Logger.share`."""
 
     def __init__(
         self,
         settings: Settings,
         kinds: Sequence[Kind],
         recover: Callable[[str], None],
+        has_changed: Callable[[], bool],
+        signals: Signals,
+        log_levels: int,
         log_file: str | None = None,
     ) -> None:
         self._settings = settings
         self._log_file = log_file
         self._recover = recover
+        self._has_changed = has_changed
+        self._log_levels = log_levels
         self._workers = [
             _Worker(kind, f"{kind.name}-{number}") for kind in kinds for number in range(kind.count)
         ]
         self._selector = selectors.DefaultSelector()
-        self._stop_signal = 0
+        self._signals = signals
 
     def run(self, announce: Callable[[], None]) -> None:
-        """Starts everything, calls `announce` once all workers are ready, and stays until a signal.
+        """Starts everything, calls `announce` once all workers are ready, and stays until a signal;
+        then stops everything.
 
         Raises CannotStart if the workers do not come up.
         """
-        wakeup, waker = socket.socketpair()
-        waker.setblocking(False)
-        old_fd = signal.set_wakeup_fd(waker.fileno())
-        old = {number: signal.signal(number, self._on_signal) for number in _STOP_SIGNALS}
-        self._selector.register(wakeup, selectors.EVENT_READ)
+        signals = self._signals
+        self._selector.register(signals.wakeup, selectors.EVENT_READ)
         try:
             for worker in self._workers:
                 self._start(worker)
             self._await_first_start()
-            if not self._stop_signal:
+            if not signals.ending:
                 announce()
-            while not self._stop_signal:
-                self._turn(wakeup)
+            while not signals.ending:
+                self._turn()
+                if signals.hang_up:
+                    signals.hang_up = False
+                    signals.restart |= self._has_changed()
         finally:
             self._stop_all()
-            signal.set_wakeup_fd(old_fd)
-            for number, handler in old.items():
-                signal.signal(number, handler)
-            wakeup.close()
-            waker.close()
             self._selector.close()
-
-    def _on_signal(self, number: int, frame: object) -> None:
-        self._stop_signal = number
 
     def _await_first_start(self) -> None:
         deadline = time.monotonic() + FIRST_START_SECONDS
-        while not self._stop_signal and any(worker.ready >= 0 for worker in self._workers):
+        while not self._signals.ending and any(worker.ready >= 0 for worker in self._workers):
             for key, _ in self._selector.select(0.2):
                 self._handle(key)
             for worker in self._workers:
@@ -140,12 +182,12 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise CannotStart("the workers did not become ready")
 
-    def _turn(self, wakeup: socket.socket) -> None:
+    def _turn(self) -> None:
         now = time.monotonic()
         waits = [w.restart_at - now for w in self._workers if w.restart_at is not None]
         for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
-            if key.fileobj is wakeup:
-                wakeup.recv(64)
+            if key.fileobj is self._signals.wakeup:
+                self._signals.wakeup.recv(64)
             else:
                 self._handle(key)
         for worker in self._workers:
@@ -181,13 +223,13 @@ class Supervisor:
             listeners=list(worker.kind.listeners),
             ready=ready_of_worker,
             supervisor=os.getpid(),
-            log_levels=[int(level) for level in logger.levels],
+            log_levels=self._log_levels,
             log_file=self._log_file,
         )
         process = subprocess.Popen(
             [sys.executable, "-m", "orthanc_fast.worker"],
             stdin=subprocess.PIPE,
-            pass_fds=[*worker.kind.listeners, ready_of_worker],
+            pass_fds=[*worker.kind.listeners, ready_of_worker, self._log_levels],
         )
         os.close(ready_of_worker)
         assert process.stdin is not None
@@ -239,6 +281,3 @@ class Supervisor:
                 process.wait()
         for worker in self._workers:
             self._forget(worker)
-
-
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)

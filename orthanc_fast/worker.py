@@ -14,11 +14,15 @@ from collections.abc import Callable
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.log import Category, Level, logger
+from orthanc_fast.log import Category, logger
+from orthanc_fast.model import Wish
 
 PR_SET_PDEATHSIG = 1
 
 START_FAILED = 3
+
+# How a worker tells its supervisor what a client wants.
+WISHES: dict[Wish, signal.Signals] = {"reset": signal.SIGUSR1, "shutdown": signal.SIGTERM}
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -30,7 +34,7 @@ class Assignment(msgspec.Struct, frozen=True):
     listeners: list[int]
     ready: int
     supervisor: int
-    log_levels: list[int]
+    log_levels: int
     log_file: str | None = None
 
 
@@ -38,8 +42,9 @@ def main() -> int:
     """Returns the exit code of the process."""
     assignment: Assignment = pickle.load(sys.stdin.buffer)
     _die_with(assignment.supervisor)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal sends it to all; the supervisor acts
     logger.name = assignment.slot
-    logger.levels = [Level(level) for level in assignment.log_levels]
+    logger.join(assignment.log_levels)
     if assignment.log_file is not None:
         from pathlib import Path
 
@@ -64,6 +69,12 @@ def _die_with(supervisor: int) -> None:
         sys.exit(START_FAILED)
 
 
+def ask(supervisor: int, wish: Wish) -> None:
+    """Passes the wish of a client on to the supervisor, if it is still there."""
+    if os.getppid() == supervisor:
+        os.kill(supervisor, WISHES[wish])
+
+
 def _serve_http(assignment: Assignment) -> int:
     from orthanc_fast.granian_worker import StartFailed, Tls, serve
     from orthanc_fast.rest.app import create_app
@@ -73,7 +84,7 @@ def _serve_http(assignment: Assignment) -> int:
     if settings.ssl_enabled:
         issuers = settings.ssl_trusted_client_certificates if settings.ssl_verify_peers else None
         tls = Tls(settings.ssl_certificate, settings.ssl_minimum_protocol_version, issuers)
-    app = create_app(settings, assignment.slot)
+    app = create_app(settings, assignment.slot, lambda wish: ask(assignment.supervisor, wish))
     try:
         serve(
             app,

@@ -8,7 +8,7 @@ import pytest
 from support.reference_server import ReferenceServer
 from support.server import OurServer
 
-TOOLS = {"Orthanc": "orthanc", "storescu": "dcmtk", "wrk": "wrk"}
+TOOLS = {"Orthanc": "orthanc", "storescu": "dcmtk", "wrk": "wrk", "chromium": "chromium"}
 
 MISSING = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
 ALLOWED = os.environ.get("ALLOW_MISSING") == "1"

@@ -2,12 +2,13 @@
 chapter 1, section 1.1."""
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import OrthancError, UnknownResource
 from orthanc_fast.log import Category, logger
+from orthanc_fast.model import Wish
 from orthanc_fast.rest import compression, multipart, xml
 from orthanc_fast.rest.auth import UNAUTHORIZED, Gate
 from orthanc_fast.rest.errors import error_response
@@ -28,9 +29,10 @@ FAKED = frozenset({"PUT", "DELETE"})
 class App:
     """One worker's application. The services are opened by the lifespan protocol."""
 
-    def __init__(self, settings: Settings, slot: str) -> None:
+    def __init__(self, settings: Settings, slot: str, ask: Callable[[Wish], None]) -> None:
         self._settings = settings
         self._slot = slot
+        self._ask = ask
         self._gate = Gate(settings)
         self._router: Router = build_router(settings)
         self._services: Services | None = None
@@ -63,6 +65,7 @@ class App:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         self._services.is_http_secure = self._gate.is_secure
+        self._services.ask = self._ask
         self._meters = Meters(self._services.metrics, self._router)
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -162,6 +165,7 @@ class App:
         return empty_response(200)
 
 
-def create_app(settings: Settings, slot: str) -> App:
-    """The application of the worker that has this slot."""
-    return App(settings, slot)
+def create_app(settings: Settings, slot: str, ask: Callable[[Wish], None]) -> App:
+    """The application of the worker that has this slot; `ask` passes on what a client wants of the
+    whole server."""
+    return App(settings, slot, ask)

@@ -19,9 +19,23 @@ IDENTIFIERS_AT_ONCE = 50_000
 
 
 async def listing_response(
+    services: Services,
+    level: Level,
+    packed: bytes,
+    how: Presentation | None,
+    total: int | None = None,
+) -> Response:
+    """The resources of a packed list in its order: identifiers without `how`. `total` is how many
+    there are on all pages, if that is known: a header of this server's own tells it."""
+    response = await _response(services, level, packed, how)
+    if total is not None:
+        response.headers = (*response.headers, (b"x-total-count", b"%d" % total))
+    return response
+
+
+async def _response(
     services: Services, level: Level, packed: bytes, how: Presentation | None
 ) -> Response:
-    """The resources of a packed list in its order: identifiers without `how`."""
     size = len(packed) // SHA1
     if how is None:
         if size <= IDENTIFIERS_AT_ONCE:

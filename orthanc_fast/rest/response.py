@@ -84,4 +84,11 @@ def empty_response(status: int, headers: tuple[Header, ...] = ()) -> Response:
     return Response(b"", None, status, headers)
 
 
+def disposition(name: str) -> tuple[Header, ...]:
+    """The header that proposes a file name, none for an empty one. Orthanc removes CR, LF and
+    quotation marks; no control character may be in a header."""
+    name = "".join(c for c in name if c >= " " and c not in '"\x7f')
+    return ((b"content-disposition", f'filename="{name}"'.encode()),) if name else ()
+
+
 NOT_FOUND = empty_response(404)

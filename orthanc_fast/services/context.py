@@ -6,10 +6,11 @@ from typing import Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.errors import InternalError
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import Outcome
 from orthanc_fast.index.writer import Promise, Write, Writer
-from orthanc_fast.model import Level
+from orthanc_fast.model import Level, Wish
 from orthanc_fast.services.attachments import Attachments
 from orthanc_fast.services.change_feed import ChangeFeed
 from orthanc_fast.services.default_encoding import DefaultEncoding
@@ -33,6 +34,10 @@ from orthanc_fast.services.startup import (
     open_index,
     open_storage,
 )
+
+
+def _nobody(wish: Wish) -> None:
+    raise InternalError("this process has no supervisor")
 
 
 class Services:
@@ -84,6 +89,7 @@ class Services:
         self.change_feed = ChangeFeed(self.index)
         self.metrics = Metrics(settings.index_directory / INDEX_FOLDER, slot)
         self.is_http_secure = True
+        self.ask: Callable[[Wish], None] = _nobody
         self._housekeeping = Housekeeping(self.index, self.storage, settings.stable_age)
 
     async def store(self, upload: Upload, origin: Origin) -> Stored:

@@ -45,7 +45,7 @@ GROUPS: dict[str, frozenset[str]] = {
     "Rle": frozenset({f"{_BASE}.5"}),
 }
 
-_PREFERENCE = (EXPLICIT_LITTLE, EXPLICIT_BIG, IMPLICIT_LITTLE)
+PREFERENCE = (EXPLICIT_LITTLE, EXPLICIT_BIG, IMPLICIT_LITTLE)
 
 
 def expand(patterns: Iterable[str]) -> frozenset[str]:
@@ -76,7 +76,7 @@ def first_proposed(proposed: Sequence[str], syntaxes: frozenset[str]) -> str | N
 
 def preferred(proposed: Sequence[str]) -> str | None:
     """All other classes: our order decides, little endian explicit first."""
-    return next((uid for uid in _PREFERENCE if uid in proposed), None)
+    return next((uid for uid in PREFERENCE if uid in proposed), None)
 
 
 def is_explicit(uid: str) -> bool:

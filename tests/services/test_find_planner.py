@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import given, settings
 
@@ -424,9 +425,13 @@ def check(model: Model, finder: Finder, it: Asked, number: int) -> None:
             patch.setattr(planner_module, name, value)
         patch.setattr(ordering, "_LOADED", loaded)
         found = finder.find(query)
-    assert [found[at : at + 20] for at in range(0, len(found), 20)] == expected
+    packed = found.packed
+    assert [packed[at : at + 20] for at in range(0, len(packed), 20)] == expected
+    if found.total is not None:
+        everything = msgspec.structs.replace(query, since=0, limit=0)
+        assert found.total == len(finder.find(everything).packed) // 20
     at_once = finder.find_at_once(query)
-    assert at_once is None or at_once == found
+    assert at_once is None or at_once.packed == found.packed
 
 
 def test_far_below_is_an_error(dictionary: Dictionary, tmp_path: Path) -> None:

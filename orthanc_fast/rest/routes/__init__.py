@@ -7,7 +7,9 @@ from orthanc_fast.rest.routes import (
     attachments,
     changes,
     child_tags,
+    control,
     default_encoding,
+    explorer,
     find,
     frames,
     instance_files,
@@ -16,6 +18,7 @@ from orthanc_fast.rest.routes import (
     metadata,
     metrics,
     modalities,
+    openapi,
     pictures,
     protection,
     resources,
@@ -40,11 +43,14 @@ FAMILIES = (
     modalities,
     scp,
     system,
+    control,
+    explorer,
     metrics,
     find,
     default_encoding,
     tools,
     volumes,
+    openapi,
 )
 
 

@@ -19,6 +19,7 @@ from orthanc_fast.rest.response import (
     PLAIN_JSON,
     Header,
     Response,
+    disposition,
     empty_response,
     json_response,
     text_response,
@@ -209,10 +210,7 @@ def _partial(response: Response, first: int, total: int) -> Response:
 
 
 def _disposition(request: Request, attachment: Attachment) -> tuple[Header, ...]:
-    name = request.arguments.get("filename", attachment.uuid)
-    for character in '\r\n"':
-        name = name.replace(character, "")
-    return ((b"content-disposition", f'filename="{name}"'.encode()),) if name else ()
+    return disposition(request.arguments.get("filename", attachment.uuid))
 
 
 async def _size(request: Request, found: Found) -> Response:

@@ -34,7 +34,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         arguments="since to limit type last wait",
         answer=ChangesAnswer,
     )
-    router.add("DELETE", "/changes", delete_changes)
+    router.add("DELETE", "/changes", delete_changes, answer="text/plain")
 
 
 async def get_changes(request: Request) -> Response:

@@ -2,7 +2,9 @@
 8.2 and 9."""
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import from_text
@@ -22,10 +24,74 @@ from orthanc_fast.services.find.content import Presentation
 from orthanc_fast.services.find.facts import Facts
 
 
+class OrderRequest(msgspec.Struct):
+    """One key of the order of results."""
+
+    Type: Literal[
+        "DicomTag",
+        "DicomTagAsInt",
+        "DicomTagAsFloat",
+        "Metadata",
+        "MetadataAsInt",
+        "MetadataAsFloat",
+    ]
+    Key: str
+    Direction: Literal["ASC", "DESC"]
+
+
+class CountRequest(msgspec.Struct, kw_only=True):
+    """What is searched for. Bodies are read by `FindBody`; this is how they are described."""
+
+    Level: Literal["Patient", "Study", "Series", "Instance"]
+    Query: dict[str, str]
+    Labels: list[str] = []
+    LabelsConstraint: Literal["All", "Any", "None"] = "All"
+    MetadataQuery: dict[str, str] = {}
+    ParentPatient: str = ""
+    ParentStudy: str = ""
+    ParentSeries: str = ""
+
+
+class FindRequest(CountRequest, kw_only=True):
+    """What is searched for, and how it is shown."""
+
+    CaseSensitive: bool = False
+    Expand: bool = False
+    ResponseContent: list[str] = []
+    RequestedTags: list[str] = []
+    OrderBy: list[OrderRequest] = []
+    Since: int = 0
+    Limit: int = 0
+    Short: bool = False
+    Full: bool = False
+
+
+class Count(msgspec.Struct):
+    """The answer of /tools/count-resources."""
+
+    Count: int
+
+
+class BulkContentRequest(msgspec.Struct, kw_only=True):
+    """Which resources are shown, and how."""
+
+    Resources: list[str]
+    Level: Literal["Patient", "Study", "Series", "Instance"] | None = None
+    Metadata: bool = True
+    Short: bool = False
+    Full: bool = False
+
+
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("POST", "/tools/find", post_find, body=dict[str, Any])
-    router.add("POST", "/tools/count-resources", post_count, body=dict[str, Any])
-    router.add("POST", "/tools/bulk-content", post_bulk_content, body=dict[str, Any])
+    router.add("POST", "/tools/find", post_find, body=FindRequest, answer=list[Any])
+    router.add("POST", "/tools/count-resources", post_count, body=CountRequest, answer=Count)
+    router.add(
+        "POST",
+        "/tools/bulk-content",
+        post_bulk_content,
+        body=BulkContentRequest,
+        answer=list[dict[str, Any]],
+    )
 
 
 async def post_find(request: Request) -> Response:
@@ -38,7 +104,7 @@ async def post_find(request: Request) -> Response:
     found = finder.find_at_once(query)
     if found is None:
         found = await asyncio.to_thread(finder.find, query)
-    return await listing_response(services, query.level, found, how)
+    return await listing_response(services, query.level, found.packed, how, found.total)
 
 
 async def post_count(request: Request) -> Response:
@@ -51,7 +117,7 @@ async def post_count(request: Request) -> Response:
     count = services.finder.count_at_once(query)
     if count is None:
         count = await asyncio.to_thread(services.finder.count, query)
-    return json_response({"Count": count})
+    return json_response(Count(count))
 
 
 async def post_bulk_content(request: Request) -> Response:

@@ -3,6 +3,8 @@
 Source: reference chapter 2, sections 1, 3 and 8.1.
 """
 
+from typing import Any
+
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom import tag_json
 from orthanc_fast.dicom.content import content
@@ -19,6 +21,7 @@ from orthanc_fast.rest.response import (
     OCTETS,
     PATHSEND_FROM,
     Response,
+    disposition,
     json_response,
 )
 from orthanc_fast.rest.router import Router
@@ -27,13 +30,27 @@ from orthanc_fast.rest.tag_arguments import tag_format, unlimited_tags
 from orthanc_fast.rest.uri import boolean
 from orthanc_fast.services.files import dicom_attachment
 
+TAG_ARGUMENTS = "simplify short whole ignore-length"
+
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/instances/{}/file", get_file)
-    router.add("GET", "/instances/{}/tags", get_tags)
-    router.add("GET", "/instances/{}/simplified-tags", get_simplified_tags)
-    router.add("GET", "/instances/{}/header", get_header)
-    router.add("GET", "/instances/{}/content/{*}", get_content)
+    router.add(
+        "GET", "/instances/{}/file", get_file, arguments="filename", answer="application/dicom"
+    )
+    router.add(
+        "GET", "/instances/{}/tags", get_tags, arguments=TAG_ARGUMENTS, answer=dict[str, Any]
+    )
+    router.add(
+        "GET",
+        "/instances/{}/simplified-tags",
+        get_simplified_tags,
+        arguments="whole ignore-length",
+        answer=dict[str, Any],
+    )
+    router.add(
+        "GET", "/instances/{}/header", get_header, arguments="simplify short", answer=dict[str, Any]
+    )
+    router.add("GET", "/instances/{}/content/{*}", get_content, answer="application/octet-stream")
 
 
 def _instance(request: Request) -> Resource:
@@ -42,15 +59,12 @@ def _instance(request: Request) -> Resource:
 
 
 async def get_file(request: Request) -> Response:
-    """GET /instances/{id}/file; `filename` replaces the name that is proposed to the client."""
+    """The DICOM file; `filename` replaces the name that is proposed to the client."""
     instance = _instance(request)
     arguments = request.arguments
     if "transcode" in arguments:
         raise _no_transcoding(arguments["transcode"])
-    name = arguments.get("filename", f"{request.params[0]}.dcm")
-    for character in '\r\n"':
-        name = name.replace(character, "")
-    headers = ((b"content-disposition", f'filename="{name}"'.encode()),) if name else ()
+    headers = disposition(arguments.get("filename", f"{request.params[0]}.dcm"))
     attachment = dicom_attachment(instance)
     services = request.services
     if attachment.compressed or attachment.size < PATHSEND_FROM:
@@ -66,12 +80,12 @@ def _no_transcoding(uid: str) -> Exception:
 
 
 async def get_tags(request: Request) -> Response:
-    """GET /instances/{id}/tags: Full, unless `simplify` or `short` is asked for."""
+    """All tags of the file: Full, unless `simplify` or `short` is asked for."""
     return await _tags(request, tag_format(request))
 
 
 async def get_simplified_tags(request: Request) -> Response:
-    """GET /instances/{id}/simplified-tags"""
+    """All tags of the file by name."""
     return await _tags(request, "simplify")
 
 
@@ -97,7 +111,7 @@ async def _tags(request: Request, form: Format) -> Response:
 
 
 async def get_header(request: Request) -> Response:
-    """GET /instances/{id}/header: the file meta information."""
+    """The file meta information."""
     instance = _instance(request)
     services = request.services
     form = tag_format(request)
@@ -106,7 +120,7 @@ async def get_header(request: Request) -> Response:
 
 
 async def get_content(request: Request) -> Response:
-    """GET /instances/{id}/content/...: tags, items, raw values, blocks of pixel data."""
+    """One step at a time through the file: tags, items, raw values, blocks of pixel data."""
     instance = _instance(request)
     services = request.services
     data = await services.files.content(dicom_attachment(instance))

@@ -35,11 +35,13 @@ class UploadAnswer(msgspec.Struct, gc=False):
 
 def add_routes(router: Router, settings: Settings) -> None:
     if not settings.read_only:
-        router.add("POST", "/instances", post_instances)
+        router.add(
+            "POST", "/instances", post_instances, body="application/dicom", answer=UploadAnswer
+        )
 
 
 async def post_instances(request: Request) -> Response:
-    """200 with one object, or with an array for an archive; errors of section 2.4."""
+    """Stores one DICOM file, a gzip of one, or a ZIP archive, whose answer is a list."""
     body = await request.upload()
     origin = Origin("RestApi", request.remote_ip, http_username=request.username)
     if isinstance(body, Path):

@@ -1,5 +1,7 @@
 """The routes of /modalities that need no network. Source: reference chapter 4, section 5.2."""
 
+from typing import Any
+
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadFileFormat, BadRequest
 from orthanc_fast.rest.request import Request
@@ -27,11 +29,11 @@ OPERATIONS = (
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/modalities", get_modalities)
-    router.add("GET", "/modalities/{}", get_modality)
-    router.add("PUT", "/modalities/{}", put_modality)
-    router.add("DELETE", "/modalities/{}", delete_modality)
-    router.add("GET", "/modalities/{}/configuration", get_configuration)
+    router.add("GET", "/modalities", get_modalities, arguments="expand", answer=list[str])
+    router.add("GET", "/modalities/{}", get_modality, answer=list[str])
+    router.add("PUT", "/modalities/{}", put_modality, body=dict[str, Any], answer="text/plain")
+    router.add("DELETE", "/modalities/{}", delete_modality, answer="text/plain")
+    router.add("GET", "/modalities/{}/configuration", get_configuration, answer=dict[str, Any])
 
 
 async def get_modalities(request: Request) -> Response:

@@ -12,7 +12,6 @@ from orthanc_fast.config import Settings
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.imaging.accept import BadQualityFactor, PictureFormat, negotiate
 from orthanc_fast.imaging.picture import DEFAULT_QUALITY
-from orthanc_fast.imaging.unsupported import unsupported_png
 from orthanc_fast.imaging.voi import Function
 from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
@@ -55,7 +54,6 @@ def add_routes(router: Router, settings: Settings) -> None:
         ):
             path = f"{base}/{name}"
             router.add("GET", path, handler, arguments=arguments, answer="image/png")
-    router.add("GET", f"/{_UNSUPPORTED_PATH}", get_unsupported, answer="image/png")
 
 
 class _Refused(Exception):
@@ -87,11 +85,6 @@ async def get_uint16(request: Request) -> Response:
 async def get_int16(request: Request) -> Response:
     """GET .../image-int16: the grey values, clipped to -32768..32767."""
     return await _picture(request, lambda arguments: draw_gray("i2"), is_wide=True)
-
-
-async def get_unsupported(request: Request) -> Response:
-    """GET /app/images/unsupported.png: what `returnUnsupportedImage` leads to."""
-    return Response(unsupported_png(), _KINDS[PictureFormat.PNG])
 
 
 async def _picture(

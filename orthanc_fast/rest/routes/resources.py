@@ -4,6 +4,8 @@ statistics, deletion.
 Source: reference chapter 1, sections 4 and 8.1.
 """
 
+from typing import Any
+
 import msgspec
 
 from orthanc_fast.config import Settings
@@ -26,34 +28,57 @@ SQLITE_CANNOT_STEP = 1010
 
 MEGABYTE = 1 << 20
 
+SHOWN = "short full requested-tags"  # arguments of every route that shows resources
+
 
 def add_routes(router: Router, settings: Settings) -> None:
     for level, plural in PLURALS.items():
         if level == Level.PATIENT and not settings.patient_level_enabled:
             continue
-        router.add("GET", f"/{plural}", _listing(level))
-        router.add("GET", f"/{plural}/{{}}", _resource(level))
-        router.add("GET", f"/{plural}/{{}}/statistics", _statistics(level))
+        router.add(
+            "GET",
+            f"/{plural}",
+            _listing(level),
+            arguments=f"since limit expand response-content {SHOWN}",
+            answer=list[str],
+        )
+        router.add(
+            "GET", f"/{plural}/{{}}", _resource(level), arguments=SHOWN, answer=dict[str, Any]
+        )
+        router.add("GET", f"/{plural}/{{}}/statistics", _statistics(level), answer=dict[str, Any])
         if not settings.read_only:
-            router.add("DELETE", f"/{plural}/{{}}", _delete(level))
+            router.add("DELETE", f"/{plural}/{{}}", _delete(level), answer=dict[str, Any])
         for other in Level:
             if other > level:
-                router.add("GET", f"/{plural}/{{}}/{PLURALS[other]}", _children(level, other))
+                router.add(
+                    "GET",
+                    f"/{plural}/{{}}/{PLURALS[other]}",
+                    _children(level, other),
+                    arguments=f"expand {SHOWN}",
+                    answer=list[dict[str, Any]],
+                )
             elif other < level:
                 name = NAMES[other].lower()
-                router.add("GET", f"/{plural}/{{}}/{name}", _ancestor(level, other))
+                router.add(
+                    "GET",
+                    f"/{plural}/{{}}/{name}",
+                    _ancestor(level, other),
+                    arguments="short full",
+                    answer=dict[str, Any],
+                )
 
 
 def _listing(level: Level) -> Handler:
     async def get_resources(request: Request) -> Response:
-        """GET /{level}: identifiers, or resources as `expand` or `response-content` ask; `since`
-        with `limit`."""
+        """The resources of a level: identifiers, or resources as `expand` or `response-content`
+        ask; `since` with `limit`."""
         services = request.services
         since, limit = _page(request.arguments)
         how = _presentation(request, level)
         with services.index.view() as view:
             packed = b"".join(view.listing(level, since, limit))
-        return await listing_response(services, level, packed, how)
+            total = view.totals().resources[level]
+        return await listing_response(services, level, packed, how, total)
 
     return get_resources
 
@@ -97,7 +122,7 @@ def _requested(request: Request, level: Level) -> RequestedTags | None:
 
 def _resource(level: Level) -> Handler:
     async def get_resource(request: Request) -> Response:
-        """GET /{level}/{id}"""
+        """One resource, expanded."""
         services = request.services
         with services.index.view() as view:
             resource = find(view, level, request.params[0])
@@ -115,7 +140,7 @@ def _resource(level: Level) -> Handler:
 
 def _children(level: Level, below: Level) -> Handler:
     async def get_children(request: Request) -> Response:
-        """GET /{level}/{id}/{children}: expanded, unless `expand=false`; sorted by identifier."""
+        """The resources below: expanded, unless `expand=false`; sorted by identifier."""
         expand = boolean(request.arguments, "expand", default=True)
         with request.services.index.view() as view:
             packed = b"".join(view.descendants(require(view, level, request.params[0]), below))
@@ -129,7 +154,7 @@ def _children(level: Level, below: Level) -> Handler:
 
 def _ancestor(level: Level, above: Level) -> Handler:
     async def get_ancestor(request: Request) -> Response:
-        """GET /{level}/{id}/{parent}; the identifier of another level finds nothing."""
+        """The resource above, expanded; the identifier of another level finds nothing."""
         services = request.services
         with services.index.view() as view:
             resource = find(view, level, request.params[0])
@@ -171,7 +196,7 @@ def _statistics(level: Level) -> Handler:
     ]
 
     async def get_statistics(request: Request) -> Response:
-        """GET /{level}/{id}/statistics; an unknown resource has zeros."""
+        """Numbers and sizes of what is below; an unknown resource has zeros."""
         with request.services.index.view() as view:
             resource = find(view, level, request.params[0])
         answer = msgspec.to_builtins(_sizes(resource))
@@ -201,7 +226,7 @@ def _sizes(resource: Resource | None) -> Sizes:
 
 def _delete(level: Level) -> Handler:
     async def delete_resource(request: Request) -> Response:
-        """DELETE /{level}/{id}: names the lowest ancestor that remains."""
+        """Deletes a resource and what is below; names the lowest ancestor that remains."""
         public = from_text(request.params[0])
         if public is None:
             return NOT_FOUND

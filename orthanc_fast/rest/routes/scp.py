@@ -8,15 +8,31 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.services import scp_syntaxes
+from orthanc_fast.services.conformance import conformance_statement
 from orthanc_fast.services.scp_policy import SessionPolicy
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/tools/accepted-transfer-syntaxes", get_syntaxes)
-    router.add("PUT", "/tools/accepted-transfer-syntaxes", put_syntaxes)
-    router.add("GET", "/tools/unknown-sop-class-accepted", get_unknown_accepted)
-    router.add("PUT", "/tools/unknown-sop-class-accepted", put_unknown_accepted)
-    router.add("GET", "/tools/accepted-sop-classes", get_classes)
+    router.add("GET", "/tools/accepted-transfer-syntaxes", get_syntaxes, answer=list[str])
+    router.add(
+        "PUT",
+        "/tools/accepted-transfer-syntaxes",
+        put_syntaxes,
+        body=list[str],
+        answer=list[str],
+    )
+    router.add(
+        "GET", "/tools/unknown-sop-class-accepted", get_unknown_accepted, answer="text/plain"
+    )
+    router.add(
+        "PUT",
+        "/tools/unknown-sop-class-accepted",
+        put_unknown_accepted,
+        body="text/plain",
+        answer="text/plain",
+    )
+    router.add("GET", "/tools/accepted-sop-classes", get_classes, answer=list[str])
+    router.add("GET", "/tools/dicom-conformance", get_conformance, answer="text/plain")
 
 
 async def get_syntaxes(request: Request) -> Response:
@@ -64,6 +80,11 @@ async def put_unknown_accepted(request: Request) -> Response:
 async def get_classes(request: Request) -> Response:
     """The storage classes that are accepted."""
     return json_response(sorted(_policy(request).storage_classes))
+
+
+async def get_conformance(request: Request) -> Response:
+    """The DICOM conformance statement, as the server is configured at this moment."""
+    return text_response(conformance_statement(request.services.settings, _policy(request)))
 
 
 def _policy(request: Request) -> SessionPolicy:

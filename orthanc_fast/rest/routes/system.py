@@ -22,8 +22,8 @@ MEGABYTE = 1 << 20
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/system", get_system)
-    router.add("GET", "/statistics", get_statistics)
+    router.add("GET", "/system", get_system, answer=dict[str, Any])
+    router.add("GET", "/statistics", get_statistics, answer=dict[str, str | int])
 
 
 async def get_system(request: Request) -> Response:
@@ -38,7 +38,7 @@ async def get_system(request: Request) -> Response:
             "ApiVersion": API_VERSION,
             "Capabilities": {
                 "HasExtendedChanges": True,
-                "HasExtendedFind": False,
+                "HasExtendedFind": True,
                 "HasKeyValueStores": False,
                 "HasQueues": False,
                 "HasReserveQueueValue": False,

@@ -4,6 +4,8 @@ import secrets
 import uuid
 from typing import Any
 
+import msgspec
+
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import from_text, to_text
 from orthanc_fast.dicom.main_tags import level_named
@@ -37,22 +39,44 @@ UID_ROOTS = {
 }
 
 
+class BulkDeleteRequest(msgspec.Struct):
+    """The body of /tools/bulk-delete: identifiers, or objects {"Level", "ID"}."""
+
+    Resources: list[str | dict[str, str]]
+
+
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/tools/now", get_now)
-    router.add("GET", "/tools/now-local", get_now_local)
-    router.add("GET", "/tools/generate-uid", get_generate_uid)
-    router.add("POST", "/tools/lookup", post_lookup)
-    if not settings.read_only:
-        router.add("POST", "/tools/bulk-delete", post_bulk_delete)
-    names = sorted(
-        {route.path.split("/")[2] for route in router.routes if route.path.startswith("/tools/")}
+    router.add("GET", "/tools/now", get_now, answer="text/plain")
+    router.add("GET", "/tools/now-local", get_now_local, answer="text/plain")
+    router.add(
+        "GET",
+        "/tools/generate-uid",
+        get_generate_uid,
+        arguments="level",
+        answer="text/plain",
     )
+    router.add(
+        "POST",
+        "/tools/lookup",
+        post_lookup,
+        body="text/plain",
+        answer=list[dict[str, str]],
+    )
+    if not settings.read_only:
+        router.add(
+            "POST",
+            "/tools/bulk-delete",
+            post_bulk_delete,
+            body=BulkDeleteRequest,
+            answer="text/plain",
+        )
 
     async def get_tools(request: Request) -> Response:
-        """GET /tools: the names of the sub-routes."""
-        return json_response(names)
+        """The names of the routes below /tools."""
+        found = {route.path.split("/")[2] for route in router.routes if route.path[:7] == "/tools/"}
+        return json_response(sorted(found))
 
-    router.add("GET", "/tools", get_tools)
+    router.add("GET", "/tools", get_tools, answer=list[str])
 
 
 async def get_now(request: Request) -> Response:

@@ -1,6 +1,7 @@
 """Runs queries. Source: reference chapter 1, section 9."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
@@ -22,6 +23,14 @@ from orthanc_fast.services.instance_tags import InstanceTags
 _TESTED_AT_ONCE = 1000
 # Below this many instances no query is long.
 _SMALL = 50_000
+
+
+class Found(NamedTuple):
+    """A page of SHA-1 values in order, 20 bytes each; and how many there are on all pages, where
+    that is known without looking further."""
+
+    packed: bytes
+    total: int | None
 
 
 class Finder:
@@ -52,8 +61,8 @@ class Finder:
         elif not since_given:
             query.limit = bound
 
-    def find(self, query: FindQuery) -> bytes:
-        """The page asked for: SHA-1 values in order, 20 bytes each.
+    def find(self, query: FindQuery) -> Found:
+        """The page asked for.
 
         Raises OrthancError 1012 for a tag that cannot be asked of this level.
         """
@@ -61,28 +70,30 @@ class Finder:
         assert found is not None
         return found
 
-    def find_at_once(self, query: FindQuery) -> bytes | None:
+    def find_at_once(self, query: FindQuery) -> Found | None:
         """As `find`; None if that may take more than some milliseconds, so that it belongs in a
         thread."""
         return None if self._is_broad(query) else self._find(query, patient=False)
 
-    def _find(self, query: FindQuery, patient: bool) -> bytes | None:
+    def _find(self, query: FindQuery, patient: bool) -> Found | None:
         self.tags.check_order(query.order, query.level)
         with self._index.view() as view:
             search, facts = Search(view), Facts(view, self.files)
             plan = Planner(search, facts, self.tags, self.options.files_allowed).plan(query)
             if plan is None:
-                return b""
+                return Found(b"", 0)
             if not patient and self._is_long(view, query, plan):
                 return None
             ordering = Ordering(search, facts, self.tags, query.level, query.order)
             stop = query.since + query.limit if query.limit else None
             if plan.tests:
                 matching = self._matching(view, facts, plan, query.level, ordering)
-                return _page(matching, query.since, stop)
+                packed = _page(matching, query.since, stop)
+                return Found(packed, _total_of_last_page(packed, query))
+            total = view.totals().resources[query.level] if plan.size is None else plan.size
             if plan.candidates is None and not query.order:
-                return b"".join(view.listing(query.level, query.since, query.limit))
-            return _page(ordering.sequence(plan.candidates), query.since, stop)
+                return Found(b"".join(view.listing(query.level, query.since, query.limit)), total)
+            return Found(_page(ordering.sequence(plan.candidates), query.since, stop), total)
 
     def count(self, query: FindQuery) -> int:
         """How many resources match, without paging. Raises BadRequest for tags that are not in the
@@ -148,6 +159,13 @@ class Finder:
 
 
 _COUNTED = frozenset({Place.MAIN, Place.BELOW, Place.FAR_BELOW, Place.MODALITIES})
+
+
+def _total_of_last_page(packed: bytes, query: FindQuery) -> int | None:
+    """The end of the results tells their number, if it has been seen."""
+    size = len(packed) // SHA1
+    is_last = not query.limit or size < query.limit
+    return query.since + size if is_last and (size or not query.since) else None
 
 
 def _page(stretches: Iterator[bytes], since: int, stop: int | None) -> bytes:

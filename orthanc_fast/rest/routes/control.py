@@ -1,0 +1,57 @@
+"""Log levels, restart and shutdown. Source: reference chapter 1, section 10.2; chapter 4, section
+11.1."""
+
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import ParameterOutOfRange
+from orthanc_fast.log import Category, Level, logger
+from orthanc_fast.model import Wish
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import PLAIN_JSON, Response, text_response
+from orthanc_fast.rest.router import Handler, Router
+
+LEVELS = {level.name.lower(): level for level in Level}
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    for category in (None, *Category):
+        path = "/tools/log-level"
+        if category is not None:
+            path += f"-{category.name.lower()}"
+        router.add("GET", path, _get(category), answer="text/plain")
+        router.add("PUT", path, _put(category), body="text/plain", answer="text/plain")
+    router.add("POST", "/tools/reset", _ask("reset"), answer=dict[str, str])
+    router.add("POST", "/tools/shutdown", _ask("shutdown"), answer=dict[str, str])
+
+
+def _get(category: Category | None) -> Handler:
+    async def get_log_level(request: Request) -> Response:
+        """The level of a category, or the most talkative one of all: default, verbose, trace."""
+        return text_response(logger.level(category).name.lower())
+
+    return get_log_level
+
+
+def _put(category: Category | None) -> Handler:
+    async def put_log_level(request: Request) -> Response:
+        """Sets the level of a category, or of all, in every process at once: default, verbose,
+        trace."""
+        text = (await request.body()).decode("utf-8", "replace")
+        level = LEVELS.get(text)
+        if level is None:
+            raise ParameterOutOfRange(
+                f'Verbosity can be "default", "verbose" or "trace": {text[:100]}'
+            )
+        logger.set_level(level, category)
+        return text_response()
+
+    return put_log_level
+
+
+def _ask(wish: Wish) -> Handler:
+    async def post_wish(request: Request) -> Response:
+        """Restarts or stops the server; requests in work are completed. At a restart the
+        configuration is read again, and what was set for the session only is forgotten."""
+        request.services.ask(wish)
+        return Response(b"{}", PLAIN_JSON)
+
+    return post_wish

@@ -1,0 +1,98 @@
+"""The front page and its files below /app, and /plugins. Source: reference chapter 1, sections
+1.10 and 10.2.
+
+The files are part of the package and are read once, at the first request of a process.
+"""
+
+from functools import cache
+from importlib import resources
+
+from orthanc_fast.config import Settings
+from orthanc_fast.imaging.unsupported import unsupported_png
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import (
+    NOT_FOUND,
+    Header,
+    Response,
+    empty_response,
+    json_response,
+)
+from orthanc_fast.rest.router import Router
+
+HTML = (b"content-type", b"text/html; charset=utf-8")
+CSS = (b"content-type", b"text/css; charset=utf-8")
+JAVASCRIPT = (b"content-type", b"application/javascript")
+SVG = (b"content-type", b"image/svg+xml")
+PNG = (b"content-type", b"image/png")
+
+FILES = {
+    "explorer.html": HTML,
+    "explorer.css": CSS,
+    "explorer.js": JAVASCRIPT,
+    "api.html": HTML,
+    "api.js": JAVASCRIPT,
+    "images/favicon.ico": SVG,
+}
+UNSUPPORTED = "images/unsupported.png"
+
+# What a page may do: nothing but ask this server. Previews and downloads are blobs and data.
+HEADERS: tuple[Header, ...] = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    ),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-cache"),
+)
+
+EXTENSIONS = b"// Extensions of the front page by plugins: there are none\n"
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    if settings.orthanc_explorer_enabled:
+        router.add("GET", "/", get_root)
+        router.add("GET", "/favicon.ico", get_icon)
+        router.add("GET", "/app/{*}", get_file, answer="text/html")
+    router.add("GET", "/plugins", get_plugins, answer=list[str])
+    router.add("GET", "/plugins/{}", get_plugin)
+    router.add("GET", "/plugins/explorer.js", get_extensions, answer="application/javascript")
+
+
+async def get_root(request: Request) -> Response:
+    """To the front page."""
+    return empty_response(307, ((b"location", b"app/explorer.html"),))
+
+
+async def get_icon(request: Request) -> Response:
+    """To the icon of the front page."""
+    return empty_response(307, ((b"location", b"app/images/favicon.ico"),))
+
+
+async def get_file(request: Request) -> Response:
+    """A file of the front page."""
+    name = "/".join(request.params)
+    if name == UNSUPPORTED:
+        return Response(unsupported_png(), PNG)
+    kind = FILES.get(name)
+    return NOT_FOUND if kind is None else Response(_content(name), kind, headers=HEADERS)
+
+
+@cache
+def _content(name: str) -> bytes:
+    return (resources.files("orthanc_fast.rest") / "static" / name).read_bytes()
+
+
+async def get_plugins(request: Request) -> Response:
+    """The names of the plugins: only what every Orthanc lists."""
+    return json_response(["explorer.js"])
+
+
+async def get_plugin(request: Request) -> Response:
+    """What a plugin says of itself; there are none."""
+    return NOT_FOUND
+
+
+async def get_extensions(request: Request) -> Response:
+    """What plugins add to the front page: nothing."""
+    return Response(EXTENSIONS, JAVASCRIPT)

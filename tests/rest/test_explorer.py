@@ -1,0 +1,97 @@
+"""The front page: what it is made of, and one visit with a real browser."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from support import generated
+from support.server import OurServer
+
+PAGES = ("explorer.html", "api.html")
+STATIC = ("explorer.css", "explorer.js", "api.js", "images/favicon.ico")
+
+
+@pytest.mark.parametrize("name", [*PAGES, *STATIC])
+def test_files(our_server: OurServer, name: str) -> None:
+    answer = httpx.get(f"{our_server.url}/app/{name}")
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_ask_only_this_server_by_relative_addresses(our_server: OurServer, name: str) -> None:
+    """So that they work below any prefix, without any other host."""
+    text = httpx.get(f"{our_server.url}/app/{name}").text
+    references = re.findall(r'(?:href|src)="([^"]+)"', text)
+    assert references
+    for reference in references:
+        assert not re.match(r"/|\w+:", reference), reference
+        if not reference.startswith("#"):
+            path = reference.partition("#")[0]
+            assert httpx.get(f"{our_server.url}/app/{path}").status_code == 200, reference
+
+
+def test_scripts_make_no_markup_of_texts(our_server: OurServer) -> None:
+    """Values of DICOM files are only ever text nodes."""
+    for name in ("explorer.js", "api.js"):
+        text = httpx.get(f"{our_server.url}/app/{name}").text
+        for danger in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+            assert danger not in text
+
+
+def visit(server: OurServer, place: str, folder: Path) -> str:
+    """The page as a browser has made it, as markup."""
+    done = subprocess.run(
+        [
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            f"--user-data-dir={folder}",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            f"{server.url}{place}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def browser() -> None:
+    if shutil.which("chromium") is None:
+        pytest.skip("chromium is not installed: see the end of this run")
+
+
+def test_a_visit(browser: None, tmp_path: Path) -> None:
+    """The list shows what is stored, and a name that is markup stays a name."""
+    import io
+
+    import pydicom
+
+    data = pydicom.dcmread(io.BytesIO(generated.small().number(1, 1, 1, 1)))
+    data.PatientName = "<img src onerror>^Evil"
+    buffer = io.BytesIO()
+    data.save_as(buffer)
+    with OurServer(tmp_path / "server", {"Name": "Ward 7"}) as server:
+        httpx.post(f"{server.url}/instances", content=buffer.getvalue())
+        study = httpx.get(f"{server.url}/studies").json()[0]
+        page = visit(server, "/", tmp_path / "profile")
+    assert "<title>Ward 7</title>" in page
+    assert f'href="#/studies/{study}">&lt;img src onerror&gt; Evil</a>' in page
+    assert "1 to 1 of 1" in page
