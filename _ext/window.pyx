@@ -7,7 +7,6 @@ spells it. All arithmetic is binary32 without contraction, so that every result 
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport free, malloc
 
 ctypedef fused integer:
     uint8_t
@@ -16,22 +15,6 @@ ctypedef fused integer:
     int16_t
     uint32_t
     int32_t
-
-ctypedef fused pixel:
-    uint8_t
-    int8_t
-    uint16_t
-    int16_t
-    uint32_t
-    int32_t
-    float
-    double
-
-ctypedef fused small:
-    uint8_t
-    int8_t
-    uint16_t
-    int16_t
 
 ctypedef fused word:
     uint8_t
@@ -48,10 +31,6 @@ ctypedef fused narrow:
 
 cdef enum Kind:
     U1, I1, U2, I2, U4, I4, F4, F8
-
-cdef enum Rounding:
-    NEAREST    # halves away from zero
-    DOWN
 
 cdef dict KINDS = {"u1": U1, "i1": I1, "u2": U2, "i2": I2, "u4": U4, "i4": I4, "f4": F4, "f8": F8}
 cdef Py_ssize_t[8] SIZES = [1, 1, 2, 2, 4, 4, 4, 8]
@@ -135,72 +114,46 @@ def extrema(const unsigned char[::1] raw not None, str kind not None):
 
 # Scale, offset, clamp to 0..255
 
-cdef void nearest(
-    const pixel* source, unsigned char* out, Py_ssize_t count, float a, float b, unsigned char flip
-) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef float value
-    for i in range(count):
-        value = a * <float> source[i]
-        value = value + b
-        value = value if value > 0 else 0    # NaN becomes 0 as well
-        value = value if value < 255 else 255
-        # The largest number below a half, so that the one below a half itself is not rounded up.
-        out[i] = <unsigned char> (<int> (value + <float> 0.49999997) ^ flip)
+cdef extern from *:
+    """
+    /* Compiled for AVX2 as well where the loader can choose: four times as fast. */
+    #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) \\
+        && !defined(__SANITIZE_ADDRESS__)
+    #define FOR_EVERY_CPU __attribute__((target_clones("avx2", "default")))
+    #else
+    #define FOR_EVERY_CPU
+    #endif
 
-
-cdef void down(
-    const pixel* source, unsigned char* out, Py_ssize_t count, float a, float b, unsigned char flip
-) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef float value
-    for i in range(count):
-        value = a * <float> source[i]
-        value = value + b
-        value = value if value > 0 else 0
-        value = value if value < 255 else 255
-        out[i] = <unsigned char> (<int> value ^ flip)
-
-
-cdef void scale_of(
-    const pixel* source, unsigned char* out, Py_ssize_t count, float a, float b, int rounding, unsigned char flip
-) noexcept nogil:
-    if rounding == NEAREST:
-        nearest(source, out, count, a, b, flip)
-    else:
-        down(source, out, count, a, b, flip)
-
-
-cdef void translate(const small* source, unsigned char* out, Py_ssize_t count, const unsigned char* table, int low) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(count):
-        out[i] = table[source[i] - low]
-
-
-cdef void scale_small(
-    const small* source, unsigned char* out, Py_ssize_t count, float a, float b, int rounding, unsigned char flip
-) noexcept nogil:
-    """As `scale_of`, each value that occurs computed once: four times as fast where pixels repeat values."""
-    cdef small[2] found
-    cdef int low, i
-    cdef Py_ssize_t span
-    cdef small* ramp
-    cdef unsigned char* table
-    integer_extrema(source, count, found)
-    low = found[0]
-    span = <Py_ssize_t> found[1] - low + 1
-    ramp = NULL
-    if 2 * span <= count:
-        ramp = <small*> malloc(span * (sizeof(small) + 1))
-    if ramp == NULL:    # too few pixels for a table, or no memory for one
-        scale_of(source, out, count, a, b, rounding, flip)
-        return
-    table = <unsigned char*> (ramp + span)
-    for i in range(span):
-        ramp[i] = <small> (low + i)
-    scale_of(ramp, table, span, a, b, rounding, flip)
-    translate(source, out, count, table, low)
-    free(ramp)
+    #define SCALE(NAME, PIXEL) \\
+    FOR_EVERY_CPU static void NAME( \\
+        const PIXEL* restrict source, unsigned char* restrict out, Py_ssize_t count, \\
+        float a, float b, float half, unsigned char flip \\
+    ) { \\
+        for (Py_ssize_t i = 0; i < count; i++) { \\
+            float value = a * (float) source[i]; \\
+            value = value + b; \\
+            value = value > 0 ? value : 0;    /* NaN becomes 0 as well */ \\
+            value = value < 255 ? value : 255; \\
+            out[i] = (unsigned char) ((int) (value + half) ^ flip); \\
+        } \\
+    }
+    SCALE(scale_u1, uint8_t)
+    SCALE(scale_i1, int8_t)
+    SCALE(scale_u2, uint16_t)
+    SCALE(scale_i2, int16_t)
+    SCALE(scale_u4, uint32_t)
+    SCALE(scale_i4, int32_t)
+    SCALE(scale_f4, float)
+    SCALE(scale_f8, double)
+    """
+    void scale_u1(const uint8_t*, unsigned char*, Py_ssize_t, float, float, float, unsigned char) nogil
+    void scale_i1(const int8_t*, unsigned char*, Py_ssize_t, float, float, float, unsigned char) nogil
+    void scale_u2(const uint16_t*, unsigned char*, Py_ssize_t, float, float, float, unsigned char) nogil
+    void scale_i2(const int16_t*, unsigned char*, Py_ssize_t, float, float, float, unsigned char) nogil
+    void scale_u4(const uint32_t*, unsigned char*, Py_ssize_t, float, float, float, unsigned char) nogil
+    void scale_i4(const int32_t*, unsigned char*, Py_ssize_t, float, float, float, unsigned char) nogil
+    void scale_f4(const float*, unsigned char*, Py_ssize_t, float, float, float, unsigned char) nogil
+    void scale_f8(const double*, unsigned char*, Py_ssize_t, float, float, float, unsigned char) nogil
 
 
 def scale(
@@ -218,7 +171,8 @@ def scale(
     """
     cdef int k = kind_of(kind)
     cdef Py_ssize_t count = count_of(raw, k, out.shape[0])
-    cdef int rounding = NEAREST if nearest else DOWN
+    # The largest number below a half, so that the one below a half itself is not rounded up.
+    cdef float half = 0.49999997 if nearest else 0
     cdef unsigned char flip = 255 if inverted else 0
     cdef const unsigned char* source
     cdef unsigned char* target
@@ -227,21 +181,21 @@ def scale(
     source, target = &raw[0], &out[0]
     with nogil:
         if k == U1:
-            scale_small(<const uint8_t*> source, target, count, a, b, rounding, flip)
+            scale_u1(<const uint8_t*> source, target, count, a, b, half, flip)
         elif k == I1:
-            scale_small(<const int8_t*> source, target, count, a, b, rounding, flip)
+            scale_i1(<const int8_t*> source, target, count, a, b, half, flip)
         elif k == U2:
-            scale_small(<const uint16_t*> source, target, count, a, b, rounding, flip)
+            scale_u2(<const uint16_t*> source, target, count, a, b, half, flip)
         elif k == I2:
-            scale_small(<const int16_t*> source, target, count, a, b, rounding, flip)
+            scale_i2(<const int16_t*> source, target, count, a, b, half, flip)
         elif k == U4:
-            scale_of(<const uint32_t*> source, target, count, a, b, rounding, flip)
+            scale_u4(<const uint32_t*> source, target, count, a, b, half, flip)
         elif k == I4:
-            scale_of(<const int32_t*> source, target, count, a, b, rounding, flip)
+            scale_i4(<const int32_t*> source, target, count, a, b, half, flip)
         elif k == F4:
-            scale_of(<const float*> source, target, count, a, b, rounding, flip)
+            scale_f4(<const float*> source, target, count, a, b, half, flip)
         else:
-            scale_of(<const double*> source, target, count, a, b, rounding, flip)
+            scale_f8(<const double*> source, target, count, a, b, half, flip)
 
 
 # Tables

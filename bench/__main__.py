@@ -1,4 +1,5 @@
-"""`python -m bench [--quick] [NAME]...`: ingest, rest, dicom (against Debian's Orthanc), million.
+"""`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, dicom (against Debian's Orthanc),
+million.
 
 Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
 run of some scenarios only prints.
@@ -10,17 +11,23 @@ from pathlib import Path
 
 import msgspec
 
-from bench import dicom, million, scenarios
+from bench import dicom, million, pictures, scenarios
 from bench.compare import HEADER, Pair, Row, environment, line
 
 FOLDER = Path(__file__).parent
-COMPARISONS = {"ingest": scenarios.ingest, "rest": scenarios.rest}
+COMPARISONS = {
+    "ingest": scenarios.ingest,
+    "rest": scenarios.rest,
+    "pictures": pictures.pictures,
+}
 MEMORY_GOAL = 300
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("names", nargs="*", help="ingest, rest, dicom, million; default: all")
+    parser.add_argument(
+        "names", nargs="*", help="ingest, rest, pictures, dicom, million; default: all"
+    )
     parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")
     given = parser.parse_args()

@@ -40,7 +40,9 @@ class Load(msgspec.Struct):
         return self.units / self.seconds
 
 
-def get(url: str, paths: list[str], seconds: float, connections: int = 16) -> Load:
+def get(
+    url: str, paths: list[str], seconds: float, connections: int = 16, accept: str = "*/*"
+) -> Load:
     """wrk over keep-alive connections, cycling through `paths`."""
     with tempfile.TemporaryDirectory() as folder:
         listing, script = Path(folder, "paths"), Path(folder, "script.lua")
@@ -51,6 +53,7 @@ def get(url: str, paths: list[str], seconds: float, connections: int = 16) -> Lo
             "-t1",
             f"-c{connections}",
             f"-d{round(seconds)}s",
+            f"-HAccept: {accept}",
             "--latency",
             "-s",
             str(script),

@@ -59,10 +59,7 @@ READ_INSTANCES = 300
 
 def rest(pair: Pair, rounds: int, quick: bool) -> list[Row]:
     """Reads over 16 connections, of three CT series of 100 slices."""
-    ct = generated.ct_slice()
-    for server in (pair.ours, pair.theirs):
-        load.post(server.port, ct, READ_BASE, READ_INSTANCES, 4)
-    paths = _paths(pair.ours)
+    paths = upload_and_list(pair, generated.ct_slice(), READ_BASE, READ_INSTANCES)
     seconds = 2 if quick else 4
 
     rows = []
@@ -79,9 +76,18 @@ def rest(pair: Pair, rounds: int, quick: bool) -> list[Row]:
     return rows
 
 
-def _paths(server: ServerProcess) -> dict[str, list[str]]:
-    """Identifiers of what `rest` uploaded: the patient number tells it from other scenarios'."""
-    patient = generated.identifier(f"PATIENT{READ_BASE // 1000:010d}")
+def upload_and_list(
+    pair: Pair, template: generated.Template, base: int, amount: int
+) -> dict[str, list[str]]:
+    """Gives both servers the same instances, at most 1000; the identifiers by level."""
+    for server in (pair.ours, pair.theirs):
+        load.post(server.port, template, base, amount, 4)
+    return _identifiers(pair.ours, base, amount)
+
+
+def _identifiers(server: ServerProcess, base: int, amount: int) -> dict[str, list[str]]:
+    """Of what was uploaded: the patient number tells it from other scenarios'."""
+    patient = generated.identifier(f"PATIENT{base // 1000:010d}")
     with httpx.Client(base_url=server.url, timeout=60) as http:
         found = {"studies": http.get(f"/patients/{patient}").json()["Studies"]}
         found["series"] = http.get(f"/studies/{found['studies'][0]}").json()["Series"]
@@ -90,6 +96,6 @@ def _paths(server: ServerProcess) -> dict[str, list[str]]:
             for series in found["series"]
             for identifier in http.get(f"/series/{series}").json()["Instances"]
         ]
-    assert len(found["instances"]) == READ_INSTANCES
+    assert len(found["instances"]) == amount
     random.Random(1).shuffle(found["instances"])
     return found

@@ -20,6 +20,7 @@ from orthanc_fast.errors import (
 )
 from orthanc_fast.imaging import render
 from orthanc_fast.imaging.accept import PictureFormat
+from orthanc_fast.imaging.buffers import keep_freed_memory
 from orthanc_fast.imaging.matlab import matlab_text
 from orthanc_fast.imaging.picture import encode
 from orthanc_fast.imaging.render import Frame, GrayKind, Picture
@@ -126,6 +127,7 @@ class Pictures:
 
     def __init__(self, pixels: Pixels) -> None:
         self._pixels = pixels
+        keep_freed_memory()
         # One more than there are cores: one of them may wait for the disk.
         threads = len(os.sched_getaffinity(0)) + 1
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="picture")
