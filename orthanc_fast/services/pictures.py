@@ -125,11 +125,12 @@ class Pictures:
     """One per process. The methods raise OrthancError 2006, CorruptedFile or UnknownResource where
     the file of the instance is missing or damaged."""
 
-    def __init__(self, pixels: Pixels) -> None:
+    def __init__(self, pixels: Pixels, processes: int) -> None:
+        """`processes` share the cores of the machine."""
         self._pixels = pixels
         keep_freed_memory()
-        # One more than there are cores: one of them may wait for the disk.
-        threads = len(os.sched_getaffinity(0)) + 1
+        # At least two, of which one may wait for the disk; with more they wait for each other.
+        threads = max(2, len(os.sched_getaffinity(0)) // processes)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="picture")
 
     async def picture(
