@@ -46,11 +46,11 @@ class Window(msgspec.Struct, frozen=True):
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Numbers from 0 to 1."""
-        if self.function == "SIGMOID":
-            with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"):
+            if self.function == "SIGMOID":
                 return 1 / (1 + np.exp(-4 * (values - self.center) / _positive(self.width)))
-        if self.function == "LINEAR_EXACT":
-            return np.clip((values - self.center) / _positive(self.width) + 0.5, 0, 1)
+            if self.function == "LINEAR_EXACT":
+                return np.clip((values - self.center) / _positive(self.width) + 0.5, 0, 1)
         if self.width <= 1:  # a threshold: C.11.2.1.2.1
             return (values > self.center - 0.5).astype(np.float64)
         return np.clip((values - (self.center - 0.5)) / (self.width - 1) + 0.5, 0, 1)

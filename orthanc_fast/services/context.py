@@ -57,7 +57,7 @@ class Services:
         self.storage = open_storage(settings, slot)
         self.files = Files(self.storage)
         self.pixels = Pixels(self.index, self.storage)
-        self.pictures = Pictures(self.pixels)
+        self.pictures = Pictures(self.pixels, settings.http_workers)
         self.default_encoding = DefaultEncoding(self.index, settings.default_encoding)
         self.instance_tags = InstanceTags(
             self.index, self.files, self.dictionary, self.default_encoding
