@@ -1,10 +1,12 @@
 """Group commit: concurrent writes share one transaction, hence one fsync.
 
-A group forms by itself: while one commit runs, what arrives waits and becomes the next group. A
-lone write never waits for company.
+A group forms by itself: while one commit runs, what arrives waits and becomes the next group.
+Clients that were answered together come back together, so a group waits a little for as many writes
+as the last one had; a lone write never waits for company.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -17,6 +19,10 @@ T = TypeVar("T")
 # Bounds the work of one transaction, hence what its members wait and what a crash makes clients
 # repeat.
 MAX_GROUP = 128
+
+# How long a group waits to become as large as the last one, as a part of the time that that one
+# took: what is lost where nobody comes is bounded, and a commit that is spared costs more.
+PATIENCE = 0.5
 
 
 class Promise(Protocol):
@@ -72,6 +78,7 @@ class Writer:
         index: Index,
         wake: Callable[[Callable[[], None]], object] | None = None,
         effects: Effects | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self._index = index
         self._wake = wake
@@ -79,6 +86,8 @@ class Writer:
         self._queue: list[tuple[Write[Any], Promise]] = []
         self._condition = threading.Condition()
         self._stopping = False
+        self._patience = patience
+        self._wanted = 1  # writes that the thread waits for; fewer do not wake it
         self._thread = threading.Thread(target=self._run, name="index-writer", daemon=True)
         self._thread.start()
 
@@ -88,7 +97,8 @@ class Writer:
             if self._stopping:
                 raise RuntimeError("the server is stopping")
             self._queue.append((write, promise))
-            self._condition.notify()
+            if len(self._queue) >= self._wanted:
+                self._condition.notify()
 
     def stop(self) -> None:
         """Completes what is queued and ends the thread."""
@@ -98,14 +108,28 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
+        size, seconds = 1, 0.0  # of the last group
         while True:
-            with self._condition:
-                while not self._queue and not self._stopping:
-                    self._condition.wait()
-                group, self._queue = self._queue[:MAX_GROUP], self._queue[MAX_GROUP:]
+            group = self._next_group(size, self._patience * seconds)
             if not group:
                 return
+            began = time.monotonic()
             self._commit(group)
+            size, seconds = len(group), time.monotonic() - began
+
+    def _next_group(self, expected: int, patience: float) -> list[tuple[Write[Any], Promise]]:
+        """Waits for a write, and up to `patience` seconds for the `expected` number of them. Empty
+        at the end of the thread."""
+        with self._condition:
+            if expected > 1:
+                self._wait(expected, patience)
+            self._wait(1, None)
+            group, self._queue = self._queue[:MAX_GROUP], self._queue[MAX_GROUP:]
+        return group
+
+    def _wait(self, wanted: int, patience: float | None) -> None:
+        self._wanted = wanted
+        self._condition.wait_for(lambda: self._stopping or len(self._queue) >= wanted, patience)
 
     def _commit(self, group: list[tuple[Write[Any], Promise]]) -> None:
         writes = [write for write, _ in group]

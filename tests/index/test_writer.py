@@ -14,7 +14,7 @@ from orthanc_fast.errors import FullStorage
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import Outcome
 from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.writer import Write, Writer
+from orthanc_fast.index.writer import NoEffects, Write, Writer
 from orthanc_fast.model import Level
 
 MAP_SIZE = 1 << 26
@@ -93,6 +93,17 @@ class Notes:
                 self.outcomes[write.path] = error is None
 
 
+class Groups(NoEffects):
+    """Counts the members of every group."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def before(self, writes: Sequence[Write[Any]]) -> Sequence[BaseException | None]:
+        self.sizes.append(len(writes))
+        return super().before(writes)
+
+
 class Gate(Write[None]):
     """Holds the writer's thread inside a commit until it is opened, so that a group forms."""
 
@@ -166,6 +177,50 @@ def test_the_owner_of_the_promises_is_woken_once_for_a_group(index: Index) -> No
     writer.stop()
     assert all(promise.result(0) for promise in promises)
     assert len(woken) == 2, "one for the gate, one for the ten"
+
+
+def submit_three_as_group(writer: Writer) -> None:
+    gate = Gate()
+    writer.submit(gate, Future())
+    assert gate.entered.wait(10)
+    promises: list[Future[str]] = [Future() for _ in range(3)]
+    for number, promise in enumerate(promises):
+        writer.submit(Store(f"aa{number}a"), promise)
+    gate.open.set()
+    for promise in promises:
+        promise.result(10)
+
+
+def test_a_group_waits_to_become_as_large_as_the_last_one(index: Index) -> None:
+    notes = Groups()
+    writer = Writer(index, effects=notes, patience=1e9)
+    submit_three_as_group(writer)
+    promises: list[Future[str]] = [Future() for _ in range(3)]
+    for number, promise in enumerate(promises):
+        assert not any(promise.done() for promise in promises)
+        writer.submit(Store(f"ab{number}a"), promise)
+    for promise in promises:
+        promise.result(10)
+    writer.stop()
+    assert notes.sizes == [1, 3, 3]
+
+
+def test_a_group_does_not_wait_for_those_who_stay_away(index: Index) -> None:
+    writer = Writer(index)
+    submit_three_as_group(writer)
+    promise: Future[str] = Future()
+    writer.submit(Store("abaa"), promise)
+    assert promise.result(10) == "abaa"
+    writer.stop()
+
+
+def test_stopping_ends_the_waiting_for_a_group(index: Index) -> None:
+    writer = Writer(index, patience=1e9)
+    submit_three_as_group(writer)
+    promise: Future[str] = Future()
+    writer.submit(Store("abaa"), promise)
+    writer.stop()
+    assert promise.result(0) == "abaa"
 
 
 def test_cancelled_promises_are_left_alone(index: Index) -> None:
