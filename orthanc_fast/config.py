@@ -86,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     index_map_size_gb: int = 1024
     maximum_upload_memory_mb: int = 16
     metrics_enabled: bool = True
+    log_exported_resources: bool = False
+    write_to_file_system_enabled: bool = False
     orthanc_explorer_enabled: bool = True
     webhooks: tuple[Webhook, ...] = ()
     cors: Cors = Cors()
@@ -276,6 +278,8 @@ class _Building:
             index_map_size_gb=max(1, get("IndexMapSizeGB")),
             maximum_upload_memory_mb=get("MaximumUploadMemoryMB"),
             metrics_enabled=get("MetricsEnabled"),
+            log_exported_resources=get("LogExportedResources"),
+            write_to_file_system_enabled=get("RestApiWriteToFileSystemEnabled"),
             orthanc_explorer_enabled=get("OrthancExplorerEnabled"),
             webhooks=self._section("Webhooks", webhooks),
             cors=self._section("Cors", cors),

@@ -57,7 +57,7 @@ OPTIONS: tuple[Option, ...] = (
     _no("LogExportedResources", "bool", False, "log what is sent to other servers"),
     _yes("MetricsEnabled", "bool", True, "collect metrics"),
     _no("ExecuteLuaEnabled", "bool", False, "allow /tools/execute-script"),
-    _no("RestApiWriteToFileSystemEnabled", "bool", False, "allow routes that write files"),
+    _yes("RestApiWriteToFileSystemEnabled", "bool", False, "allow routes that write files"),
     _yes("DatabaseServerIdentifier", "str", None, "identifier of this server in /system"),
     _yes("SyncStorageArea", "bool", True, "acknowledge only what has reached the disk"),
     _yes("TemporaryDirectory", "str", None, "large uploads wait in the storage folder instead"),

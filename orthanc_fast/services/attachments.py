@@ -16,13 +16,14 @@ from orthanc_fast.errors import CorruptedFile, InexistentItem, UnknownResource
 from orthanc_fast.index.attachments import put_attachment, remove_attachment
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import Outcome, Resource
-from orthanc_fast.index.transaction import Transaction
+from orthanc_fast.index.transaction import DICOM_ATTACHMENT, Transaction
 from orthanc_fast.index.writer import Write
 from orthanc_fast.model import Attachment, Level
 from orthanc_fast.registries import is_user_number
 from orthanc_fast.services.attachment_files import AttachmentFiles, compress_file, summary_of
 from orthanc_fast.services.attachment_types import AttachmentTypes
-from orthanc_fast.services.files import Files
+from orthanc_fast.services.files import PIXEL_DATA_OFFSET, Files, dicom_attachment
+from orthanc_fast.services.files import UNTIL_PIXEL_DATA_ATTACHMENT as UNTIL_PIXEL_DATA
 from orthanc_fast.services.files_write import FilesWrite
 from orthanc_fast.services.recycling import Quota, quota_of
 from orthanc_fast.services.revisions import Version, check, digest
@@ -140,11 +141,33 @@ class Attachments:
     async def set_compressed(self, owner: Resource, kind: int, compressed: bool) -> None:
         """Stores the content anew, compressed or not, unless it is so already."""
         while owner.attachments[kind].compressed != compressed:
-            if await self._write(await self.rewriting(owner, kind, compressed)):
+            if await self._write(await self._rewriting(owner, kind, compressed)):
                 return
             owner = self._again(owner, kind)  # it was replaced meanwhile
 
-    async def rewriting(self, owner: Resource, kind: int, compressed: bool) -> FilesWrite:
+    async def store_anew(self, instance: Resource) -> None:
+        """Gives an instance new files, of the same content, in the form in which it would be stored
+        now; revisions start again. Raises UnknownResource where there is no DICOM file."""
+        compressed = self._settings.storage_compression
+        dicom_attachment(instance)
+        for kind in sorted(instance.attachments.keys() & {DICOM_ATTACHMENT, UNTIL_PIXEL_DATA}):
+            if kind == UNTIL_PIXEL_DATA and not compressed:
+                await self._write(_DeleteAttachment(instance.public, kind, None, False))
+            else:
+                await self._write(await self._rewriting(instance, kind, compressed, restart=True))
+        if compressed and UNTIL_PIXEL_DATA not in instance.attachments:
+            await self._add_head(self._again(instance, DICOM_ATTACHMENT))
+
+    async def _add_head(self, instance: Resource) -> None:
+        head, is_head = await self._small_files.head(instance)
+        offset = instance.metadata.get(PIXEL_DATA_OFFSET)
+        if offset is not None:
+            content = head if is_head else head[: int(offset)]
+            await self.put(instance.public, UNTIL_PIXEL_DATA, content, None)
+
+    async def _rewriting(
+        self, owner: Resource, kind: int, compressed: bool, restart: bool = False
+    ) -> FilesWrite:
         """The write that gives an attachment a new file of the same content; it results in False,
         with nothing done, if the attachment is another one by then."""
         old = owner.attachments[kind]
@@ -158,7 +181,7 @@ class Attachments:
             old, uuid=str(uuid4()), stored_size=size, compressed=compressed, stored_md5=None
         )
         pending = self._storage.new_file(owner.public, new.uuid, None, partial)
-        return _Rewrite(owner, kind, new, pending, self._quota)
+        return _Rewrite(owner, kind, new, pending, self._quota, restart)
 
     def _again(self, owner: Resource, kind: int) -> Resource:
         with self._index.view() as view:
@@ -231,9 +254,16 @@ class _Rewrite(FilesWrite):
     """Results in whether it was done."""
 
     def __init__(
-        self, owner: Resource, kind: int, new: Attachment, file: Pending, quota: Quota
+        self,
+        owner: Resource,
+        kind: int,
+        new: Attachment,
+        file: Pending,
+        quota: Quota,
+        restart: bool,
     ) -> None:
         super().__init__([file])
+        self._restart = restart
         self._level = owner.level
         self._public = owner.public
         self._kind = kind
@@ -248,6 +278,8 @@ class _Rewrite(FilesWrite):
             return Outcome()
         doomed = self._quota.room_for_attachment(transaction, owner, self._new, old)
         outcome = put_attachment(transaction, owner, self._kind, self._new)
+        if self._restart:
+            self._new.revision = 0
         outcome.doomed += doomed
         log_update(transaction, owner, self._kind)
         return outcome

@@ -16,6 +16,7 @@ from orthanc_fast.services.change_feed import ChangeFeed
 from orthanc_fast.services.default_encoding import DefaultEncoding
 from orthanc_fast.services.deletion import Deletion
 from orthanc_fast.services.describe import Describer
+from orthanc_fast.services.exports import LogExport
 from orthanc_fast.services.file_effects import FileEffects
 from orthanc_fast.services.files import Files
 from orthanc_fast.services.find.content import Presenter
@@ -28,6 +29,7 @@ from orthanc_fast.services.metadata_names import MetadataNames
 from orthanc_fast.services.metrics import Metrics
 from orthanc_fast.services.pictures import Pictures
 from orthanc_fast.services.pixels import Pixels
+from orthanc_fast.services.reconstruct import Reconstruction
 from orthanc_fast.services.startup import (
     INDEX_FOLDER,
     open_dictionary,
@@ -86,6 +88,15 @@ class Services:
         )
         self.deletion = Deletion(self.writer)
         self.attachments = Attachments(settings, self.index, self.files, self.write)
+        self.reconstruction = Reconstruction(
+            self.index,
+            self.files,
+            self.attachments,
+            self.main_tags,
+            self.dictionary,
+            self.default_encoding,
+            self.write,
+        )
         self.change_feed = ChangeFeed(self.index)
         self.metrics = Metrics(settings.index_directory / INDEX_FOLDER, slot)
         self.is_http_secure = True
@@ -112,6 +123,12 @@ class Services:
             lambda promise: self.deletion.submit_all(resources, promise)
         )
         return outcome
+
+    async def log_export(self, level: Level, public: bytes, modality: str) -> None:
+        """Notes that a resource was sent to a modality or a peer, if the configuration wants
+        that. Raises UnknownResource."""
+        if self.settings.log_exported_resources and not self.settings.read_only:
+            await self.write(LogExport(level, public, modality))
 
     async def write(self, write: Write[Any]) -> Any:
         """Any other change of the index."""

@@ -154,7 +154,7 @@ class Ingest:
         )
         for level, sequences in enumerate(header.main_sequences):
             if sequences:
-                metadata[level][16] = _sequences_metadata(sequences)
+                metadata[level][16] = sequences_metadata(sequences)
         return NewInstance(
             publics=publics,
             tags=header.main_tags,
@@ -251,7 +251,7 @@ def _instance_metadata(header: Header, origin: Origin, now: int) -> dict[int, st
     return found
 
 
-def _sequences_metadata(sequences: dict[int, bytes]) -> str:
+def sequences_metadata(sequences: dict[int, bytes]) -> str:
     """MainDicomSequences: reference chapter 1, section 5.2."""
     members = {
         f"{tag >> 16:04x},{tag & 0xFFFF:04x}": msgspec.Raw(value)
