@@ -34,13 +34,13 @@ class Response:
 
     def __init__(
         self,
-        body: bytes = b"",
+        body: bytes | bytearray = b"",
         kind: Header | None = None,
         status: int = 200,
         headers: tuple[Header, ...] = (),
         path: str | None = None,
         length: int | None = None,
-        stream: AsyncGenerator[bytes] | None = None,
+        stream: AsyncGenerator[bytes | bytearray] | AsyncGenerator[bytes] | None = None,
     ) -> None:
         self.body = body
         self.kind = kind

@@ -36,6 +36,8 @@ from orthanc_fast.services.startup import (
     open_index,
     open_storage,
 )
+from orthanc_fast.services.volumes.plan import Planner
+from orthanc_fast.services.volumes.streaming import Streams
 
 
 def _nobody(wish: Wish) -> None:
@@ -64,6 +66,8 @@ class Services:
         self.instance_tags = InstanceTags(
             self.index, self.files, self.dictionary, self.default_encoding
         )
+        self.volumes = Planner(self.pixels)
+        self.volume_streams = Streams(self.pixels, self.storage)
         self.describer = Describer(self.dictionary)
         self.metadata_names = MetadataNames(settings.user_metadata)
         self.finder = Finder(
@@ -143,6 +147,7 @@ class Services:
     def close(self) -> None:
         """Completes what is queued, then closes the store."""
         self._housekeeping.stop()
+        self.volume_streams.close()
         self.pictures.close()
         self.writer.stop()
         self.index.close()

@@ -1,21 +1,64 @@
-"""Slices in order. Source: reference chapter 2, section 7."""
+"""Frames, instances, series and studies as arrays of numbers.
+
+Source: reference chapter 2, sections 6 and 7; what is beyond Orthanc's: docs/volumes.md.
+"""
 
 import asyncio
+import struct
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TypeVar
 
 import msgspec
+import xxhash
+from isal import isal_zlib
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
+from orthanc_fast.errors import InexistentItem, OrthancError, ParameterOutOfRange
+from orthanc_fast.imaging.nifti import nifti_header
+from orthanc_fast.index.view import View
+from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Level
+from orthanc_fast.rest.byte_range import Unsatisfiable, byte_range
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import Response, json_response
+from orthanc_fast.rest.response import OCTETS, Header, Response, empty_response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes.identifiers import require
+from orthanc_fast.rest.uri import boolean
+from orthanc_fast.services.files import dicom_attachment
 from orthanc_fast.services.slices import OrderedSlices, frame_count, order_slices
+from orthanc_fast.services.volumes.geometry import Geometry, geometry
+from orthanc_fast.services.volumes.plan import TARGETS, Numbers, Selection, Volume
+from orthanc_fast.services.volumes.streaming import Piece
+from orthanc_fast.services.volumes.zip_members import (
+    DEFLATED,
+    STORED,
+    Member,
+    directory,
+    stored_length,
+)
+
+MEMBER = "arr_0"
+ZIP = (b"content-type", b"application/zip")
+GZIP = (b"content-type", b"application/gzip")
+RANGES = (b"accept-ranges", b"bytes")
+
+NUMBERS = "rescale dtype window-center window-width"
+
+Bytes = bytes | bytearray
+Planned = TypeVar("Planned")
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/series/{}/ordered-slices", get_ordered_slices)
+    numpy = f"compress {NUMBERS}"
+    router.add("GET", "/series/{}/ordered-slices", get_ordered_slices, answer=SlicesAnswer)
+    router.add("GET", "/series/{}/geometry", get_geometry, arguments="slices", answer=Geometry)
+    router.add("GET", "/instances/{}/frames/{}/numpy", get_frame_numpy, arguments=numpy)
+    router.add("GET", "/instances/{}/numpy", get_instance_numpy, arguments=f"{numpy} frames")
+    router.add("GET", "/series/{}/numpy", get_series_numpy, arguments=f"{numpy} slices")
+    router.add("GET", "/studies/{}/numpy", get_study_numpy, arguments=NUMBERS)
+    router.add("GET", "/series/{}/nifti", get_nifti, arguments=f"{numpy} slices")
 
 
 class SlicesAnswer(msgspec.Struct, gc=False):
@@ -30,11 +73,10 @@ class SlicesAnswer(msgspec.Struct, gc=False):
 async def get_ordered_slices(request: Request) -> Response:
     """GET /series/{id}/ordered-slices"""
 
-    def ordered() -> OrderedSlices:
-        with request.services.index.view() as view:
-            return order_slices(view, require(view, Level.SERIES, request.params[0]))
+    def ordered(view: View) -> OrderedSlices:
+        return order_slices(view, require(view, Level.SERIES, request.params[0]))
 
-    slices = await asyncio.to_thread(ordered)
+    slices = await _in_thread(request, ordered)
     rows = [(to_text(each.public), frame_count(each)) for each in slices.instances]
     answer = SlicesAnswer(
         Dicom=[f"/instances/{name}/file" for name, _ in rows],
@@ -43,3 +85,325 @@ async def get_ordered_slices(request: Request) -> Response:
         Type=slices.kind,
     )
     return json_response(answer)
+
+
+async def get_geometry(request: Request) -> Response:
+    """GET /series/{id}/geometry: where the volume lies in the patient."""
+    slices = _selection(request, "slices")
+
+    def placed(view: View) -> Geometry:
+        series = require(view, Level.SERIES, request.params[0])
+        volume = request.services.volumes.series(view, series, Numbers(), slices)
+        return geometry(volume, request.services.pixels)
+
+    return json_response(await _in_thread(request, placed))
+
+
+# Arrays
+
+
+async def get_frame_numpy(request: Request) -> Response:
+    """GET /instances/{id}/frames/{n}/numpy: (rows, columns, channels)."""
+    numbers, packed = _numbers(request), boolean(request.arguments, "compress")
+    text = request.params[1]
+    with request.services.index.view() as view:
+        instance = require(view, Level.INSTANCE, request.params[0])
+        if not (text.isascii() and text.isdigit()):
+            raise ParameterOutOfRange(
+                f'Expected an unsigned integer for the "frame" argument, found: {text}'
+            )
+        volume = request.services.volumes.frame(view, instance, int(text), numbers)
+    return await _array(request, volume, volume.header(is_frame=True), packed)
+
+
+async def get_instance_numpy(request: Request) -> Response:
+    """GET /instances/{id}/numpy: (frames, rows, columns, channels)."""
+    numbers, packed = _numbers(request), boolean(request.arguments, "compress")
+    frames = _selection(request, "frames")
+    with request.services.index.view() as view:
+        instance = require(view, Level.INSTANCE, request.params[0])
+        volume = request.services.volumes.instance(view, instance, numbers, frames)
+    return await _array(request, volume, volume.header(), packed)
+
+
+async def get_series_numpy(request: Request) -> Response:
+    """GET /series/{id}/numpy: (slices, rows, columns, channels)."""
+    numbers, packed = _numbers(request), boolean(request.arguments, "compress")
+    slices = _selection(request, "slices")
+
+    def planned(view: View) -> tuple[Volume, Geometry | None]:
+        series = require(view, Level.SERIES, request.params[0])
+        volume = request.services.volumes.series(view, series, numbers, slices)
+        try:
+            return volume, geometry(volume, request.services.pixels, check=False)
+        except InexistentItem:
+            return volume, None
+
+    volume, place = await _in_thread(request, planned)
+    return await _array(request, volume, volume.header(), packed, _geometry_headers(place))
+
+
+async def get_study_numpy(request: Request) -> Response:
+    """GET /studies/{id}/numpy: a .npz of all series that are volumes; X-Volume-Skipped names the
+    others."""
+    numbers = _numbers(request)
+
+    def planned(view: View) -> tuple[list[tuple[str, Volume]], list[str]]:
+        study = require(view, Level.STUDY, request.params[0])
+        volumes, refused = request.services.volumes.study(view, study, numbers)
+        named = [(f"{to_text(series.public)}.npy", volume) for series, volume in volumes]
+        return named, [to_text(series.public) for series, _ in refused]
+
+    named, skipped = await _in_thread(request, planned)
+    length = stored_length([(name, len(v.header()) + v.nbytes) for name, v in named])
+    headers = ((b"x-volume-skipped", ",".join(skipped).encode()),) if skipped else ()
+    return await _streamed(request, _npz(request, named), ZIP, headers, length)
+
+
+async def get_nifti(request: Request) -> Response:
+    """GET /series/{id}/nifti: NIfTI-1, gzipped with `compress`."""
+    numbers, packed = _numbers(request), boolean(request.arguments, "compress")
+    slices = _selection(request, "slices")
+
+    def planned(view: View) -> tuple[Volume, bytes]:
+        series = require(view, Level.SERIES, request.params[0])
+        volume = request.services.volumes.series(view, series, numbers, slices)
+        place = geometry(volume, request.services.pixels)
+        header = nifti_header(place.Size, volume.dtype, volume.info.is_color, place.affine)
+        return volume, header
+
+    volume, header = await _in_thread(request, planned)
+    name = b'filename="%s.nii%s"' % (request.params[0].encode(), b".gz" if packed else b"")
+    headers = ((b"content-disposition", name),)
+    if packed:
+        return await _streamed(request, _gzip(request, volume, header), GZIP, headers)
+    stream = _raw(request, volume, header, 0, len(header) + volume.nbytes)
+    return await _streamed(request, stream, OCTETS, headers, len(header) + volume.nbytes)
+
+
+# What the arguments say
+
+
+def _numbers(request: Request) -> Numbers:
+    """Raises ParameterOutOfRange."""
+    arguments = request.arguments
+    if not arguments:
+        return Numbers()
+    dtype = next((name for name in TARGETS if name == arguments.get("dtype")), None)
+    if dtype is None and "dtype" in arguments:
+        raise ParameterOutOfRange(f'"dtype" is one of {", ".join(TARGETS)}')
+    return Numbers(
+        boolean(arguments, "rescale", default=True),
+        dtype,
+        _float(arguments, "window-center"),
+        _float(arguments, "window-width"),
+    )
+
+
+def _float(arguments: dict[str, str], name: str) -> float | None:
+    text = arguments.get(name)
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        raise ParameterOutOfRange(f'"{name}" must be a number, found: {text}') from None
+
+
+def _selection(request: Request, name: str) -> Selection:
+    """Numbers and `first:stop` as Python has them, separated by commas. Raises
+    ParameterOutOfRange."""
+    text = request.arguments.get(name)
+    if text is None:
+        return None
+    try:
+        return [_slice(part) for part in text.split(",")]
+    except ValueError:
+        raise ParameterOutOfRange(
+            f'"{name}" is a number, a range such as 10:20, or several with commas, found: {text}'
+        ) from None
+
+
+def _slice(text: str) -> slice:
+    first, colon, stop = text.partition(":")
+    if not colon:
+        number = int(first)
+        return slice(number, number + 1 or None)
+    return slice(int(first) if first else None, int(stop) if stop else None)
+
+
+# Answers
+
+
+async def _in_thread(request: Request, plan: Callable[[View], Planned]) -> Planned:
+    def work() -> Planned:
+        with request.services.index.view() as view:
+            return plan(view)
+
+    return await asyncio.to_thread(work)
+
+
+def _geometry_headers(place: Geometry | None) -> tuple[Header, ...]:
+    if place is None:
+        return ()
+    rows = (
+        (b"x-volume-origin", place.Origin),
+        (b"x-volume-spacing", place.Spacing),
+        (b"x-volume-direction", [value for row in place.Direction for value in row]),
+    )
+    return tuple((name, ",".join(f"{v:.9g}" for v in values).encode()) for name, values in rows)
+
+
+async def _array(
+    request: Request,
+    volume: Volume,
+    header: bytes,
+    packed: bool,
+    headers: tuple[Header, ...] = (),
+) -> Response:
+    if packed:
+        return await _streamed(request, _zip(request, volume, header), OCTETS, headers)
+    total = len(header) + volume.nbytes
+    asked = request.header(b"range")
+    headers = (*headers, RANGES, (b"etag", _etag(volume)))
+    if asked is None:
+        whole = request.services.volume_streams.at_once(volume, header)
+        if whole is not None:
+            return Response(whole, OCTETS, headers=headers)
+        stream = _raw(request, volume, header, 0, total)
+        return await _streamed(request, stream, OCTETS, headers, total)
+    return await _part(request, volume, header, asked, headers)
+
+
+async def _part(
+    request: Request, volume: Volume, header: bytes, asked: bytes, headers: tuple[Header, ...]
+) -> Response:
+    total = len(header) + volume.nbytes
+    condition = request.header(b"if-range")
+    if condition is not None and condition != _etag(volume):
+        asked = b""
+    try:
+        part = byte_range(asked, total)
+    except Unsatisfiable:
+        return empty_response(416, ((b"content-range", b"bytes */%d" % total),))
+    status = 200
+    first, stop = part or (0, total)
+    if part is not None:
+        status = 206
+        headers = (*headers, (b"content-range", b"bytes %d-%d/%d" % (first, stop - 1, total)))
+    stream = _raw(request, volume, header, first, stop)
+    return await _streamed(request, stream, OCTETS, headers, stop - first, status)
+
+
+def _etag(volume: Volume) -> bytes:
+    """Changes with the files and with what is asked of them."""
+    digest = xxhash.xxh3_64()
+    for source in volume.sources:
+        digest.update(dicom_attachment(source.instance).uuid.encode())
+    digest.update(repr((volume.numbers, volume.frames)).encode())
+    return b'"%s"' % digest.hexdigest().encode()
+
+
+async def _streamed(
+    request: Request,
+    stream: AsyncGenerator[Bytes],
+    kind: Header,
+    headers: tuple[Header, ...],
+    length: int | None = None,
+    status: int = 200,
+) -> Response:
+    """The answer, once its first bytes are there: what fails until then is a proper error."""
+    first = await anext(stream, b"")
+    watched = _while_present(request, first, stream)
+    return Response(kind=kind, status=status, headers=headers, stream=watched, length=length)
+
+
+async def _while_present(
+    request: Request, first: Bytes, rest: AsyncGenerator[Bytes]
+) -> AsyncGenerator[Bytes]:
+    """A stream for as long as its client is there: `send` does not tell that it has gone. What
+    fails in its middle aborts the connection, so that the client knows."""
+    gone = asyncio.ensure_future(request.gone())
+    try:
+        async with aclosing(rest):
+            yield first
+            async for chunk in rest:
+                if gone.done():
+                    return
+                yield chunk
+    except OrthancError as error:
+        logger.error(Category.HTTP, f"GET {request.path}: aborted: {error}")
+        raise
+    finally:
+        gone.cancel()
+
+
+async def _raw(
+    request: Request, volume: Volume, header: bytes, first: int, stop: int
+) -> AsyncGenerator[Bytes]:
+    """The bytes `first` to `stop` of header and volume."""
+    head = header[first:stop]
+    first, stop = max(first - len(header), 0), stop - len(header)
+    if stop <= first:
+        yield head
+        return
+    async with aclosing(request.services.volume_streams.raw(volume, first, stop)) as stream:
+        async for chunk in stream:
+            if head:  # not before the first frame is there
+                yield head
+                head = b""
+            yield chunk
+
+
+async def _zip(request: Request, volume: Volume, header: bytes) -> AsyncGenerator[Bytes]:
+    """A ZIP with the array as its only member, deflated."""
+    member = Member(MEMBER, DEFLATED, 0)
+    offset = len(member.local_header())
+    async with aclosing(request.services.volume_streams.deflated(volume, header)) as pieces:
+        async for piece in pieces:
+            if member.size == 0:
+                yield member.local_header()
+            _add(member, piece)
+            yield piece.data
+    yield member.descriptor()
+    yield directory([member], offset + member.packed + len(member.descriptor()))
+
+
+def _add(member: Member, piece: Piece) -> None:
+    member.crc = isal_zlib.crc32_combine(member.crc, piece.crc, piece.length)
+    member.packed += len(piece.data)
+    member.size += piece.length
+
+
+async def _gzip(request: Request, volume: Volume, header: bytes) -> AsyncGenerator[Bytes]:
+    member = Member("", DEFLATED, 0)
+    async with aclosing(request.services.volume_streams.deflated(volume, header)) as pieces:
+        async for piece in pieces:
+            if member.size == 0:
+                yield b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+            _add(member, piece)
+            yield piece.data
+    yield struct.pack("<II", member.crc, member.size & 0xFFFFFFFF)
+
+
+async def _npz(request: Request, named: list[tuple[str, Volume]]) -> AsyncGenerator[Bytes]:
+    """A ZIP with one stored member for each volume."""
+    members: list[Member] = []
+    offset = 0
+    for name, volume in named:
+        member = Member(name, STORED, offset)
+        members.append(member)
+        header = volume.header()
+        start = member.local_header()
+        stream = _raw(request, volume, header, 0, len(header) + volume.nbytes)
+        async with aclosing(stream):
+            async for chunk in stream:
+                if start:
+                    yield start
+                    offset += len(start)
+                    start = b""
+                member.crc = isal_zlib.crc32(chunk, member.crc)
+                member.size += len(chunk)
+                yield chunk
+        member.packed = member.size
+        yield member.descriptor()
+        offset += member.size + len(member.descriptor())
+    yield directory(members, offset)

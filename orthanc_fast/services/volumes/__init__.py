@@ -1,0 +1,1 @@
+"""Frames, instances and series as arrays of numbers: planned from the index, read in threads."""

@@ -1,0 +1,223 @@
+"""What an array will be, before any pixel is read: its frames in order, shape, type and length.
+
+Sources: reference chapter 2, sections 6 and 7.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from orthanc_fast.errors import BadFileFormat, OrthancError, ParameterOutOfRange, UnknownResource
+from orthanc_fast.imaging.info import ImageInfo, image_info
+from orthanc_fast.imaging.npy import npy_header
+from orthanc_fast.index.records import Resource
+from orthanc_fast.index.view import View
+from orthanc_fast.model import Level, PixelLayout
+from orthanc_fast.services.display import number
+from orthanc_fast.services.ingest import layout_decoder
+from orthanc_fast.services.pixels import TRANSFER_SYNTAX, Pixels
+from orthanc_fast.services.slices import order_slices
+
+INCOMPATIBLE_FORMAT, INCOMPATIBLE_SIZE = 23, 24
+
+TargetName = Literal["float32", "float16", "int16", "uint8"]
+TARGETS: tuple[TargetName, ...] = ("float32", "float16", "int16", "uint8")
+
+FLOAT32 = np.dtype("f4")
+
+Selection = Sequence[slice] | None
+
+
+class Numbers(msgspec.Struct, frozen=True):
+    """What grey values become. `rescale` applies slope and intercept; `dtype` None is float32 with
+    and the stored type without rescale. Of "uint8" the window is what `center` and `width` say, in
+    units of the (rescaled) values, else the one that the file declares."""
+
+    rescale: bool = True
+    dtype: TargetName | None = None
+    center: float | None = None
+    width: float | None = None
+
+
+class Source(msgspec.Struct, frozen=True, gc=False):
+    """One file of an array."""
+
+    instance: Resource
+    layout: PixelLayout | None  # None: the index does not know it
+    info: ImageInfo
+
+
+class Volume(msgspec.Struct, frozen=True):
+    """An array of frames of the same shape and type; `frames` has one (source, frame in it) for
+    each. `window` is (center, width) where values are windowed."""
+
+    sources: list[Source]
+    frames: list[tuple[int, int]]
+    numbers: Numbers
+    dtype: np.dtype[np.generic]
+    window: tuple[float, float] | None = None
+
+    @property
+    def info(self) -> ImageInfo:
+        """Of any frame."""
+        return self.sources[self.frames[0][0]].info
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(frames, rows, columns, channels)."""
+        info = self.info
+        return (len(self.frames), info.rows, info.columns, 3 if info.is_color else 1)
+
+    @property
+    def frame_bytes(self) -> int:
+        _, rows, columns, channels = self.shape
+        return rows * columns * channels * self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.frames) * self.frame_bytes
+
+    def header(self, is_frame: bool = False) -> bytes:
+        """Of the .npy file; a single frame has no axis for frames."""
+        return npy_header(self.shape[1:] if is_frame else self.shape, self.dtype)
+
+
+class Planner:
+    """Plans from what the index knows; a file is opened only where that is nothing. Blocking, may
+    be used from any thread."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self._pixels = pixels
+
+    def frame(self, view: View, instance: Resource, index: int, numbers: Numbers) -> Volume:
+        """One frame. Raises ParameterOutOfRange, and what `instance` raises."""
+        source = self._source(view, instance)
+        count = source.info.number_of_frames
+        if index >= count:
+            raise ParameterOutOfRange(f"there is no frame {index}: the instance has {count}")
+        return _volume([source], [(0, index)], numbers)
+
+    def instance(
+        self, view: View, instance: Resource, numbers: Numbers, frames: Selection = None
+    ) -> Volume:
+        """All frames of an instance, or those chosen.
+
+        Raises BadFileFormat, NotImplementedYet (see `image_info`, `require_decodable`),
+        ParameterOutOfRange for a choice that is empty and for numbers that do not fit.
+        """
+        source = self._source(view, instance)
+        every = [(0, index) for index in range(source.info.number_of_frames)]
+        return _volume([source], chosen(every, frames, "frames"), numbers)
+
+    def series(
+        self, view: View, series: Resource, numbers: Numbers, slices: Selection = None
+    ) -> Volume:
+        """All frames of all slices in order, or those chosen.
+
+        Raises as `instance` and `order_slices` do, and OrthancError 23 or 24 where the formats or
+        sizes of the images differ.
+        """
+        ordered = order_slices(view, series).instances
+        sources = [self._source(view, instance) for instance in ordered]
+        _require_alike([source.info for source in sources])
+        every = [
+            (place, index)
+            for place, source in enumerate(sources)
+            for index in range(source.info.number_of_frames)
+        ]
+        return _volume(sources, chosen(every, slices, "slices"), numbers)
+
+    def study(
+        self, view: View, study: Resource, numbers: Numbers
+    ) -> tuple[list[tuple[Resource, Volume]], list[tuple[Resource, OrthancError]]]:
+        """The volumes of a study's series in the order of their identifiers, and those of which
+        none can be made with the reason. Raises the first reason where there is no volume."""
+        volumes: list[tuple[Resource, Volume]] = []
+        refused: list[tuple[Resource, OrthancError]] = []
+        for public in view.children(study):
+            series = view.resource(Level.SERIES, public)
+            if series is None:
+                continue
+            try:
+                volumes.append((series, self.series(view, series, numbers)))
+            except OrthancError as error:
+                refused.append((series, error))
+        if not volumes:
+            raise refused[0][1] if refused else UnknownResource()
+        return volumes, refused
+
+    def _source(self, view: View, instance: Resource) -> Source:
+        stored = view.image(instance)
+        if stored:
+            layout = layout_decoder().decode(stored)
+            info = image_info(layout, instance.metadata.get(TRANSFER_SYNTAX))
+        else:
+            layout = None
+            with self._pixels.open(instance) as image:
+                info = image.info
+        info.require_decodable()
+        if info.rows == 0 or info.columns == 0:
+            raise BadFileFormat(f"the image has {info.rows} rows and {info.columns} columns")
+        return Source(instance, layout, info)
+
+
+def chosen(frames: list[tuple[int, int]], selection: Selection, name: str) -> list[tuple[int, int]]:
+    """The frames that a selection names, in its order. Raises ParameterOutOfRange if none are
+    left."""
+    if selection is None:
+        return frames
+    found = [frame for part in selection for frame in frames[part]]
+    if not found:
+        raise ParameterOutOfRange(f'"{name}" chooses none of the {len(frames)} that there are')
+    return found
+
+
+def _require_alike(infos: list[ImageInfo]) -> None:
+    first = infos[0]
+    for info in infos:
+        if (info.rows, info.columns) != (first.rows, first.columns):
+            raise OrthancError(
+                f"{first.rows} x {first.columns} and {info.rows} x {info.columns} pixels: "
+                "get the instances one by one",
+                code=INCOMPATIBLE_SIZE,
+            )
+        if (info.dtype, info.is_color) != (first.dtype, first.is_color):
+            raise OrthancError(
+                f"{_kind(first)} and {_kind(info)}: get the instances one by one",
+                code=INCOMPATIBLE_FORMAT,
+            )
+
+
+def _kind(info: ImageInfo) -> str:
+    return f"{'colour' if info.is_color else 'grey'} {info.dtype.name}"
+
+
+def _volume(sources: list[Source], frames: list[tuple[int, int]], numbers: Numbers) -> Volume:
+    info = sources[frames[0][0]].info
+    if info.is_color:
+        if numbers.dtype is not None and numbers.dtype != info.dtype.name:
+            raise ParameterOutOfRange(f"colour is given as it is, as {info.dtype.name}")
+        return Volume(sources, frames, numbers, info.dtype)
+    if numbers.dtype is None:
+        return Volume(sources, frames, numbers, FLOAT32 if numbers.rescale else info.dtype)
+    window = None
+    if numbers.dtype == "uint8":
+        window = _window(sources[frames[0][0]], numbers)
+    return Volume(sources, frames, numbers, np.dtype(numbers.dtype), window)
+
+
+def _window(source: Source, numbers: Numbers) -> tuple[float, float]:
+    """One for the whole array: that of its first file, where the request does not say it."""
+    layout = source.layout
+    declared = (None, None) if layout is None else (layout.window_center, layout.window_width)
+    center, width = (
+        number((text or "").split("\\")[0]) if given is None else given
+        for given, text in zip((numbers.center, numbers.width), declared, strict=True)
+    )
+    if center is None or width is None or width <= 0:
+        raise ParameterOutOfRange(
+            'uint8 needs a window: give "window-center" and a positive "window-width"'
+        )
+    return center, width
