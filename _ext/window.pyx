@@ -116,7 +116,7 @@ def extrema(const unsigned char[::1] raw not None, str kind not None):
 
 cdef extern from *:
     """
-    /* Compiled for AVX2 as well where the loader can choose: four times as fast. */
+    /* Compiled for AVX2 as well where the loader can choose: three times as fast. */
     #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) \\
         && !defined(__SANITIZE_ADDRESS__)
     #define FOR_EVERY_CPU __attribute__((target_clones("avx2", "default")))

@@ -1,6 +1,6 @@
 """From decoded frames to pictures of 8 or 16 bits, with the arithmetic of Orthanc's routes.
 
-A frame is (rows, columns) of u1 i1 u2 i2 u4 i4 f4 f8 or (rows, columns, 3) of u1 or u2; a picture
+A frame is (rows, columns) of u1 i1 u2 i2 u4 i4 f4 f8 or (rows, columns, 3) of u1, u2, u4; a picture
 is (rows, columns) of uint8, uint16 or int16 or (rows, columns, 3) of uint8. Source: reference
 chapter 2, section 5.5; every intermediate result is binary32 where it says so.
 """
@@ -44,13 +44,15 @@ def preview(frame: Frame, *, inverted: bool = False, color_bits: int = 16) -> Pi
     return out
 
 
-def gray(frame: Frame, kind: GrayKind) -> Picture:
+def gray(frame: Frame, kind: GrayKind, *, color_bits: int = 16) -> Picture:
     """The values themselves, clipped to the range of `kind`; floats are rounded first, colour of 16
-    bits becomes its luma. Raises NotImplementedYet for colour of 8 bits, and for signed values of
-    colour, as Orthanc does."""
+    bits, or of more in its highest 16, becomes its luma. Raises NotImplementedYet for
+    colour of 8 bits, and for signed values of colour, as Orthanc does."""
     if frame.ndim == 3:
         if frame.itemsize == 1 or kind == "i2":
             raise NotImplementedYet("colour has no such grey values: use preview or rendered")
+        if frame.itemsize > 2:
+            frame = (frame >> max(color_bits - 16, 0)).astype(np.uint16)
         luma = np.empty(frame.shape[:2], np.uint16)
         window.luma(_raw(frame), _raw(luma))
         frame = luma
@@ -89,11 +91,11 @@ def translated(frame: Frame, table: np.ndarray) -> Picture:
 
 
 def eight_bits(frame: Frame, bits: int = 16) -> Picture:
-    """Colour of 8 bits per sample; of samples of 16 bits, `bits` of which are used, the highest
+    """Colour of 8 bits per sample; of larger samples, `bits` of which are used, the highest
     eight."""
     if frame.itemsize == 1:
         return frame
-    if bits < 16:
+    if bits != 16:
         return (frame >> max(bits - 8, 0)).astype(np.uint8)
     out = np.empty(frame.shape, np.uint8)
     window.high_bytes(_raw(frame), _raw(out))

@@ -97,8 +97,9 @@ class Rendering(msgspec.Struct, frozen=True):
             )
             return display(frame)
         declared = declared_window(image, index)
-        if declared is None and image.info.is_float and self.center is None and self.width is None:
-            return render.preview(frame)  # no bits that could bound the values
+        unbounded = image.info.is_float or image.info.bits_stored >= 32
+        if declared is None and unbounded and self.center is None and self.width is None:
+            return render.preview(frame)  # a window over all values would show nothing
         center, width = declared or default_window(image)
         slope, intercept = rescale(shown.instance, image, index)
         return render.windowed(
@@ -118,7 +119,7 @@ def draw_preview(shown: Shown) -> Picture:
 
 def draw_gray(kind: GrayKind) -> Draw:
     """`/image-uint8` and its like."""
-    return lambda shown: render.gray(shown.frame, kind)
+    return lambda shown: render.gray(shown.frame, kind, color_bits=shown.color_bits)
 
 
 class Pictures:

@@ -113,6 +113,9 @@ def test_colour_of_16_bits_loses_its_low_bits() -> None:
     pixels = colour("u2")
     np.testing.assert_array_equal(render.eight_bits(pixels), pixels >> 8)
     np.testing.assert_array_equal(render.preview(pixels), pixels >> 8)
+    wide = pixels.astype("u4") << 16
+    np.testing.assert_array_equal(render.eight_bits(wide, 32), pixels >> 8)
+    np.testing.assert_array_equal(render.gray(wide, "u2", color_bits=32), render.gray(pixels, "u2"))
     few = pixels >> 6
     np.testing.assert_array_equal(render.eight_bits(few, 10), few >> 2)
     np.testing.assert_array_equal(render.preview(colour("u1")), colour("u1"))

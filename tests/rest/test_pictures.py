@@ -306,3 +306,35 @@ def test_colour_in_another_size_is_that_of_orthanc(pair: Pair, arguments: str) -
     ours, theirs = get(pair, f"rgb/rendered{arguments}", PAM)
     assert theirs.status_code == 200
     assert ours.content == theirs.content
+
+
+# Beyond Orthanc: docs/imaging.md
+
+
+def test_voi_draws_as_the_standard_says(pair: Pair) -> None:
+    def drawn(path: str) -> np.ndarray:
+        return pixels(get(pair, path)[0])
+
+    # The linear function of the standard is half a value off Orthanc's.
+    default, linear = drawn("window/rendered"), drawn("window/rendered?voi=linear")
+    difference = np.abs(default.astype(int) - linear.astype(int))
+    assert 0 < difference.max() <= 1
+    others = {
+        drawn(f"window/rendered?voi={name}").tobytes() for name in ("linear-exact", "sigmoid")
+    }
+    assert len(others | {linear.tobytes()}) == 3
+    np.testing.assert_array_equal(drawn("window/rendered?voi=standard"), linear)
+    # Shared functional groups count.
+    assert (drawn("shared/rendered") != drawn("shared/rendered?voi=standard")).any()
+    explicit = "voi=linear&window-center=300&window-width=700"
+    np.testing.assert_array_equal(
+        drawn("shared/rendered?voi=standard"), drawn(f"shared/rendered?{explicit}")
+    )
+    white = drawn("monochrome1/rendered?voi=standard").astype(int)
+    assert np.abs(white + drawn("window/rendered?voi=standard") - 255).max() == 0
+
+
+def test_a_voi_that_is_none_is_refused(pair: Pair) -> None:
+    answer = get(pair, "ct/rendered?voi=nope")[0]
+    assert answer.status_code == 400
+    assert "linear-exact" in answer.json()["Details"]
