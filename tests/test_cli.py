@@ -70,6 +70,11 @@ def test_a_storage_that_cannot_be_written_is_3(tmp_path: Path) -> None:
     one_clear_line(done, 3, str(tmp_path / "file"))
 
 
+def test_a_warning_that_does_not_exist_is_3(tmp_path: Path) -> None:
+    file = configuration(tmp_path, Warnings={"W999_Nothing": False})
+    one_clear_line(cli("serve", file), 3, "W999_Nothing")
+
+
 def test_an_index_of_another_version_is_3(tmp_path: Path) -> None:
     file = configuration(tmp_path)
     folder = tmp_path / "store" / INDEX_FOLDER
