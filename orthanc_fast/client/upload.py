@@ -1,9 +1,6 @@
-"""Recursive upload of DICOM files to a server over REST, for `orthanc-fast import`.
+"""Recursive upload of DICOM files to a server over REST, for `orthanc-fast import` and
+`Server.upload`."""
 
-Plain `http.client` from the standard library serves: a few keep-alive connections, one per thread.
-"""
-
-import base64
 import http.client
 import json
 import tarfile
@@ -13,12 +10,12 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 from tqdm import tqdm
 
-TIMEOUT = 300.0
+from orthanc_fast.client.connection import Connections
+
 # Reading goes this many files ahead of the slowest upload.
 WINDOW_PER_CONNECTION = 4
 
@@ -46,15 +43,18 @@ def import_paths(
     """Uploads everything below `paths`; archives are unpacked here, member by member."""
     summary = Summary()
     lock = threading.Lock()
-    uploader = _Uploader(server, user)
     begin = time.monotonic()
     window = threading.BoundedSemaphore(connections * WINDOW_PER_CONNECTION)
     progress = tqdm(unit=" files", disable=None)
-    with ThreadPoolExecutor(connections) as pool, progress:
+    with (
+        Connections(server, user) as uploader,
+        ThreadPoolExecutor(connections) as pool,
+        progress,
+    ):
 
         def upload(name: str, data: bytes) -> None:
             try:
-                outcome, reason = uploader.send(data)
+                outcome, reason = _send(uploader, data)
             finally:
                 window.release()
             with lock:
@@ -101,43 +101,17 @@ def _contents(path: Path, summary: Summary) -> Iterator[tuple[str, bytes]]:
         summary.refuse(str(path), f"cannot read: {error}")
 
 
-class _Uploader:
-    def __init__(self, server: str, user: str | None) -> None:
-        address = urlsplit(server if "://" in server else f"http://{server}")
-        self._secure = address.scheme == "https"
-        self._host = address.hostname or "localhost"
-        self._port = address.port
-        self._path = address.path.rstrip("/") + "/instances"
-        self._headers = {"Content-Type": "application/dicom"}
-        if user is not None:
-            token = base64.b64encode(user.encode()).decode()
-            self._headers["Authorization"] = f"Basic {token}"
-        self._local = threading.local()
-
-    def _connection(self) -> http.client.HTTPConnection:
-        found: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if found is None:
-            kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-            found = self._local.connection = kind(self._host, self._port, timeout=TIMEOUT)
-        return found
-
-    def send(self, data: bytes) -> tuple[str, str]:
-        """(status, reason of a refusal). A connection that broke is tried once more."""
-        for attempt in (1, 2):
-            try:
-                connection = self._connection()
-                connection.request("POST", self._path, data, self._headers)
-                answer = connection.getresponse()
-                body = answer.read()
-            except (OSError, http.client.HTTPException) as error:
-                self._local.connection = None
-                if attempt == 2:
-                    return "Failure", f"cannot reach the server: {error}"
-                continue
-            if answer.status == 200:
-                return str(json.loads(body)["Status"]), ""
-            return "Failure", _reason(answer.status, body)
-        raise AssertionError
+def _send(server: Connections, data: bytes) -> tuple[str, str]:
+    """(status, reason of a refusal)."""
+    try:
+        answer = server.send("POST", "/instances", data, {"Content-Type": "application/dicom"})
+        body = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        server.drop()
+        return "Failure", f"cannot reach the server: {error}"
+    if answer.status == 200:
+        return str(json.loads(body)["Status"]), ""
+    return "Failure", _reason(answer.status, body)
 
 
 def _reason(status: int, body: bytes) -> str:
