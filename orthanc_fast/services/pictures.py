@@ -36,10 +36,13 @@ from orthanc_fast.services.pixels import OpenImage, Pixels
 
 Result = TypeVar("Result")
 
-# What a file can be that has no picture, and what a picture can be that a format cannot hold.
+# The code of the error of an encoder whose format cannot hold the picture.
 _BAD_IMAGE_SIZE = 24
 
 _GZIP_LEVEL = 1
+
+# A raw frame of this size, such as a video, does not have to be in memory at once.
+STREAMED = 4 << 20
 
 
 class NoPicture(Exception):
@@ -175,10 +178,16 @@ class Pictures:
 
         return await self._run(work)
 
-    async def raw(self, instance: Resource, index: int) -> bytes:
-        """Frame `index` as `OpenImage.raw` has it. Raises ParameterOutOfRange, BadFileFormat,
+    async def raw(self, instance: Resource, index: int) -> bytes | memoryview:
+        """Frame `index` as `OpenImage.raw` has it; from STREAMED bytes on it may be a view of the
+        file, of which reading waits for the disk. Raises ParameterOutOfRange, BadFileFormat,
         NotImplementedYet."""
-        return await self._run(lambda: bytes(self._raw(instance, index)))
+
+        def work() -> bytes | memoryview:
+            frame = self._raw(instance, index)
+            return frame if len(frame) >= STREAMED else bytes(frame)
+
+        return await self._run(work)
 
     async def raw_gzip(self, instance: Resource, index: int) -> bytes:
         """The same, compressed."""

@@ -2,19 +2,23 @@
 encapsulated document. Source: reference chapter 2, section 4."""
 
 import re
+from collections.abc import Iterator
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.content import content
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.imaging.info import number_of_frames
+from orthanc_fast.imaging.syntaxes import SYNTAXES
 from orthanc_fast.index.records import Resource
 from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, OCTETS, Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes.identifiers import require
+from orthanc_fast.rest.streaming import begun
 from orthanc_fast.services.display import SOP_CLASS
 from orthanc_fast.services.files import dicom_attachment
+from orthanc_fast.services.pixels import TRANSFER_SYNTAX
 
 _GZIP = (b"content-type", b"application/gzip")
 _PDF = (b"content-type", b"application/pdf")
@@ -26,9 +30,6 @@ _CODESTREAMS = {
     "1.2.840.10008.1.2.4.90": _JPEG_2000,
     "1.2.840.10008.1.2.4.91": _JPEG_2000,
 }
-_VIDEOS = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
-
-_TRANSFER_SYNTAX = 9  # the metadata
 _NUMBER_OF_FRAMES = 0x00280008
 _ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 _DOCUMENT, _DOCUMENT_KIND, _DOCUMENT_LENGTH = "0042,0011", "0042,0012", "0042,0015"
@@ -47,6 +48,8 @@ OPERATIONS = [
 
 _NUMBER = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _NUMBERS = 1 << 32
+
+_PART = 1 << 20  # bytes of a large frame sent at once
 
 
 def add_routes(router: Router, settings: Settings) -> None:
@@ -80,7 +83,8 @@ def _instance(request: Request) -> Resource:
 async def list_frames(request: Request) -> Response:
     """GET /instances/{id}/frames: their numbers; one for a video, and for what is no image."""
     instance = _instance(request)
-    if instance.metadata.get(_TRANSFER_SYNTAX) in _VIDEOS:
+    syntax = SYNTAXES.get(instance.metadata.get(TRANSFER_SYNTAX, ""))
+    if syntax is not None and syntax.is_video:
         return json_response([0])
     count = number_of_frames(instance.tags.get(_NUMBER_OF_FRAMES))
     # Each frame takes at least one bit: who lies about their number gets no long answer.
@@ -100,8 +104,16 @@ async def get_raw(request: Request) -> Response:
     frame = frame_of(request)
     if frame is None:
         return NOT_FOUND
-    kind = _CODESTREAMS.get(instance.metadata.get(_TRANSFER_SYNTAX, ""), OCTETS)
-    return Response(await request.services.pictures.raw(instance, frame), kind)
+    kind = _CODESTREAMS.get(instance.metadata.get(TRANSFER_SYNTAX, ""), OCTETS)
+    raw = await request.services.pictures.raw(instance, frame)
+    if isinstance(raw, bytes):
+        return Response(raw, kind)
+    return Response(kind=kind, length=len(raw), stream=await begun(_parts(raw)))
+
+
+def _parts(raw: memoryview) -> Iterator[bytes]:
+    for start in range(0, len(raw), _PART):
+        yield bytes(raw[start : start + _PART])
 
 
 async def get_raw_gzip(request: Request) -> Response:
