@@ -39,6 +39,8 @@ def stored_values(
     """
     dtype = info.stored_dtype
     values = numbers.reshape(info.stored_shape).astype(dtype, copy=False)
+    if info.bits_allocated == 1 and not info.is_palette:
+        values = values * np.uint8(255)
     bits = 8 * dtype.itemsize
     if precision > info.bits_stored and not info.syntax.is_lossy:
         left, right = bits - 1 - info.high_bit, bits - info.bits_stored

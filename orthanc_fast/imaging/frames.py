@@ -117,11 +117,12 @@ class Frames:
         if count == 1 or len(table) != 4 * count:
             return None
         last = index == count - 1
-        entries = struct.unpack_from("<I" if last else "<II", table, 4 * index)
-        if table[:4] != bytes(4) or (not last and entries[0] >= entries[1]):
+        before = struct.unpack_from("<I", table, 4 * index - 4)[0] if index else -1
+        start, *after = struct.unpack_from("<I" if last else "<II", table, 4 * index)
+        if table[:4] != bytes(4) or not before < start or (after and start >= after[0]):
             return None
-        begin = first + entries[0]
-        end = len(self._data) if last else first + entries[1]
+        begin = first + start
+        end = first + after[0] if after else len(self._data)
         if end > len(self._data) or self._data[begin : begin + 4] != _ITEM:
             return None
         try:

@@ -3,10 +3,13 @@
 import subprocess
 import warnings
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.dataelem import DataElement
+from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.pixels import apply_color_lut
 from support.files import dicom_files
 
@@ -14,6 +17,7 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import BadFileFormat, InexistentTag
+from orthanc_fast.imaging.syntaxes import SYNTAXES
 from orthanc_fast.model import Header
 from orthanc_fast.services.pixels import OpenImage, open_image
 
@@ -93,3 +97,49 @@ def greatest_difference(some: list[np.ndarray], others: list[np.ndarray]) -> flo
         np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
         greatest = max(greatest, float(np.nan_to_num(difference).max()))
     return greatest
+
+
+def image_file(
+    pixels: bytes, syntax: str = "1.2.840.10008.1.2.1", vr: str = "OW", **attributes: object
+) -> bytes:
+    """A DICOM file with this value of the pixel data, 8-bit grey of 4 x 6 pixels where the
+    attributes (by keyword) do not say otherwise; None removes one. Of compressed syntaxes
+    `pixels` holds the items."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = syntax
+    meta.MediaStorageSOPClassUID = meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset = FileDataset(
+        "made",
+        {},
+        file_meta=meta,
+        preamble=bytes(128),
+        is_implicit_VR=SYNTAXES[syntax].is_implicit,
+        is_little_endian=not SYNTAXES[syntax].is_big_endian,
+    )
+    given: dict[str, object] = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.7",
+        "SOPInstanceUID": "1.2.3.4",
+        "StudyInstanceUID": "1.2.3.5",
+        "SeriesInstanceUID": "1.2.3.6",
+        "Rows": 4,
+        "Columns": 6,
+        "SamplesPerPixel": 1,
+        "BitsAllocated": 8,
+        "PhotometricInterpretation": "MONOCHROME2",
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, value in {**given, **attributes}.items():
+            if value is not None:
+                setattr(dataset, name, value)
+        element = DataElement(0x7FE00010, vr, pixels, already_converted=True)
+        element.is_undefined_length = SYNTAXES[syntax].is_encapsulated
+        dataset[0x7FE00010] = element
+        target = BytesIO()
+        dataset.save_as(target, enforce_file_format=False)
+    return target.getvalue()
+
+
+def item(content: bytes) -> bytes:
+    """One fragment."""
+    return b"\xfe\xff\x00\xe0" + len(content).to_bytes(4, "little") + content

@@ -39,7 +39,7 @@ class Header(msgspec.Struct, frozen=True, gc=False):
                 f"the codestream has {self.rows} x {self.columns} pixels of {self.components} "
                 f"samples, the file announces {expected}"
             )
-        if not 1 <= self.precision <= 8 * info.stored_dtype.itemsize or info.is_float:
+        if not 1 <= self.precision <= info.bits_allocated or info.is_float:
             raise BadFileFormat(
                 f"the codestream has {self.precision} bits per sample, the file announces "
                 f"{info.bits_allocated}"

@@ -12,7 +12,7 @@ from orthanc_fast.imaging.info import ImageInfo
 # The decoder undoes both transformations.
 RGB_FROM = frozenset({"YBR_ICT", "YBR_RCT"})
 
-MAX_EXPANSION = 1 << 14  # an empty tile takes few bytes
+_MAX_EXPANSION = 1 << 14  # an empty tile takes few bytes
 
 
 def decode(frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.ndarray:
@@ -20,7 +20,7 @@ def decode(frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.
     codestream = bytes(frame)
     header = jpeg_2000_header(codestream)
     header.check(info)
-    check_expansion(frame, info, MAX_EXPANSION)
+    check_expansion(frame, info, _MAX_EXPANSION)
     try:
         numbers = imagecodecs.jpeg2k_decode(codestream)
     except RuntimeError as error:
