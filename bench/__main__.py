@@ -1,5 +1,5 @@
-"""`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, dicom (against Debian's Orthanc),
-million.
+"""`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, dicom, find (against Debian's
+Orthanc), million.
 
 Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
 run of some scenarios only prints.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import dicom, million, pictures, scenarios
+from bench import dicom, find, million, pictures, scenarios
 from bench.compare import HEADER, Pair, Row, environment, line
 
 FOLDER = Path(__file__).parent
@@ -26,12 +26,12 @@ MEMORY_GOAL = 300
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument(
-        "names", nargs="*", help="ingest, rest, pictures, dicom, million; default: all"
+        "names", nargs="*", help="ingest, rest, pictures, dicom, find, million; default: all"
     )
     parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")
     given = parser.parse_args()
-    names = given.names or [*COMPARISONS, "dicom", "million"]
+    names = given.names or [*COMPARISONS, "dicom", "find", "million"]
     rows: list[Row] = []
     report = [f"{key} {value}" for key, value in environment().items()]
     print(", ".join(report))
@@ -51,6 +51,12 @@ def main() -> None:
     if "dicom" in names:
         print(HEADER)
         found, remarks = dicom.dicom(given.rounds, given.quick)
+        rows += found
+        notes += remarks
+        print("\n".join(remarks))
+    if "find" in names:
+        print(HEADER)
+        found, remarks = find.find(given.rounds, given.quick)
         rows += found
         notes += remarks
         print("\n".join(remarks))

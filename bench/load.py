@@ -10,6 +10,7 @@ import time
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from statistics import quantiles
+from typing import Any
 
 import msgspec
 from support import generated
@@ -20,7 +21,8 @@ for line in io.lines("PATHS") do paths[#paths + 1] = line end
 local at = 0
 request = function()
   at = at % #paths + 1
-  return wrk.format("GET", paths[at])
+  local method, path, body = paths[at]:match("^(%S+) (%S+) ?(.*)$")
+  return wrk.format(method, path, nil, body)
 end
 """
 
@@ -44,9 +46,20 @@ def get(
     url: str, paths: list[str], seconds: float, connections: int = 16, accept: str = "*/*"
 ) -> Load:
     """wrk over keep-alive connections, cycling through `paths`."""
+    return send(url, [f"GET {path}" for path in paths], seconds, connections)
+
+
+def post_json(url: str, path: str, bodies: list[Any], seconds: float, connections: int) -> Load:
+    """As `get`, with a body of JSON in each request."""
+    texts = [msgspec.json.encode(body).decode() for body in bodies]
+    return send(url, [f"POST {path} {text}" for text in texts], seconds, connections)
+
+
+def send(url: str, calls: list[str], seconds: float, connections: int) -> Load:
+    """wrk, cycling through calls such as "GET /path" or "POST /path body"."""
     with tempfile.TemporaryDirectory() as folder:
         listing, script = Path(folder, "paths"), Path(folder, "script.lua")
-        listing.write_text("\n".join(paths))
+        listing.write_text("\n".join(calls))
         script.write_text(WRK_SCRIPT.replace("PATHS", str(listing)))
         command = [
             "wrk",

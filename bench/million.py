@@ -4,7 +4,6 @@ Generated through the index's own transactions (10,000 studies of 4 series of 25
 without files.
 """
 
-import hashlib
 import shutil
 import tempfile
 import time
@@ -14,64 +13,41 @@ from statistics import median
 from support import generated
 from support.server import OurServer
 
-from bench import load
+from bench import load, population
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.index.index import Index
-from orthanc_fast.index.records import NewInstance
 from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.model import Attachment
+from orthanc_fast.model import Level
 from orthanc_fast.services.startup import INDEX_FOLDER
 from orthanc_fast.services.terms import terms
 
-PER_SERIES = 25
-SERIES_PER_STUDY = 4
 BATCH = 2000
 UPLOADS = 1200
 ROUNDS = 3
 
 
 def fill(folder: Path, amount: int) -> None:
-    """Writes `amount` instances into a new index."""
+    """Writes `amount` instances into a new index, with the labels and metadata of their studies."""
     index = Index(folder, terms, 64 << 30, sync=False)
     for start in range(0, amount, BATCH):
 
         def batch(transaction: Transaction, start: int = start) -> None:
             for number in range(start, min(start + BATCH, amount)):
-                transaction.store_instance(instance(number))
+                new = population.instance(number)
+                transaction.store_instance(new)
+                if number % population.PER_STUDY == 0:
+                    _annotate(transaction, number // population.PER_STUDY, new.publics[1])
 
         index.write(batch)
     index.close()
 
 
-def instance(number: int) -> NewInstance:
-    series = number // PER_SERIES
-    study = series // SERIES_PER_STUDY
-    names = (
-        f"M{study}",
-        f"1.2.3.{study}",
-        f"1.2.3.{study}.{series}",
-        f"1.2.3.{study}.{series}.{number}",
-    )
-    digests = [hashlib.sha1("|".join(names[: level + 1]).encode()).digest() for level in range(4)]
-    return NewInstance(
-        publics=(digests[0], digests[1], digests[2], digests[3]),
-        tags=(
-            {0x00100010: f"Name^{study % 5000}", 0x00100020: names[0]},
-            {0x00080020: f"2024{1 + study % 12:02d}15", 0x0020000D: names[1]},
-            {0x00080060: "CT", 0x0020000E: names[2]},
-            {0x00080018: names[3], 0x00200013: str(number % PER_SERIES)},
-        ),
-        metadata=(
-            {},
-            {},
-            {3: ""},
-            {1: str(number % PER_SERIES), 2: "20240115T101530", 8: "RestApi"},
-        ),
-        signatures=("p", "s", "e", "i"),
-        attachments={1: Attachment(f"{number:036d}", 525_000, 525_000, False, b"\0" * 16)},
-        image=b"\x90",
-        received=1_700_000_000 + study,
-    )
+def _annotate(transaction: Transaction, number: int, public: bytes) -> None:
+    study = transaction.resource(Level.STUDY, public)
+    assert study is not None
+    with transaction.editing(study):
+        study.labels = population.labels(number)
+        study.user_metadata = population.metadata(number)
 
 
 def run(amount: int) -> list[str]:
@@ -117,7 +93,7 @@ def _compare(full: OurServer, empty: OurServer, amount: int) -> list[str]:
 def _reads(full: OurServer, empty: OurServer, amount: int) -> list[str]:
     lines = []
     few = generated_identifiers()
-    many = [instance(number * (amount // 1000)) for number in range(1000)]
+    many = [population.instance(number * (amount // 1000)) for number in range(1000)]
     for level, plural in ((3, "instances"), (1, "studies")):
         spread = [f"/{plural}/{to_text(each.publics[level])}" for each in many]
         rates: dict[str, list[float]] = {"full": [], "empty": []}
