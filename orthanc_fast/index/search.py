@@ -2,7 +2,7 @@
 bytes each, as `orthanc_fast._ext.idsets` works on them."""
 
 from collections.abc import Iterable, Iterator
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import cast
 
 import lmdb
@@ -12,6 +12,9 @@ from orthanc_fast._ext.idsets import sort
 from orthanc_fast.index.terms import SHA1, Kind, field_prefix, folded_key
 from orthanc_fast.index.view import PACKED_OFFSET, PACKED_STRIDE, View
 from orthanc_fast.model import Level
+
+# Members of terms that are read in one go.
+_READ_AT_ONCE = 1000
 
 
 class _Links(msgspec.Struct, array_like=True, gc=False):
@@ -89,6 +92,22 @@ class Search:
             for length, same in by_length.items()
         ]
         return parts[0] if len(parts) == 1 else self.union(parts)
+
+    def sets(self, groups: Iterable[list[bytes]]) -> Iterator[bytes]:
+        """The set of the resources under the keys of each group, in turn. Many small ones are read
+        at once, large ones one by one: whoever stops early has not waited for much more."""
+        cursor = self._txn.cursor(db=self._env.value)
+        remaining, amount = iter(groups), 1
+        while chunk := list(islice(remaining, amount)):
+            members: dict[bytes, list[bytes]] = {}
+            wanted = [key for keys in chunk for key in keys]
+            pairs = cast(list[tuple[bytes, bytes]], cursor.getmulti(wanted, dupdata=True))
+            for key, public in pairs:
+                members.setdefault(key, []).append(public)
+            for keys in chunk:
+                parts = [public for key in keys for public in members.get(key, ())]
+                yield b"".join(parts) if len(keys) == 1 else sort(b"".join(parts))
+            amount = max(1, min(_READ_AT_ONCE * len(chunk) // (len(pairs) or 1), _READ_AT_ONCE))
 
     def union(self, parts: Iterable[bytes]) -> bytes:
         """What is in any of the sets."""

@@ -13,7 +13,7 @@ from typing import Any
 from orthanc_fast._ext.idsets import intersect, sort, subtract
 from orthanc_fast.dicom.identifiers import normalise
 from orthanc_fast.index.search import Search, unpack
-from orthanc_fast.index.terms import HEAD_SIZE, SHA1, Kind, value_of
+from orthanc_fast.index.terms import HEAD_SIZE, SHA1, Kind, folded_of, value_of
 from orthanc_fast.model import Level
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.matching import IDENTIFIERS, are_plain
@@ -135,8 +135,8 @@ class Ordering:
     ) -> Iterator[bytes]:
         left = candidates
         seen: list[bytes] = []
-        for keys in self._sorted_keys(key, kind, home):
-            group = self._search.descend(self._search.members(keys), home, self._level)
+        for members in self._search.sets(self._sorted_keys(key, kind, home)):
+            group = self._search.descend(members, home, self._level)
             if left is not None:
                 group = intersect(group, left) if len(group) < len(left) else intersect(left, group)
             if group:
@@ -155,10 +155,31 @@ class Ordering:
             # Nothing is folded or normalised: the order of the index is the one asked for.
             ordered = reversed(keys) if key.descending else keys
             return ([each] for each in ordered)
-        convert = _sort_value(key)
-        pairs = [(convert(value_of(each) or ""), each) for each in keys]
+        convert = _sort_value_of_keys(key)
+        pairs = [(convert(each), each) for each in keys]
         pairs.sort(key=_first, reverse=key.descending)
         return ([each for _, each in group] for _, group in groupby(pairs, key=_first))
+
+
+def _sort_value_of_keys(key: OrderKey) -> Callable[[bytes], Any]:
+    """As `_sort_value`, from the key of a term; texts as UTF-8, which orders them alike."""
+    if key.conversion != "text":
+        convert = _sort_value(key)
+        return lambda term: convert(value_of(term) or "")
+    if key.source == "tag" and key.number in IDENTIFIERS:
+        return _normal_form
+    return _spelling
+
+
+def _normal_form(term: bytes) -> bytes:
+    folded = folded_of(term)
+    # Most are upper case ASCII, which is their normal form.
+    return folded if are_plain((folded,)) else normalise(value_of(term) or "").encode()
+
+
+def _spelling(term: bytes) -> bytes:
+    folded, separator, value = term[HEAD_SIZE:].partition(b"\0")
+    return value if separator else folded
 
 
 def _first(pair: tuple[Any, bytes]) -> Any:
