@@ -46,7 +46,7 @@ def get(
     url: str, paths: list[str], seconds: float, connections: int = 16, accept: str = "*/*"
 ) -> Load:
     """wrk over keep-alive connections, cycling through `paths`."""
-    return send(url, [f"GET {path}" for path in paths], seconds, connections)
+    return send(url, [f"GET {path}" for path in paths], seconds, connections, accept)
 
 
 def post_json(url: str, path: str, bodies: list[Any], seconds: float, connections: int) -> Load:
@@ -55,7 +55,7 @@ def post_json(url: str, path: str, bodies: list[Any], seconds: float, connection
     return send(url, [f"POST {path} {text}" for text in texts], seconds, connections)
 
 
-def send(url: str, calls: list[str], seconds: float, connections: int) -> Load:
+def send(url: str, calls: list[str], seconds: float, connections: int, accept: str = "*/*") -> Load:
     """wrk, cycling through calls such as "GET /path" or "POST /path body"."""
     with tempfile.TemporaryDirectory() as folder:
         listing, script = Path(folder, "paths"), Path(folder, "script.lua")

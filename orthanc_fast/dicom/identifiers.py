@@ -23,9 +23,13 @@ def identify(header: Header) -> tuple[bytes, bytes, bytes, bytes]:
     return patient.digest(), study.digest(), series.digest(), instance.digest()
 
 
+_CONTROLS = bytes([*range(0x20), 0x7F])
+_SPACES = bytes.maketrans(b"%_", b"  ")
+
+
 def normalise(text: str) -> str:
     """Upper case, trimmed; without non-ASCII characters, controls, `%` and `_` become spaces."""
     if text.isascii() and text.isprintable():
         return text.replace("%", " ").replace("_", " ").upper().strip()
-    kept = "".join(c for c in text if " " <= c <= "~")
-    return kept.replace("%", " ").replace("_", " ").upper().strip()
+    kept = text.encode("ascii", "ignore").translate(_SPACES, _CONTROLS)
+    return kept.decode().upper().strip()

@@ -9,6 +9,7 @@ resources under a key are sorted as answers list them.
 
 from collections.abc import Callable, Iterable
 from enum import IntEnum
+from functools import lru_cache
 from struct import Struct
 
 import lmdb
@@ -47,6 +48,7 @@ def fold(text: str) -> str:
     return "".join(map(_fold_character, text)).replace("\0", "\x01")
 
 
+@lru_cache(maxsize=4096)
 def _fold_character(character: str) -> str:
     upper = character.upper()
     if len(upper) != 1 or (upper.isascii() and not character.isascii()):

@@ -22,12 +22,14 @@ from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import NewInstance
 from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.model import Attachment, Level
+from orthanc_fast.services.files import Files
 from orthanc_fast.services.find import ordering
 from orthanc_fast.services.find import planner as planner_module
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.matching import text_matcher
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.query import Condition, FindQuery, OrderKey
+from orthanc_fast.services.instance_tags import InstanceTags
 from orthanc_fast.services.terms import terms
 from orthanc_fast.storage.area import StorageArea
 
@@ -386,13 +388,18 @@ def test_as_a_naive_scan(
 ) -> None:
     folder = tmp_path_factory.mktemp("planner")
     model, index = build(seed, folder / "index")
-    storage = StorageArea(folder / "storage", "test", sync=False)
-    finder = Finder(index, storage, dictionary, MainTags(dictionary), "Latin1", FindOptions())
+    finder = make_finder(index, folder, dictionary)
     try:
         for number, it in enumerate(queries):
             check(model, finder, it, number)
     finally:
         index.close()
+
+
+def make_finder(index: Index, folder: Path, dictionary: Dictionary) -> Finder:
+    files = Files(StorageArea(folder / "storage", "test", sync=False))
+    tags = InstanceTags(index, files, dictionary, lambda: "Latin1")
+    return Finder(index, tags, dictionary, MainTags(dictionary), FindOptions())
 
 
 def check(model: Model, finder: Finder, it: Asked, number: int) -> None:
@@ -436,8 +443,7 @@ def check(model: Model, finder: Finder, it: Asked, number: int) -> None:
 
 def test_far_below_is_an_error(dictionary: Dictionary, tmp_path: Path) -> None:
     _, index = build(1, tmp_path / "index")
-    storage = StorageArea(tmp_path / "storage", "test", sync=False)
-    finder = Finder(index, storage, dictionary, MainTags(dictionary), "Latin1", FindOptions())
+    finder = make_finder(index, tmp_path, dictionary)
     condition = finder.tags.condition(MODALITY, "CT", False)
     assert condition is not None
     with pytest.raises(OrthancError) as error:

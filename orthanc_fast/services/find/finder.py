@@ -19,7 +19,7 @@ from orthanc_fast.services.find.planner import Plan, Planner
 from orthanc_fast.services.find.query import FindQuery, Place, Tags
 from orthanc_fast.services.instance_tags import InstanceTags
 
-# A query that may have to test more resources than this runs in a thread.
+# A query that may have to test or order more resources than this runs in a thread.
 _TESTED_AT_ONCE = 1000
 # Below this many instances no query is long.
 _SMALL = 50_000
@@ -144,7 +144,7 @@ class Finder:
         if plan.reads_files:
             return True
         size = view.totals().resources[query.level] if plan.size is None else plan.size
-        return bool(plan.tests) and size > _TESTED_AT_ONCE
+        return bool(plan.tests or query.order) and size > _TESTED_AT_ONCE
 
     def _matching(
         self, view: View, facts: Facts, plan: Plan, level: Level, ordering: Ordering
