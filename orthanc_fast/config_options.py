@@ -193,9 +193,9 @@ OPTIONS: tuple[Option, ...] = (
     _yes("DicomMaximumAssociations", "uint", 1024, "at once, per DICOM process; 0: unlimited"),
     _yes("IndexMapSizeGB", "uint", 1024, "address space of the index: its greatest size on disk"),
     _yes("MaximumUploadMemoryMB", "uint", 16, "larger uploads go to the disk at once"),
-    _no("Webhooks", "array", [], "who is told of stable resources"),
-    _no("Cors", "object", {}, "pages of other origins that may use this server"),
-    _no("TrustedProxies", "array", [], "addresses of the reverse proxies in front of this server"),
+    _yes("Webhooks", "array", [], "who is told of stable resources"),
+    _yes("Cors", "object", {}, "pages of other origins that may use this server"),
+    _yes("TrustedProxies", "array", [], "addresses of the reverse proxies in front of this server"),
 )
 
 BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}

@@ -5,6 +5,7 @@ For each there is a function that makes it of what the file says. They raise Val
 reason.
 """
 
+import base64
 import re
 from collections.abc import Collection
 from ipaddress import ip_network
@@ -68,11 +69,22 @@ def webhooks(value: Any) -> tuple[Webhook, ...]:
         unknown = [event for event in hook.events if event not in EVENTS]
         if unknown:
             raise ValueError(f"no such event: {unknown[0]!r}; there are {', '.join(EVENTS)}")
+        if hook.secret.startswith("whsec_"):
+            _check_base64(hook.secret[6:])
         if hook.timeout <= 0 or hook.give_up_after < 0:
             raise ValueError("Timeout must be above 0, GiveUpAfter at least 0")
     if len({(hook.url, hook.events) for hook in found}) < len(found):
         raise ValueError("a target is listed twice with the same events")
     return found
+
+
+def _check_base64(text: str) -> None:
+    try:
+        found = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        found = b""
+    if not found:
+        raise ValueError("Secret: what follows whsec_ must be Base64")
 
 
 def cors(value: Any) -> Cors:

@@ -2,6 +2,7 @@
 chapter 1, section 1.1."""
 
 import asyncio
+import traceback
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
@@ -11,18 +12,22 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Wish
 from orthanc_fast.rest import compression, multipart, xml
 from orthanc_fast.rest.auth import UNAUTHORIZED, Gate
+from orthanc_fast.rest.cors import CrossOrigin
 from orthanc_fast.rest.errors import error_response
 from orthanc_fast.rest.meters import Meters
+from orthanc_fast.rest.proxies import TrustedProxies
 from orthanc_fast.rest.request import Disconnected, Receive, Refused, Request
 from orthanc_fast.rest.response import Header, Response, Send, empty_response
 from orthanc_fast.rest.router import Handler, Router, allow
 from orthanc_fast.rest.routes import build_router
 from orthanc_fast.rest.uri import arguments, segments
 from orthanc_fast.services.context import Services
+from orthanc_fast.services.webhooks import Webhooks
 
 REST_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
 # Known to WebDAV, which is not mounted here: nothing is found under these.
 WEBDAV_METHODS = frozenset({"PROPFIND", "PROPPATCH", "LOCK", "UNLOCK", "MKCOL"})
+WEBHOOKS_PAUSE = 5.0  # seconds
 FAKED = frozenset({"PUT", "DELETE"})
 
 
@@ -34,8 +39,11 @@ class App:
         self._slot = slot
         self._ask = ask
         self._gate = Gate(settings)
+        self._cors = CrossOrigin(settings.cors)
+        self._proxies = TrustedProxies(settings.trusted_proxies)
         self._router: Router = build_router(settings)
         self._services: Services | None = None
+        self._delivery: asyncio.Task[None] | None = None
         self._meters: Meters
         self._common: list[Header] = [(b"x-content-type-options", b"nosniff")]
         if settings.keep_alive:
@@ -54,6 +62,8 @@ class App:
         """The process has been told to stop: requests that wait for something shall end."""
         if self._services is not None:
             self._services.change_feed.close()
+        if self._delivery is not None:
+            self._delivery.cancel()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -67,8 +77,12 @@ class App:
         self._services.is_http_secure = self._gate.is_secure
         self._services.ask = self._ask
         self._meters = Meters(self._services.metrics, self._router)
+        if self._settings.webhooks:
+            self._delivery = asyncio.create_task(deliver_webhooks(self._services))
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if self._delivery is not None:
+            await asyncio.wait([self._delivery])
         await asyncio.to_thread(self._services.close)
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -95,7 +109,10 @@ class App:
             describe = self._settings.http_describe_errors
             response = error_response(error, method, request.path, describe)
         self._transform(request, response)
-        await response.send(send, self._common, scope["method"] != "HEAD")
+        common = self._common
+        if self._cors.enabled:
+            common = [*common, *self._cors.headers(request)]
+        await response.send(send, common, scope["method"] != "HEAD")
 
     def _transform(self, request: Request, response: Response) -> None:
         accept = request.header(b"accept")
@@ -107,8 +124,14 @@ class App:
                 compression.compress(response, encodings)
 
     async def _answer(self, request: Request, scope: MutableMapping[str, Any]) -> Response:
+        if self._settings.trusted_proxies:
+            request.proxied = self._proxies.place(request.peer, request.headers)
         if self._gate.refuses_address(request.remote_ip):
             return UNAUTHORIZED
+        if self._cors.enabled:
+            permission = self._cors.preflight(request, scope["method"])
+            if permission is not None:
+                return permission
         user = self._gate.user(request.header(b"authorization"))
         if user is None:
             return UNAUTHORIZED
@@ -163,6 +186,26 @@ class App:
         for headers, body in multipart.parts(await request.body(), separator):
             await handler(request.part(headers, body))
         return empty_response(200)
+
+
+async def deliver_webhooks(services: Services) -> None:
+    """Runs until it is cancelled; a fault of ours must not end the delivery for good."""
+    settings = services.settings
+    while True:
+        webhooks = Webhooks(
+            settings.webhooks,
+            services.index,
+            settings.index_directory,
+            services.change_feed,
+            services.write,
+        )
+        try:
+            await webhooks.run()
+            return
+        except Exception as error:
+            text = "".join(traceback.format_exception(error)).rstrip()
+            logger.error(Category.HTTP, f"The delivery of webhooks begins anew: {text}")
+            await asyncio.sleep(WEBHOOKS_PAUSE)
 
 
 def create_app(settings: Settings, slot: str, ask: Callable[[Wish], None]) -> App:

@@ -58,8 +58,8 @@ _FAILURE: Final[dict[str, Any]] = {
 }
 
 
-def openapi(routes: Iterable[Route], settings: Settings) -> dict[str, Any]:
-    """The whole document. Its addresses are relative to it, so that it holds behind a proxy."""
+def openapi(routes: Iterable[Route], settings: Settings, server: str) -> dict[str, Any]:
+    """The whole document; `server` is the address of the server."""
     routes = sorted(routes, key=lambda route: route.path)
     structures = [kind for route in routes for kind in (route.body, route.answer) if _is_type(kind)]
     schemas, components = msgspec.json.schema_components(structures, ref_template=REFERENCES)
@@ -76,7 +76,7 @@ def openapi(routes: Iterable[Route], settings: Settings) -> dict[str, Any]:
             "version": __version__,
             "description": "The REST API of this server, as it is configured.",
         },
-        "servers": [{"url": "."}],
+        "servers": [{"url": server}],
         "paths": paths,
         "components": {"schemas": {**components, "Error": _ERROR}},
     }

@@ -12,6 +12,7 @@ import msgspec
 from orthanc_fast.config_file import parse
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import BadFileFormat, BadRequest
+from orthanc_fast.rest.proxies import Place, base_url
 from orthanc_fast.rest.response import Header, Response, empty_response
 from orthanc_fast.rest.uri import arguments
 
@@ -46,6 +47,7 @@ class Request:
         "headers",
         "method",
         "params",
+        "proxied",
         "segments",
         "services",
         "username",
@@ -69,6 +71,7 @@ class Request:
         self.segments = segments
         self.method = method
         self.params: list[str] = []
+        self.proxied: Place | None = None  # what trusted proxies say, where there are any
         self.username = ""
         self.waited = False  # for something to happen, as a long poll does
 
@@ -80,9 +83,24 @@ class Request:
         return None
 
     @property
-    def remote_ip(self) -> str:
+    def peer(self) -> str:
+        """The address at the other end of the connection."""
         client = self._scope.get("client")
         return client[0] if client else ""
+
+    @property
+    def remote_ip(self) -> str:
+        """The address of the client."""
+        return self.peer if self.proxied is None else self.proxied.client
+
+    @property
+    def base_url(self) -> str | None:
+        """The address of this server as the client sees it, without a slash at its end."""
+        place = Place(self.peer) if self.proxied is None else self.proxied
+        host = self.header(b"host")
+        return base_url(
+            place, self._scope["scheme"], None if host is None else host.decode("latin-1")
+        )
 
     @property
     def path(self) -> str:
@@ -109,6 +127,7 @@ class Request:
         other = Request(self._scope, self._receive, self.services, self.segments, self.method)
         other.headers = headers
         other.params = self.params
+        other.proxied = self.proxied
         other.username = self.username
         other._body = body
         return other

@@ -2,12 +2,12 @@
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 from support import generated
+from support.browser import dump_dom
 from support.server import OurServer
 
 PAGES = ("explorer.html", "api.html")
@@ -45,33 +45,6 @@ def test_scripts_make_no_markup_of_texts(our_server: OurServer) -> None:
             assert danger not in text
 
 
-def visit(server: OurServer, place: str, folder: Path) -> str:
-    """The page as a browser has made it, as markup."""
-    done = subprocess.run(
-        [
-            "chromium",
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--disable-dev-shm-usage",
-            f"--user-data-dir={folder}",
-            "--virtual-time-budget=20000",
-            "--dump-dom",
-            f"{server.url}{place}",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture
 def browser() -> None:
     if shutil.which("chromium") is None:
@@ -91,7 +64,7 @@ def test_a_visit(browser: None, tmp_path: Path) -> None:
     with OurServer(tmp_path / "server", {"Name": "Ward 7"}) as server:
         httpx.post(f"{server.url}/instances", content=buffer.getvalue())
         study = httpx.get(f"{server.url}/studies").json()[0]
-        page = visit(server, "/", tmp_path / "profile")
+        page = dump_dom(f"{server.url}/", tmp_path / "profile")
     assert "<title>Ward 7</title>" in page
     assert f'href="#/studies/{study}">&lt;img src onerror&gt; Evil</a>' in page
     assert "1 to 1 of 1" in page

@@ -8,14 +8,17 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import PLAIN_JSON, Response, encode_json
 from orthanc_fast.rest.router import Router
 
+PLACEHOLDER = "{address of this server}"
+
 
 def add_routes(router: Router, settings: Settings) -> None:
     @cache
     def document() -> bytes:
-        return encode_json(openapi(router.routes, settings))
+        return encode_json(openapi(router.routes, settings, PLACEHOLDER))
 
     async def get_openapi(request: Request) -> Response:
         """This description: every route of the server, as OpenAPI 3.1."""
-        return Response(document(), PLAIN_JSON)
+        address = encode_json(request.base_url or ".")
+        return Response(document().replace(encode_json(PLACEHOLDER), address, 1), PLAIN_JSON)
 
     router.add("GET", "/openapi.json", get_openapi, answer="application/json")
