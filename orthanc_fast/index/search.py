@@ -69,6 +69,19 @@ class Search:
                 found.append(key)
         return found
 
+    def walk(self, kind: Kind, level: int, number: int, descending: bool) -> Iterator[bytes]:
+        """All keys of a field one by one, from either end."""
+        prefix = field_prefix(kind, level, number)
+        cursor = self._txn.cursor(db=self._env.value)
+        if not descending:
+            found = cursor.set_range(prefix)
+            keys = _keys(cursor) if found else iter(())
+        else:
+            found = cursor.prev() if cursor.set_range(successor(prefix)) else cursor.last()
+            backwards = cursor.iterprev_nodup(keys=True, values=False)
+            keys = cast(Iterator[bytes], backwards) if found else iter(())
+        return takewhile(lambda key: key.startswith(prefix), keys)
+
     # From keys to resources
 
     def count(self, found: Iterable[bytes]) -> int:

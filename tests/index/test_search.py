@@ -7,11 +7,12 @@ import hypothesis.strategies as st
 import lmdb
 import pytest
 from hypothesis import given
-from support.instances import SERIES_UID, new_instance, public, terms
+from support.instances import PATIENT_ID, SERIES_UID, SOP_UID, new_instance, public, terms
 
 from orthanc_fast._ext.idsets import intersect, sort, subtract
 from orthanc_fast.errors import IncompatibleDatabase
 from orthanc_fast.index.index import Index
+from orthanc_fast.index.records import LAST_UPDATE
 from orthanc_fast.index.search import Search, unpack
 from orthanc_fast.index.terms import MAX_KEY, Kind, fold, term_key, value_of
 from orthanc_fast.index.transaction import Transaction
@@ -93,6 +94,31 @@ def found(index: Index, kind: Kind, level: Level, number: int, value: str) -> li
         keys = search.equal(kind, level, number, value)
         assert search.count(keys) == len(search.members(keys)) // 20
         return list(unpack(search.members(keys)))
+
+
+def test_walking_a_field_from_both_ends(index: Index) -> None:
+    def more(transaction: Transaction) -> None:
+        for number, path in enumerate(("xaaa", "yaaa", "zaaa")):
+            transaction.store_instance(new_instance(path, now=100 + number))
+
+    index.write(more)
+    with index.view() as view:
+        search = Search(view)
+        fields = [
+            (kind, level, number)
+            for kind in Kind
+            for level in Level
+            for number in (0, LAST_UPDATE, PATIENT_ID, SERIES_UID, SOP_UID, 0xFFFFFFFF)
+        ]
+        sizes = set()
+        for field in fields:
+            keys = search.between(*field)
+            assert list(search.walk(*field, descending=False)) == keys
+            assert list(search.walk(*field, descending=True)) == keys[::-1]
+            groups = [keys[at : at + 2] for at in range(0, len(keys), 2)]
+            assert list(search.sets(groups)) == [search.members(group) for group in groups]
+            sizes.add(len(keys))
+        assert sizes >= {0, 4}
 
 
 def test_editing_moves_terms(index: Index) -> None:

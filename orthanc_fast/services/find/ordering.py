@@ -12,6 +12,7 @@ from typing import Any
 
 from orthanc_fast._ext.idsets import intersect, sort, subtract
 from orthanc_fast.dicom.identifiers import normalise
+from orthanc_fast.index.records import LAST_UPDATE
 from orthanc_fast.index.search import Search, unpack
 from orthanc_fast.index.terms import HEAD_SIZE, SHA1, Kind, folded_of, value_of
 from orthanc_fast.model import Level
@@ -149,6 +150,9 @@ class Ordering:
 
     def _sorted_keys(self, key: OrderKey, kind: Kind, home: Level) -> Iterable[list[bytes]]:
         """Keys of equal sort value together, in order."""
+        if (key.source, key.number, key.conversion) == ("metadata", LAST_UPDATE, "text"):
+            # Timestamps are in order as they are: nothing needs to be read beyond the page.
+            return ([each] for each in self._search.walk(kind, home, key.number, key.descending))
         keys = self._search.between(kind, home, key.number)
         values = [each[HEAD_SIZE:] for each in keys]
         if key.conversion == "text" and not any(map(_has_case, values)) and are_plain(values):

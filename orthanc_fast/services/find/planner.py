@@ -98,6 +98,34 @@ class _Indexed:
         return search.descend(found, self.home, level)
 
 
+class _Joined:
+    """Several conditions on ancestors, decided together at the level of the lowest ancestor: fewer
+    resources are looked at there than below."""
+
+    walks = True  # finding its members takes as long as a walk may
+
+    def __init__(self, parts: list[_Indexed], planner: "Planner") -> None:
+        self.home = max(part.home for part in parts)
+        self._parts = parts
+        self._planner = planner
+        self._found: bytes | None = None
+
+    def test(self, facts: Facts, resource: Resource) -> bool:
+        return all(part.test(facts, resource) for part in self._parts)
+
+    def estimate(self, search: Search, level: Level, totals: Totals) -> float:
+        fan_out = totals.resources[level] / max(1, totals.resources[self.home])
+        return len(self._members_at_home()) / SHA1 * fan_out
+
+    def members(self, search: Search, level: Level, facts: Facts) -> bytes:
+        return search.descend(self._members_at_home(), self.home, level)
+
+    def _members_at_home(self) -> bytes:
+        if self._found is None:
+            self._found = self._planner.decided(self.home, self._parts)
+        return self._found
+
+
 class Planner:
     """Plans one query on one view."""
 
@@ -204,13 +232,36 @@ class Planner:
         matcher = Equality(label, identifier=False, case_sensitive=True)
         return self._search.members(matcher.keys(self._search, Kind.LABEL, level, 0).all)
 
+    def decided(self, level: Level, indexed: list[_Indexed]) -> bytes:
+        """The set of the resources of a level that meet all of these conditions."""
+        plan = Plan()
+        self._apply(FindQuery(level=level), plan, indexed)
+        candidates = plan.candidates
+        if candidates is None:
+            candidates = self._search.everything(level)
+        if not plan.tests:
+            return candidates
+        resources = (self._search.view.resource(level, public) for public in unpack(candidates))
+        return b"".join(
+            resource.public
+            for resource in resources
+            if resource is not None and all(test(self._facts, resource) for test in plan.tests)
+        )
+
+    def _joined(self, level: Level, indexed: list[_Indexed]) -> list[_Indexed | _Joined]:
+        above = [each for each in indexed if each.home < level]
+        if len(above) < 2:
+            return list(indexed)
+        return [*(each for each in indexed if each.home >= level), _Joined(above, self)]
+
     def _apply(self, query: FindQuery, plan: Plan, indexed: list[_Indexed]) -> None:
         level, search, totals = query.level, self._search, self._totals
+        conditions = self._joined(level, indexed)
         everything = max(1, totals.resources[level])
-        direct = [each for each in indexed if not each.walks]
+        direct = [each for each in conditions if not each.walks]
         estimates = {id(each): each.estimate(search, level, totals) for each in direct}
         direct.sort(key=lambda each: estimates[id(each)])
-        for each in direct + [each for each in indexed if each.walks]:
+        for each in direct + [each for each in conditions if each.walks]:
             if plan.candidates == b"":
                 return
             left = everything if plan.size is None else plan.size
