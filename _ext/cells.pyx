@@ -5,7 +5,8 @@ Pixels come as little endian bytes, which is the native order of every machine t
 take a `width` want it in bytes: 1, 2 or 4.
 """
 
-from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 ctypedef fused cell:
     uint8_t
@@ -42,12 +43,14 @@ def unpack_bits(const uint8_t[::1] raw not None, uint8_t[::1] out not None, uint
 
 
 cdef void bits_of(const uint8_t* raw, uint8_t* out, Py_ssize_t count, uint8_t one) noexcept nogil:
-    cdef Py_ssize_t i, k
-    cdef uint8_t byte
+    cdef Py_ssize_t i
+    cdef uint64_t bits
     for i in range(count >> 3):
-        byte = raw[i]
-        for k in range(8):
-            out[8 * i + k] = -(byte >> k & 1) & one
+        # Bit k alone is kept in byte k, and brought down to its lowest bit.
+        bits = raw[i] * <uint64_t> 0x0101010101010101 & <uint64_t> 0x8040201008040201
+        bits = (bits + <uint64_t> 0x7F7F7F7F7F7F7F7F) >> 7 & <uint64_t> 0x0101010101010101
+        bits *= one
+        memcpy(out + 8 * i, &bits, 8)
     for i in range(count >> 3 << 3, count):
         out[i] = -(raw[i >> 3] >> (i & 7) & 1) & one
 

@@ -16,23 +16,52 @@ ctypedef fused entry:
     uint16_t
 
 
-cdef inline sample clamped(float value, float top, sample like) noexcept nogil:
+cdef enum:
+    BLOCK = 256    # pixels that are converted together, plane by plane, so that the compiler can vectorise
+
+
+cdef struct Range:
+    float half      # of chroma: no colour
+    float top       # the largest value
+    float black     # of Y
+    float gray      # factor of Y
+    float chroma    # factor of both chroma values
+
+
+cdef inline float clamped(float value, float top) noexcept nogil:
     value = value if value > 0 else 0
-    return <sample> (value if value < top else top)
+    return value if value < top else top
 
 
-cdef void convert(
-    const sample* source, sample* out, Py_ssize_t count, float half, float top, float black, float gray, float chroma
-) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef float y, b, r
+cdef void convert_block(float* y, float* b, float* r, int count, Range c) noexcept nogil:
+    """Y, B, R become R, G, B in place."""
+    cdef int i
+    cdef float luma, blue, red
     for i in range(count):
-        y = (<float> source[3 * i] - black) * gray
-        b = (<float> source[3 * i + 1] - half) * chroma
-        r = (<float> source[3 * i + 2] - half) * chroma
-        out[3 * i] = clamped(y + <float> 1.402 * r, top, 0)
-        out[3 * i + 1] = clamped((y - <float> 0.344136 * b) - <float> 0.714136 * r, top, 0)
-        out[3 * i + 2] = clamped(y + <float> 1.772 * b, top, 0)
+        luma = (y[i] - c.black) * c.gray
+        blue = (b[i] - c.half) * c.chroma
+        red = (r[i] - c.half) * c.chroma
+        y[i] = clamped(luma + <float> 1.402 * red, c.top)
+        b[i] = clamped((luma - <float> 0.344136 * blue) - <float> 0.714136 * red, c.top)
+        r[i] = clamped(luma + <float> 1.772 * blue, c.top)
+
+
+cdef void convert(const sample* source, sample* out, Py_ssize_t count, Range c) noexcept nogil:
+    cdef float[BLOCK] first, second, third
+    cdef Py_ssize_t start = 0
+    cdef int i, size
+    while start < count:
+        size = <int> min(<Py_ssize_t> BLOCK, count - start)
+        for i in range(size):
+            first[i] = source[3 * (start + i)]
+            second[i] = source[3 * (start + i) + 1]
+            third[i] = source[3 * (start + i) + 2]
+        convert_block(first, second, third, size, c)
+        for i in range(size):
+            out[3 * (start + i)] = <sample> <int> first[i]
+            out[3 * (start + i) + 1] = <sample> <int> second[i]
+            out[3 * (start + i) + 2] = <sample> <int> third[i]
+        start += size
 
 
 def rgb_from_ybr(
@@ -45,20 +74,19 @@ def rgb_from_ybr(
     """RGB of YBR samples of `bits` bits, clamped and rounded down; `partial` means 16..235 for black..white and
     16..240 for chroma (of 8 bits). `out` may be `raw` itself. Raises ValueError for other sizes."""
     cdef Py_ssize_t count = raw.shape[0] // (3 * width) if width in (1, 2) else 0
-    cdef float half, top, black = 0, gray = 1, chroma = 1
+    cdef Range c
     if width not in (1, 2) or not 1 <= bits <= 8 * width or raw.shape[0] != out.shape[0] or raw.shape[0] != 3 * width * count:
         raise ValueError("RGB and YBR of the same size, of 1 or 2 bytes per sample")
-    half, top = 1 << (bits - 1), (1 << bits) - 1
+    c.half, c.top, c.black, c.gray, c.chroma = 1 << (bits - 1), (1 << bits) - 1, 0, 1, 1
     if partial:
-        black = 16.0 * (1 << bits) / 256
-        gray, chroma = 255.0 / 219.0, 255.0 / 224.0
+        c.black, c.gray, c.chroma = 16.0 * (1 << bits) / 256, 255.0 / 219.0, 255.0 / 224.0
     if count == 0:
         return
     with nogil:
         if width == 1:
-            convert(&raw[0], &out[0], count, half, top, black, gray, chroma)
+            convert(&raw[0], &out[0], count, c)
         else:
-            convert(<const uint16_t*> &raw[0], <uint16_t*> &out[0], count, half, top, black, gray, chroma)
+            convert(<const uint16_t*> &raw[0], <uint16_t*> &out[0], count, c)
 
 
 cdef void look_up(const sample* indices, const entry* table, entry* out, Py_ssize_t count) noexcept nogil:

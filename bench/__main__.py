@@ -1,5 +1,5 @@
 """`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, dicom, find (against Debian's
-Orthanc), million.
+Orthanc), million, kernels.
 
 Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
 run of some scenarios only prints.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import dicom, find, million, pictures, scenarios
+from bench import dicom, find, kernels, million, pictures, scenarios
 from bench.compare import HEADER, Pair, Row, environment, line
 
 FOLDER = Path(__file__).parent
@@ -26,12 +26,14 @@ MEMORY_GOAL = 300
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument(
-        "names", nargs="*", help="ingest, rest, pictures, dicom, find, million; default: all"
+        "names",
+        nargs="*",
+        help="ingest, rest, pictures, dicom, find, million, kernels; default: all",
     )
     parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")
     given = parser.parse_args()
-    names = given.names or [*COMPARISONS, "dicom", "find", "million"]
+    names = given.names or [*COMPARISONS, "dicom", "find", "million", "kernels"]
     rows: list[Row] = []
     report = [f"{key} {value}" for key, value in environment().items()]
     print(", ".join(report))
@@ -62,6 +64,8 @@ def main() -> None:
         print("\n".join(remarks))
     if "million" in names:
         notes += million.run(100_000 if given.quick else 1_000_000)
+    if "kernels" in names:
+        notes += kernels.run(0.2 if given.quick else 1)
     if not given.names and not given.quick:
         _write(rows, report, notes)
 
