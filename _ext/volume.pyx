@@ -5,8 +5,9 @@ Pixels come as bytes in native byte order with their kind: `u1 i1 u2 i2 u4 i4 f4
 arithmetic is binary32, each operation rounded once.
 """
 
-from libc.math cimport rintf
 from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint16_t, uint32_t
+
+cdef float ROUNDER = 12582912.0  # 3 * 2 ** 22
 
 ctypedef fused cell:
     uint8_t
@@ -66,9 +67,11 @@ cdef void _round(float* values, int16_t* out, Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t i
     cdef float value
     for i in range(count):
-        value = rintf(values[i])
+        value = values[i]
         value = value if value > -32768.0 else -32768.0  # also NaN
         value = value if value < 32767.0 else 32767.0
+        # Where the spacing of floats is 1 an addition rounds to whole numbers, halves to even.
+        value = (value + ROUNDER) - ROUNDER
         out[i] = <int16_t> <int32_t> value
 
 

@@ -1,5 +1,5 @@
-"""`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, dicom, find (against Debian's
-Orthanc), million, kernels.
+"""`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, volumes, dicom, find
+(against Debian's Orthanc), million, kernels.
 
 Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
 run of some scenarios only prints.
@@ -7,11 +7,12 @@ run of some scenarios only prints.
 
 import argparse
 import datetime
+import tempfile
 from pathlib import Path
 
 import msgspec
 
-from bench import dicom, find, kernels, million, pictures, scenarios
+from bench import dicom, find, kernels, million, pictures, scenarios, volumes
 from bench.compare import HEADER, Pair, Row, environment, line
 
 FOLDER = Path(__file__).parent
@@ -19,6 +20,7 @@ COMPARISONS = {
     "ingest": scenarios.ingest,
     "rest": scenarios.rest,
     "pictures": pictures.pictures,
+    "volumes": volumes.volumes,
 }
 MEMORY_GOAL = 300
 
@@ -28,7 +30,7 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        help="ingest, rest, pictures, dicom, find, million, kernels; default: all",
+        help="ingest, rest, pictures, volumes, dicom, find, million, kernels; default: all",
     )
     parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")
@@ -50,6 +52,10 @@ def main() -> None:
             f"(goal: at most {MEMORY_GOAL}), Orthanc {theirs:.0f} MB."
         )
         print(notes[-1])
+    if "volumes" in names:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=Path.cwd()) as folder:
+            notes += (found_limits := volumes.limits(Path(folder), given.rounds))
+        print("\n".join(found_limits))
     if "dicom" in names:
         print(HEADER)
         found, remarks = dicom.dicom(given.rounds, given.quick)

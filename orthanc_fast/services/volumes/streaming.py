@@ -16,7 +16,8 @@ from orthanc_fast.services.volumes.plan import Volume
 from orthanc_fast.services.volumes.reading import Reader, WouldWait
 from orthanc_fast.storage.area import StorageArea
 
-CHUNK = 1 << 20  # bytes that are made, and sent, at a time
+CHUNK = 1 << 19  # bytes that are made, and sent, at a time
+AT_ONCE = 1 << 21  # bytes up to which an array is made on the event loop, where no disk is needed
 RING = 32 << 20  # bytes of all buffers; more only where two frames need more
 DEFLATE_LEVEL = 1
 
@@ -43,7 +44,7 @@ class Streams:
     def at_once(self, volume: Volume, header: bytes) -> bytearray | None:
         """`header` and all bytes of a small volume whose files are in memory, else None; never
         waits."""
-        if volume.nbytes > CHUNK or not all(source.layout for source in volume.sources):
+        if volume.nbytes > AT_ONCE or not all(source.layout for source in volume.sources):
             return None
         reader = Reader(volume, self._pixels, self._storage, may_wait=False)
         out = bytearray(len(header) + volume.nbytes)
