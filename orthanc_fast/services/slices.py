@@ -1,6 +1,7 @@
 """The order of the slices of a series, from the index alone. Source: reference chapter 2, section
 7."""
 
+from math import isfinite
 from typing import Literal
 
 import msgspec
@@ -68,10 +69,10 @@ def numbers(text: str | None, count: int) -> Vector | None:
     if len(parts) != count:
         return None
     try:
-        values = np.array([float(part) for part in parts])
+        values = [float(part) for part in parts]
     except ValueError:
         return None
-    return values if np.isfinite(values).all() else None
+    return np.array(values) if all(map(isfinite, values)) else None
 
 
 def normal(orientation: str | None) -> Vector | None:
@@ -85,9 +86,13 @@ def _by_position(series: Resource, instances: list[Resource]) -> list[Resource] 
     if axis is None:
         return None
     positions = []
+    along: dict[str | None, bool] = {}  # most series have one orientation
     for instance in instances:
+        orientation = instance.tags.get(IMAGE_ORIENTATION)
+        if orientation not in along:
+            along[orientation] = _is_along(axis, orientation)
         position = numbers(instance.tags.get(IMAGE_POSITION), 3)
-        if position is None or not _is_along(axis, instance.tags.get(IMAGE_ORIENTATION)):
+        if position is None or not along[orientation]:
             return None
         positions.append(position)
     distances = (np.array(positions) @ axis).astype(np.float32)

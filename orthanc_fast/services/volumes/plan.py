@@ -120,7 +120,8 @@ class Planner:
         sizes of the images differ.
         """
         ordered = order_slices(view, series).instances
-        sources = [self._source(view, instance) for instance in ordered]
+        decoder = layout_decoder()
+        sources = [self._source(view, instance, decoder) for instance in ordered]
         _require_alike([source.info for source in sources])
         every = [
             (place, index)
@@ -148,10 +149,15 @@ class Planner:
             raise refused[0][1] if refused else UnknownResource()
         return volumes, refused
 
-    def _source(self, view: View, instance: Resource) -> Source:
+    def _source(
+        self,
+        view: View,
+        instance: Resource,
+        decoder: msgspec.msgpack.Decoder[PixelLayout] | None = None,
+    ) -> Source:
         stored = view.image(instance)
         if stored:
-            layout = layout_decoder().decode(stored)
+            layout = (decoder or layout_decoder()).decode(stored)
             info = image_info(layout, instance.metadata.get(TRANSFER_SYNTAX))
         else:
             layout = None

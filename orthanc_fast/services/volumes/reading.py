@@ -23,7 +23,7 @@ from orthanc_fast.services.pixels import OpenImage, Pixels
 from orthanc_fast.services.volumes.plan import Source, Volume
 from orthanc_fast.storage.area import StorageArea
 
-BLOCK = 1 << 17  # bytes: a block and what becomes of it stay in the cache of a core
+BLOCK = 1 << 18  # bytes: a block and what becomes of it stay in the cache of a core
 PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 READY_RGB = ("RGB", "YBR_ICT", "YBR_RCT")
 
