@@ -1,7 +1,7 @@
 """Reading the index: one consistent snapshot that never waits for a writer."""
 
 from collections.abc import Iterator
-from itertools import islice, takewhile
+from itertools import islice
 from types import TracebackType
 
 import lmdb
@@ -121,14 +121,24 @@ class View:
     def listing(self, level: Level, since: int = 0, limit: int = 0) -> list[bytes]:
         """SHA-1 values of a level in ascending order: skips `since`, gives at most `limit` (0:
         all)."""
-        cursor = self._txn.cursor(db=self._env.public)
-        if not cursor.set_range(bytes([level])):
+        total = self.totals().resources[level]
+        stop = min(since + limit, total) if limit else total
+        if since >= stop:
             return []
-        stop = bytes([level + 1])
-        stretch = islice(
-            cursor.iternext(keys=True, values=False), since, since + limit if limit else None
-        )
-        return [key[1:] for key in takewhile(stop.__gt__, stretch)]
+        cursor = self._txn.cursor(db=self._env.public)
+        if since <= total - stop:
+            cursor.set_range(bytes([level]))
+            forwards = cursor.iternext(keys=True, values=False)
+            return [key[1:] for key in islice(forwards, since, stop)]
+        # The end of the level is nearer than its beginning.
+        if cursor.set_range(bytes([level + 1])):
+            cursor.prev()
+        else:
+            cursor.last()
+        backwards = cursor.iterprev(keys=True, values=False)
+        found = [key[1:] for key in islice(backwards, total - stop, total - since)]
+        found.reverse()
+        return found
 
     def with_term(self, level: Level, tag: int, value: str) -> Iterator[Resource]:
         """The resources of a level with a term of `tag` that is `value` in upper or lower case."""
