@@ -117,6 +117,7 @@ class _Reading:
         if index is None:
             index = self._text(_IMAGE_INDEX)
         ordered = self._tags.ordered
+        sequences = self._sequences if self._has_sequences() else _no_sequences
         return Header(
             patient_id=patient_id,
             study_uid=study,
@@ -132,10 +133,10 @@ class _Reading:
                 self._level(ordered[Level.INSTANCE]),
             ),
             main_sequences=(
-                self._sequences(ordered[Level.PATIENT]),
-                self._sequences(ordered[Level.STUDY]),
-                self._sequences(ordered[Level.SERIES]),
-                self._sequences(ordered[Level.INSTANCE]),
+                sequences(ordered[Level.PATIENT]),
+                sequences(ordered[Level.STUDY]),
+                sequences(ordered[Level.SERIES]),
+                sequences(ordered[Level.INSTANCE]),
             ),
             index_in_series=None if index is None else index.strip(),
             pixels=self._layout(),
@@ -175,6 +176,10 @@ class _Reading:
             if text is not None and (len(text) <= 64 or len(text.encode()) <= MAX_VALUE):
                 found[tag] = text
         return found
+
+    def _has_sequences(self) -> bool:
+        """Few files have main tags that are sequences: the others are spared the search."""
+        return any(isinstance(value, tuple) and value[0] == _SQ for value in self._values.values())
 
     def _sequences(self, tags: tuple[int, ...]) -> dict[int, bytes]:
         found: dict[int, bytes] = {}
@@ -221,3 +226,7 @@ class _Reading:
         if self._encoding.syntax in _NATIVE:
             expected = _OW if (self._number(_BITS_ALLOCATED) or 0) > 8 else _OB
         return None if vr == expected else f"{vr >> 8:c}{vr & 255:c}"
+
+
+def _no_sequences(tags: tuple[int, ...]) -> dict[int, bytes]:
+    return {}

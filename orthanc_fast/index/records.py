@@ -2,6 +2,7 @@
 schema."""
 
 import time
+from functools import lru_cache
 
 import msgspec
 
@@ -98,6 +99,7 @@ totals_decoder = msgspec.msgpack.Decoder(Totals)
 encoder = msgspec.msgpack.Encoder()
 
 
+@lru_cache(4096)
 def timestamp(second: int) -> str:
     """An instant as Orthanc writes it: YYYYMMDDThhmmss in UTC."""
     return time.strftime("%Y%m%dT%H%M%S", time.gmtime(second))
