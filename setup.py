@@ -20,6 +20,8 @@ ABI3 = os.environ.get("ABI3", "1") == "1" and not COVERAGE
 compile_args = ["-O1", "-g"] if DEBUG or SANITIZE else ["-O3", "-fno-strict-aliasing"]
 # A multiplication and an addition are rounded twice on every machine, as pictures are specified.
 compile_args += ["-ffp-contract=off"]
+# As Debian's own Python demands, so that what fails there fails everywhere.
+compile_args += ["-Wformat", "-Werror=format-security"]
 link_args: list[str] = []
 macros: list[tuple[str, str | None]] = []
 if SANITIZE:

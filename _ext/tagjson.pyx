@@ -204,9 +204,9 @@ cdef int write_number(char* out, const unsigned char* p, unsigned int vr, bint b
 
 cdef int write_float(char* out, double number, bint short_form) noexcept nogil:
     if isnan(number):
-        return snprintf(out, 40, "nan")
+        return snprintf(out, 40, "%s", b"nan")
     if isinf(number):
-        return snprintf(out, 40, "inf" if number > 0 else "-inf")
+        return snprintf(out, 40, "%s", <const char*>b"inf" if number > 0 else <const char*>b"-inf")
     if short_form:
         return snprintf(out, 40, "%.9g", number)
     return snprintf(out, 40, "%.17g", number)
