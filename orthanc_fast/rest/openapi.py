@@ -37,7 +37,7 @@ _ID_TEXT: Final = "Identifier of the resource: five groups of eight hexadecimal 
 _REST_TEXT: Final = "The rest of the path; may have several components"
 
 # Docstrings of handlers often begin with their route, which the description shows anyway.
-_OWN_ROUTE = re.compile(r"^(GET|POST|PUT|DELETE) /\S*?:? ")
+_OWN_ROUTE = re.compile(r"^(GET|POST|PUT|DELETE) [/.]\S*?(: | )(?=\S)")
 
 _ERROR: Final[dict[str, Any]] = {
     "type": "object",

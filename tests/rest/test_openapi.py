@@ -30,7 +30,7 @@ def as_bytes(context: Any, value: Any) -> bytes:
 
 
 SETTINGS = hypothesis.settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "6")),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "3")),
     deadline=None,
     derandomize=True,  # a run that fails can be repeated
     database=None,

@@ -108,6 +108,18 @@ def test_redirections(our_server: OurServer, path: str, target: str) -> None:
     assert httpx.get(f"{our_server.url}/{target}").status_code == 200
 
 
+def test_now(pair: Pair) -> None:
+    """Both servers ask the same clock; a second may pass between them."""
+    for path in ("/tools/now", "/tools/now-local"):
+        found = []
+        for client in (pair.ours, pair.theirs, pair.ours):
+            answer = client.get(path)
+            assert answer.headers["content-type"] == "text/plain"
+            found.append(answer.text)
+        assert found == sorted(found)
+        assert {len(text) for text in found} == {15}
+
+
 def test_plugin_page(our_server: OurServer) -> None:
     answer = httpx.get(f"{our_server.url}/plugins/explorer.js")
     assert answer.headers["content-type"] == "application/javascript"
