@@ -19,14 +19,6 @@ ctypedef fused cell:
     float
     double
 
-ctypedef fused whole:
-    uint8_t
-    int8_t
-    uint16_t
-    int16_t
-    uint32_t
-    int32_t
-
 
 cdef void _to_float(cell* pixels, float* out, Py_ssize_t count, int left, int right,
                     float slope, float intercept) noexcept nogil:
@@ -55,12 +47,6 @@ cdef void _plain(cell* pixels, float* out, Py_ssize_t count, int left, int right
         for i in range(count):
             value = <cell> (<cell> (pixels[i] << left) >> right)
             out[i] = <float> value
-
-
-cdef void _align(whole* pixels, Py_ssize_t count, int left, int right) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(count):
-        pixels[i] = <whole> (<whole> (pixels[i] << left) >> right)
 
 
 cdef void _round(float* values, int16_t* out, Py_ssize_t count) noexcept nogil:
@@ -134,33 +120,6 @@ def to_float32(const uint8_t[::1] raw, str kind, float[::1] out, int left, int r
             _any_to_float(<uint32_t*> source, target, count, left, right, a, b, plain)
         else:
             _any_to_float(<int32_t*> source, target, count, left, right, a, b, plain)
-
-
-def align(uint8_t[::1] raw, str kind, int left, int right):
-    """In place: x = (x << left) >> right, on cells of `kind`, which is none of the floats."""
-    cdef Py_ssize_t count = count_of(raw, kind, left, right)
-    if kind[0] == "f":
-        raise ValueError("floats have no padding bits")
-    if count == 0:
-        return
-    cdef void* pixels = &raw[0]
-    cdef bint signed = kind[0] == "i"
-    cdef int size = SIZES[kind]
-    with nogil:
-        if size == 1:
-            if signed:
-                _align(<int8_t*> pixels, count, left, right)
-            else:
-                _align(<uint8_t*> pixels, count, left, right)
-        elif size == 2:
-            if signed:
-                _align(<int16_t*> pixels, count, left, right)
-            else:
-                _align(<uint16_t*> pixels, count, left, right)
-        elif signed:
-            _align(<int32_t*> pixels, count, left, right)
-        else:
-            _align(<uint32_t*> pixels, count, left, right)
 
 
 def to_int16(const float[::1] values, int16_t[::1] out):

@@ -16,7 +16,7 @@ import openjpeg
 from support import generated
 from support.images import image_file, item
 
-from orthanc_fast._ext import cells, color, rle
+from orthanc_fast._ext import cells, color, rle, volume
 from orthanc_fast.imaging import syntaxes
 from orthanc_fast.imaging.decode import decode_frame
 from orthanc_fast.imaging.info import ImageInfo
@@ -63,6 +63,8 @@ def kernels(seconds: float) -> list[str]:
     encoded = rle.encode(slice_, SIZE, SIZE, 1, 2)
     bits, single = out[:PIXELS], out[: 2 * PIXELS]
     third = 3 * PIXELS // 2 // 3 * 3
+    floats = out[: 4 * PIXELS].view("f4")
+    values = wide.astype("f4")
     jobs: list[tuple[str, int, Callable[[], object]]] = [
         ("unpack_bits", PIXELS, lambda: cells.unpack_bits(packed, bits, 255)),
         ("extract, 12 of 16 bits", len(raw), lambda: cells.extract(raw, single, 2, 4, 4, True)),
@@ -91,6 +93,21 @@ def kernels(seconds: float) -> list[str]:
             "apply_palette, 8 bits",
             3 * PIXELS,
             lambda: color.apply_palette(raw[:PIXELS], 1, table, 1, out[: 3 * PIXELS]),
+        ),
+        (
+            "to_float32, 16 bits, rescale",
+            4 * PIXELS,
+            lambda: volume.to_float32(raw, "i2", floats, 0, 0, 1.5, -1024.0),
+        ),
+        (
+            "to_float32, 12 of 16 bits, rescale",
+            4 * PIXELS,
+            lambda: volume.to_float32(raw, "i2", floats, 4, 4, 1.5, -1024.0),
+        ),
+        (
+            "to_int16, from float32",
+            2 * PIXELS,
+            lambda: volume.to_int16(values, single.view("i2")),
         ),
         (
             "RLE decode, a CT slice",

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from orthanc_fast._ext.volume import align, to_float32, to_int16
+from orthanc_fast._ext.volume import to_float32, to_int16
 
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4")
 
@@ -40,8 +40,6 @@ def test_integers(data: st.DataObject, kind: str, slope: float, intercept: float
     for a, b in ((slope, intercept), (1.0, 0.0)):
         to_float32(x.view("u1"), kind, out, left, right, a, b)
         np.testing.assert_array_equal(out, rescaled(expected, a, b))
-    align(x.view("u1"), kind, left, right)
-    np.testing.assert_array_equal(x, expected)
 
 
 @settings(deadline=None)
@@ -75,7 +73,5 @@ def test_bounds_are_checked_at_the_door() -> None:
     for arguments in wrong:
         with pytest.raises(ValueError):
             to_float32(*arguments, 1.0, 0.0)
-    with pytest.raises(ValueError):
-        align(raw, "f4", 1, 1)
     with pytest.raises(ValueError):
         to_int16(out, np.zeros(3, "i2"))

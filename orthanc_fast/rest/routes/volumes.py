@@ -4,14 +4,12 @@ Source: reference chapter 2, sections 6 and 7; what is beyond Orthanc's: docs/vo
 """
 
 import asyncio
-import struct
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
 import msgspec
 import xxhash
-from isal import isal_zlib
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
@@ -28,25 +26,17 @@ from orthanc_fast.rest.routes.identifiers import require
 from orthanc_fast.rest.uri import boolean
 from orthanc_fast.services.files import dicom_attachment
 from orthanc_fast.services.slices import OrderedSlices, frame_count, order_slices
+from orthanc_fast.services.volumes import bodies
 from orthanc_fast.services.volumes.geometry import Geometry, geometry
 from orthanc_fast.services.volumes.plan import TARGETS, Numbers, Selection, Volume
-from orthanc_fast.services.volumes.streaming import Piece
-from orthanc_fast.services.volumes.zip_members import (
-    DEFLATED,
-    STORED,
-    Member,
-    directory,
-    stored_length,
-)
+from orthanc_fast.services.volumes.zip_members import stored_length
 
-MEMBER = "arr_0"
 ZIP = (b"content-type", b"application/zip")
 GZIP = (b"content-type", b"application/gzip")
 RANGES = (b"accept-ranges", b"bytes")
 
 NUMBERS = "rescale dtype window-center window-width"
 
-Bytes = bytes | bytearray
 Planned = TypeVar("Planned")
 
 
@@ -157,7 +147,9 @@ async def get_study_numpy(request: Request) -> Response:
     named, skipped = await _in_thread(request, planned)
     length = stored_length([(name, len(v.header()) + v.nbytes) for name, v in named])
     headers = ((b"x-volume-skipped", ",".join(skipped).encode()),) if skipped else ()
-    return await _streamed(request, _npz(request, named), ZIP, headers, length)
+    return await _streamed(
+        request, bodies.npz(request.services.volume_streams, named), ZIP, headers, length
+    )
 
 
 async def get_nifti(request: Request) -> Response:
@@ -176,8 +168,12 @@ async def get_nifti(request: Request) -> Response:
     name = b'filename="%s.nii%s"' % (request.params[0].encode(), b".gz" if packed else b"")
     headers = ((b"content-disposition", name),)
     if packed:
-        return await _streamed(request, _gzip(request, volume, header), GZIP, headers)
-    stream = _raw(request, volume, header, 0, len(header) + volume.nbytes)
+        return await _streamed(
+            request, bodies.gzipped(request.services.volume_streams, volume, header), GZIP, headers
+        )
+    stream = bodies.plain(
+        request.services.volume_streams, volume, header, 0, len(header) + volume.nbytes
+    )
     return await _streamed(request, stream, OCTETS, headers, len(header) + volume.nbytes)
 
 
@@ -259,16 +255,17 @@ async def _array(
     packed: bool,
     headers: tuple[Header, ...] = (),
 ) -> Response:
+    streams = request.services.volume_streams
     if packed:
-        return await _streamed(request, _zip(request, volume, header), OCTETS, headers)
+        return await _streamed(request, bodies.zipped(streams, volume, header), OCTETS, headers)
     total = len(header) + volume.nbytes
     asked = request.header(b"range")
     headers = (*headers, RANGES, (b"etag", _etag(volume)))
     if asked is None:
-        whole = request.services.volume_streams.at_once(volume, header)
+        whole = streams.at_once(volume, header)
         if whole is not None:
             return Response(whole, OCTETS, headers=headers)
-        stream = _raw(request, volume, header, 0, total)
+        stream = bodies.plain(streams, volume, header, 0, total)
         return await _streamed(request, stream, OCTETS, headers, total)
     return await _part(request, volume, header, asked, headers)
 
@@ -289,7 +286,7 @@ async def _part(
     if part is not None:
         status = 206
         headers = (*headers, (b"content-range", b"bytes %d-%d/%d" % (first, stop - 1, total)))
-    stream = _raw(request, volume, header, first, stop)
+    stream = bodies.plain(request.services.volume_streams, volume, header, first, stop)
     return await _streamed(request, stream, OCTETS, headers, stop - first, status)
 
 
@@ -304,7 +301,7 @@ def _etag(volume: Volume) -> bytes:
 
 async def _streamed(
     request: Request,
-    stream: AsyncGenerator[Bytes],
+    stream: AsyncGenerator[bodies.Bytes],
     kind: Header,
     headers: tuple[Header, ...],
     length: int | None = None,
@@ -317,8 +314,8 @@ async def _streamed(
 
 
 async def _while_present(
-    request: Request, first: Bytes, rest: AsyncGenerator[Bytes]
-) -> AsyncGenerator[Bytes]:
+    request: Request, first: bodies.Bytes, rest: AsyncGenerator[bodies.Bytes]
+) -> AsyncGenerator[bodies.Bytes]:
     """A stream for as long as its client is there: `send` does not tell that it has gone. What
     fails in its middle aborts the connection, so that the client knows."""
     gone = asyncio.ensure_future(request.gone())
@@ -334,76 +331,3 @@ async def _while_present(
         raise
     finally:
         gone.cancel()
-
-
-async def _raw(
-    request: Request, volume: Volume, header: bytes, first: int, stop: int
-) -> AsyncGenerator[Bytes]:
-    """The bytes `first` to `stop` of header and volume."""
-    head = header[first:stop]
-    first, stop = max(first - len(header), 0), stop - len(header)
-    if stop <= first:
-        yield head
-        return
-    async with aclosing(request.services.volume_streams.raw(volume, first, stop)) as stream:
-        async for chunk in stream:
-            if head:  # not before the first frame is there
-                yield head
-                head = b""
-            yield chunk
-
-
-async def _zip(request: Request, volume: Volume, header: bytes) -> AsyncGenerator[Bytes]:
-    """A ZIP with the array as its only member, deflated."""
-    member = Member(MEMBER, DEFLATED, 0)
-    offset = len(member.local_header())
-    async with aclosing(request.services.volume_streams.deflated(volume, header)) as pieces:
-        async for piece in pieces:
-            if member.size == 0:
-                yield member.local_header()
-            _add(member, piece)
-            yield piece.data
-    yield member.descriptor()
-    yield directory([member], offset + member.packed + len(member.descriptor()))
-
-
-def _add(member: Member, piece: Piece) -> None:
-    member.crc = isal_zlib.crc32_combine(member.crc, piece.crc, piece.length)
-    member.packed += len(piece.data)
-    member.size += piece.length
-
-
-async def _gzip(request: Request, volume: Volume, header: bytes) -> AsyncGenerator[Bytes]:
-    member = Member("", DEFLATED, 0)
-    async with aclosing(request.services.volume_streams.deflated(volume, header)) as pieces:
-        async for piece in pieces:
-            if member.size == 0:
-                yield b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
-            _add(member, piece)
-            yield piece.data
-    yield struct.pack("<II", member.crc, member.size & 0xFFFFFFFF)
-
-
-async def _npz(request: Request, named: list[tuple[str, Volume]]) -> AsyncGenerator[Bytes]:
-    """A ZIP with one stored member for each volume."""
-    members: list[Member] = []
-    offset = 0
-    for name, volume in named:
-        member = Member(name, STORED, offset)
-        members.append(member)
-        header = volume.header()
-        start = member.local_header()
-        stream = _raw(request, volume, header, 0, len(header) + volume.nbytes)
-        async with aclosing(stream):
-            async for chunk in stream:
-                if start:
-                    yield start
-                    offset += len(start)
-                    start = b""
-                member.crc = isal_zlib.crc32(chunk, member.crc)
-                member.size += len(chunk)
-                yield chunk
-        member.packed = member.size
-        yield member.descriptor()
-        offset += member.size + len(member.descriptor())
-    yield directory(members, offset)

@@ -12,7 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from orthanc_fast._ext.volume import align, to_float32, to_int16
+from orthanc_fast._ext.cells import extract
+from orthanc_fast._ext.volume import to_float32, to_int16
 from orthanc_fast._ext.window import scale
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.imaging.info import ImageInfo
@@ -139,7 +140,9 @@ class Reader:
                 file = self._file(number_of_source)
                 file.read(frame, 0, out)
                 if file.left or file.right:
-                    align(out, _kind(source.info), file.left, file.right)
+                    info = source.info
+                    width = info.dtype.itemsize
+                    extract(out, out, width, file.left, file.right, info.is_signed)
             else:
                 array = np.frombuffer(out, source.info.dtype).reshape(source.info.frame_shape)
                 self._image(number_of_source).decode(frame, array)
