@@ -82,6 +82,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dicom_workers: int = 1
     dicom_default_retrieve_method: str = "C-MOVE"
     ingest_transcoding: str = ""
+    ingest_transcoding_of_uncompressed: bool = True
+    ingest_transcoding_of_compressed: bool = True
+    dicom_lossy_transcoding_quality: int = 90
+    transcoder_threads_count: int = 4
+    transcoder_cache_size: int = 256  # MB, of one process
     http_workers: int = 1
     index_map_size_gb: int = 1024
     maximum_upload_memory_mb: int = 16
@@ -274,6 +279,11 @@ class _Building:
             dicom_workers=get("DicomWorkers") or os.cpu_count() or 1,
             dicom_default_retrieve_method=get("DicomDefaultRetrieveMethod"),
             ingest_transcoding=get("IngestTranscoding") or "",
+            ingest_transcoding_of_uncompressed=get("IngestTranscodingOfUncompressed"),
+            ingest_transcoding_of_compressed=get("IngestTranscodingOfCompressed"),
+            dicom_lossy_transcoding_quality=get("DicomLossyTranscodingQuality"),
+            transcoder_threads_count=get("TranscoderThreadsCount"),
+            transcoder_cache_size=get("TranscoderCacheSize"),
             http_workers=get("HttpWorkers") or os.cpu_count() or 1,
             index_map_size_gb=max(1, get("IndexMapSizeGB")),
             maximum_upload_memory_mb=get("MaximumUploadMemoryMB"),
@@ -293,6 +303,10 @@ class _Building:
             raise self._refuse("HttpPort", "a port is a number from 1 to 65535")
         if get("HttpRequestTimeout") == 0:
             raise self._refuse("HttpRequestTimeout", "must be at least 1 second")
+        if not 1 <= get("DicomLossyTranscodingQuality") <= 100:
+            raise self._refuse("DicomLossyTranscodingQuality", "must be from 1 to 100")
+        if get("TranscoderThreadsCount") == 0:
+            raise self._refuse("TranscoderThreadsCount", "must be at least 1")
         if get("CheckRevisions") and not get("StoreMD5ForAttachments"):
             raise self._refuse("CheckRevisions", "needs StoreMD5ForAttachments")
         for name in ("MaximumStorageSize", "MaximumPatientCount"):

@@ -48,6 +48,7 @@ class TransferSyntax(msgspec.Struct, frozen=True, gc=False):
     is_deflated: bool = False
     is_lossy: bool = False
     is_video: bool = False
+    is_image: bool = True
 
 
 def _native(
@@ -140,8 +141,8 @@ _ROWS: tuple[TransferSyntax, ...] = (
     ),
     _coded(HTJ2K, "High-Throughput JPEG 2000", "htj2k", lossy=True),
     _coded(RLE, "RLE Lossless", "rle"),
-    TransferSyntax(f"{_BASE}.6.1", "RFC 2557 MIME encapsulation", reason=_NO_IMAGE),
-    TransferSyntax(f"{_BASE}.6.2", "XML Encoding", reason=_NO_IMAGE),
+    TransferSyntax(f"{_BASE}.6.1", "RFC 2557 MIME encapsulation", reason=_NO_IMAGE, is_image=False),
+    TransferSyntax(f"{_BASE}.6.2", "XML Encoding", reason=_NO_IMAGE, is_image=False),
 )
 
 SYNTAXES: dict[str, TransferSyntax] = {row.uid: row for row in _ROWS}

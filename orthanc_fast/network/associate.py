@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from orthanc_fast.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+
 ASSOCIATE_RQ = 1
 ASSOCIATE_AC = 2
 ASSOCIATE_RJ = 3
@@ -16,10 +18,6 @@ ABORT = 7
 RELEASE_RESPONSE = b"\x06\x00\x00\x00\x00\x04\x00\x00\x00\x00"
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
-
-# Written into the meta header of what arrives, and shown to peers.
-IMPLEMENTATION_CLASS_UID = "2.25.224180541862937417384297731270894203391"
-IMPLEMENTATION_VERSION = "ORTHANC_FAST_01"
 
 ACCEPTANCE = 0
 ABSTRACT_SYNTAX_NOT_SUPPORTED = 3

@@ -6,17 +6,16 @@ large one goes on in a file of the storage area.
 
 import contextlib
 import os
-import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from orthanc_fast._ext.pdata import PduReader, sop_uids
+from orthanc_fast.dicom.file_meta import meta_header
 from orthanc_fast.errors import FullStorage, OrthancError, StorageFault
 from orthanc_fast.index.writer import Promise
 from orthanc_fast.network import statuses
-from orthanc_fast.network.associate import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from orthanc_fast.services import scp_syntaxes as syntaxes
 from orthanc_fast.services.ingest import Origin, Upload
 from orthanc_fast.storage.area import FULL
@@ -26,36 +25,12 @@ _GROWTH = 4
 _SPILL_BUFFER = 1 << 20  # bytes written to the file at once
 _INFLATED_HEAD = 1 << 16  # bytes of a deflated data set in which the SOP UIDs are looked for
 
-_SHORT = struct.Struct("<HH2sH")  # an element with 16 bits of length, explicit VR little endian
-
 
 class Store(Protocol):
     """Where instances go: `Ingest.submit` with `StorageArea.new_partial`, or a test's sink."""
 
     def submit(self, upload: Upload, origin: Origin, promise: Promise) -> None: ...
     def new_partial(self) -> Path: ...
-
-
-def meta_header(sop_class: bytes, sop_instance: bytes, transfer_syntax: str) -> bytes:
-    """Preamble, prefix and file meta information (PS3.10 section 7.1), our implementation in it."""
-    group = b"".join(
-        (
-            b"\x02\x00\x01\x00OB\0\0\x02\0\0\0\x00\x01",
-            _element(0x0002, b"UI", sop_class),
-            _element(0x0003, b"UI", sop_instance),
-            _element(0x0010, b"UI", transfer_syntax.encode()),
-            _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID.encode()),
-            _element(0x0013, b"SH", IMPLEMENTATION_VERSION.encode()),
-        )
-    )
-    length = _SHORT.pack(0x0002, 0x0000, b"UL", 4) + len(group).to_bytes(4, "little")
-    return bytes(128) + b"DICM" + length + group
-
-
-def _element(element: int, vr: bytes, value: bytes) -> bytes:
-    if len(value) % 2:
-        value += b" " if vr == b"SH" else b"\0"
-    return _SHORT.pack(0x0002, element, vr, len(value)) + value
 
 
 class Buffers:

@@ -33,6 +33,9 @@ class _Ingest:
         self._services = services
 
     def submit(self, upload: Upload, origin: Origin, promise: Promise) -> None:
+        transcoder, content = self._services.transcoder, upload.content
+        if transcoder.is_ingesting and content:
+            upload = upload.replaced(transcoder.ingested_now(content))
         self._services.ingest.submit(upload, origin, promise)
 
     def new_partial(self) -> Path:

@@ -36,6 +36,7 @@ from orthanc_fast.services.startup import (
     open_index,
     open_storage,
 )
+from orthanc_fast.services.transcoder import Transcoder
 from orthanc_fast.services.volumes.plan import Planner
 from orthanc_fast.services.volumes.streaming import Streams
 
@@ -78,6 +79,7 @@ class Services:
             find_options(settings.raw),
         )
         self.presenter = Presenter(self.describer, self.metadata_names, self.finder.files)
+        self.transcoder = Transcoder(settings, self.storage, self.dictionary)
         self._loop = loop
         wake = None if loop is None else loop.call_soon_threadsafe
         self.writer = Writer(self.index, wake, FileEffects(self.storage))
@@ -108,7 +110,11 @@ class Services:
         self._housekeeping = Housekeeping(self.index, self.storage, settings.stable_age)
 
     async def store(self, upload: Upload, origin: Origin) -> Stored:
-        """Stores one DICOM file; returns when it is durable. Errors: see `Ingest.submit`."""
+        """Stores one DICOM file, transcoded if the configuration says so; returns when it is
+        durable. Errors: see `Ingest.submit`."""
+        content = upload.content
+        if self.transcoder.is_ingesting and content:
+            upload = upload.replaced(await self.transcoder.ingested(content))
         stored: Stored = await self._promised(
             lambda promise: self.ingest.submit(upload, origin, promise)
         )
@@ -147,6 +153,7 @@ class Services:
     def close(self) -> None:
         """Completes what is queued, then closes the store."""
         self._housekeeping.stop()
+        self.transcoder.close()
         self.volume_streams.close()
         self.pictures.close()
         self.writer.stop()

@@ -6,7 +6,7 @@ from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
 from orthanc_fast.index.records import Resource
 from orthanc_fast.index.transaction import DICOM_ATTACHMENT
 from orthanc_fast.model import Attachment
-from orthanc_fast.storage.area import BEYOND_END, StorageArea
+from orthanc_fast.storage.area import BEYOND_END, Content, StorageArea
 from orthanc_fast.storage.compression import uncompress
 
 PIXEL_DATA_OFFSET = 14
@@ -77,3 +77,11 @@ def dicom_attachment(instance: Resource) -> Attachment:
     if attachment is None:
         raise UnknownResource("this server keeps no DICOM file for the instance")
     return attachment
+
+
+def opened(storage: StorageArea, attachment: Attachment) -> Content:
+    """The uncompressed content for a thread that works on all of it: the mapped file where it is
+    stored uncompressed. Raises OrthancError 2006 if the file is missing, CorruptedFile."""
+    if attachment.compressed:
+        return uncompress(storage.read(attachment.uuid, 0, attachment.stored_size))
+    return storage.map(attachment.uuid)

@@ -70,6 +70,19 @@ class Upload(msgspec.Struct, frozen=True, gc=False):
     data: bytes | bytearray | memoryview | None = None
     partial: Path | None = None
 
+    @property
+    def content(self) -> bytes | bytearray | memoryview | Path | None:
+        """The bytes, or where they are."""
+        return self.data if self.partial is None else self.partial
+
+    def replaced(self, data: bytes | None) -> "Upload":
+        """With other bytes, after which a partial file is gone; itself if there are none."""
+        if data is None:
+            return self
+        if self.partial is not None:
+            self.partial.unlink(missing_ok=True)
+        return Upload(data=data)
+
 
 class Ingest:
     """Accepts files; one per process. Its methods may be called from any thread."""

@@ -23,10 +23,9 @@ from orthanc_fast.imaging.palette import Palette, read_palette
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import Resource
 from orthanc_fast.model import PixelLayout
-from orthanc_fast.services.files import dicom_attachment
+from orthanc_fast.services.files import dicom_attachment, opened
 from orthanc_fast.services.ingest import layout_decoder
 from orthanc_fast.storage.area import StorageArea
-from orthanc_fast.storage.compression import uncompress
 
 TRANSFER_SYNTAX = 9
 _EXTENDED_OFFSETS = frozenset({0x7FE00001, 0x7FE00002})
@@ -55,11 +54,7 @@ class Pixels:
         missing, CorruptedFile.
         """
         attachment = dicom_attachment(instance)
-        file: Buffer
-        if attachment.compressed:
-            file = uncompress(self._storage.read(attachment.uuid, 0, attachment.stored_size))
-        else:
-            file = self._storage.map(attachment.uuid)
+        file = opened(self._storage, attachment)
         return open_image(file, self.layout(instance), instance.metadata.get(TRANSFER_SYNTAX))
 
 

@@ -3,8 +3,9 @@ versions."""
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.encoding import KNOWN_SYNTAXES
 from orthanc_fast.dicom.main_tags import MainTags
-from orthanc_fast.errors import OrthancError
+from orthanc_fast.errors import OrthancError, ParameterOutOfRange
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.index.view import View
@@ -45,6 +46,10 @@ def prepare(settings: Settings) -> None:
     there."""
     MainTags(open_dictionary(settings), settings.extra_main_dicom_tags)  # refuses what is wrong
     find_options(settings.raw)  # likewise
+    if settings.ingest_transcoding not in (*KNOWN_SYNTAXES, ""):
+        raise ParameterOutOfRange(
+            f"IngestTranscoding: unknown transfer syntax {settings.ingest_transcoding!r}"
+        )
     storage = open_storage(settings, SUPERVISOR_SLOT)
     index = open_index(settings)
     try:

@@ -36,9 +36,9 @@ from support.dicom_peer import (
     store_rq,
 )
 
+from orthanc_fast.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from orthanc_fast.errors import BadFileFormat, FullStorage
 from orthanc_fast.network import association, listener
-from orthanc_fast.network.associate import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BIG = "1.2.840.10008.1.2.2"

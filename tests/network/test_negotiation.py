@@ -6,6 +6,7 @@ import pytest
 from support.dicom_peer import CT, EXPLICIT, IMPLICIT, VERIFICATION, associate_rq
 
 from orthanc_fast.config import ConfigError, Settings
+from orthanc_fast.dicom import file_meta
 from orthanc_fast.network import associate
 from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.associate import Answer, MalformedPdu, decode_request
@@ -271,5 +272,5 @@ def test_an_accept_is_what_pynetdicom_reads() -> None:
     role = kinds["SCP_SCU_RoleSelectionNegotiation"]
     assert (role.sop_class_uid, role.scu_role, role.scp_role) == (CT, False, True)
     assert kinds["ImplementationClassUIDNotification"].implementation_class_uid == (
-        associate.IMPLEMENTATION_CLASS_UID
+        file_meta.IMPLEMENTATION_CLASS_UID
     )

@@ -8,9 +8,8 @@ from typing import Any
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom import tag_json
 from orthanc_fast.dicom.content import content
-from orthanc_fast.dicom.encoding import KNOWN_SYNTAXES
 from orthanc_fast.dicom.tag_json import Format
-from orthanc_fast.errors import NotImplementedYet, ParameterOutOfRange
+from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.records import Resource
 from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
@@ -59,24 +58,31 @@ def _instance(request: Request) -> Resource:
 
 
 async def get_file(request: Request) -> Response:
-    """The DICOM file; `filename` replaces the name that is proposed to the client."""
+    """The DICOM file; `filename` replaces the name that is proposed to the client, `transcode` the
+    transfer syntax, and `lossy-quality` goes with it."""
     instance = _instance(request)
     arguments = request.arguments
-    if "transcode" in arguments:
-        raise _no_transcoding(arguments["transcode"])
     headers = disposition(arguments.get("filename", f"{request.params[0]}.dcm"))
     attachment = dicom_attachment(instance)
     services = request.services
+    if "transcode" in arguments:
+        quality = _lossy_quality(arguments, services.settings)
+        made = await services.transcoder.stored(attachment, arguments["transcode"], quality)
+        return Response(made.data, DICOM, headers=headers)
     if attachment.compressed or attachment.size < PATHSEND_FROM:
         return Response(await services.files.content(attachment), DICOM, headers=headers)
     path = services.storage.readable_path(attachment.uuid)
     return Response(kind=DICOM, headers=headers, path=path, length=attachment.size)
 
 
-def _no_transcoding(uid: str) -> Exception:
-    if uid not in KNOWN_SYNTAXES:
-        return ParameterOutOfRange(f"Unknown transfer syntax: {uid}")
-    return NotImplementedYet("transcoding is not available in this version")
+def _lossy_quality(arguments: dict[str, str], settings: Settings) -> int:
+    """Of `lossy-quality`; empty means 1, encoders take what is above 100 as 100."""
+    text = arguments.get("lossy-quality")
+    if text is None:
+        return settings.dicom_lossy_transcoding_quality
+    if text and not (text.isascii() and text.isdecimal()):
+        raise ParameterOutOfRange(f"lossy-quality is a number from 1 to 100, not {text!r}")
+    return min(max(int(text or 1), 1), 100)
 
 
 async def get_tags(request: Request) -> Response:
