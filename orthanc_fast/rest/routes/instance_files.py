@@ -34,7 +34,11 @@ TAG_ARGUMENTS = "simplify short whole ignore-length"
 
 def add_routes(router: Router, settings: Settings) -> None:
     router.add(
-        "GET", "/instances/{}/file", get_file, arguments="filename", answer="application/dicom"
+        "GET",
+        "/instances/{}/file",
+        get_file,
+        arguments="filename transcode lossy-quality",
+        answer="application/dicom",
     )
     router.add(
         "GET", "/instances/{}/tags", get_tags, arguments=TAG_ARGUMENTS, answer=dict[str, Any]
