@@ -54,8 +54,11 @@ _IMAGE_PIXEL = {
     "IconImageSequence",  # left out if it is compressed
 }
 
-# Some files have UIDs that are none.
-pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+# Some files have values that are none.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Invalid value for VR"),
+    pytest.mark.filterwarnings("ignore:The value length"),
+]
 
 DICTIONARY = Dictionary()
 
@@ -100,17 +103,16 @@ def frames_in(data: bytes) -> list[np.ndarray]:
 
 # Every file of the collections
 
-# Damaged, or of a kind that nobody transcodes: see REFUSED of test_decoding.
-# pydicom reads UN of big endian files as big endian; DCMTK sees no difference in this one.
-_UN_IN_BIG_ENDIAN = {"bad_sequence.dcm"}
+# Damaged: see REFUSED of test_decoding.
 _UNREADABLE = {"badVR.dcm", "JPEG2000-embedded-sequence-delimiter.dcm"}
 
 
-@pytest.mark.parametrize("path", image_files(), ids=lambda path: path.name)
-def test_every_image_into_every_lossless_syntax(path: Path) -> None:
+_READABLE = [path for path in image_files() if path.name not in _UNREADABLE]
+
+
+@pytest.mark.parametrize("path", _READABLE, ids=lambda path: path.name)
+def test_every_image_into_every_lossless_syntax(path: Path, tmp_path: Path) -> None:
     data = path.read_bytes()
-    if path.name in _UNREADABLE:
-        pytest.skip("not decodable: test_decoding says why")
     before = frames_in(data)
     done = 0
     for uid in LOSSLESS:
@@ -121,8 +123,13 @@ def test_every_image_into_every_lossless_syntax(path: Path) -> None:
             continue
         assert not made.is_lossy
         assert greatest_difference(frames_in(made.data), before) == 0, uid
-        if uid != syntaxes.EXPLICIT_BIG or path.name not in _UN_IN_BIG_ENDIAN:
-            _assert_same_attributes(read(data), read(made.data), uid)
+        after = read(made.data)
+        if uid == syntaxes.EXPLICIT_BIG:
+            # pydicom takes what is inside UN for big endian; DCMTK knows better.
+            written = tmp_path / "big.dcm"
+            written.write_bytes(made.data)
+            after = read(tool(tmp_path / "little.dcm", "dcmconv", "+te", written).read_bytes())
+        _assert_same_attributes(read(data), after, uid)
         done += 1
     assert done >= 3
 
@@ -136,7 +143,8 @@ def _cannot(data: bytes) -> bool:
 
 def _assert_same_attributes(before: Dataset, after: Dataset, uid: str) -> None:
     for tag in before.keys():  # noqa: SIM118 - its items would be decoded
-        if pydicom.datadict.keyword_for_tag(tag) in _IMAGE_PIXEL or tag.element == 0:
+        name = pydicom.datadict.keyword_for_tag(tag)
+        if name in _IMAGE_PIXEL or tag.element == 0 or tag == 0xFFFCFFFC:
             continue
         assert tag in after, f"{uid}: {tag}"
         values: tuple[object, object] = _bytes(before, tag), _bytes(after, tag)
@@ -199,10 +207,8 @@ def test_dataset_as_dcmtk_converts_it(name: str, option: str, tmp_path: Path) ->
     uid = {"+ti": NATIVE[0], "+te": NATIVE[1], "+tb": NATIVE[3]}[option]
     theirs = tool(tmp_path / "theirs.dcm", "dcmconv", option, path)
     ours = read(to(path.read_bytes(), uid).data)
-    made = read(theirs.read_bytes())
-    for dataset in (made, ours):
-        dataset.pop("DataSetTrailingPadding", None)  # which DCMTK leaves out
-    _assert_same_attributes(made, ours, uid)
+    ours.pop("DataSetTrailingPadding", None)  # which DCMTK leaves out
+    _assert_same_attributes(read(theirs.read_bytes()), ours, uid)
 
 
 # Others read what we write
@@ -383,10 +389,8 @@ def test_planar_colour_is_interleaved_when_it_is_compressed() -> None:
 # Overlays in unused bits
 
 
-@pytest.mark.parametrize("uid", [*LOSSLESS, *LOSSY])
+@pytest.mark.parametrize("uid", [*LOSSLESS, *LOSSY[1:]])  # the first one has 8 bits only
 def test_an_overlay_in_unused_bits_survives(uid: str) -> None:
-    if uid == syntaxes.JPEG_BASELINE:
-        pytest.skip("12 bits")
     overlay = (np.add.outer(np.arange(64), np.arange(64)) % 3 == 0).astype("u2")
     dataset = read(file_of(_SMOOTH.astype("u2") | overlay << 14, 12))
     block = {0x0010: 64, 0x0011: 64, 0x0100: 16, 0x0102: 14}
