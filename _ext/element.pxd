@@ -30,6 +30,7 @@ cdef enum:
     VR_ST = (83 << 8) | 84
     VR_LT = (76 << 8) | 84
     VR_UT = (85 << 8) | 84
+    VR_UI = (85 << 8) | 73
 
 
 cdef struct Element:
@@ -132,6 +133,27 @@ cdef inline int read_element(const unsigned char* buf, Py_ssize_t size, Py_ssize
         return OK
     out.length = length
     return OK if out.length <= size - out.value else TRUNCATED
+
+
+cdef inline bint has_part_of_item(Element* e) noexcept nogil:
+    # A value of AT, OF, OL, OD or OV that is no whole number of items.
+    cdef unsigned int a = e.vr >> 8, b = e.vr & 0xFF
+    if e.length <= 0 or (a != 79 and a != 65):
+        return False
+    if (a == 65 and b == 84) or (a == 79 and (b == 70 or b == 76)):
+        return (e.length & 3) != 0
+    return a == 79 and (b == 68 or b == 86) and (e.length & 7) != 0
+
+
+cdef inline Py_ssize_t text_end(const unsigned char* p, Py_ssize_t length, unsigned int vr) noexcept nogil:
+    # Where a text ends: the padding at the end of the value goes first, then a NUL ends what is left.
+    cdef Py_ssize_t end = length, i
+    while end > 0 and (p[end - 1] == 32 or (vr == VR_UI and p[end - 1] == 0)):
+        end -= 1
+    for i in range(end):
+        if p[i] == 0:
+            return i
+    return end
 
 
 cdef inline int skip_fragments(const unsigned char* buf, Py_ssize_t size, Py_ssize_t* pos, bint big) noexcept nogil:

@@ -17,13 +17,19 @@ class ScanError(ValueError):
     """The bytes are not a DICOM file that this reader takes; the text says why."""
 
 
+cdef enum:
+    # what a walk notes on its way
+    ODD_VR = 1           # an unknown VR, or UN with undefined length
+    PART_OF_ITEM = 2     # a value that Orthanc cannot show
+
+
 cdef struct Wanted:
     unsigned int tag
     unsigned int vr
 
 
 cdef int skip_sequence(const unsigned char* buf, Py_ssize_t size, Py_ssize_t* pos, Py_ssize_t length,
-                       bint explicit, bint big, int depth, bint* odd) noexcept nogil:
+                       bint explicit, bint big, int depth, int* odd) noexcept nogil:
     # Walks the items of a sequence that begins at `pos`, and all that is nested in them.
     cdef Py_ssize_t end = size if length == -1 else pos[0] + length
     cdef Py_ssize_t item_end
@@ -57,7 +63,7 @@ cdef int skip_sequence(const unsigned char* buf, Py_ssize_t size, Py_ssize_t* po
 
 
 cdef int skip_item(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, bint explicit, bint big,
-                   int depth, bint delimited, bint* odd) noexcept nogil:
+                   int depth, bint delimited, int* odd) noexcept nogil:
     cdef Element e
     cdef int status
     while True:
@@ -77,10 +83,12 @@ cdef int skip_item(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, bi
 
 
 cdef int skip_value(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, Element* e, bint explicit,
-                    bint big, int depth, bint* odd) noexcept nogil:
+                    bint big, int depth, int* odd) noexcept nogil:
     # From the beginning of a value behind its end.
     if e.odd_vr or (e.vr == VR_UN and e.length == -1):
-        odd[0] = True
+        odd[0] |= ODD_VR
+    if has_part_of_item(e):
+        odd[0] |= PART_OF_ITEM
     if holds_items(e, explicit):
         return skip_sequence(buf, end, pos, e.length, items_explicit(e, explicit), items_big(e, big),
                              depth + 1, odd)
@@ -120,16 +128,11 @@ cdef object value_of(const unsigned char* p, Py_ssize_t length, unsigned int vr,
     """A text VR in pure ASCII: str, trimmed. One number of 16 or 32 bits: int. Anything else: (vr, bytes)."""
     cdef Py_ssize_t i, end
     if is_text(vr):
-        end = length
-        for i in range(length):
-            if p[i] == 0:
-                end = i
-                break
+        end = text_end(p, length, vr)
+        for i in range(end):
             # What a character set may read otherwise than ASCII does is left to the decoder.
             if p[i] >= 126 or p[i] < 32 or (p[i] == 92 and vr in (VR_ST, VR_LT, VR_UT)):
                 return vr, PyBytes_FromStringAndSize(<const char*>p, length)
-        while end > 0 and p[end - 1] == 32:
-            end -= 1
         return PyUnicode_DecodeASCII(<const char*>p, end, NULL)
     if length == 2 and vr == ((85 << 8) | 83):          # US
         return u16(p, big)
@@ -162,23 +165,25 @@ def scan(data, Py_ssize_t start, bint explicit, bint big, bytes table):
     cdef Py_ssize_t count = len(table) // sizeof(Wanted)
     cdef dict values = {}
     cdef object pixel = None
-    cdef bint odd = False
+    cdef int odd = 0
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
         pixel = walk(<const unsigned char*>view.buf, view.len, start, explicit, big, wanted, count, values, &odd)
     finally:
         PyBuffer_Release(&view)
-    return values, pixel, odd
+    if odd & PART_OF_ITEM:
+        raise ScanError("a value of AT, OF, OD, OL or OV is no whole number of items")
+    return values, pixel, bool(odd & ODD_VR)
 
 
 cdef object walk(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos, bint explicit, bint big,
-                 const Wanted* wanted, Py_ssize_t count, dict values, bint* odd):
+                 const Wanted* wanted, Py_ssize_t count, dict values, int* odd):
     cdef Element e
     cdef int status, hit
     cdef unsigned int vr, group
     cdef object pixel = None
-    cdef bint later_odd = False
-    cdef bint* flag = odd
+    cdef int later_odd = 0
+    cdef int* flag = odd
     while True:
         status = read_element(buf, size, pos, explicit, big, &e)
         if status == AT_END:
@@ -204,6 +209,8 @@ cdef object walk(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos, bint
         pos = e.value
         if group == 0x7FE0 and (e.tag & 0xFFFF) in (0x08, 0x09, 0x10) and pixel is None:
             pixel = (e.tag, e.start, e.value, e.length, e.vr)
+            flag = &later_odd
+        elif e.tag > <unsigned int>PIXEL_DATA:
             flag = &later_odd
         status = skip_value(buf, size, &pos, &e, explicit, big, 0, flag)
         if status != OK:
@@ -250,7 +257,7 @@ def elements(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big):
     cdef Element e
     cdef int status
     cdef Py_ssize_t pos = start
-    cdef bint odd = False
+    cdef int odd = 0
     cdef list found = []
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
@@ -282,7 +289,7 @@ def items(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big, bint 
     cdef Py_ssize_t pos = start, inner
     cdef unsigned int tag, length
     cdef int status
-    cdef bint odd = False
+    cdef int odd = 0
     cdef list found = []
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:

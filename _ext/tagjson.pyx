@@ -38,8 +38,7 @@ cdef const char* HEX = b"0123456789abcdef"
 
 
 class TagError(ValueError):
-    """The data set cannot be shown: a value of AT, OF, OD, OL or OV that is no whole number of items,
-    or sequences nested too deeply."""
+    """The data set cannot be shown: it is damaged, or its sequences are nested too deeply."""
 
 
 cdef class Out:
@@ -483,13 +482,10 @@ cdef class Writer:
 
     cdef int text(self, Element* e, unsigned int vr, bytes name, bytes creator) except -1:
         cdef const unsigned char* p = self.buf + e.value
-        cdef Py_ssize_t size = e.length, i
+        cdef Py_ssize_t size = text_end(p, e.length, vr), i
         cdef bint ascii = self.plain
         cdef bytes utf8
-        for i in range(e.length):
-            if p[i] == 0:
-                size = i
-                break
+        for i in range(size):
             if p[i] >= 0x80 or p[i] == 0x1B or p[i] < 32 or p[i] == 126 or p[i] == 127:
                 ascii = False
         if not ascii:
@@ -497,8 +493,6 @@ cdef class Writer:
                                chr(vr >> 8) + chr(vr & 0xFF)).encode("utf-8")
             p = <const unsigned char*>PyBytes_AsString(utf8)
             size = len(utf8)
-        while size > 0 and p[size - 1] == 32:
-            size -= 1
         return self.string(e.tag, name, creator, p, size)
 
     cdef int unknown_text(self, Element* e, unsigned int vr, bytes name, bytes creator, bint private) except -1:
@@ -526,13 +520,12 @@ cdef class Writer:
         cdef char number[40]
         cdef bint strict = kind == K_TAGS or kind == K_OTHER_FLOATS or kind == K_OTHER_INTS
         if e.length % size:
-            if strict:
-                raise TagError("a value is not a whole number of items")
-            if e.length % 2:  # an odd length counts as completed by a zero byte
+            # Of AT, OF, OD, OL and OV only whole items are shown; ingest refuses them in explicit VR.
+            if not strict and e.length % 2:  # an odd length counts as completed by a zero byte
                 count = (e.length + 1) // size
                 if (e.length + 1) % size:
                     count = 1 if count else 0
-            else:
+            elif not strict:
                 count = 1 if count else 0
         if count == 0:
             if strict:
@@ -597,14 +590,7 @@ cdef class Writer:
 
 
 cdef bytes trimmed(const unsigned char* p, Py_ssize_t length):
-    cdef Py_ssize_t size = length, i
-    for i in range(length):
-        if p[i] == 0:
-            size = i
-            break
-    while size > 0 and p[size - 1] == 32:
-        size -= 1
-    return PyBytes_FromStringAndSize(<const char*>p, size)
+    return PyBytes_FromStringAndSize(<const char*>p, text_end(p, length, 0))
 
 
 cdef bytes generic(unsigned int group, unsigned int element):

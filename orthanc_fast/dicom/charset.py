@@ -87,6 +87,12 @@ def charset_of(specific_character_set: bytes | None, default: str) -> Charset:
     return Charset(default, extended)
 
 
+def without_padding(raw: bytes, vr: str) -> bytes:
+    """The bytes of a text value that count: the padding at the end goes first (for UI spaces and
+    NULs, else spaces), then a NUL ends what is left. Source: section 1.4."""
+    return raw.rstrip(b" \0" if vr == "UI" else b" ").split(b"\0", 1)[0]
+
+
 def decode(raw: bytes, charset: Charset, vr: str | None = None) -> str:
     """The text of a value; whatever is no valid text is left out."""
     name = charset.name

@@ -5,7 +5,8 @@ Source: reference chapter 2, section 3.
 """
 
 from orthanc_fast._ext.scan import ScanError, elements, items
-from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.charset import without_padding
+from orthanc_fast.dicom.dictionary import Dictionary, creator_tag
 from orthanc_fast.dicom.encoding import Buffer, Encoding, open_encoding
 from orthanc_fast.errors import BadFileFormat, BadRequest
 
@@ -91,7 +92,7 @@ class _Cursor:
         tag, vr, _, _, length, _ = row
         if vr == _SQ or (length == -1 and tag != PIXEL_DATA):
             return True
-        return not self._explicit and self._dictionary.vr(tag) == "SQ"
+        return not self._explicit and self._implicit_vr(tag) == "SQ"
 
     def _items(self, row: Row) -> list[tuple[int, int]]:
         explicit = self._explicit and row[1] != _UN
@@ -137,7 +138,15 @@ class _Cursor:
             return f"{vr >> 8:c}{vr & 255:c}"
         if row[0] == PIXEL_DATA:
             return "OW"
-        return self._dictionary.vr(row[0])
+        return self._implicit_vr(row[0])
+
+    def _implicit_vr(self, tag: int) -> str:
+        reserved = creator_tag(tag)
+        row = None if reserved is None else self._find(reserved)
+        if row is None:
+            return self._dictionary.vr(tag)
+        creator = without_padding(bytes(self._data[row[3] : row[5]]), "LO")
+        return self._dictionary.vr(tag, creator)
 
     def _little_endian(self, raw: bytes, vr: str) -> bytes:
         size = _WORDS.get(vr, 1)

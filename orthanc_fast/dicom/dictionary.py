@@ -219,12 +219,33 @@ class Dictionary:
         """The name of a tag without private creator."""
         return self.names.get(tag) or generic_name(tag)
 
-    def vr(self, tag: int) -> str:
+    def entry(self, tag: int, creator: bytes | None = None) -> tuple[bytes, bytes] | None:
+        """(name, VR) of a tag; of a private one with a creator what belongs to that creator."""
+        if creator is None:
+            return self.standard.get(tag)
+        rows = self.private.get(creator, {})
+        return rows.get(1 << 32 | tag) or rows.get(tag >> 16 << 8 | tag & 0xFF)
+
+    def vr(self, tag: int, creator: bytes | None = None) -> str:
         """The VR of a tag, the first one where there are several; UN for unknown tags."""
-        entry = self.standard.get(tag)
+        entry = self.entry(tag, creator)
         if entry:
             return entry[1].decode().split(" ")[0]
+        if is_private_creator(tag):
+            return "LO"
         return "UL" if tag & 0xFFFF == 0 else "UN"
+
+
+def is_private_creator(tag: int) -> bool:
+    """Whether a tag reserves a block of private elements."""
+    return tag >> 16 & 1 == 1 and 0x10 <= tag & 0xFFFF <= 0xFF
+
+
+def creator_tag(tag: int) -> int | None:
+    """The private creator that a private element belongs to, None for any other tag."""
+    if tag >> 16 & 1 == 0 or tag & 0xFFFF < 0x1000:
+        return None
+    return tag & 0xFFFF0000 | (tag & 0xFFFF) >> 8
 
 
 def generic_name(tag: int) -> str:

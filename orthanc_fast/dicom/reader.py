@@ -5,7 +5,7 @@ Source: reference chapter 2, sections 1.4, 2 and 9; chapter 1, sections 2.4, 4.3
 
 from orthanc_fast._ext.scan import ScanError, scan
 from orthanc_fast._ext.tagjson import sequence_json, value_text
-from orthanc_fast.dicom.charset import Charset, charset_of, decode
+from orthanc_fast.dicom.charset import Charset, charset_of, decode, without_padding
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.encoding import (
     EXPLICIT_BIG,
@@ -69,7 +69,7 @@ def _check_pixel_data(encoding: Encoding, pixel: Pixel | None) -> None:
     known = encoding.known_syntax
     if known is None or known in _NATIVE or encoding.inflated:
         return
-    if pixel[3] > 0:
+    if pixel[3] >= 0:
         raise ScanError(f"native pixel data under the transfer syntax {encoding.syntax}")
 
 
@@ -162,8 +162,7 @@ class _Reading:
                 raw = raw.removesuffix(b"\0")
             return decode(raw, self._charset)
         name = f"{vr >> 8:c}{vr & 255:c}"
-        text = decode(raw.split(b"\0")[0], self._charset, name)
-        return text.rstrip(" ")
+        return decode(without_padding(raw, name), self._charset, name)
 
     def _level(self, tags: tuple[int, ...]) -> dict[int, str]:
         found: dict[int, str] = {}

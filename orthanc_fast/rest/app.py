@@ -140,7 +140,7 @@ class App:
         if method not in REST_METHODS:
             return self._other_method(request, method)
         request.method = method
-        found = self._router.find(request.segments)
+        found = self._router.find(request.segments, method)
         if found is None:
             return self._unknown(request)
         handlers, request.params = found
@@ -169,7 +169,7 @@ class App:
 
     def _other_method(self, request: Request, method: str) -> Response:
         if method == "OPTIONS":
-            found = self._router.find(request.segments)
+            found = self._router.find(request.segments, "GET")
             if found is None:
                 return self._unknown(request)
             return empty_response(204, ((b"allow", allow(found[0]) + b",HEAD,OPTIONS"),))

@@ -16,13 +16,14 @@ REST = "{*}"  # any number of components, also none
 
 
 class _Node:
-    __slots__ = ("any", "handlers", "literal", "rest")
+    __slots__ = ("any", "handlers", "literal", "only", "rest")
 
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
         self.any: _Node | None = None
         self.rest: _Node | None = None
         self.handlers: dict[str, Handler] = {}
+        self.only = False
 
 
 class Route(NamedTuple):
@@ -57,8 +58,10 @@ class Router:
         arguments: str = "",
         body: Any = None,
         answer: Any = None,
+        only: bool = False,
     ) -> None:
-        """Registers a handler; the keywords are documentation only: see `Route`."""
+        """Registers a handler; `only`: with another method the path is unknown, instead of a method
+        that is not allowed. The other keywords are documentation: see `Route`."""
         node = self._root
         for part in path.split("/")[1:]:
             if part == ONE:
@@ -70,9 +73,10 @@ class Router:
             elif part:
                 node = node.literal.setdefault(part, _Node())
         node.handlers[method] = handler
+        node.only = only
         self.routes.append(Route(method, path, handler, arguments, body, answer))
 
-    def find(self, segments: list[str]) -> tuple[dict[str, Handler], list[str]] | None:
+    def find(self, segments: list[str], method: str) -> tuple[dict[str, Handler], list[str]] | None:
         """(handlers by method, values of the variable components), None for an unknown path."""
         node = self._root
         params: list[str] = []
@@ -84,12 +88,16 @@ class Router:
                 params.append(segment)
                 node = node.any
             elif node.rest is not None:
-                return node.rest.handlers, params + segments[number:]
+                node = node.rest
+                params += segments[number:]
+                break
             else:
                 return None
         if not node.handlers and node.rest is not None:
             node = node.rest
-        return (node.handlers, params) if node.handlers else None
+        if not node.handlers or (node.only and method not in node.handlers):
+            return None
+        return node.handlers, params
 
 
 def allow(handlers: dict[str, Handler]) -> bytes:

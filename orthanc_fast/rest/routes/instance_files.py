@@ -53,7 +53,13 @@ def add_routes(router: Router, settings: Settings) -> None:
     router.add(
         "GET", "/instances/{}/header", get_header, arguments="simplify short", answer=dict[str, Any]
     )
-    router.add("GET", "/instances/{}/content/{*}", get_content, answer="application/octet-stream")
+    router.add(
+        "GET",
+        "/instances/{}/content/{*}",
+        get_content,
+        answer="application/octet-stream",
+        only=True,
+    )
 
 
 def _instance(request: Request) -> Resource:
