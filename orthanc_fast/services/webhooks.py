@@ -95,9 +95,13 @@ class Webhooks:
             while not _locked(descriptor):
                 await asyncio.sleep(LEADER_PERIOD)
             await self._begin()
-            async with asyncio.TaskGroup() as group:
-                for key, hook in self._hooks.items():
-                    group.create_task(self._serve(key, hook))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for key, hook in self._hooks.items():
+                        group.create_task(self._serve(key, hook))
+            except asyncio.CancelledError:
+                await self._keep()  # an orderly end repeats nothing
+                raise
         finally:
             os.close(descriptor)  # which frees the lock
 

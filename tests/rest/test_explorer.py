@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -35,6 +36,17 @@ def test_pages_ask_only_this_server_by_relative_addresses(our_server: OurServer,
         if not reference.startswith("#"):
             path = reference.partition("#")[0]
             assert httpx.get(f"{our_server.url}/app/{path}").status_code == 200, reference
+
+
+def test_the_wheel_holds_every_file() -> None:
+    """setuptools is told them by patterns; an editable installation would not miss any."""
+    root = Path(__file__).parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    room = root / "orthanc_fast" / "rest"
+    patterns = project["tool"]["setuptools"]["package-data"]["orthanc_fast.rest"]
+    packed = {path for pattern in patterns for path in room.glob(pattern) if path.is_file()}
+    assert packed == {path for path in (room / "static").rglob("*") if path.is_file()}
+    assert {str(path.relative_to(room / "static")) for path in packed} == {*PAGES, *STATIC}
 
 
 def test_scripts_make_no_markup_of_texts(our_server: OurServer) -> None:

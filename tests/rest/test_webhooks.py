@@ -169,6 +169,7 @@ def test_nothing_is_lost_at_a_restart(tmp_path: Path) -> None:
 
 
 def test_history_is_not_told_to_a_new_target(tmp_path: Path) -> None:
+    """And nothing is told twice after an orderly restart."""
     server = OurServer(tmp_path)
     with server:
         upload(server, 1, 2)
@@ -178,6 +179,10 @@ def test_history_is_not_told_to_a_new_target(tmp_path: Path) -> None:
             ready(server)
             stored = upload(server, 3)
             assert studies(receiver.wait(1)) == stored
+        with server:
+            ready(server)
+            stored += upload(server, 4)
+            assert studies(receiver.wait(2)) == stored
 
 
 def test_a_target_that_hangs_harms_nothing(tmp_path: Path) -> None:
