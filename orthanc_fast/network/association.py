@@ -33,6 +33,7 @@ from orthanc_fast.network.associate import (
     encode_reject,
 )
 from orthanc_fast.network.channel import Channel
+from orthanc_fast.network.meters import Meters
 from orthanc_fast.network.negotiation import (
     LOCAL_LIMIT_EXCEEDED,
     Agreement,
@@ -62,6 +63,7 @@ class Door(msgspec.Struct, frozen=True):
     negotiator: Negotiator
     store: Store
     handover: "Callable[[Association], Foreign]"
+    meters: Meters = Meters()
 
 
 class Foreign:
@@ -192,6 +194,7 @@ class Association:
                 Category.DICOM,
                 f"Rejected association from AET {title!r} on IP {self.ip}: {answer.text}",
             )
+            self.door.meters.rejected()
             self.channel.send(encode_reject(*answer.code))
             self.channel.drain()
             return False
@@ -229,6 +232,7 @@ class Association:
 
     def _converse(self) -> None:
         started = time.monotonic()
+        self.door.meters.began()
         try:
             while self._serve(self._next_event()):
                 pass
@@ -238,6 +242,7 @@ class Association:
         except Refused as error:
             self._abort(_USER, 0, str(error))
         finally:
+            self.door.meters.ended()
             self._log(
                 f"Finishing association with {self._peer()}: {self._instances} instances, "
                 f"{self._bytes} bytes, {time.monotonic() - started:.3f} seconds"
@@ -406,6 +411,7 @@ class Association:
         incoming, error = promise.incoming, promise.error
         status = statuses.store_status(error)
         if status:
+            self.door.meters.refused()
             logger.error(
                 Category.DICOM,
                 f"Instance {incoming.sop_instance.decode('latin-1')} from {self._peer()} not "
@@ -414,6 +420,7 @@ class Association:
         else:
             self._instances += 1
             self._bytes += incoming.size
+            self.door.meters.stored(incoming.size)
         self.channel.send(
             messages.response(
                 incoming.context_id,

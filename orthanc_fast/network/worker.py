@@ -12,6 +12,7 @@ from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.association import Door
 from orthanc_fast.network.handover import Handlers, handover
 from orthanc_fast.network.listener import Listener
+from orthanc_fast.network.meters import Meters, RecordingMeters
 from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.options import DicomOptions, dicom_options
 from orthanc_fast.network.store import Store
@@ -48,12 +49,13 @@ def make_door(
     handlers: Handlers = (),
     known: Callable[[], Mapping[str, Modality]] | None = None,
     policy: ScpPolicy | None = None,
+    meters: Meters | None = None,
 ) -> Door:
     """Joins what the associations of one worker share; `known` replaces the option's modalities,
     `policy` that everything is accepted."""
     admission = Admission(options, known or (lambda: options.modalities))
     negotiator = Negotiator(policy or ScpPolicy({}), admission)
-    return Door(options, admission, negotiator, store, handover(handlers))
+    return Door(options, admission, negotiator, store, handover(handlers), meters or Meters())
 
 
 def run(
@@ -70,7 +72,8 @@ def run(
     try:
         registry = ModalityRegistry(settings, services.index)
         policy = SessionPolicy(settings.raw, services.index)
-        door = make_door(options, _Ingest(services), (), registry.all, policy)
+        meters = RecordingMeters(services.metrics)
+        door = make_door(options, _Ingest(services), (), registry.all, policy, meters)
         listener = Listener(door, listening, tls)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())

@@ -1,5 +1,6 @@
 """SIGKILL of DICOM workers under load: what was acknowledged is there, the others go on."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -10,12 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 from pydicom.uid import generate_uid
-from support.dicom_peer import CT, EXPLICIT, Peer, fragments, p_data, pdv, store_rq
+from support.dicom_peer import CT, EXPLICIT, Peer, Rejected, fragments, p_data, pdv, store_rq
 from support.ports import free_port
 from support.process import children
 from support.server import OurServer
+from support.small_disk import small_disk
 
-ROUNDS = int(os.environ.get("KILL_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "20"))
 SENDERS = 4
 
 
@@ -83,11 +85,9 @@ def dicom_workers(server: OurServer) -> list[int]:
     found = []
     for pid in children(server.process.pid):
         links = set()
-        for entry in Path(f"/proc/{pid}/fd").iterdir():
-            try:
+        with contextlib.suppress(FileNotFoundError):  # it has just died
+            for entry in Path(f"/proc/{pid}/fd").iterdir():
                 links.add(os.readlink(entry))
-            except FileNotFoundError:
-                continue
         if links & inodes:
             found.append(pid)
     return found
@@ -123,6 +123,89 @@ def test_a_disk_that_takes_no_more_is_0xa700_and_leaves_nothing(tmp_path: Path) 
         (public,) = httpx.get(f"{server.url}/instances").json()
         stored = httpx.get(f"{server.url}/instances/{public}/file").content
         assert stored.endswith(content)
+
+
+def store(client: Peer, uid: str, data: bytes) -> int:
+    """The status of a C-STORE."""
+    client.send(p_data(pdv(1, store_rq(CT, uid), is_command=True)) + fragments(1, data, 100_000))
+    return client.status()
+
+
+def test_a_full_disk_is_0xa700_and_the_server_goes_on(tmp_path: Path) -> None:
+    port = free_port()
+    with small_disk(tmp_path / "small", 4) as storage:
+        options = {
+            "DicomServerEnabled": True,
+            "DicomPort": port,
+            "StorageDirectory": str(storage),
+            "IndexDirectory": str(tmp_path / "index"),
+        }
+        with OurServer(tmp_path / "server", options) as server:
+            client = Peer(port)
+            client.associate(contexts=((CT, (EXPLICIT,)),))
+            stored = 0
+            padding = b"\xfc\xff\xfc\xffOB\0\0\x00\x00\x07\0" + bytes(0x70000)
+            while True:
+                uid = f"1.2.9.{stored}"
+                status = store(client, uid, instance(uid) + padding)
+                if status:
+                    break
+                stored += 1
+                assert stored < 20
+            assert status == 0xA700
+            assert stored > 4
+            found = httpx.get(f"{server.url}/instances").json()
+            assert len(found) == stored
+            files = [path for path in storage.glob("*/*/*") if path.is_file()]
+            assert len(files) == stored, "nothing of the refused one is left"
+            assert httpx.delete(f"{server.url}/instances/{found[0]}").status_code == 200
+            assert store(client, "1.2.9.99", instance("1.2.9.99") + padding) == 0
+            client.release()
+
+
+def dicom_figures(server: OurServer) -> dict[str, float]:
+    text = httpx.get(f"{server.url}/tools/metrics-prometheus").text
+    lines = [line.split(" ") for line in text.splitlines()]
+    prefix = "orthanc_dicom_"
+    return {
+        name.removeprefix(prefix): float(value)
+        for name, value, _ in lines
+        if name.startswith(prefix)
+    }
+
+
+def test_associations_are_counted_over_all_workers(tmp_path: Path) -> None:
+    port = free_port()
+    options = {"DicomServerEnabled": True, "DicomPort": port, "DicomCheckCalledAet": True}
+    with OurServer(tmp_path, options) as server:
+        clients = [Peer(port) for _ in range(4)]
+        for client in clients:
+            client.associate(contexts=((CT, (EXPLICIT,)),))
+        for number, client in enumerate(clients):
+            data = instance(f"1.2.9.{number}")
+            assert store(client, f"1.2.9.{number}", data) == 0
+            assert store(client, "1.2.8", data) != 0  # not what the command announced
+        assert dicom_figures(server) == {
+            "active_associations": 4,
+            'associations_total{result="accepted"}': 4,
+            'stores_total{result="stored"}': 4,
+            'stores_total{result="refused"}': 4,
+            "stored_bytes_total": int(
+                httpx.get(f"{server.url}/statistics").json()["TotalDiskSize"]
+            ),
+        }
+        with contextlib.closing(Peer(port)) as stranger, pytest.raises(Rejected):
+            stranger.associate(called="NOBODY")
+        clients.pop().release()
+        clients.pop().close()
+        deadline = time.monotonic() + 20
+        while dicom_figures(server)["active_associations"] > 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        found = dicom_figures(server)
+        assert found["active_associations"] == 2
+        assert found['associations_total{result="rejected"}'] == 1
+        for client in clients:
+            client.release()
 
 
 def test_sigkill_of_one_worker_under_load(server: OurServer) -> None:

@@ -3,7 +3,6 @@
 import gzip
 import io
 import random
-import subprocess
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pydicom.filereader import data_element_generator
 from support import generated
 from support.process import children
 from support.server import OurServer
+from support.small_disk import small_disk
 
 
 @pytest.fixture(scope="module")
@@ -182,17 +182,10 @@ def test_workers_survived_all_that(server: OurServer) -> None:
 
 def test_full_disk(tmp_path: Path) -> None:
     """A small tmpfs as storage: 507, the server stays up, what was acknowledged stays."""
-    storage = tmp_path / "small"
-    storage.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(storage)]
-    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-    assert mounted.returncode == 0, f"the test needs the right to mount: {mounted.stderr}"
-    try:
+    with small_disk(tmp_path / "small", 12) as storage:
         options = {"StorageDirectory": str(storage), "IndexDirectory": str(tmp_path / "index")}
         with OurServer(tmp_path / "server", options) as server:
             check_full_disk(server)
-    finally:
-        subprocess.run(["umount", str(storage)], check=True)
 
 
 def check_full_disk(server: OurServer) -> None:
