@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # What the tests compare with and measure by. ALLOW_MISSING=1 runs without what cannot be installed.
 DEBIAN_PACKAGES := orthanc dcmtk wrk chromium
 
-.PHONY: run test check bench ext wheel fuzz clean install install-test tools
+.PHONY: run test check bench ext wheel fuzz try-docker clean install install-test tools
 
 run: install
 	$(BIN)/orthanc-fast serve
@@ -47,6 +47,10 @@ wheel: install
 
 fuzz: install-test
 	sh tests/fuzz/run.sh
+
+# With a Docker engine, or as root in bare Debian roots; needs the network, and some minutes.
+try-docker:
+	bash scripts/try_dockerfile.sh
 
 clean:
 	rm -rf $(VENV) build dist .local *.egg-info orthanc_fast/_ext/*.so
