@@ -45,7 +45,7 @@ class FilledPair(Pair):
         self._stack = ExitStack()
         self.amount = amount
         self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=Path.cwd()))
-        options = {"SyncStorageArea": True, "StableAge": 1_000_000}
+        options = {"SyncStorageArea": True, "StableAge": 1_000_000_000}
         self.ours = OurServer(
             self.folder / "ours",
             {**options, "IndexMapSizeGB": 64, "UserMetadata": {"batch": population.USER_METADATA}},

@@ -145,7 +145,7 @@ class Search:
 
     def everything(self, level: int) -> bytes:
         """The set of all resources of a level."""
-        return b"".join(self.view.listing(Level(level)))
+        return self.view.listing_packed(Level(level))
 
     def scan(self, level: int) -> Iterator[bytes]:
         """All resources of a level one by one, in ascending order."""

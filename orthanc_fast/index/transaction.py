@@ -3,6 +3,7 @@ log."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 import lmdb
 
@@ -306,12 +307,13 @@ class Transaction:
         """Empties the change log; sequence numbers go on."""
         self._changes.clear()
 
-    def stabilise(self, before: int, now: int) -> list[Resource]:
-        """Makes stable, and logs, all whose last instance came before the second `before`."""
+    def stabilise(self, before: int, now: int, at_most: int) -> list[Resource]:
+        """Makes stable, and logs, those whose last instance came before the second `before`: the
+        first `at_most`, so that no transaction holds all that waited during a long rest."""
         stable: list[Resource] = []
         cursor = self._txn.cursor(db=self._env.unstable)
         due = []
-        for key in cursor.iternext(keys=True, values=False):
+        for key in islice(cursor.iternext(keys=True, values=False), at_most):
             second, resource_id = keys.unpack_unstable(key)
             if second >= before:
                 break

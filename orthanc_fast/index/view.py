@@ -17,7 +17,7 @@ from orthanc_fast.index.records import (
     timestamp,
     totals_decoder,
 )
-from orthanc_fast.index.terms import Kind, folded_key
+from orthanc_fast.index.terms import SHA1, Kind, folded_key
 from orthanc_fast.model import Change, Level
 
 MAIN_DICOM_TAGS_SIGNATURE = 15
@@ -26,6 +26,9 @@ MAIN_DICOM_TAGS_SIGNATURE = 15
 # each).
 PACKED_STRIDE = 28
 PACKED_OFFSET = 8
+
+# Keys that `listing_packed` holds apart before they are joined.
+_JOINED_AT_ONCE = 50_000
 
 _change_decoder = msgspec.msgpack.Decoder(Change)
 
@@ -121,24 +124,32 @@ class View:
     def listing(self, level: Level, since: int = 0, limit: int = 0) -> list[bytes]:
         """SHA-1 values of a level in ascending order: skips `since`, gives at most `limit` (0:
         all)."""
+        packed = self.listing_packed(level, since, limit)
+        return [packed[at : at + SHA1] for at in range(0, len(packed), SHA1)]
+
+    def listing_packed(self, level: Level, since: int = 0, limit: int = 0) -> bytes:
+        """As `listing`, the values joined: 20 bytes for each resource, and not much more memory on
+        the way."""
         total = self.totals().resources[level]
         stop = min(since + limit, total) if limit else total
         if since >= stop:
-            return []
+            return b""
         cursor = self._txn.cursor(db=self._env.public)
-        if since <= total - stop:
+        backwards = since > total - stop  # the end of the level is nearer than its beginning
+        if not backwards:
             cursor.set_range(bytes([level]))
-            forwards = cursor.iternext(keys=True, values=False)
-            return [key[1:] for key in islice(forwards, since, stop)]
-        # The end of the level is nearer than its beginning.
-        if cursor.set_range(bytes([level + 1])):
-            cursor.prev()
+            keys = islice(cursor.iternext(keys=True, values=False), since, stop)
         else:
-            cursor.last()
-        backwards = cursor.iterprev(keys=True, values=False)
-        found = [key[1:] for key in islice(backwards, total - stop, total - since)]
-        found.reverse()
-        return found
+            if cursor.set_range(bytes([level + 1])):
+                cursor.prev()
+            else:
+                cursor.last()
+            keys = islice(cursor.iterprev(keys=True, values=False), total - stop, total - since)
+        step = -1 if backwards else 1
+        parts = []
+        while part := [key[1:] for key in islice(keys, _JOINED_AT_ONCE)]:
+            parts.append(b"".join(part[::step]))
+        return b"".join(parts[::step])
 
     def with_term(self, level: Level, tag: int, value: str) -> Iterator[Resource]:
         """The resources of a level with a term of `tag` that is `value` in upper or lower case."""

@@ -13,6 +13,8 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.storage.area import StorageArea
 
 PERIOD = 0.5  # seconds, as Orthanc's
+# Resources that become stable in one transaction.
+STABLE_AT_ONCE = 1000
 # Files that a live worker is about to unlink itself are left to it for this many rounds.
 DOOMED_ROUNDS = 20
 
@@ -48,10 +50,14 @@ class Housekeeping:
     def announce_stable(self, now: int) -> None:
         """Makes stable what got its last instance more than StableAge whole seconds ago."""
         before = now - self._stable_age
-        with self._index.view() as view:
-            first = view.first_unstable()
-        if first is not None and first < before:
-            self._index.write(lambda transaction: transaction.stabilise(before, now))
+        while not self._stopping.is_set():
+            with self._index.view() as view:
+                first = view.first_unstable()
+            if first is None or first >= before:
+                return
+            self._index.write(
+                lambda transaction: transaction.stabilise(before, now, STABLE_AT_ONCE)
+            )
 
     def sweep(self) -> None:
         """Unlinks the doomed files that are still there, and forgets those of the last sweep.

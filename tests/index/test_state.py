@@ -114,7 +114,7 @@ class IndexMachine(RuleBasedStateMachine):
     @rule(age=st.integers(0, 3))
     def stabilise(self, age: int) -> None:
         before = self.clock - age
-        stable = self.index.write(lambda txn: txn.stabilise(before, self.clock))
+        stable = self.index.write(lambda txn: txn.stabilise(before, self.clock, 1000))
         due = sorted(
             ((when, 3 - len(path), path) for path, when in self.unstable.items() if when < before),
             key=lambda entry: entry[:2],

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from support.instances import terms
+import pytest
+from support.instances import new_instance, terms
 
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import Outcome
+from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.model import Attachment
+from orthanc_fast.services import housekeeping as housekeeping_module
 from orthanc_fast.services.housekeeping import Housekeeping
 from orthanc_fast.storage.area import StorageArea
 
@@ -32,4 +35,29 @@ def test_a_file_that_is_published_after_its_deletion_is_found(tmp_path: Path) ->
     assert storage.size(UUID) is None
     with index.view() as view:
         assert view.doomed() == []
+    index.close()
+
+
+def test_what_waited_for_long_becomes_stable_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it, in the order of one transaction."""
+    monkeypatch.setattr(housekeeping_module, "STABLE_AT_ONCE", 3)
+    index = Index(tmp_path / "index", terms, 1 << 24)
+
+    def fill(transaction: Transaction) -> None:
+        for number, path in enumerate(("aaaa", "baaa", "bbaa", "caaa", "cabb", "ddaa")):
+            transaction.store_instance(new_instance(path, now=1 + number % 2))
+        transaction.clear_changes()
+
+    index.write(fill)
+    housekeeping = Housekeeping(index, StorageArea(tmp_path / "storage", "one", sync=False), 60)
+    housekeeping.announce_stable(1000)
+    housekeeping.stop()
+    with index.view() as view:
+        assert view.first_unstable() is None
+        page = view.changes(0, 100)
+    kinds = [change.type for _, change in page.changes]
+    # Series, studies and patients of the first second, then those of the next one.
+    assert kinds == [14] * 3 + [13] * 3 + [12] * 3 + [14] * 3 + [13] * 2 + [12]
     index.close()

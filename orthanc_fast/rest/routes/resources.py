@@ -76,7 +76,7 @@ def _listing(level: Level) -> Handler:
         since, limit = _page(request.arguments)
         how = _presentation(request, level)
         with services.index.view() as view:
-            packed = b"".join(view.listing(level, since, limit))
+            packed = view.listing_packed(level, since, limit)
             total = view.totals().resources[level]
         return await listing_response(services, level, packed, how, total)
 

@@ -92,7 +92,7 @@ class Finder:
                 return Found(packed, _total_of_last_page(packed, query))
             total = view.totals().resources[query.level] if plan.size is None else plan.size
             if plan.candidates is None and not query.order:
-                return Found(b"".join(view.listing(query.level, query.since, query.limit)), total)
+                return Found(view.listing_packed(query.level, query.since, query.limit), total)
             return Found(_page(ordering.sequence(plan.candidates), query.since, stop), total)
 
     def count(self, query: FindQuery) -> int:
