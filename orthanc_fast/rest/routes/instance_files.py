@@ -3,11 +3,15 @@
 Source: reference chapter 2, sections 1, 3 and 8.1.
 """
 
-from typing import Any
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom import tag_json
+from orthanc_fast.dicom.attributes import Dataset, read_attributes
 from orthanc_fast.dicom.content import content
+from orthanc_fast.dicom.data_set_models import data_set_json, data_set_xml
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.records import Resource
@@ -19,6 +23,7 @@ from orthanc_fast.rest.response import (
     NOT_FOUND,
     OCTETS,
     PATHSEND_FROM,
+    Header,
     Response,
     disposition,
     json_response,
@@ -28,6 +33,19 @@ from orthanc_fast.rest.routes.identifiers import require
 from orthanc_fast.rest.tag_arguments import tag_format, unlimited_tags
 from orthanc_fast.rest.uri import boolean
 from orthanc_fast.services.files import dicom_attachment
+
+
+class Model(NamedTuple):
+    """A form of a data set beside the DICOM file."""
+
+    kind: Header
+    write: Callable[[Dataset], bytes]
+
+
+_MODELS: Final[dict[bytes | None, Model]] = {
+    b"application/dicom+json": Model((b"content-type", b"application/dicom+json"), data_set_json),
+    b"application/dicom+xml": Model((b"content-type", b"application/dicom+xml"), data_set_xml),
+}
 
 TAG_ARGUMENTS = "simplify short whole ignore-length"
 
@@ -69,8 +87,12 @@ def _instance(request: Request) -> Resource:
 
 async def get_file(request: Request) -> Response:
     """The DICOM file; `filename` replaces the name that is proposed to the client, `transcode` the
-    transfer syntax, and `lossy-quality` goes with it."""
+    transfer syntax, and `lossy-quality` goes with it. With the header `Accept` being exactly
+    `application/dicom+json` or `application/dicom+xml` the data set comes in that form."""
     instance = _instance(request)
+    model = _MODELS.get(request.header(b"accept"))
+    if model is not None:
+        return await _data_set_model(request, instance, model)
     arguments = request.arguments
     headers = disposition(arguments.get("filename", f"{request.params[0]}.dcm"))
     attachment = dicom_attachment(instance)
@@ -83,6 +105,17 @@ async def get_file(request: Request) -> Response:
         return Response(await services.files.content(attachment), DICOM, headers=headers)
     path = services.storage.readable_path(attachment.uuid)
     return Response(kind=DICOM, headers=headers, path=path, length=attachment.size)
+
+
+async def _data_set_model(request: Request, instance: Resource, model: Model) -> Response:
+    services = request.services
+    data = await services.files.content(dicom_attachment(instance))
+    encoding = services.default_encoding()
+
+    def body() -> bytes:
+        return model.write(read_attributes(data, services.dictionary, encoding))
+
+    return Response(await asyncio.to_thread(body), model.kind)
 
 
 def _lossy_quality(arguments: dict[str, str], settings: Settings) -> int:
