@@ -28,8 +28,15 @@ cdef struct Wanted:
     unsigned int vr
 
 
+cdef struct Notes:
+    # Of one walk; `implicit` holds the VRs that matter for it where the file has none.
+    int flags
+    const Wanted* implicit
+    Py_ssize_t count
+
+
 cdef int skip_sequence(const unsigned char* buf, Py_ssize_t size, Py_ssize_t* pos, Py_ssize_t length,
-                       bint explicit, bint big, int depth, int* odd) noexcept nogil:
+                       bint explicit, bint big, int depth, Notes* notes) noexcept nogil:
     # Walks the items of a sequence that begins at `pos`, and all that is nested in them.
     cdef Py_ssize_t end = size if length == -1 else pos[0] + length
     cdef Py_ssize_t item_end
@@ -52,18 +59,18 @@ cdef int skip_sequence(const unsigned char* buf, Py_ssize_t size, Py_ssize_t* po
         if tag != <unsigned int>ITEM:
             return BAD_STRUCTURE
         if item_length == 0xFFFFFFFFu:
-            status = skip_item(buf, end, pos, explicit, big, depth, True, odd)
+            status = skip_item(buf, end, pos, explicit, big, depth, True, notes)
         else:
             item_end = pos[0] + item_length
             if item_end > end:
                 return TRUNCATED
-            status = skip_item(buf, item_end, pos, explicit, big, depth, False, odd)
+            status = skip_item(buf, item_end, pos, explicit, big, depth, False, notes)
         if status != OK:
             return status
 
 
 cdef int skip_item(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, bint explicit, bint big,
-                   int depth, bint delimited, int* odd) noexcept nogil:
+                   int depth, bint delimited, Notes* notes) noexcept nogil:
     cdef Element e
     cdef int status
     while True:
@@ -77,21 +84,26 @@ cdef int skip_item(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, bi
             if e.tag == <unsigned int>ITEM_END and delimited:
                 return OK
             return BAD_STRUCTURE
-        status = skip_value(buf, end, pos, &e, explicit, big, depth, odd)
+        status = skip_value(buf, end, pos, &e, explicit, big, depth, notes)
         if status != OK:
             return status
 
 
 cdef int skip_value(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, Element* e, bint explicit,
-                    bint big, int depth, int* odd) noexcept nogil:
+                    bint big, int depth, Notes* notes) noexcept nogil:
     # From the beginning of a value behind its end.
+    cdef int known
     if e.odd_vr or (e.vr == VR_UN and e.length == -1):
-        odd[0] |= ODD_VR
+        notes.flags |= ODD_VR
+    if e.vr == VR_NONE and e.length > 0 and notes.count:
+        known = find(notes.implicit, notes.count, e.tag)
+        if known >= 0:
+            e.vr = notes.implicit[known].vr
     if has_part_of_item(e):
-        odd[0] |= PART_OF_ITEM
+        notes.flags |= PART_OF_ITEM
     if holds_items(e, explicit):
         return skip_sequence(buf, end, pos, e.length, items_explicit(e, explicit), items_big(e, big),
-                             depth + 1, odd)
+                             depth + 1, notes)
     if e.length == -1:
         return skip_fragments(buf, end, pos, big)
     pos[0] = e.value + e.length
@@ -151,11 +163,12 @@ cdef raise_for(int status, Py_ssize_t pos):
     raise ScanError(f"an element stands where it cannot at byte {pos}")
 
 
-def scan(data, Py_ssize_t start, bint explicit, bint big, bytes table):
+def scan(data, Py_ssize_t start, bint explicit, bint big, bytes table, bytes implicit):
     """Walks the data set that begins at byte `start` to the very end of `data`.
 
     `table` holds the wanted root elements: records of two native 32-bit numbers (tag, VR to assume in
-    implicit VR), sorted by tag. Returns (values, pixel, odd): `values` maps tags to str (ASCII text,
+    implicit VR), sorted by tag; `implicit` in the same form the tags of sequences and of the VRs whose
+    values must be whole items, for implicit VR. Returns (values, pixel, odd): `values` maps tags to str (ASCII text,
     trimmed), int (one US or SS) or (VR as number, raw bytes); `pixel` is (tag, start, value offset,
     length or -1, VR as number) of the root pixel data, or None; `odd` tells of unknown VRs or of UN
     with undefined length before the pixel data. Raises ScanError.
@@ -165,25 +178,25 @@ def scan(data, Py_ssize_t start, bint explicit, bint big, bytes table):
     cdef Py_ssize_t count = len(table) // sizeof(Wanted)
     cdef dict values = {}
     cdef object pixel = None
-    cdef int odd = 0
+    cdef Notes notes
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
-        pixel = walk(<const unsigned char*>view.buf, view.len, start, explicit, big, wanted, count, values, &odd)
+        notes = Notes(0, <const Wanted*><const char*>implicit, len(implicit) // sizeof(Wanted))
+        pixel = walk(<const unsigned char*>view.buf, view.len, start, explicit, big, wanted, count, values, &notes)
     finally:
         PyBuffer_Release(&view)
-    if odd & PART_OF_ITEM:
+    if notes.flags & PART_OF_ITEM:
         raise ScanError("a value of AT, OF, OD, OL or OV is no whole number of items")
-    return values, pixel, bool(odd & ODD_VR)
+    return values, pixel, bool(notes.flags & ODD_VR)
 
 
 cdef object walk(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos, bint explicit, bint big,
-                 const Wanted* wanted, Py_ssize_t count, dict values, int* odd):
+                 const Wanted* wanted, Py_ssize_t count, dict values, Notes* notes):
     cdef Element e
     cdef int status, hit
     cdef unsigned int vr, group
     cdef object pixel = None
-    cdef int later_odd = 0
-    cdef int* flag = odd
+    cdef Notes later = notes[0]  # what stands behind the pixel data is not noted
     while True:
         status = read_element(buf, size, pos, explicit, big, &e)
         if status == AT_END:
@@ -209,10 +222,10 @@ cdef object walk(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos, bint
         pos = e.value
         if group == 0x7FE0 and (e.tag & 0xFFFF) in (0x08, 0x09, 0x10) and pixel is None:
             pixel = (e.tag, e.start, e.value, e.length, e.vr)
-            flag = &later_odd
+            notes = &later
         elif e.tag > <unsigned int>PIXEL_DATA:
-            flag = &later_odd
-        status = skip_value(buf, size, &pos, &e, explicit, big, 0, flag)
+            notes = &later
+        status = skip_value(buf, size, &pos, &e, explicit, big, 0, notes)
         if status != OK:
             raise_for(status, e.start)
         if hit >= 0 and e.length == -1 and e.vr != VR_UN and e.tag != <unsigned int>PIXEL_DATA and e.tag not in values:
@@ -257,7 +270,7 @@ def elements(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big):
     cdef Element e
     cdef int status
     cdef Py_ssize_t pos = start
-    cdef int odd = 0
+    cdef Notes notes = Notes(0, NULL, 0)
     cdef list found = []
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
@@ -270,7 +283,7 @@ def elements(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big):
             if status != OK:
                 raise_for(status, pos)
             pos = e.value
-            status = skip_value(<const unsigned char*>view.buf, end, &pos, &e, explicit, big, 0, &odd)
+            status = skip_value(<const unsigned char*>view.buf, end, &pos, &e, explicit, big, 0, &notes)
             if status != OK:
                 raise_for(status, e.start)
             found.append((e.tag, e.vr, e.start, e.value, e.length, pos))
@@ -289,7 +302,7 @@ def items(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big, bint 
     cdef Py_ssize_t pos = start, inner
     cdef unsigned int tag, length
     cdef int status
-    cdef int odd = 0
+    cdef Notes notes = Notes(0, NULL, 0)
     cdef list found = []
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
@@ -308,7 +321,7 @@ def items(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big, bint 
                 if fragments:
                     raise_for(BAD_STRUCTURE, pos - 8)
                 inner = pos
-                status = skip_item(buf, end, &pos, explicit, big, 0, True, &odd)
+                status = skip_item(buf, end, &pos, explicit, big, 0, True, &notes)
                 if status != OK:
                     raise_for(status, inner)
                 found.append((inner, pos - 8))

@@ -520,7 +520,7 @@ cdef class Writer:
         cdef char number[40]
         cdef bint strict = kind == K_TAGS or kind == K_OTHER_FLOATS or kind == K_OTHER_INTS
         if e.length % size:
-            # Of AT, OF, OD, OL and OV only whole items are shown; ingest refuses them in explicit VR.
+            # Of AT, OF, OD, OL and OV only whole items are shown; ingest refuses others.
             if not strict and e.length % 2:  # an odd length counts as completed by a zero byte
                 count = (e.length + 1) // size
                 if (e.length + 1) % size:

@@ -3,7 +3,7 @@ from typing_extensions import Buffer
 class ScanError(ValueError): ...
 
 def scan(
-    data: Buffer, start: int, explicit: bool, big: bool, table: bytes
+    data: Buffer, start: int, explicit: bool, big: bool, table: bytes, implicit: bytes
 ) -> tuple[
     dict[int, str | int | tuple[int, bytes]], tuple[int, int, int, int, int] | None, bool
 ]: ...

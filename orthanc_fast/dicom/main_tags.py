@@ -114,7 +114,8 @@ class MainTags:
     """The main tags in force: the default lists and what ExtraMainDicomTags adds to them.
 
     `levels` maps each level to its tags; `signatures` are the four texts that resources remember;
-    `table` is what the scanner searches: (tag, VR) pairs of native 32-bit numbers.
+    `table` is what the scanner searches: (tag, VR) pairs of native 32-bit numbers; `implicit` in
+    the same form what it must know of implicit VR.
     """
 
     def __init__(
@@ -138,10 +139,20 @@ class MainTags:
             tuple(sorted(levels[level])) for level in Level
         )
         self.table = _table(dictionary, {tag for tags in levels.values() for tag in tags})
+        self.implicit = _implicit(dictionary)
 
 
 def _signature(tags: list[int]) -> str:
     return ";".join(sorted(tag_text(tag) for tag in tags))
+
+
+def _implicit(dictionary: Dictionary) -> bytes:
+    """The tags whose VR decides whether a file in implicit VR can be read."""
+    rows = array("I")
+    for tag, (_, vr) in sorted(dictionary.standard.items()):
+        if vr in (b"SQ", b"AT", b"OF", b"OD", b"OL", b"OV"):
+            rows.extend((tag, vr[0] << 8 | vr[1]))
+    return rows.tobytes()
 
 
 def _table(dictionary: Dictionary, tags: set[int]) -> bytes:

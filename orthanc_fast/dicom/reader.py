@@ -52,7 +52,12 @@ def read_header(
     try:
         encoding = open_encoding(data)
         values, pixel, odd = scan(
-            encoding.data, encoding.start, encoding.explicit, encoding.big, tags.table
+            encoding.data,
+            encoding.start,
+            encoding.explicit,
+            encoding.big,
+            tags.table,
+            tags.implicit,
         )
         _check_pixel_data(encoding, pixel)
     except ScanError as error:

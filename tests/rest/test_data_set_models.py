@@ -41,8 +41,12 @@ def ours(our_server: OurServer) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def both(ours: httpx.Client, reference_server: ReferenceServer) -> Iterator[Clients]:
-    with httpx.Client(base_url=reference_server.url, timeout=60) as theirs:
+def both(
+    ours: httpx.Client, needs_reference: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Clients]:
+    """With a Debian Orthanc of its own: others count what theirs holds."""
+    server = ReferenceServer(tmp_path_factory.mktemp("theirs"))
+    with server, httpx.Client(base_url=server.url, timeout=60) as theirs:
         yield ours, theirs
 
 

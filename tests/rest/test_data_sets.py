@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from support import encoded
-from support.encoded import BIG, IMPLICIT, Element, element, file_of, item
+from support.encoded import BIG, EXPLICIT, IMPLICIT, Element, element, file_of, item
 from support.reference_server import ReferenceServer
 from support.server import OurServer
 
@@ -45,8 +45,12 @@ def ours(our_server: OurServer) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def both(ours: httpx.Client, reference_server: ReferenceServer) -> Iterator[Clients]:
-    with httpx.Client(base_url=reference_server.url, timeout=60) as theirs:
+def both(
+    ours: httpx.Client, needs_reference: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Clients]:
+    """With a Debian Orthanc of its own: others count what theirs holds."""
+    server = ReferenceServer(tmp_path_factory.mktemp("theirs"))
+    with server, httpx.Client(base_url=server.url, timeout=60) as theirs:
         yield ours, theirs
 
 
@@ -83,16 +87,37 @@ def _parents(answer: dict[str, str]) -> list[str]:
 
 
 @pytest.mark.parametrize("tag", PART_OF_ITEM)
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
 @pytest.mark.parametrize("is_nested", [False, True])
-def test_values_that_are_no_whole_items(ours: httpx.Client, tag: int, is_nested: bool) -> None:
+def test_values_that_are_no_whole_items(
+    ours: httpx.Client, tag: int, syntax: str, is_nested: bool
+) -> None:
     """1.10.1 does not look at most of these VRs."""
     vr, value = PART_OF_ITEM[tag]
     bad = (tag, vr, value)
     if is_nested:
-        bad = (0x00081140, "SQ", item(element(*bad)))
-    answer = ours.post("/instances", content=file_of(bad))
+        bad = (0x00081140, "SQ", item(element(*bad, syntax)))
+    answer = ours.post("/instances", content=file_of(bad, syntax=syntax))
     assert answer.status_code == 400
     assert answer.json()["OrthancError"] == "Bad file format"
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_nested_sequences(ours: httpx.Client, syntax: str) -> None:
+    """1.10.1 does not survive so many."""
+    content = b""
+    for depth in range(1, 65):
+        data = file_of((0x00081140, "SQ", item(content, syntax)), syntax=syntax)
+        content = element(0x00081140, "SQ", item(content, syntax), syntax)
+        if depth >= 63:
+            assert ours.post("/instances", content=data).status_code == (200, 400)[depth - 63]
+
+
+def test_a_damaged_sequence_in_implicit_vr(both: Clients) -> None:
+    data = file_of((0x00081140, "SQ", item(b"12345678abcd")), syntax=IMPLICIT)
+    for answer in [client.post("/instances", content=data) for client in both]:
+        assert answer.status_code == 400
+        assert answer.json()["OrthancStatus"] == 15
 
 
 def test_bad_lengths_after_the_pixel_data_do_not_count(both: Clients) -> None:
