@@ -399,6 +399,12 @@ cdef class Writer:
                 known = (85 << 8) | 76
             elif name == b"PrivateCreator":
                 known = (76 << 8) | 79
+            elif creator is not None:
+                # A tag that is registered without a creator lends its VR, not its name.
+                entry = self.standard.get(e.tag)
+                if entry is not None:
+                    known = vr_number(entry[1])
+                    entry = None
         if self.form == SIMPLIFIED and (entry is None or group & 1 or (group & 0xFF00) in (0x5000, 0x6000)):
             shared = name
         if vr == VR_NONE and not explicit:

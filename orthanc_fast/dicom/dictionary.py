@@ -5,6 +5,7 @@ reference chapter 2, sections 1.7 and 1.8. The facts lie in `dictionary.msgpack`
 `scripts/make_dictionary.py`.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -12,6 +13,7 @@ from importlib.resources import files
 
 import msgspec
 
+from orthanc_fast.dicom.dictionary_file import definitions
 from orthanc_fast.errors import OrthancError, ParameterOutOfRange, UnknownDicomTag
 
 ALREADY_EXISTING_TAG = 2042
@@ -21,6 +23,8 @@ OTHER_PATIENT_IDS = 0x00101000
 
 _TAG = re.compile(r"([0-9a-fA-F]{4})[,-]?([0-9a-fA-F]{4})\Z")
 _LOOSE_TAG = re.compile(r"([0-9a-fA-F]{1,4}),([0-9a-fA-F]{1,4})\Z")
+
+_MAX_FIELDS = 5  # of an entry of the option Dictionary
 
 VRS = frozenset(
     [
@@ -144,23 +148,14 @@ class Dictionary:
         self._tags[name] = tag
 
     def _load_file(self, text: str) -> None:
-        """One DCMTK dictionary file: (gggg,eeee[,"creator"]) VR name VM version, one a line."""
-        for line in text.splitlines():
-            fields = line.split()
-            if len(fields) < 3 or fields[0].startswith("#"):
-                continue
-            match = re.match(
-                r'\(([0-9a-fA-F]{4}),(?:"([^"]*)",)?([0-9a-fA-F]{2,4})\)\s+(\S+)\s+(\S+)', line
-            )
-            if match is None:
-                continue  # a range of repeating groups
-            group, creator, element, vr, name = match.groups()
-            if creator:
-                key = int(group, 16) << 8 | int(element[-2:], 16)
-                rows = self.private.setdefault(creator.encode(), {})
-                rows[key] = (name.encode(), vr.upper().encode())
-            elif len(element) == 4:
-                self._put(int(group + element, 16), name, vr.upper())
+        for line in definitions(text):
+            rows = self.private.setdefault(line.creator.encode(), {}) if line.creator else None
+            for group, element in itertools.product(line.groups, line.elements):
+                if rows is None:
+                    self._put(group << 16 | element, line.name, line.vr)
+                else:
+                    key = _private_key(group, element, line.is_fixed)
+                    rows[key] = (line.name.encode(), line.vr.encode())
 
     def _add(self, tag_text: str, entry: list[object]) -> None:
         """One entry of the option Dictionary: [VR, name, minimum VM, maximum VM, private
@@ -169,7 +164,9 @@ class Dictionary:
         if match is None:
             raise ParameterOutOfRange(f"Dictionary: {tag_text!r} is not a tag gggg,eeee")
         group, element = int(match[1], 16), int(match[2], 16)
-        vr, name, low, high, creator = (list(entry) + [None] * 5)[:5]
+        if len(entry) > _MAX_FIELDS:
+            raise ParameterOutOfRange(f"Dictionary: {tag_text}: more than {_MAX_FIELDS} fields")
+        vr, name, low, high, creator = (list(entry) + [None] * _MAX_FIELDS)[:_MAX_FIELDS]
         minimum = low if isinstance(low, int) else 0
         maximum = high if isinstance(high, int) else 0
         if not isinstance(vr, str) or not isinstance(name, str) or vr not in VRS:
@@ -191,7 +188,7 @@ class Dictionary:
     def _add_private(self, group: int, element: int, creator: str, name: str, vr: str) -> None:
         rows = self.private.setdefault(creator.encode(), {})
         # Below 0x100 the element stands for every block, above for the one block it names.
-        key = group << 8 | element if element < 0x100 else 1 << 32 | group << 16 | element
+        key = _private_key(group, element, is_fixed=element >= 0x100)
         if key in rows:
             raise OrthancError(
                 f"Cannot register twice the tag {group:04x},{element:04x} of {creator}",
@@ -227,13 +224,19 @@ class Dictionary:
         return rows.get(1 << 32 | tag) or rows.get(tag >> 16 << 8 | tag & 0xFF)
 
     def vr(self, tag: int, creator: bytes | None = None) -> str:
-        """The VR of a tag, the first one where there are several; UN for unknown tags."""
-        entry = self.entry(tag, creator)
+        """The VR of a tag, the first one where there are several; UN for unknown tags. A tag that
+        is registered without a creator lends it to those of any creator."""
+        entry = self.entry(tag, creator) or self.standard.get(tag)
         if entry:
             return entry[1].decode().split(" ")[0]
         if is_private_creator(tag):
             return "LO"
         return "UL" if tag & 0xFFFF == 0 else "UN"
+
+
+def _private_key(group: int, element: int, is_fixed: bool) -> int:
+    """What stands for a private element among those of its creator."""
+    return 1 << 32 | group << 16 | element if is_fixed else group << 8 | element & 0xFF
 
 
 def is_private_creator(tag: int) -> bool:
