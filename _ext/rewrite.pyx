@@ -17,7 +17,6 @@ cdef enum:
     VR_SS = (83 << 8) | 83
     VR_UL = (85 << 8) | 76
     VR_LO = (76 << 8) | 79
-    VR_UI = (85 << 8) | 73
     PIXEL_REPRESENTATION = 0x00280103
     LONGEST_SHORT = 0xFFFE
 
