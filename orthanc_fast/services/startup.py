@@ -20,6 +20,8 @@ from orthanc_fast.storage.area import StorageArea
 INDEX_FOLDER = "orthanc-fast.lmdb"
 SUPERVISOR_SLOT = "supervisor"
 
+_DECODER_ORDERS = ("After", "Before", "Disabled")
+
 
 def open_index(settings: Settings) -> Index:
     """Raises StorageFault or IncompatibleDatabase with a text for the administrator."""
@@ -49,6 +51,11 @@ def prepare(settings: Settings) -> None:
     if settings.ingest_transcoding not in (*KNOWN_SYNTAXES, ""):
         raise ParameterOutOfRange(
             f"IngestTranscoding: unknown transfer syntax {settings.ingest_transcoding!r}"
+        )
+    order = settings.raw.get("BuiltinDecoderTranscoderOrder", _DECODER_ORDERS[0])
+    if order not in _DECODER_ORDERS:
+        raise ParameterOutOfRange(
+            f"BuiltinDecoderTranscoderOrder is one of {', '.join(_DECODER_ORDERS)}, not {order!r}"
         )
     storage = open_storage(settings, SUPERVISOR_SLOT)
     index = open_index(settings)

@@ -276,7 +276,11 @@ def test_ingest_options(compressed: bool, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("IngestTranscoding", "nope"), ("DicomLossyTranscodingQuality", 0)],
+    [
+        ("IngestTranscoding", "nope"),
+        ("DicomLossyTranscodingQuality", 0),
+        ("BuiltinDecoderTranscoderOrder", "after"),
+    ],
 )
 def test_options_that_stop_the_start(option: str, value: object, tmp_path: Path) -> None:
     server = OurServer(tmp_path, {option: value})
