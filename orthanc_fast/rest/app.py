@@ -18,9 +18,9 @@ from orthanc_fast.rest.meters import Meters
 from orthanc_fast.rest.proxies import TrustedProxies
 from orthanc_fast.rest.request import Disconnected, Receive, Refused, Request
 from orthanc_fast.rest.response import Header, Response, Send, empty_response
-from orthanc_fast.rest.router import Handler, Router, allow
+from orthanc_fast.rest.router import Router, allow
 from orthanc_fast.rest.routes import build_router
-from orthanc_fast.rest.uri import arguments, segments
+from orthanc_fast.rest.uri import first_argument, segments
 from orthanc_fast.services.context import Services
 from orthanc_fast.services.webhooks import Webhooks
 
@@ -108,16 +108,16 @@ class App:
             method = request.method if request.method in REST_METHODS else "GET"
             describe = self._settings.http_describe_errors
             response = error_response(error, method, request.path, describe)
-        self._transform(request, response)
+        await self._transform(request, response)
         common = self._common
         if self._cors.enabled:
             common = [*common, *self._cors.headers(request)]
         await response.send(send, common, scope["method"] != "HEAD")
 
-    def _transform(self, request: Request, response: Response) -> None:
+    async def _transform(self, request: Request, response: Response) -> None:
         accept = request.header(b"accept")
         if accept is not None and xml.is_wanted(accept):
-            xml.convert(response)
+            await xml.convert(response)
         if self._settings.http_compression_enabled:
             encodings = request.header(b"accept-encoding")
             if encodings is not None:
@@ -140,6 +140,10 @@ class App:
         if method not in REST_METHODS:
             return self._other_method(request, method)
         request.method = method
+        if method == "POST":
+            separator = multipart.boundary(request.header(b"content-type"))
+            if separator is not None:
+                return await self._multipart(request, separator)
         found = self._router.find(request.segments, method)
         if found is None:
             return self._unknown(request)
@@ -147,10 +151,6 @@ class App:
         handler = handlers.get(method)
         if handler is None:
             return empty_response(405, ((b"allow", allow(handlers)),))
-        if method == "POST":
-            separator = multipart.boundary(request.header(b"content-type"))
-            if separator is not None:
-                return await self._multipart(request, handler, separator)
         return await handler(request)
 
     def _effective_method(self, request: Request, scope: MutableMapping[str, Any]) -> str:
@@ -160,7 +160,7 @@ class App:
         if override is not None:
             faked = override.decode("latin-1").upper()
         elif real == "GET" and b"_method=" in scope["query_string"]:
-            faked = arguments(scope["query_string"].split(b"&")[0]).get("_method", "").upper()
+            faked = first_argument(scope["query_string"], "_method").upper()
         else:
             faked = ""
         if faked:
@@ -179,13 +179,30 @@ class App:
         describe = self._settings.http_describe_errors
         return error_response(UnknownResource(), request.method, request.path, describe)
 
-    async def _multipart(self, request: Request, handler: Handler, separator: bytes) -> Response:
+    async def _multipart(self, request: Request, separator: bytes) -> Response:
+        """Each part is a request of its own; only an error of one becomes the answer."""
         requested_with = request.header(b"x-requested-with")
         if requested_with is not None and requested_with != b"XMLHttpRequest":
-            raise OrthancError("X-Requested-With must be XMLHttpRequest", code=9)
+            raise OrthancError(
+                "X-Requested-With must be XMLHttpRequest", code=multipart.NETWORK_PROTOCOL
+            )
+        whole = multipart.chunked_file(request)
         for headers, body in multipart.parts(await request.body(), separator):
-            await handler(request.part(headers, body))
+            content: bytes | None = body
+            if whole is not None:
+                content = await asyncio.to_thread(request.services.chunks.add, *whole, body)
+            if content is not None:
+                await self._part(request.part(headers, content))
         return empty_response(200)
+
+    async def _part(self, request: Request) -> None:
+        found = self._router.find(request.segments, "POST")
+        if found is None:
+            raise UnknownResource
+        handlers, request.params = found
+        handler = handlers.get("POST")
+        if handler is not None:
+            await handler(request)
 
 
 async def deliver_webhooks(services: Services) -> None:

@@ -3,8 +3,13 @@
 
 import re
 
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Header
 
+NETWORK_PROTOCOL = 9
+
+_SIZE = re.compile(rb"[0-9]{1,18}")
 _BOUNDARY = re.compile(rb';\s*boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)
 
 
@@ -14,6 +19,21 @@ def boundary(content_type: bytes | None) -> bytes | None:
         return None
     match = _BOUNDARY.search(content_type)
     return None if match is None else match[1] or match[2]
+
+
+def chunked_file(request: Request) -> tuple[str, int] | None:
+    """(name, size) of the file whose chunks the parts are, None where each is a file. Raises code 9
+    if one of the two headers is missing or wrong, Refused (413)."""
+    name, announced = request.header(b"x-file-name"), request.header(b"x-file-size")
+    if name is None and announced is None:
+        return None
+    if name is None or announced is None or not _SIZE.fullmatch(announced):
+        raise OrthancError(
+            "X-File-Name and X-File-Size, a number of bytes, belong together", code=NETWORK_PROTOCOL
+        )
+    size = int(announced)
+    request.check_size(size)
+    return name.decode("latin-1"), size
 
 
 def parts(body: bytes, separator: bytes) -> list[tuple[list[Header], bytes]]:

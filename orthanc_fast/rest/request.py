@@ -173,11 +173,17 @@ class Request:
             return False
         raise BadFileFormat("Boolean value expected: 0, 1, true or false")
 
+    def check_size(self, size: int) -> None:
+        """Refuses a body of more bytes than the configuration admits."""
+        limit = self.services.settings.maximum_request_body_size_mb << 20
+        if limit and size > limit:
+            raise Refused(empty_response(413))
+
     async def _read(self, spill_above: int | None) -> bytes | Path:
         limit = self.services.settings.maximum_request_body_size_mb << 20
         announced = self.header(b"content-length")
-        if announced is not None and limit and int(announced) > limit:
-            raise Refused(empty_response(413))
+        if announced is not None:
+            self.check_size(int(announced))
         message = await self._next_chunk()
         chunk: bytes = message.get("body", b"")
         if not message.get("more_body", False):

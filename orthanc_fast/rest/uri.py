@@ -1,9 +1,13 @@
 """Paths and query strings as Orthanc reads them. Source: reference chapter 1, sections 1.1 (step
 5) and 1.6."""
 
+import re
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 from orthanc_fast.errors import BadParameterType, ParameterOutOfRange
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,30}")
+_SYNTAX = "Syntax error in some user-supplied data"
 
 TRUE = ("1", "true")
 FALSE = ("0", "false")
@@ -38,6 +42,15 @@ def arguments(query: bytes) -> dict[str, str]:
     return found
 
 
+def first_argument(query: bytes, name: str) -> str:
+    """The first value of an argument, "" without it."""
+    for part in unquote_plus(query.decode("latin-1")).split("&"):
+        key, _, value = part.partition("=")
+        if key == name:
+            return value
+    return ""
+
+
 def boolean(arguments: dict[str, str], name: str, default: bool = False) -> bool:
     """Absent: the default; without value: true. Raises ParameterOutOfRange."""
     value = arguments.get(name)
@@ -52,9 +65,18 @@ def boolean(arguments: dict[str, str], name: str, default: bool = False) -> bool
     )
 
 
-def integer(value: str) -> int:
-    """Raises BadParameterType."""
-    try:
-        return int(value.strip())
-    except ValueError:
-        raise BadParameterType("Syntax error in some user-supplied data") from None
+def integer(value: str, bits: int = 64) -> int:
+    """A signed number. Raises BadParameterType, also for spaces and for what `bits` cannot hold."""
+    number = int(value) if _INTEGER.fullmatch(value) else None
+    if number is None or not -(1 << bits - 1) <= number < 1 << bits - 1:
+        raise BadParameterType(_SYNTAX)
+    return number
+
+
+def unsigned(value: str, bits: int = 64) -> int:
+    """An unsigned number; as in Orthanc a negative one counts from the upper end. Raises
+    BadParameterType."""
+    number = int(value) if _INTEGER.fullmatch(value) else None
+    if number is None or abs(number) >= 1 << bits:
+        raise BadParameterType(_SYNTAX)
+    return number % (1 << bits)

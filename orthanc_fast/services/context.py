@@ -39,6 +39,7 @@ from orthanc_fast.services.startup import (
 from orthanc_fast.services.transcoder import Transcoder
 from orthanc_fast.services.volumes.plan import Planner
 from orthanc_fast.services.volumes.streaming import Streams
+from orthanc_fast.storage.chunks import ChunkedFiles
 
 
 def _nobody(wish: Wish) -> None:
@@ -61,6 +62,7 @@ class Services:
         self.index: Index = open_index(settings)
         self.storage = open_storage(settings, slot)
         self.files = Files(self.storage)
+        self.chunks = ChunkedFiles(settings.storage_directory)
         self.pixels = Pixels(self.index, self.storage)
         self.pictures = Pictures(self.pixels, settings.http_workers)
         self.default_encoding = DefaultEncoding(self.index, settings.default_encoding)

@@ -15,6 +15,7 @@ from orthanc_fast.errors import BadFileFormat
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
+_CANNOT_OPEN = "Cannot open ZIP archive from memory buffer"
 _STEP = 1 << 20
 _GZIP_WINDOW = 31
 
@@ -58,8 +59,10 @@ def members(archive: bytes | Path, limit: int) -> Iterator[bytes]:
     try:
         opened = zipfile.ZipFile(source)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise BadFileFormat("Cannot open ZIP archive from memory buffer") from error
+        raise BadFileFormat(_CANNOT_OPEN) from error
     with opened:
+        if not opened.infolist():  # nor can Orthanc open one without members
+            raise BadFileFormat(_CANNOT_OPEN)
         for entry in opened.infolist():
             if entry.is_dir() or entry.file_size == 0:
                 continue

@@ -91,8 +91,15 @@ def test_xml(http_client: httpx.Client, instance: str) -> None:
         answer = http_client.get(f"/instances/{instance}", headers={"Accept": accept})
         assert answer.headers["content-type"] == "application/xml; charset=utf-8"
         assert f"<ID>{instance}</ID>" in answer.text
-    other = http_client.get(f"/instances/{instance}", headers={"Accept": "text/xml"})
-    assert other.headers["content-type"] == "application/json; charset=utf-8"
+    for accept in ("text/xml", "application/xml, text/html", "text/html; application/xml"):
+        other = http_client.get(f"/instances/{instance}", headers={"Accept": accept})
+        assert other.headers["content-type"] == "application/json; charset=utf-8"
+    system = http_client.get("/system", headers={"Accept": "application/xml"}).text
+    assert "<DatabaseBackendPlugin>null</DatabaseBackendPlugin>" in system
+    path = f"/instances/{instance}/attachments/1024"
+    for header, kind in (("*/*", "json"), ("application/xml", "xml; charset=utf-8")):
+        fixed = http_client.put(path, content=b"x", headers={"Accept": header})
+        assert fixed.headers["content-type"] == f"application/{kind}"
 
 
 def test_file_name(http_client: httpx.Client, instance: str) -> None:

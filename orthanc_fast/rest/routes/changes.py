@@ -6,15 +6,17 @@ import time
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import ReadOnly
+from orthanc_fast.errors import BadParameterType, ReadOnly
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes import events
+from orthanc_fast.rest.uri import integer, unsigned
 from orthanc_fast.services.change_feed import ChangeEntry, change_entry, change_types
 from orthanc_fast.services.deletion import ClearChanges
 
 DEFAULT_LIMIT = 100
+UNLIMITED = (1 << 32) - 1  # also -1
 
 
 class ChangesAnswer(msgspec.Struct, omit_defaults=True, gc=False):
@@ -79,10 +81,13 @@ async def _await_page(
 def _page(
     request: Request, since: int, to: int, limit: int, types: frozenset[int] | None
 ) -> ChangesAnswer:
+    if limit == UNLIMITED:
+        # Orthanc looks for one more than `limit`, and that is 0 in 32 bits.
+        return ChangesAnswer([], True, request.services.change_feed.last())
     with request.services.index.view() as view:
         page = view.changes(since, to, limit, types)
     if not page.changes:
-        return ChangesAnswer([], page.done and limit != 0, page.last_allocated)
+        return ChangesAnswer([], page.done, page.last_allocated)
     entries = [change_entry(*row) for row in page.changes]
     return ChangesAnswer(entries, page.done, entries[-1].Seq, entries[0].Seq)
 
@@ -99,10 +104,10 @@ def _last(request: Request, types: frozenset[int] | None) -> ChangesAnswer:
 def _bounds(arguments: dict[str, str]) -> tuple[int, int, int]:
     """(since, to, limit); if one of them is no number all three have their defaults."""
     try:
-        limit = int(arguments.get("limit", DEFAULT_LIMIT))
-        since, to = int(arguments.get("since", 0)), int(arguments.get("to", -1))
-        return since, to, limit if limit >= 0 else DEFAULT_LIMIT
-    except ValueError:
+        limit = unsigned(arguments["limit"], 32) if "limit" in arguments else DEFAULT_LIMIT
+        since, to = integer(arguments.get("since", "0")), integer(arguments.get("to", "-1"))
+        return since, to, limit
+    except BadParameterType:
         return 0, -1, DEFAULT_LIMIT
 
 

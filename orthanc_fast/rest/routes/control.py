@@ -2,12 +2,14 @@
 11.1."""
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import ParameterOutOfRange
+from orthanc_fast.errors import NotImplementedYet, ParameterOutOfRange
 from orthanc_fast.log import Category, Level, logger
 from orthanc_fast.model import Wish
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import PLAIN_JSON, Response, text_response
+from orthanc_fast.rest.response import PLAIN_JSON, Response, empty_response, text_response
 from orthanc_fast.rest.router import Handler, Router
+
+FORBIDDEN = 403
 
 LEVELS = {level.name.lower(): level for level in Level}
 
@@ -19,6 +21,13 @@ def add_routes(router: Router, settings: Settings) -> None:
             path += f"-{category.name.lower()}"
         router.add("GET", path, _get(category), answer="text/plain")
         router.add("PUT", path, _put(category), body="text/plain", answer="text/plain")
+    router.add(
+        "POST",
+        "/tools/execute-script",
+        _execute_script(settings),
+        body="text/plain",
+        answer="text/plain",
+    )
     router.add("POST", "/tools/reset", _ask("reset"), answer=dict[str, str])
     router.add("POST", "/tools/shutdown", _ask("shutdown"), answer=dict[str, str])
 
@@ -45,6 +54,19 @@ def _put(category: Category | None) -> Handler:
         return text_response()
 
     return put_log_level
+
+
+def _execute_script(settings: Settings) -> Handler:
+    enabled = settings.raw.get("ExecuteLuaEnabled", False)
+
+    async def post_execute_script(request: Request) -> Response:
+        """Scripts in Lua: forbidden unless `ExecuteLuaEnabled`, and there is no Lua in this
+        server."""
+        if not enabled:
+            return empty_response(FORBIDDEN)
+        raise NotImplementedYet("this server has no Lua interpreter")
+
+    return post_execute_script
 
 
 def _ask(wish: Wish) -> Handler:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import ReadOnly
+from orthanc_fast.errors import BadParameterType, ReadOnly
 from orthanc_fast.index.exports import exports, last_export
 from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
@@ -19,6 +19,7 @@ from orthanc_fast.rest.response import (
 )
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes.identifiers import require
+from orthanc_fast.rest.uri import integer, unsigned
 from orthanc_fast.services.exports import ClearExports, ExportEntry, export_entry, write_file
 from orthanc_fast.services.files import dicom_attachment
 
@@ -61,9 +62,9 @@ async def get_exports(request: Request) -> Response:
 def _bounds(arguments: dict[str, str]) -> tuple[int, int]:
     """(since, limit); if one of them is no number both have their defaults."""
     try:
-        limit = int(arguments.get("limit", DEFAULT_LIMIT))
-        return int(arguments.get("since", 0)), limit if limit >= 0 else DEFAULT_LIMIT
-    except ValueError:
+        limit = unsigned(arguments["limit"], 32) if "limit" in arguments else DEFAULT_LIMIT
+        return integer(arguments.get("since", "0")), limit
+    except BadParameterType:
         return 0, DEFAULT_LIMIT
 
 

@@ -19,12 +19,13 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, NOT_FOUND, Response, encode_json, json_response
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.routes.identifiers import find, require
-from orthanc_fast.rest.uri import boolean, integer
+from orthanc_fast.rest.uri import boolean, unsigned
 from orthanc_fast.services.describe import NAMES, PLURALS
 from orthanc_fast.services.find.content import Presentation, parse_content
 from orthanc_fast.services.find.requested import RequestedTags
 
 SQLITE_CANNOT_STEP = 1010
+MAX_INTEGER = (1 << 63) - 1  # of SQLite; negative numbers wrap around to what is above
 
 MEGABYTE = 1 << 20
 
@@ -89,8 +90,8 @@ def _page(arguments: dict[str, str]) -> tuple[int, int]:
         raise BadRequest('The arguments "since" and "limit" must be given together')
     if "since" not in arguments:
         return 0, 0
-    since, limit = integer(arguments["since"]), integer(arguments["limit"])
-    if since < 0 or limit < 0:
+    since, limit = unsigned(arguments["since"]), unsigned(arguments["limit"])
+    if max(since, limit) > MAX_INTEGER:
         raise OrthancError('"since" and "limit" must not be negative', code=SQLITE_CANNOT_STEP)
     return since, limit
 
