@@ -69,6 +69,25 @@ DEFAULTS: Mapping[Level, tuple[int, ...]] = MappingProxyType(
     }
 )
 
+MODALITIES_IN_STUDY = 0x00080061
+SOP_CLASSES_IN_STUDY = 0x00080062
+INSTANCE_AVAILABILITY = 0x00080056
+
+# Tags that no file holds: the one level that has them.
+COMPUTED: Mapping[int, Level] = MappingProxyType(
+    {
+        0x00201200: Level.PATIENT,
+        0x00201202: Level.PATIENT,
+        0x00201204: Level.PATIENT,
+        0x00201206: Level.STUDY,
+        0x00201208: Level.STUDY,
+        0x00201209: Level.SERIES,
+        MODALITIES_IN_STUDY: Level.STUDY,
+        SOP_CLASSES_IN_STUDY: Level.STUDY,
+        INSTANCE_AVAILABILITY: Level.INSTANCE,
+    }
+)
+
 # What `PixelLayout` and the metadata need besides the main tags.
 ATTRIBUTES = (
     0x00080005,  # SpecificCharacterSet
@@ -113,21 +132,27 @@ def level_named(text: str) -> Level:
 class MainTags:
     """The main tags in force: the default lists and what ExtraMainDicomTags adds to them.
 
-    `levels` maps each level to its tags; `signatures` are the four texts that resources remember;
-    `table` is what the scanner searches: (tag, VR) pairs of native 32-bit numbers; `implicit` in
-    the same form what it must know of implicit VR.
+    `levels` maps each level to its tags; `ignored` are the extra ones that are main tags already
+    or computed; `signatures` are the four texts that resources remember; `table` is what the
+    scanner searches: (tag, VR) pairs of native 32-bit numbers; `implicit` in the same form what it
+    must know of implicit VR.
     """
 
     def __init__(
         self, dictionary: Dictionary, extra: Mapping[str, list[str]] | None = None
     ) -> None:
         levels = {level: list(tags) for level, tags in DEFAULTS.items()}
+        self.ignored: list[str] = []
         for name, texts in (extra or {}).items():
             level = level_named(name)
+            known = levels[level]
             for text in texts:
                 tag = dictionary.parse(text)
-                if tag not in levels[level]:
-                    levels[level].append(tag)
+                of_patient = level == Level.STUDY and tag in DEFAULTS[Level.PATIENT]
+                if tag in known or tag in COMPUTED or of_patient:
+                    self.ignored.append(f"{name}: {text}")
+                else:
+                    known.append(tag)
         self.levels = {level: frozenset(tags) for level, tags in levels.items()}
         self.signatures: tuple[str, str, str, str] = (
             _signature(levels[Level.PATIENT]),

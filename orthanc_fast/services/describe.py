@@ -221,7 +221,8 @@ def _boolean(value: bool) -> msgspec.Raw:
 
 def _unsigned(text: str) -> msgspec.Raw:
     """An unsigned 32-bit number, else null: section 4.3."""
-    if text.isascii() and text.isdigit() and int(text) < 1 << 32:
+    digits = text.removeprefix("+")
+    if digits.isascii() and digits.isdigit() and int(digits) < 1 << 32:
         return msgspec.Raw(b"%d" % int(text))
     return _NULL
 

@@ -46,7 +46,11 @@ def open_dictionary(settings: Settings) -> Dictionary:
 def prepare(settings: Settings) -> None:
     """Runs once, before any worker: afterwards no file is without index entry and none half
     there."""
-    MainTags(open_dictionary(settings), settings.extra_main_dicom_tags)  # refuses what is wrong
+    # Refuses what is wrong.
+    main_tags = MainTags(open_dictionary(settings), settings.extra_main_dicom_tags)
+    for ignored in main_tags.ignored:
+        text = f"ExtraMainDicomTags: {ignored} is a main tag already, or computed: ignored"
+        logger.warning(Category.GENERIC, text)
     find_options(settings.raw)  # likewise
     if settings.ingest_transcoding not in (*KNOWN_SYNTAXES, ""):
         raise ParameterOutOfRange(

@@ -779,6 +779,7 @@ def test_bulk_content(held: Archive) -> None:
         (b"{}", 15),
         (b'{"Resources":"x"}', 15),
         (b'{"Resources":[1]}', 15),
+        (b'{"Resources":[],"Metadata":1}', 15),
         (b'{"Resources":[],"Level":"x"}', 3),
     ):
         answer = held.client.post("/tools/bulk-content", content=body)

@@ -36,6 +36,21 @@ def ours(folder: Path, options: dict[str, Any]) -> Iterator[httpx.Client]:
         yield client
 
 
+def test_extra_tags_that_are_main_tags_already(tmp_path: Path) -> None:
+    extra = {
+        "patients": ["PatientName"],
+        "STUDY": ["PatientName", "0020-1206", "PatientComments", "StudyDate"],
+        "Image": ["InstanceAvailability"],
+    }
+    with ours(tmp_path / "plain", {}) as client:
+        expected = client.get("/system").json()["MainDicomTags"]
+    with ours(tmp_path / "extra", {"ExtraMainDicomTags": extra}) as client:
+        found = client.get("/system").json()["MainDicomTags"]
+    study = sorted([*expected["Study"].split(";"), "0010,4000"])
+    assert found == {**expected, "Study": ";".join(study)}
+    assert "0020-1206" in (tmp_path / "extra" / "log").read_text()
+
+
 def file(number: int, series: int = 1) -> bytes:
     """One instance, whose parents' tags name it."""
     dataset = generated.base()

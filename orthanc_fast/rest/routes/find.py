@@ -129,7 +129,10 @@ async def post_bulk_content(request: Request) -> Response:
     level = body.get("Level")
     if level is not None and not isinstance(level, str):
         raise BadFileFormat('The field "Level" must be a text')
-    how = Presentation(_form(body), metadata=bool(body.get("Metadata", True)))
+    with_metadata = body.get("Metadata", True)
+    if not isinstance(with_metadata, bool):
+        raise BadFileFormat('The field "Metadata" must be true or false')
+    how = Presentation(_form(body), metadata=with_metadata)
     services = request.services
     with services.index.view() as view:
         found = [

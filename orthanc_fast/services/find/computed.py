@@ -1,17 +1,16 @@
 """Tags that no file holds: counted, or collected from what lies below. Source: reference chapter
 1, section 5.3."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
+from orthanc_fast.dicom.main_tags import (
+    COMPUTED,
+    INSTANCE_AVAILABILITY,
+    MODALITIES_IN_STUDY,
+)
 from orthanc_fast.index.records import Resource
 from orthanc_fast.index.view import View
 from orthanc_fast.model import Level
 from orthanc_fast.services.terms import MODALITY
 
-MODALITIES_IN_STUDY = 0x00080061
-SOP_CLASSES_IN_STUDY = 0x00080062
-INSTANCE_AVAILABILITY = 0x00080056
 SOP_CLASS_UID_METADATA = 10
 
 # Tag -> position in `Resource.counts` of what is counted.
@@ -23,21 +22,6 @@ _COUNTS = {
     0x00201208: 2,  # NumberOfStudyRelatedInstances
     0x00201209: 2,  # NumberOfSeriesRelatedInstances
 }
-
-# The one level that has the tag.
-COMPUTED: Mapping[int, Level] = MappingProxyType(
-    {
-        0x00201200: Level.PATIENT,
-        0x00201202: Level.PATIENT,
-        0x00201204: Level.PATIENT,
-        0x00201206: Level.STUDY,
-        0x00201208: Level.STUDY,
-        0x00201209: Level.SERIES,
-        MODALITIES_IN_STUDY: Level.STUDY,
-        SOP_CLASSES_IN_STUDY: Level.STUDY,
-        INSTANCE_AVAILABILITY: Level.INSTANCE,
-    }
-)
 
 
 def computed_value(view: View, resource: Resource, tag: int) -> str | None:

@@ -10,10 +10,9 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from orthanc_fast.dicom.dictionary import Dictionary, tag_text
-from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.dicom.main_tags import COMPUTED, MODALITIES_IN_STUDY, MainTags
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Level
-from orthanc_fast.services.find.computed import COMPUTED, MODALITIES_IN_STUDY
 from orthanc_fast.services.find.matching import IDENTIFIERS, Matcher, matcher
 
 DATABASE_CANNOT_PREPARE = 1012
