@@ -15,6 +15,10 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z0-9_]+)(?::-([^}]*))?\}")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|[\[\]{},]|[^\s"/\[\]{},]+|/', re.DOTALL)
 
 
+_CONTROL = re.compile(r"[\x00-\x1f]")
+TOO_DEEP = "the JSON is nested too deeply"
+
+
 def substitute(text: str, environment: Mapping[str, str] = os.environ) -> str:
     """Replaces `${NAME}` and `${NAME:-default}`; a default may be quoted; unset without one:
     empty."""
@@ -31,15 +35,21 @@ def substitute(text: str, environment: Mapping[str, str] = os.environ) -> str:
 
 
 def parse(text: str | bytes) -> Any:
-    """Lenient JSON: comments, trailing commas and what follows the closing bracket are ignored, of
-    duplicate keys the last counts. Raises ValueError."""
+    """Lenient JSON: a byte order mark, comments, trailing commas and what follows the closing
+    bracket are ignored, texts may hold control characters, of duplicate keys the last counts.
+    Raises ValueError."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    return msgspec.json.decode(_plain(text))
+    try:
+        return msgspec.json.decode(_plain(text.removeprefix("\ufeff")))
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
 
 
 def _plain(text: str) -> str:
@@ -55,7 +65,11 @@ def _plain(text: str) -> str:
             depth -= 1
         elif token in ("[", "{"):
             depth += 1
-        kept.append(token)
+        kept.append(_CONTROL.sub(_escaped, token) if token[0] == '"' else token)
         if depth <= 0:
             break
     return " ".join(kept)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"

@@ -193,3 +193,11 @@ def test_what_is_no_configuration(text: str, tmp_path: Path) -> None:
 def test_lenient_json_is_json_where_it_is_strict() -> None:
     assert parse('{"a": [1, "//", "/* */", ",]"]}') == {"a": [1, "//", "/* */", ",]"]}
     assert parse(b'["a",] // end') == ["a"]
+
+
+def test_lenient_json_of_editors_and_attackers() -> None:
+    assert parse(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+    assert parse('\ufeff{"a": "b\nc\\"d"} // end') == {"a": 'b\nc"d'}
+    for deep in (b"[" * 100_000, b"/**/" + b'{"a":' * 100_000):
+        with pytest.raises(ValueError, match=r"deeply|truncated"):
+            parse(deep)

@@ -3,9 +3,11 @@ compression."""
 
 import gzip
 import http.client
+import io
 import json
 import socket
 import time
+import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -321,3 +323,29 @@ def test_bulk_delete(tmp_path: Any) -> None:
             assert client.post("/tools/bulk-delete", json=wrong).json()["OrthancStatus"] == 8
         level = {"Resources": [{"Level": "Nope", "ID": "x"}]}
         assert client.post("/tools/bulk-delete", json=level).json()["OrthancStatus"] == 3
+
+
+def test_many_resources_compressed_and_as_xml(tmp_path: Any) -> None:
+    """More than are shown at once: the answer is a stream."""
+    count = 230
+    template = generated.small()
+    with (
+        OurServer(tmp_path, {"HttpCompressionEnabled": True}) as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as target:
+            for number in range(count):
+                target.writestr(str(number), template.number(1, 1, 1, number))
+        assert len(client.post("/instances", content=archive.getvalue()).json()) == count
+        plain = client.get("/instances?expand", headers={"Accept-Encoding": "identity"})
+        assert len(plain.json()) == count
+        for coding in ("gzip", "deflate"):
+            found = client.get("/instances?expand", headers={"Accept-Encoding": coding})
+            assert found.headers["content-encoding"] == coding
+            assert found.json() == plain.json()
+        as_xml = client.get("/instances?expand", headers={"Accept": "application/xml"})
+        assert as_xml.headers["content-type"] == "application/xml; charset=utf-8"
+        assert as_xml.text.count("<item>") == count
+        deep = client.post("/tools/find", content=b"[" * 100_000)
+        assert (deep.status_code, deep.json()["OrthancStatus"]) == (400, 8)
