@@ -316,3 +316,13 @@ def test_capabilities_are_true(our_server: OurServer) -> None:
     assert httpx.post(f"{our_server.url}/tools/find", json=body).status_code == 200
     assert capabilities["HasExtendedChanges"] is True
     assert httpx.get(f"{our_server.url}/changes?to=5&type=NewStudy").status_code == 200
+
+
+def test_threads_that_follow_other_options(our_server: OurServer, tmp_path: Path) -> None:
+    def threads(url: str) -> tuple[int, int]:
+        found = httpx.get(f"{url}/system").json()["Performance"]
+        return found["StorageLoaderThreadsCount"], found["SequentialDicomReaderThreadsCount"]
+
+    assert threads(our_server.url) == (4, 4)
+    with OurServer(tmp_path, {"ConcurrentJobs": 6, "LoaderThreads": 2}) as server:
+        assert threads(server.url) == (12, 12)

@@ -20,6 +20,8 @@ DATABASE_VERSION = 6
 
 MEGABYTE = 1 << 20
 
+LEAST_LOADERS, MOST_LOADERS = 4, 50  # of StorageLoaderThreadsCount, where it is not set
+
 
 def add_routes(router: Router, settings: Settings) -> None:
     router.add("GET", "/system", get_system, answer=dict[str, Any])
@@ -83,16 +85,22 @@ async def get_system(request: Request) -> Response:
 
 def _performance(settings: Settings) -> dict[str, Any]:
     given = settings.raw
+    jobs = given.get("ConcurrentJobs", 2)
+    loaders = given.get("StorageLoaderThreadsCount")
+    if loaders is None:
+        wanted = (jobs or os.cpu_count() or 1) * given.get("LoaderThreads", 1)
+        loaders = min(max(wanted, LEAST_LOADERS), MOST_LOADERS)
     return {
-        "ConcurrentJobs": given.get("ConcurrentJobs", 2),
+        "ConcurrentJobs": jobs,
         "DicomParserCacheSize": given.get("DicomParserCacheSize", 256),
         "DicomParserMemoryCapacity": given.get("DicomParserMemoryCapacity", 256),
         "DicomParserThreadsCount": given.get("DicomParserThreadsCount", 2),
         "DicomThreadsCount": given.get("DicomThreadsCount", 4),
         "HttpThreadsCount": given.get("HttpThreadsCount", 50),
         "MaximumStorageCacheSize": given.get("MaximumStorageCacheSize", 128),
-        "SequentialDicomReaderThreadsCount": given.get("SequentialDicomReaderThreadsCount", 4),
-        "StorageLoaderThreadsCount": given.get("StorageLoaderThreadsCount", 4),
+        "SequentialDicomReaderThreadsCount": given.get("SequentialDicomReaderThreadsCount")
+        or loaders,
+        "StorageLoaderThreadsCount": loaders,
         "StorageMemoryCapacity": given.get("StorageMemoryCapacity", 512),
         "TranscoderCacheSize": given.get("TranscoderCacheSize", 256),
         "TranscoderMemoryCapacity": given.get("TranscoderMemoryCapacity", 256),
