@@ -149,6 +149,8 @@ class Dictionary:
 
     def _load_file(self, text: str) -> None:
         for line in definitions(text):
+            if line.name == generic_name(line.groups[0] << 16 | line.elements[0]):
+                continue  # millions of tags, whose names are known without a table
             rows = self.private.setdefault(line.creator.encode(), {}) if line.creator else None
             for group, element in itertools.product(line.groups, line.elements):
                 if rows is None:

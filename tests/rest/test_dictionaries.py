@@ -13,6 +13,8 @@ from support.encoded import EXPLICIT, IMPLICIT, Element, file_of
 from support.pair import Pair, started_pair
 from support.server import OurServer
 
+from orthanc_fast.dicom.dictionary import Dictionary
+
 # Of Debian's libdcmtk, which its Orthanc needs.
 FILES = [
     str(next(Path("/usr/share").glob(f"libdcmtk*/{name}.dic"), name))
@@ -80,6 +82,15 @@ def test_names_and_values(pair: Pair, syntax: str) -> None:
         path = f"/instances/{identifiers[0]}/{form}"
         mine, other = (client.get(path).json() for client in (pair.ours, pair.theirs))
         assert mine == other, form
+
+
+def test_files_do_not_become_tables_of_millions(needs_reference: None) -> None:
+    """As they would if each private creator that may be had an entry."""
+    texts = [Path(file).read_text("latin-1") for file in FILES]
+    known = Dictionary(external=texts)
+    assert 5000 < len(known.standard) < 20000
+    assert known.name(0x00290010) == "PrivateCreator"
+    assert known.vr(0x60FE0022) == "LO"
 
 
 @pytest.mark.parametrize(
