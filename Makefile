@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # What the tests compare with and measure by. ALLOW_MISSING=1 runs without what cannot be installed.
 DEBIAN_PACKAGES := orthanc dcmtk wrk chromium
 
-.PHONY: run test check bench ext wheel fuzz try-docker clean install install-test tools
+.PHONY: run test check bench ext wheel fuzz asan try-docker clean install install-test tools
 
 run: install
 	$(BIN)/orthanc-fast serve
@@ -47,6 +47,10 @@ wheel: install
 
 fuzz: install-test
 	sh tests/fuzz/run.sh
+
+# The tests of the compiled parts under AddressSanitizer.
+asan: install-test
+	sh scripts/test_asan.sh
 
 # With a Docker engine, or as root in bare Debian roots; needs the network, and some minutes.
 try-docker:
