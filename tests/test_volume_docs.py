@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,8 +16,14 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
-def names(our_server: OurServer) -> dict[str, str]:
-    with httpx.Client(base_url=our_server.url, timeout=60) as client:
+def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Of a server of their own: one of the examples pulls every series that there is."""
+    with OurServer(tmp_path_factory.mktemp("documented")) as server:
+        yield _stored(server.url)
+
+
+def _stored(url: str) -> dict[str, str]:
+    with httpx.Client(base_url=url, timeout=60) as client:
         for place in range(3):
             dataset = generated.base()
             generated.add_pixels(dataset, np.full((20, 30), place, "<i2"))
@@ -26,7 +33,7 @@ def names(our_server: OurServer) -> dict[str, str]:
             data = generated.Template(buffer.getvalue()).number(61, 61, 61, place)
             stored = client.post("/instances", content=data).json()
     return {
-        "url": our_server.url,
+        "url": url,
         "series": stored["ParentSeries"],
         "study": stored["ParentStudy"],
     }

@@ -66,7 +66,7 @@ def test_waits_for_the_next_change(server: OurServer, client: httpx.Client) -> N
         uploading.join()
         assert [entry["ChangeType"] for entry in answer["Changes"]] == ["NewInstance"]
         assert answer["Last"] == answer["First"] > known
-    assert all(0.25 < delay < 2 for delay in delays), delays
+    assert all(0.25 < delay < 15 for delay in delays), delays
 
 
 def test_gives_up_when_the_time_is_over(client: httpx.Client) -> None:
@@ -127,6 +127,7 @@ SSE = {"Accept": "text/event-stream"}
 
 
 def test_stream_of_events(server: OurServer, client: httpx.Client) -> None:
+    upload_later(server, 0, 129).join()  # so that the patient is there
     known = last(client)
     with client.stream("GET", f"/changes?since={known}", headers=SSE) as answer:
         stream = Stream(answer)

@@ -114,6 +114,16 @@ def test_compressed_storage(tmp_path: Path) -> None:
 # The same with Debian's Orthanc
 
 
+@pytest.fixture(scope="module")
+def archiving_server(
+    needs_reference: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ReferenceServer]:
+    """One that holds nothing else: the archive of a patient shall have one file."""
+    server = ReferenceServer(tmp_path_factory.mktemp("archiving"))
+    with server:
+        yield server
+
+
 def archived(server: ReferenceServer, data: bytes, uid: str) -> bytes:
     """What it makes of a file; empty where it cannot."""
     # Its connections end between two requests now and then.
@@ -139,10 +149,10 @@ def archived(server: ReferenceServer, data: bytes, uid: str) -> bytes:
     ],
 )
 def test_lossless_as_orthanc(
-    client: httpx.Client, reference_server: ReferenceServer, name: str, uid: str
+    client: httpx.Client, archiving_server: ReferenceServer, name: str, uid: str
 ) -> None:
     data = file_named(name).read_bytes()
-    theirs = archived(reference_server, data, uid)
+    theirs = archived(archiving_server, data, uid)
     instance = post(client, data)
     ours = client.get(f"/instances/{instance}/file", params={"transcode": uid}).content
     assert greatest_difference(frames(ours), frames(theirs)) == 0
@@ -156,10 +166,10 @@ _LOSSY_TEXTS = {"DerivationDescription", "LossyImageCompressionRatio", "SOPInsta
 @pytest.mark.parametrize("uid", [syntaxes.JPEG_BASELINE, syntaxes.JPEG_EXTENDED])
 @pytest.mark.parametrize("name", [COLOR, EIGHT_BITS])
 def test_lossy_as_orthanc(
-    client: httpx.Client, reference_server: ReferenceServer, name: str, uid: str
+    client: httpx.Client, archiving_server: ReferenceServer, name: str, uid: str
 ) -> None:
     data = file_named(name).read_bytes()
-    theirs = archived(reference_server, data, uid)
+    theirs = archived(archiving_server, data, uid)
     instance = post(client, data)
     ours = client.get(f"/instances/{instance}/file", params={"transcode": uid}).content
     before, left, right = read(data), read(ours), read(theirs)

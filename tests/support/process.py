@@ -51,6 +51,7 @@ class ServerProcess:
                 return
             except httpx.TransportError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.kill_all()
                     raise RuntimeError(f"no start:\n{self.log_path.read_text()}") from None
                 time.sleep(0.03)
 
