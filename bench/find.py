@@ -212,7 +212,7 @@ def _rows(pair: FilledPair, rounds: int, seconds: int) -> list[Row]:
     ):
         rows.append(pair.compare(name, TEN, rounds, listing(path)))
     rows += _instances_tags(pair, rounds, seconds)
-    rows.append(pair.compare(f"DELETE study of {DELETED} instances", TEN, rounds, _delete))
+    rows.append(_deletions(pair, rounds))
     return rows
 
 
@@ -249,16 +249,23 @@ def _instances_tags(pair: FilledPair, rounds: int, seconds: int) -> list[Row]:
     ]
 
 
-def _delete(server: ServerProcess, _: int) -> Load:
-    """Uploads a study, and measures its deletion."""
-    number = next(_numbers)
-    load.post(server.port, generated.small(), number * 1000, DELETED, 4)
-    study = generated.identifier(f"PATIENT{number:010d}", f"{generated.ROOT}.4{number:09d}")
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        begin = time.perf_counter()
-        client.delete(f"/studies/{study}").raise_for_status()
-        took = time.perf_counter() - begin
-    return Load(1, took, took, took)
+def _deletions(pair: FilledPair, rounds: int) -> Row:
+    """One study per round, all uploaded beforehand."""
+    numbers = [next(_numbers) for _ in range(rounds + 1)]
+    for server in (pair.ours, pair.theirs):
+        for number in numbers:
+            load.post(server.port, generated.small(), number * 1000, DELETED, 4)
+
+    def delete(server: ServerProcess, round_: int) -> Load:
+        uid = f"{generated.ROOT}.4{numbers[round_]:09d}"
+        study = generated.identifier(f"PATIENT{numbers[round_]:010d}", uid)
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            begin = time.perf_counter()
+            client.delete(f"/studies/{study}").raise_for_status()
+            took = time.perf_counter() - begin
+        return Load(1, took, took, took)
+
+    return pair.compare(f"DELETE study of {DELETED} instances", TEN, rounds, delete)
 
 
 def _alone(pair: FilledPair, seconds: int) -> list[str]:

@@ -120,7 +120,8 @@ class Search:
             for keys in chunk:
                 parts = [public for key in keys for public in members.get(key, ())]
                 yield b"".join(parts) if len(keys) == 1 else sort(b"".join(parts))
-            amount = max(1, min(_READ_AT_ONCE * len(chunk) // (len(pairs) or 1), _READ_AT_ONCE))
+            # As many as have been small so far; the next ones may be larger.
+            amount = max(1, min(_READ_AT_ONCE * len(chunk) // (len(pairs) or 1), 4 * len(chunk)))
 
     def union(self, parts: Iterable[bytes]) -> bytes:
         """What is in any of the sets."""
