@@ -17,11 +17,14 @@ _EOI = b"\xff\xd9"
 _SOS = 0xDA
 _NO_FRAME = frozenset({0xC4, 0xC8, 0xCC})  # DHT, JPG and DAC have numbers among those of SOF
 _J2K_START = b"\xff\x4f\xff\x51"
+_CHROMA_STEPS = frozenset({1, 2, 4})
 _SIZ = struct.Struct(">HHIIIIIIIIH")
 
 
 class Header(msgspec.Struct, frozen=True, gc=False):
-    """`kind` is the SOF marker of JPEG and JPEG-LS, 0 for JPEG 2000."""
+    """`kind` is the SOF marker of JPEG and JPEG-LS, 0 for JPEG 2000. `chroma`: of how many columns
+    and rows the second and third component have one sample (JPEG 2000 only). `precision` is that
+    of the component which has most."""
 
     kind: int
     precision: int
@@ -29,6 +32,7 @@ class Header(msgspec.Struct, frozen=True, gc=False):
     columns: int
     components: int
     is_signed: bool = False
+    chroma: tuple[int, int] = (1, 1)
 
     def check(self, info: ImageInfo) -> None:
         """Raises BadFileFormat if this is not a frame of the image."""
@@ -80,7 +84,7 @@ def _check_end(codestream: bytes, start: int) -> None:
 
 def jpeg_2000_header(codestream: bytes) -> Header:
     """Of JPEG 2000 and HTJ2K, bare or in a JP2 file. Raises BadFileFormat for what is none,
-    NotImplementedYet for components that differ in size or precision."""
+    NotImplementedYet for components that differ in other ways than colour does."""
     at = codestream.find(_J2K_START)
     start = at + 4
     if at < 0 or start + _SIZ.size > len(codestream):
@@ -89,7 +93,13 @@ def jpeg_2000_header(codestream: bytes) -> Header:
     parts = codestream[start + _SIZ.size : start + _SIZ.size + 3 * components]
     if not components or len(parts) < 3 * components or right <= left or bottom <= top:
         raise BadFileFormat("the JPEG 2000 codestream has an impossible size")
-    if parts != parts[:3] * components or parts[1:3] != b"\x01\x01":
-        raise NotImplementedYet("JPEG 2000 components that differ in size or precision")
-    sign = bool(parts[0] & 0x80)
-    return Header(0, (parts[0] & 0x7F) + 1, bottom - top, right - left, components, sign)
+    depths, steps = parts[::3], list(zip(parts[1::3], parts[2::3], strict=True))
+    chroma = steps[-1]
+    signs = {depth >> 7 for depth in depths}
+    is_known = steps == [(1, 1), *[chroma] * (components - 1)] and len(signs) == 1
+    # Decoders take as many bytes for every sample as the first component needs.
+    is_first_widest = (depths[0] & 0x7F) // 8 == (max(depths) & 0x7F) // 8
+    if not is_known or not is_first_widest or not _CHROMA_STEPS.issuperset(chroma):
+        raise NotImplementedYet("JPEG 2000 components of such different sizes, signs or precisions")
+    precision = (max(depths) & 0x7F) + 1
+    return Header(0, precision, bottom - top, right - left, components, 1 in signs, chroma)

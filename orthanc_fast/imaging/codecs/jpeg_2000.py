@@ -1,4 +1,8 @@
-"""JPEG 2000 by OpenJPEG. Source: DICOM PS3.5 8.2.4."""
+"""JPEG 2000 by OpenJPEG. Source: DICOM PS3.5 8.2.4.
+
+Two builds of it: that of imagecodecs for nearly all, that of pylibjpeg-openjpeg, which holds the
+GIL, for components of unequal precision or with chroma of unusual steps.
+"""
 
 import imagecodecs
 import numpy as np
@@ -6,23 +10,60 @@ import numpy as np
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.imaging.cells import stored_values
 from orthanc_fast.imaging.codecs.contract import Buffer, check_expansion
-from orthanc_fast.imaging.codecs.headers import jpeg_2000_header
-from orthanc_fast.imaging.info import ImageInfo
+from orthanc_fast.imaging.codecs.headers import Header, jpeg_2000_header
+from orthanc_fast.imaging.color import rgb_from_ybr
+from orthanc_fast.imaging.info import YBR, ImageInfo
 
-# The decoder undoes both transformations.
-RGB_FROM = frozenset({"YBR_ICT", "YBR_RCT"})
+# OpenJPEG undoes the transformations of codestreams, and makes RGB of samples with shared chroma.
+# YBR_FULL stays what it is, so that it can be transcoded without loss.
+RGB_FROM = YBR - {"YBR_FULL"}
+_UNDONE = frozenset({"YBR_ICT", "YBR_RCT"})
+
+# Both builds take it for certain that samples with such chroma are YCbCr, and make them RGB.
+_MADE_RGB = frozenset({(2, 1), (2, 2)})
 
 _MAX_EXPANSION = 1 << 14  # an empty tile takes few bytes
 
 
 def decode(frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.ndarray:
-    """See `contract.Codec`."""
+    """See `contract.Codec`; colour comes out as RGB."""
     codestream = bytes(frame)
     header = jpeg_2000_header(codestream)
     header.check(info)
     check_expansion(frame, info, _MAX_EXPANSION)
+    photometric = info.photometric_interpretation
+    if photometric == "YBR_FULL" and header.chroma != (1, 1):
+        raise BadFileFormat(
+            "the codestream has less chroma than YBR_FULL, which the file announces"
+        )
+    numbers = _numbers(codestream)
+    if not _is_ycbcr(header, info):
+        return stored_values(numbers, header.precision, info, out)
+    values = stored_values(numbers, header.precision, info, None)
+    return rgb_from_ybr(values, photometric, info.bits_stored, out)
+
+
+def _is_ycbcr(header: Header, info: ImageInfo) -> bool:
+    """Whether what OpenJPEG gives has to be made RGB."""
+    if info.samples_per_pixel != 3 or header.chroma in _MADE_RGB:
+        return False
+    return header.chroma != (1, 1) or info.photometric_interpretation in RGB_FROM - _UNDONE
+
+
+def _numbers(codestream: bytes) -> np.ndarray:
     try:
-        numbers = imagecodecs.jpeg2k_decode(codestream)
+        numbers: np.ndarray = imagecodecs.jpeg2k_decode(codestream)
+    except NotImplementedError:
+        return _second_decoder(codestream)
     except RuntimeError as error:
         raise BadFileFormat(f"damaged JPEG 2000 codestream: {error}") from error
-    return stored_values(numbers, header.precision, info, out)
+    return numbers
+
+
+def _second_decoder(codestream: bytes) -> np.ndarray:
+    from openjpeg.utils import decode as openjpeg_decode  # slow to import, seldom needed
+
+    try:
+        return openjpeg_decode(codestream[codestream.find(b"\xff\x4f\xff\x51") :], 0)
+    except RuntimeError as error:
+        raise BadFileFormat(f"damaged JPEG 2000 codestream: {error}") from error
