@@ -23,15 +23,23 @@ cdef extern from *:
     #ifdef __linux__
     static int start_writeback(int fd) { return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
     static int sync_data(int fd) { return fdatasync(fd); }
+    #include <sys/vfs.h>
+    static int sync_whole(int fd) { return syncfs(fd); }
+    static long kind_of(int fd) { struct statfs found; return fstatfs(fd, &found) == 0 ? (long)found.f_type : -1; }
     #else
+    static int sync_whole(int fd) { (void)fd; sync(); return 0; }
+    static long kind_of(int fd) { (void)fd; return 0; }
     static int start_writeback(int fd) { (void)fd; return 0; }
     static int sync_data(int fd) { return fsync(fd); }
     #endif
     """
     int start_writeback(int fd) nogil
     int sync_data(int fd) nogil
+    int sync_whole(int fd) nogil
+    long kind_of(int fd) nogil
 
 cdef extern from "fcntl.h" nogil:
+    int O_RDONLY
     int O_WRONLY
     int O_RDWR
     int O_CREAT
@@ -61,6 +69,7 @@ cdef struct File:
     const unsigned char* data
     Py_ssize_t size
     bint exists          # is on the disk already and only wants syncing
+    bint sync
     int fd
     int error
 
@@ -78,7 +87,7 @@ cdef int write_all(int fd, const unsigned char* data, Py_ssize_t size) noexcept 
     return 0
 
 
-cdef void begin(File* file, bint sync) noexcept nogil:
+cdef void begin(File* file) noexcept nogil:
     if file.exists:
         file.fd = open(file.path, O_RDWR | O_CLOEXEC, 0)
     else:
@@ -88,21 +97,21 @@ cdef void begin(File* file, bint sync) noexcept nogil:
         return
     if not file.exists:
         file.error = write_all(file.fd, file.data, file.size)
-    if sync and file.error == 0:
+    if file.sync and file.error == 0:
         start_writeback(file.fd)
 
 
-cdef void settle(File* file, bint sync) noexcept nogil:
+cdef void settle(File* file) noexcept nogil:
     if file.fd < 0:
         return
-    if sync and file.error == 0 and sync_data(file.fd) != 0:
+    if file.sync and file.error == 0 and sync_data(file.fd) != 0:
         file.error = errno
     if close(file.fd) != 0 and file.error == 0:
         file.error = errno
 
 
-def write_files(list paths not None, list contents not None, bint sync):
-    """Writes each of `contents` into a new file and, with `sync`, returns when all are on the disk.
+def write_files(list paths not None, list contents not None, list syncs not None):
+    """Writes each of `contents` into a new file and returns when those with a true value in `syncs` are on the disk.
 
     A content of None stands for a file that lies at the path already. Returns an errno for each file,
     0 for success; a file with an error may be left in any state.
@@ -110,8 +119,8 @@ def write_files(list paths not None, list contents not None, bint sync):
     cdef Py_ssize_t count = len(paths), i, held = 0
     cdef File* files
     cdef Py_buffer* views
-    if len(contents) != count:
-        raise ValueError("as many contents as paths are needed")
+    if len(contents) != count or len(syncs) != count:
+        raise ValueError("as many contents and syncs as paths are needed")
     files = <File*>calloc(count + 1, sizeof(File))
     views = <Py_buffer*>calloc(count + 1, sizeof(Py_buffer))
     if files == NULL or views == NULL:
@@ -122,6 +131,7 @@ def write_files(list paths not None, list contents not None, bint sync):
         for i in range(count):
             files[i].path = PyBytes_AsString(paths[i])
             files[i].fd = -1
+            files[i].sync = syncs[i]
             if contents[i] is None:
                 files[i].exists = True
             else:
@@ -131,9 +141,9 @@ def write_files(list paths not None, list contents not None, bint sync):
             held = i + 1
         with nogil:
             for i in range(count):
-                begin(&files[i], sync)
+                begin(&files[i])
             for i in range(count):
-                settle(&files[i], sync)
+                settle(&files[i])
         return [files[i].error for i in range(count)]
     finally:
         for i in range(held):
@@ -220,3 +230,28 @@ def remove_files(list paths not None):
     finally:
         free(names)
         free(errors)
+
+
+def sync_file_system(bytes folder not None):
+    """Returns when all that was written to the file system of a folder is on the disk. Raises OSError."""
+    cdef int fd = open(PyBytes_AsString(folder), O_RDONLY | O_CLOEXEC, 0)
+    cdef int error = 0
+    if fd < 0:
+        raise OSError(errno, "cannot be opened", folder)
+    with nogil:
+        if sync_whole(fd) != 0:
+            error = errno
+        close(fd)
+    if error:
+        raise OSError(error, "cannot be synced", folder)
+
+
+def kind_of_file_system(bytes folder not None):
+    """The number that Linux gives the kind of a folder's file system (statfs); 0 elsewhere. Raises OSError."""
+    cdef int fd = open(PyBytes_AsString(folder), O_RDONLY | O_CLOEXEC, 0)
+    cdef long kind
+    if fd < 0:
+        raise OSError(errno, "cannot be opened", folder)
+    kind = kind_of(fd)
+    close(fd)
+    return kind

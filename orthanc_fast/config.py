@@ -89,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     transcoder_cache_size: int = 256  # MB, of one process
     http_workers: int = 1
     index_map_size_gb: int = 1024
+    index_journal_size_mb: int = 64
     maximum_upload_memory_mb: int = 16
     metrics_enabled: bool = True
     log_exported_resources: bool = False
@@ -286,6 +287,7 @@ class _Building:
             transcoder_cache_size=get("TranscoderCacheSize"),
             http_workers=get("HttpWorkers") or os.cpu_count() or 1,
             index_map_size_gb=max(1, get("IndexMapSizeGB")),
+            index_journal_size_mb=max(1, get("IndexJournalSizeMB")),
             maximum_upload_memory_mb=get("MaximumUploadMemoryMB"),
             metrics_enabled=get("MetricsEnabled"),
             log_exported_resources=get("LogExportedResources"),

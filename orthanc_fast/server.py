@@ -11,7 +11,7 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.tls import server_context
 from orthanc_fast.services import metrics
-from orthanc_fast.services.startup import INDEX_FOLDER, prepare, recover_slot
+from orthanc_fast.services.startup import INDEX_FOLDER, Store
 from orthanc_fast.supervisor import CannotStart, Kind, Signals, Supervisor, bind
 
 
@@ -44,8 +44,15 @@ def run(
                 signals.restart = False
                 for category, level in zip(Category, at_start, strict=True):
                     logger.set_level(level, category)
-                supervisor = _supervisor(settings, ports, signals, log_levels, log_file, reload)
-                supervisor.run(partial(announce, address(settings)))
+                listeners = _listeners(settings, ports)
+                store = _open_store(settings)
+                try:
+                    supervisor = _supervisor(
+                        settings, listeners, store, signals, log_levels, log_file, reload
+                    )
+                    supervisor.run(partial(announce, address(settings)))
+                finally:
+                    store.close()
                 if not signals.stop:
                     logger.warning(Category.GENERIC, "The server restarts")
                     settings = reload() or settings
@@ -55,15 +62,11 @@ def run(
     logger.info(Category.GENERIC, "The server has stopped")
 
 
-def _supervisor(
-    settings: Settings,
-    ports: "_Ports",
-    signals: Signals,
-    log_levels: int,
-    log_file: str | None,
-    reload: Callable[[], Settings | None],
-) -> Supervisor:
-    """Checks the settings, opens the ports and repairs the store. Raises CannotStart."""
+Listeners = tuple[int, ...]
+
+
+def _listeners(settings: Settings, ports: "_Ports") -> tuple[Listeners, Listeners]:
+    """Opens the ports of the REST API and of the DICOM door. Raises CannotStart."""
     if not settings.http_server_enabled:
         raise CannotStart("HttpServerEnabled is false: there would be nothing to serve")
     if settings.ssl_enabled and not os.access(settings.ssl_certificate, os.R_OK):
@@ -73,11 +76,29 @@ def _supervisor(
         (settings.http_bind_addresses, settings.http_port, "HttpPort"),
         None if dicom_port is None else ((), dicom_port, "DicomPort"),
     )
+    return web, dicom
+
+
+def _open_store(settings: Settings) -> Store:
+    """Checks the settings and repairs the store. Raises CannotStart."""
     try:
-        prepare(settings)
+        store = Store(settings)
         metrics.begin(settings.index_directory / INDEX_FOLDER)
+        return store
     except OrthancError as error:
         raise CannotStart(str(error)) from error
+
+
+def _supervisor(
+    settings: Settings,
+    listeners: tuple[Listeners, Listeners],
+    store: Store,
+    signals: Signals,
+    log_levels: int,
+    log_file: str | None,
+    reload: Callable[[], Settings | None],
+) -> Supervisor:
+    web, dicom = listeners
 
     def has_changed() -> bool:
         found = reload()
@@ -89,7 +110,7 @@ def _supervisor(
             Kind("http", settings.http_workers, web),
             Kind("dicom", settings.dicom_workers if dicom else 0, dicom),
         ],
-        lambda slot: recover_slot(settings, slot),
+        store.recover_slot,
         has_changed,
         signals,
         log_levels,

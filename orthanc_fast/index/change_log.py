@@ -1,9 +1,7 @@
 """Writing the change log: one entry per event, in the order of the events."""
 
-import lmdb
-
 from orthanc_fast.index import keys
-from orthanc_fast.index.environment import Environment
+from orthanc_fast.index.environment import Environment, WriteTransaction
 from orthanc_fast.index.records import Resource, Totals, encoder
 from orthanc_fast.model import Change
 
@@ -11,7 +9,7 @@ from orthanc_fast.model import Change
 class ChangeLog:
     """The log within one write transaction."""
 
-    def __init__(self, env: Environment, txn: lmdb.Transaction, totals: Totals) -> None:
+    def __init__(self, env: Environment, txn: WriteTransaction, totals: Totals) -> None:
         self._env = env
         self._txn = txn
         self._totals = totals

@@ -25,16 +25,18 @@ from types import MappingProxyType
 
 import lmdb
 
+from orthanc_fast._ext.redo import RecordedTransaction
 from orthanc_fast.errors import FullStorage, IncompatibleDatabase, StorageFault
 from orthanc_fast.index.records import SCHEMA_VERSION
 
-PLAIN = ("resource", "public", "image", "change", "export", "unstable", "recycling", "doomed")
-SORTED_DUPLICATES = ("child", "change_of", "value")
-SMALL = ("signature", "global")
+DATABASES = 13
 
 # A read transaction needs a slot per thread; every worker has a handful of threads.
 MAX_READERS = 1024
 VERSION_KEY = b"schema"
+
+# What changes the index: LMDB's own, or one that notes the changes for the journal.
+WriteTransaction = lmdb.Transaction | RecordedTransaction
 
 # Number n turns version n into n + 1.
 Migration = Callable[["Environment", lmdb.Transaction], None]
@@ -53,14 +55,20 @@ class Environment:
         map_size: int,
         sync: bool = True,
         migrations: Mapping[int, Migration] = MappingProxyType({}),
+        before_writing: Callable[["Environment"], None] = lambda env: None,
     ) -> None:
-        """Opens or creates the index. `sync=False` gives up durability (bulk generation only).
+        """Opens or creates the index. Without `sync` LMDB does not wait for the disk.
 
-        Raises StorageFault if the folder cannot be used, IncompatibleDatabase for another schema.
+        `pin` keeps the snapshot that was found; whoever opens it ends it. `before_writing` is
+        called when that is all that exists. Raises StorageFault if the folder cannot be used,
+        IncompatibleDatabase for another schema.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.lmdb = _open(folder, map_size, sync)
+        self.page_size: int = self.lmdb.stat()["psize"]
+        self.pin = self.lmdb.begin()
+        before_writing(self)
         self.resource = self.lmdb.open_db(b"resource")
         self.public = self.lmdb.open_db(b"public")
         self.image = self.lmdb.open_db(b"image")
@@ -74,7 +82,28 @@ class Environment:
         self.value = self.lmdb.open_db(b"value", dupsort=True, dupfixed=True)
         self.signature = self.lmdb.open_db(b"signature")
         self.globals = self.lmdb.open_db(b"global")
+        self.databases = self._in_order()
+        self.numbers = {database: number for number, database in enumerate(self.databases)}
         self._check_version(migrations)
+
+    def _in_order(self) -> list[lmdb._Database]:
+        """All databases; their order is part of what the journal means, so new ones go to the
+        end."""
+        return [
+            self.resource,
+            self.public,
+            self.image,
+            self.change,
+            self.export,
+            self.unstable,
+            self.recycling,
+            self.doomed,
+            self.child,
+            self.change_of,
+            self.value,
+            self.signature,
+            self.globals,
+        ]
 
     def _check_version(self, migrations: Mapping[int, Migration]) -> None:
         with self.lmdb.begin() as txn:
@@ -112,7 +141,7 @@ def _open(folder: Path, map_size: int, sync: bool) -> lmdb.Environment:
         return lmdb.open(
             os.fspath(folder),
             map_size=map_size,
-            max_dbs=len(PLAIN) + len(SORTED_DUPLICATES) + len(SMALL) + OBSOLETE,
+            max_dbs=DATABASES + OBSOLETE,
             max_readers=MAX_READERS,
             sync=sync,
             metasync=sync,

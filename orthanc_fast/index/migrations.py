@@ -17,4 +17,7 @@ def migrations(terms: Terms) -> Mapping[int, Migration]:
         txn.drop(old)
         build_terms(env, txn, terms)
 
-    return {1: terms_with_their_resources}
+    def with_a_journal(env: Environment, txn: lmdb.Transaction) -> None:
+        """2 to 3: nothing in it changes, but a program without the journal must not open it."""
+
+    return {1: terms_with_their_resources, 2: with_a_journal}

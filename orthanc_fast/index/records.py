@@ -8,7 +8,7 @@ import msgspec
 
 from orthanc_fast.model import Attachment, Level
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 LAST_UPDATE = 7  # the metadata that `Resource.last_update` stands for
 

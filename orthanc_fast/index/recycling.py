@@ -3,17 +3,15 @@ longest ago is first, protected patients are not in it. Source: reference chapte
 
 from collections.abc import Iterator
 
-import lmdb
-
 from orthanc_fast.index import keys
-from orthanc_fast.index.environment import Environment
+from orthanc_fast.index.environment import Environment, WriteTransaction
 from orthanc_fast.index.records import Resource, Totals
 
 
 class RecyclingOrder:
     """The order within one write transaction. Whoever calls marks the patient as touched."""
 
-    def __init__(self, env: Environment, txn: lmdb.Transaction, totals: Totals) -> None:
+    def __init__(self, env: Environment, txn: WriteTransaction, totals: Totals) -> None:
         self._db = env.recycling
         self._txn = txn
         self._totals = totals

@@ -1,14 +1,12 @@
 """The main tags signatures in use: few texts, which records name by number."""
 
-import lmdb
-
-from orthanc_fast.index.environment import Environment
+from orthanc_fast.index.environment import Environment, WriteTransaction
 
 
 class Signatures:
     """The texts within one write transaction."""
 
-    def __init__(self, env: Environment, txn: lmdb.Transaction) -> None:
+    def __init__(self, env: Environment, txn: WriteTransaction) -> None:
         self._db = env.signature
         self._txn = txn
         self._known: dict[str, int] = {}

@@ -14,7 +14,7 @@ from struct import Struct
 
 import lmdb
 
-from orthanc_fast.index.environment import Environment
+from orthanc_fast.index.environment import Environment, WriteTransaction
 from orthanc_fast.index.records import LAST_UPDATE, Resource, resource_decoder, timestamp
 from orthanc_fast.model import Level
 
@@ -91,7 +91,7 @@ def value_of(key: bytes) -> str | None:
 class TermWriter:
     """Keeps the terms of resources in one transaction."""
 
-    def __init__(self, env: Environment, txn: lmdb.Transaction, terms: Terms) -> None:
+    def __init__(self, env: Environment, txn: WriteTransaction, terms: Terms) -> None:
         self._db = env.value
         self._txn = txn
         self._terms = terms

@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
-import lmdb
-
 from orthanc_fast.errors import StorageFault
 from orthanc_fast.index import keys
 from orthanc_fast.index.change_log import ChangeLog
-from orthanc_fast.index.environment import Environment
+from orthanc_fast.index.environment import Environment, WriteTransaction
 from orthanc_fast.index.records import (
     NewInstance,
     Outcome,
@@ -43,7 +41,7 @@ class Transaction:
     """One LMDB write transaction; records are read once, kept here while it lasts and written at
     the end."""
 
-    def __init__(self, env: Environment, txn: lmdb.Transaction, terms: Terms) -> None:
+    def __init__(self, env: Environment, txn: WriteTransaction, terms: Terms) -> None:
         self._env = env
         self._txn = txn
         self._terms = TermWriter(env, txn, terms)
@@ -407,7 +405,7 @@ class Transaction:
         self._ids.pop(public_key, None)
         self._touched.discard(resource.id)
 
-    def transaction(self) -> lmdb.Transaction:
+    def transaction(self) -> WriteTransaction:
         """The LMDB transaction, for the other modules of this room."""
         return self._txn
 

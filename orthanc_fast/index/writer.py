@@ -1,4 +1,4 @@
-"""Group commit: concurrent writes share one transaction, hence one fsync.
+"""Group commit: concurrent writes share one transaction, hence one record of the journal.
 
 A group forms by itself: while one commit runs, what arrives waits and becomes the next group.
 Clients that were answered together come back together, so a group waits a little for as many writes
@@ -7,10 +7,11 @@ as the last one had; a lone write never waits for company.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from orthanc_fast.index.index import Index
+from orthanc_fast.index.journal import FILE
 from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.log import Category, logger
 
@@ -39,6 +40,10 @@ class Write(Generic[T]):
     def apply(self, transaction: Transaction) -> T:
         """Changes the index. Called again, alone, if another write of the group failed."""
         raise NotImplementedError
+
+    def journaled(self, result: T) -> Iterable[FILE]:
+        """The small files that become durable together with this result."""
+        return ()
 
     def finish(self, result: T) -> Any:
         """After the commit; returns what the promise gets."""
@@ -157,7 +162,14 @@ class Writer:
         if not writes:
             return []
         try:
-            results = self._index.write(lambda txn: [write.apply(txn) for write in writes])
+            results = self._index.write(
+                lambda txn: [write.apply(txn) for write in writes],
+                lambda results: [
+                    file
+                    for write, result in zip(writes, results, strict=True)
+                    for file in write.journaled(result)
+                ],
+            )
             return [(result, None) for result in results]
         except Exception as error:
             if len(writes) == 1:

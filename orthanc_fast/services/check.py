@@ -56,7 +56,7 @@ def run(settings: Settings, repair: bool) -> Report:
     A file that is there but damaged is reported and left alone: it may still be of use to someone.
     """
     storage = open_storage(settings, SUPERVISOR_SLOT)
-    index = open_index(settings)
+    index = open_index(settings, storage)
     try:
         return _Check(index, storage, repair).run()
     finally:

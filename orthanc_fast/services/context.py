@@ -59,8 +59,8 @@ class Services:
         self.settings = settings
         self.dictionary = open_dictionary(settings)
         self.main_tags = MainTags(self.dictionary, settings.extra_main_dicom_tags)
-        self.index: Index = open_index(settings)
         self.storage = open_storage(settings, slot)
+        self.index: Index = open_index(settings, self.storage)
         self.files = Files(self.storage)
         self.chunks = ChunkedFiles(settings.storage_directory)
         self.pixels = Pixels(self.index, self.storage)

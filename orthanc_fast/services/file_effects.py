@@ -12,8 +12,8 @@ from orthanc_fast.storage.area import Pending, StorageArea
 
 
 class FileEffects:
-    """Files are on the disk before the index knows them, and are unlinked after it has let them
-    go."""
+    """Files are on the disk, or small ones in the journal, before the index knows them, and are
+    unlinked after it has let them go."""
 
     def __init__(self, storage: StorageArea) -> None:
         self._storage = storage
@@ -29,7 +29,8 @@ class FileEffects:
         found: list[BaseException | None] = [None] * len(writes)
         errors: list[OrthancError | None] = self._storage.write([file for _, file in owners])
         for (number, file), error in zip(owners, errors, strict=True):
-            file.data = None  # the bytes are on the disk: free the memory
+            if not file.journaled:
+                file.data = None  # the bytes are on the disk: free the memory
             if error is not None:
                 found[number] = error
         return found

@@ -1,5 +1,8 @@
 """Writes of the index that bring files with them."""
 
+from collections.abc import Iterable
+
+from orthanc_fast.index.journal import FILE
 from orthanc_fast.index.records import Outcome
 from orthanc_fast.index.writer import Write
 from orthanc_fast.storage.area import Pending
@@ -13,3 +16,13 @@ class FilesWrite(Write[Outcome]):
 
     def __init__(self, files: list[Pending]) -> None:
         self.files = files
+
+    def journaled(self, outcome: Outcome) -> Iterable[FILE]:
+        """Those that were written without syncing them."""
+        if not outcome.stored:
+            return ()
+        return [
+            (file.name, file.data)
+            for file in self.files
+            if file.journaled and file.data is not None
+        ]

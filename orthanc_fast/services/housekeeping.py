@@ -43,7 +43,6 @@ class Housekeeping:
                 self._rounds += 1
                 if self._rounds % DOOMED_ROUNDS == 0:
                     self.sweep()
-                    self._index.clear_stale_readers()
             except Exception as error:  # must not end the thread: the next round tries again
                 logger.error(Category.GENERIC, f"Housekeeping failed: {error}")
 

@@ -1,5 +1,4 @@
-"""What happens before a worker runs: open the store, recover what a crash left, check the
-versions."""
+"""What happens around the workers: the store is opened, and what a crash left is recovered."""
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
@@ -8,10 +7,9 @@ from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import OrthancError, ParameterOutOfRange
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.view import View
 from orthanc_fast.log import Category, logger
-from orthanc_fast.model import Level
 from orthanc_fast.services.find.options import find_options
+from orthanc_fast.services.journaled_files import JournaledFiles, belongs
 from orthanc_fast.services.recycling import recycle_at_start
 from orthanc_fast.services.session import forget_session
 from orthanc_fast.services.terms import terms
@@ -23,10 +21,19 @@ SUPERVISOR_SLOT = "supervisor"
 _DECODER_ORDERS = ("After", "Before", "Disabled")
 
 
-def open_index(settings: Settings) -> Index:
-    """Raises StorageFault or IncompatibleDatabase with a text for the administrator."""
-    folder = settings.index_directory / INDEX_FOLDER
-    return Index(folder, terms, settings.index_map_size_gb << 30)
+def open_index(settings: Settings, storage: StorageArea) -> Index:
+    """The index of the files in `storage`. Raises StorageFault or IncompatibleDatabase with a text
+    for the administrator."""
+    index = Index(
+        settings.index_directory / INDEX_FOLDER,
+        terms,
+        settings.index_map_size_gb << 30,
+        files=JournaledFiles(storage),
+        journal_size=settings.index_journal_size_mb << 20,
+    )
+    if index.is_journaled:
+        storage.rely_on_journal()
+    return index
 
 
 def open_storage(settings: Settings, slot: str) -> StorageArea:
@@ -43,10 +50,61 @@ def open_dictionary(settings: Settings) -> Dictionary:
     return Dictionary(settings.dictionary, settings.load_private_dictionary, external)
 
 
-def prepare(settings: Settings) -> None:
-    """Runs once, before any worker: afterwards no file is without index entry and none half
-    there."""
-    # Refuses what is wrong.
+class Store:
+    """Index and storage as the process that watches over the workers holds them."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Before any worker runs: afterwards no file is without index entry and none half there.
+        Raises OrthancError."""
+        _check_settings(settings)
+        self._storage = open_storage(settings, SUPERVISOR_SLOT)
+        self._index = open_index(settings, self._storage)
+        try:
+            self._recover(None)
+            forget_session(self._index)
+            recycle_at_start(settings, self._index)
+            self._remove_doomed()
+        except BaseException:
+            self._index.close()
+            raise
+
+    def recover_slot(self, slot: str) -> None:
+        """Runs after the worker of this slot died and before its successor starts."""
+        self._recover(slot)
+
+    def close(self) -> None:
+        """After all workers."""
+        self._index.close()
+
+    def _recover(self, slot: str | None) -> None:
+        self._index.clear_stale_readers()
+        self._index.settle()
+        with self._index.view() as view:
+            published, unlinked = self._storage.recover(
+                lambda owner, uuid: belongs(view, owner, uuid), slot
+            )
+        if published or unlinked:
+            logger.info(
+                Category.GENERIC,
+                f"Recovered {published} files that were stored and removed {unlinked} that were "
+                "not",
+            )
+
+    def _remove_doomed(self) -> None:
+        with self._index.view() as view:
+            doomed = view.doomed()
+        if doomed:
+            self._storage.remove(doomed)
+
+            def forget(transaction: Transaction) -> None:
+                transaction.forget_doomed(doomed)
+
+            self._index.write(forget)
+            logger.info(Category.GENERIC, f"Removed {len(doomed)} files of deleted resources")
+
+
+def _check_settings(settings: Settings) -> None:
+    """Refuses what is wrong."""
     main_tags = MainTags(open_dictionary(settings), settings.extra_main_dicom_tags)
     for ignored in main_tags.ignored:
         text = f"ExtraMainDicomTags: {ignored} is a main tag already, or computed: ignored"
@@ -61,50 +119,3 @@ def prepare(settings: Settings) -> None:
         raise ParameterOutOfRange(
             f"BuiltinDecoderTranscoderOrder is one of {', '.join(_DECODER_ORDERS)}, not {order!r}"
         )
-    storage = open_storage(settings, SUPERVISOR_SLOT)
-    index = open_index(settings)
-    try:
-        index.clear_stale_readers()
-        _recover(index, storage, None)
-        forget_session(index)
-        recycle_at_start(settings, index)
-        with index.view() as view:
-            doomed = view.doomed()
-        if doomed:
-            storage.remove(doomed)
-
-            def forget(transaction: Transaction) -> None:
-                transaction.forget_doomed(doomed)
-
-            index.write(forget)
-            logger.info(Category.GENERIC, f"Removed {len(doomed)} files of deleted resources")
-    finally:
-        index.close()
-
-
-def recover_slot(settings: Settings, slot: str) -> None:
-    """Runs after the worker of this slot died and before its successor starts."""
-    storage = open_storage(settings, SUPERVISOR_SLOT)
-    index = open_index(settings)
-    try:
-        index.clear_stale_readers()
-        _recover(index, storage, slot)
-    finally:
-        index.close()
-
-
-def _recover(index: Index, storage: StorageArea, slot: str | None) -> None:
-    with index.view() as view:
-        published, unlinked = storage.recover(lambda owner, uuid: _belongs(view, owner, uuid), slot)
-    if published or unlinked:
-        logger.info(
-            Category.GENERIC,
-            f"Recovered {published} files that were stored and removed {unlinked} that were not",
-        )
-
-
-def _belongs(view: View, owner: bytes, uuid: str) -> bool:
-    resource = view.resource(Level.INSTANCE, owner) or view.resource_of_any_level(owner)
-    return resource is not None and any(
-        attachment.uuid == uuid for attachment in resource.attachments.values()
-    )

@@ -5,9 +5,10 @@ lays them out.
     <root>/incoming/<slot>/<owner>.<uuid>    files on their way: written and synced before the index
                                              transaction, moved to their place after it
 
-`slot` names the worker process that writes, `owner` is the hexadecimal identifier of the
-resource. After a crash the index decides about each file in `incoming`: see `recover`. A reader
-that comes between the transaction and the move finds the file in `incoming` too.
+Small files are not synced where the journal of the index has their bytes: see `rely_on_journal`.
+`slot` names the worker process that writes, `owner` is the hexadecimal identifier of the resource.
+After a crash the index decides about each file in `incoming`: see `recover`. A reader that comes
+between the transaction and the move finds the file in `incoming` too.
 """
 
 import contextlib
@@ -18,11 +19,37 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-from orthanc_fast._ext.durable import move_files, remove_files, write_files
+from orthanc_fast._ext.durable import (
+    kind_of_file_system,
+    move_files,
+    remove_files,
+    sync_file_system,
+    write_files,
+)
 from orthanc_fast.errors import FullStorage, OrthancError, ParameterOutOfRange, StorageFault
 
 INCOMING = "incoming"
 PARTIAL = ".part"
+
+# Files of up to this many bytes go into the journal instead of being synced, as long as a group has
+# not more than that together: larger ones would be written twice for little.
+JOURNALED_FILE = 128 << 10
+JOURNALED_GROUP = 4 << 20
+
+# File systems of which a checkpoint makes all files durable at once (the numbers of statfs): ext4,
+# XFS, Btrfs, F2FS, bcachefs, ZFS, overlay, tmpfs. On others each file is synced.
+SYNCED_WHOLE = frozenset(
+    (
+        0xEF53,
+        0x58465342,
+        0x9123683E,
+        0xF2F52010,
+        0xCA451A4E,
+        0x2FC12FC1,
+        0x794C7630,
+        0x01021994,
+    )
+)
 
 BEYOND_END = "Reading beyond the end of a file"
 
@@ -39,6 +66,7 @@ class StorageArea:
     def __init__(self, root: Path, slot: str, sync: bool = True) -> None:
         """Creates what is missing. Raises StorageFault if the folder cannot be written."""
         self.root = root
+        self.is_journaled = False
         self._sync = sync
         self._incoming = root / INCOMING / slot
         try:
@@ -50,6 +78,12 @@ class StorageArea:
             raise StorageFault(
                 f"cannot write to the storage folder {root}: {error.strerror}"
             ) from error
+
+    def rely_on_journal(self) -> None:
+        """From now on `write` leaves small files to the journal of the index (`Pending.journaled`),
+        where that is as safe."""
+        kind = kind_of_file_system(os.fsencode(self.root))
+        self.is_journaled = self._sync and kind in SYNCED_WHOLE
 
     # Writing
 
@@ -66,13 +100,18 @@ class StorageArea:
         return Pending(uuid, path, self.path(uuid), data, partial)
 
     def write(self, files: "list[Pending]") -> list[OrthancError | None]:
-        """Writes files into `incoming`; returns when all are on the disk, with the error of
-        each."""
+        """Writes files into `incoming`; returns, with the error of each, when all are on the disk
+        that are not `journaled`: those the index must get together with their entry."""
+        room = JOURNALED_GROUP if self.is_journaled else -1
         for file in files:
             if file.partial is not None:
                 os.rename(file.partial, file.path)
+            elif file.data is not None and len(file.data) <= min(JOURNALED_FILE, room):
+                file.journaled = True
+                room -= len(file.data)
         paths = [os.fsencode(file.path) for file in files]
-        numbers = write_files(paths, [file.data for file in files], self._sync)
+        syncs = [self._sync and not file.journaled for file in files]
+        numbers = write_files(paths, [file.data for file in files], syncs)
         return [
             _error(number, file.path) if number else None
             for number, file in zip(numbers, files, strict=True)
@@ -178,6 +217,27 @@ class StorageArea:
 
     # Recovery and inspection
 
+    def sync(self) -> None:
+        """Returns when all files are on the disk. Raises StorageFault or FullStorage."""
+        if self._sync:
+            try:
+                sync_file_system(os.fsencode(self.root))
+            except OSError as error:
+                raise _error(error.errno or 0, str(self.root)) from error
+
+    def restore(self, name: str, data: Content) -> None:
+        """Writes again, durably, what `Pending.name` names in `incoming`. Raises StorageFault or
+        FullStorage."""
+        path = self.root / INCOMING / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _error(error.errno or 0, str(path)) from error
+        (number,) = write_files([os.fsencode(path)], [data], [True])
+        if number:
+            raise _error(number, str(path))
+
     def recover(
         self, belongs: Callable[[bytes, str], bool], slot: str | None = None
     ) -> tuple[int, int]:
@@ -213,9 +273,10 @@ class StorageArea:
 
 
 class Pending:
-    """A file on its way: where it is written first, and where it will lie."""
+    """A file on its way: where it is written first, and where it will lie. `journaled`: it was not
+    synced, because the index will have its bytes."""
 
-    __slots__ = ("data", "partial", "path", "target", "uuid")
+    __slots__ = ("data", "journaled", "partial", "path", "target", "uuid")
 
     def __init__(
         self, uuid: str, path: str, target: str, data: Content | None, partial: Path | None
@@ -225,6 +286,12 @@ class Pending:
         self.target = target
         self.data = data
         self.partial = partial
+        self.journaled = False
+
+    @property
+    def name(self) -> str:
+        """Of the file below `incoming`."""
+        return "/".join(self.path.split("/")[-2:])
 
 
 def _read_all(fd: int, start: int, size: int) -> bytes:

@@ -17,7 +17,7 @@ from orthanc_fast.config import load
 from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.model import Level
 from orthanc_fast.services.exports import LogExport
-from orthanc_fast.services.startup import open_index
+from orthanc_fast.services.startup import open_index, open_storage
 
 
 class Both(NamedTuple):
@@ -46,7 +46,8 @@ def both(needs_reference: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
             clients.append(stack.enter_context(httpx.Client(base_url=server.url, timeout=60)))
         answers = [client.post("/instances", content=data).json() for client in clients]
         assert answers[0] == answers[1]
-        index = open_index(load([ours.config_path]))
+        settings = load([ours.config_path])
+        index = open_index(settings, open_storage(settings, "test"))
         names = ("ParentPatient", "ParentStudy", "ParentSeries", "ID")
         for level, name in zip(Level, names, strict=True):
             body = answers[1][name]
