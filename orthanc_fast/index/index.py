@@ -146,15 +146,21 @@ class Index:
         failed, cannot come back: its files may be removed afterwards."""
         self.write(_nothing)
 
+    def checkpoint(self) -> None:
+        """Makes durable, without the journal, what was written so far: as the owner does from time
+        to time. Nothing where another process is the owner. Raises StorageFault or FullStorage."""
+        if self._journal is not None:
+            self._translated(self._journal.checkpoint)
+
     def _settle_after_failure(self) -> None:
         try:
             self.settle()
         except (OrthancError, lmdb.Error) as error:
             logger.error(Category.GENERIC, f"A failed write may come back after a crash: {error}")
 
-    def _translated(self, write: Callable[[], T]) -> T:
+    def _translated(self, run: Callable[[], T]) -> T:
         try:
-            return write()
+            return run()
         except OrthancError:
             raise
         except lmdb.Error as error:

@@ -298,6 +298,11 @@ class Journal:
 
     # Checkpoints
 
+    def checkpoint(self) -> None:
+        """See `Index.checkpoint`."""
+        if self._owner.held:
+            self._checkpoint()
+
     def _run(self) -> None:
         last = time.monotonic()
         looks = 0

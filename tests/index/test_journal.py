@@ -1,0 +1,381 @@
+"""The journal: what a power cut, at any moment, leaves of the index and brings back of it."""
+
+import multiprocessing
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis.strategies as st
+import lmdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from support.instances import new_instance, public, terms
+from support.power_cut import Disk, contents, restart
+
+from orthanc_fast._ext.redo import RecordedTransaction, replay
+from orthanc_fast.errors import FullStorage, StorageFault
+from orthanc_fast.index import checkpoint, journal
+from orthanc_fast.index.index import Index
+from orthanc_fast.index.journal import Journal
+from orthanc_fast.index.transaction import Transaction
+from orthanc_fast.model import Level
+
+MAP_SIZE = 1 << 26
+RING = 1 << 18
+LETTERS = "ab"
+
+
+@pytest.fixture(autouse=True)
+def no_checkpoints_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "POLL", 1000.0)
+
+
+def opened(folder: Path, files: Disk | None = None, size: int = RING) -> Index:
+    return Index(folder, terms, MAP_SIZE, files=files, journal_size=size)
+
+
+def store(index: Index, path: str, data: bytes = b"") -> None:
+    files = [(f"slot/{path}", data)] if data else []
+    index.write(
+        lambda txn: txn.store_instance(new_instance(path, overwrite="Always")), lambda _: files
+    )
+
+
+def stored(index: Index) -> int:
+    with index.view() as view:
+        return view.totals().resources[Level.INSTANCE]
+
+
+def everything(index: Index) -> list[list[tuple[bytes, bytes]]]:
+    with index.view() as view:
+        return contents(view.environment())
+
+
+paths = st.text(alphabet=LETTERS, min_size=4, max_size=4)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("store"), paths),
+        st.tuples(st.just("delete"), paths),
+        st.tuples(st.sampled_from(["checkpoint", "stabilise", "clear changes", "forget"])),
+    ),
+    max_size=40,
+)
+
+
+def perform(index: Index, step: tuple[str, ...], number: int) -> None:
+    """One write of the index that depends on nothing but what it holds."""
+    work: Callable[[Transaction], object]
+    match step:
+        case ("store", path):
+            # Some of them so large that records do not fit where the ring ends.
+            store(index, path, bytes([number]) * (number * 1500))
+            return
+        case ("delete", path):
+            level = Level(number % 4)
+            work = lambda txn: txn.delete(level, public(path[: level + 1]), number)  # noqa: E731
+        case ("checkpoint",):
+            index.checkpoint()
+            return
+        case ("stabilise",):
+            work = lambda txn: txn.stabilise(10, number, 100)  # noqa: E731
+        case ("clear changes",):
+            work = lambda txn: txn.clear_changes()  # noqa: E731
+        case _:
+            with index.view() as view:
+                doomed = view.doomed()
+            work = lambda txn: txn.forget_doomed(doomed)  # noqa: E731
+    index.write(work)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=steps, seed=st.integers(0, 1 << 32))
+def test_a_power_cut_loses_nothing(steps: list[tuple[str, ...]], seed: int) -> None:
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        disk = Disk(Path(folder, "index"))
+        index = opened(disk.folder, disk)
+        for number, step in enumerate(steps, 1):
+            perform(index, step, number)
+            disk.note()
+        expected = everything(index)
+        for attempt in range(3):
+            target = Path(folder, f"cut-{attempt}")
+            disk.cut(target, chance)
+            again = opened(target)
+            assert everything(again) == expected
+            store(again, "zzzz")
+            again.close()
+        index.close()
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=steps, seed=st.integers(0, 1 << 32))
+def test_a_power_cut_while_one_is_recovered(steps: list[tuple[str, ...]], seed: int) -> None:
+    """The records are repeated, and the power goes before the checkpoint that follows."""
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        disk = Disk(Path(folder, "index"))
+        index = opened(disk.folder, disk)
+        for number, step in enumerate(steps, 1):
+            perform(index, step, number)
+            disk.note()
+        expected = everything(index)
+        first = Disk(Path(folder, "first"))
+        disk.cut(first.folder, chance)
+        first.sync()
+
+        def fail(self: Journal) -> None:
+            first.note()
+            raise StorageFault("the power is gone")
+
+        with patch.context() as broken:
+            broken.setattr(Journal, "_checkpoint", fail)
+            with pytest.raises(StorageFault, match="the power is gone"):
+                opened(first.folder, first)
+        first.cut(Path(folder, "second"), chance)
+        again = opened(Path(folder, "second"))
+        assert everything(again) == expected
+        again.close()
+        index.close()
+
+
+def test_files_come_back_with_their_records(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "index")
+    index = opened(disk.folder, disk)
+    store(index, "aaaa", b"before the checkpoint")
+    index.checkpoint()
+    store(index, "aaab", b"after it")
+    store(index, "aaac", b"deleted")
+    index.write(lambda txn: txn.delete(Level.INSTANCE, public("aaac"), 1))
+    index.write(lambda txn: txn.forget_doomed(["aaac-1-100"]))
+    disk.note()
+    disk.cut(tmp_path / "cut", random.Random(1))
+    other = Disk(tmp_path / "cut")
+    opened(other.folder, other).close()
+    assert other.restored == {"slot/aaab": b"after it", "slot/aaac": b"deleted"}
+    assert other.removed == {"aaac-1-100"}
+    index.close()
+
+
+def test_a_record_that_was_cut_off_is_no_record(tmp_path: Path) -> None:
+    index = opened(tmp_path / "index")
+    store(index, "aaaa")
+    expected = everything(index)
+    with index.view() as view:
+        found = view.transaction().get(b"journal", db=view.environment().globals)
+        tail = journal._state.decode(found or b"").tail
+    store(index, "aaab", b"x" * 10_000)
+    ring = bytearray((tmp_path / "index" / journal.RING).read_bytes())
+    disk = Disk(tmp_path / "index")
+    for place in (tail, tail + 20, tail + 60, tail + 4096, tail + 9_000):
+        target = tmp_path / f"cut-{place}"
+        disk.sync()
+        disk.cut(target, random.Random(1))
+        damaged = bytearray(ring)
+        damaged[place] ^= 1
+        (target / journal.RING).write_bytes(damaged)
+        again = opened(target)
+        assert everything(again) == expected
+        again.close()
+    index.close()
+
+
+def test_a_write_that_failed_at_the_end_stays_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its record is on the disk, but the caller was told that it failed."""
+    disk = Disk(tmp_path / "index")
+    index = opened(disk.folder, disk)
+    store(index, "aaaa")
+    append = Journal.append
+    calls = []
+
+    def fail_once(self: Journal, *arguments: object) -> None:
+        append(self, *arguments)  # type: ignore[arg-type]
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise FullStorage("no space left")
+
+    monkeypatch.setattr(Journal, "append", fail_once)
+    with pytest.raises(FullStorage):
+        store(index, "aaab")
+    assert len(calls) == 2, "another record has taken the place of the failed one"
+    assert stored(index) == 1
+    disk.note()
+    disk.cut(tmp_path / "cut", random.Random(1))
+    again = opened(tmp_path / "cut")
+    assert stored(again) == 1
+    again.close()
+    index.close()
+
+
+def test_a_large_record_has_a_file_of_its_own(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "index")
+    index = opened(disk.folder, disk)
+    store(index, "aaaa", bytes(RING))
+    store(index, "aaab", b"small")
+    disk.note()
+    assert len(list(disk.folder.glob("journal-*"))) == 1
+    disk.cut(tmp_path / "cut", random.Random(1))
+    other = Disk(tmp_path / "cut")
+    again = opened(other.folder, other)
+    assert stored(again) == 2
+    assert other.restored == {"slot/aaaa": bytes(RING), "slot/aaab": b"small"}
+    again.close()
+    assert list(other.folder.glob("journal-*")) == []
+    index.checkpoint()
+    assert list(disk.folder.glob("journal-*")) == []
+    index.close()
+
+
+def test_a_full_ring_is_emptied_by_whoever_needs_room(tmp_path: Path) -> None:
+    index = opened(tmp_path / "index")
+    for number in range(100):  # four times what the ring holds
+        store(index, f"aaa{number}", bytes(RING // 25))
+    assert stored(index) == 100
+    index.close()
+
+
+def test_a_clean_end_leaves_nothing_to_go_back_to(tmp_path: Path) -> None:
+    index = opened(tmp_path / "index")
+    store(index, "aaaa")
+    index.close()
+    last = checkpoint.load(tmp_path / "index")
+    assert last is not None
+    assert last.clean
+    restart(tmp_path / "index")
+    again = opened(tmp_path / "index")
+    assert stored(again) == 1
+    again.close()
+
+
+def test_an_end_by_force_needs_no_journal_while_the_machine_runs(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(
+        target=_store_and_stay, args=(tmp_path / "index",)
+    )
+    process.start()
+    process.join(60)
+    assert process.exitcode == -9
+    # Nothing of it is used: all is in the pages that the system holds.
+    (tmp_path / "index" / journal.RING).unlink()
+    index = opened(tmp_path / "index")
+    assert stored(index) == 1
+    index.close()
+
+
+def _store_and_stay(folder: Path) -> None:
+    import os
+    import signal
+
+    store(opened(folder), "aaaa")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_who_comes_after_the_owner_takes_over(tmp_path: Path) -> None:
+    """A process that only took part goes on writing when the owner has gone in good order."""
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
+    index = opened(tmp_path / "index")
+    other = spawn.Process(target=_write_when_told, args=(tmp_path / "index", there))
+    other.start()
+    assert here.recv() == "open"
+    store(index, "aaaa")
+    index.close()
+    here.send("write")
+    assert here.recv() == "written"
+    last = checkpoint.load(tmp_path / "index")
+    assert last is not None
+    assert not last.clean, "the new owner has written its own"
+    here.send("close")
+    other.join(60)
+    assert other.exitcode == 0
+    last = checkpoint.load(tmp_path / "index")
+    assert last is not None
+    assert last.clean
+    again = opened(tmp_path / "index")
+    assert stored(again) == 2
+    again.close()
+
+
+def _write_when_told(folder: Path, pipe: "multiprocessing.connection.Connection") -> None:
+    index = opened(folder)
+    pipe.send("open")
+    pipe.recv()
+    store(index, "aaab")
+    pipe.send("written")
+    pipe.recv()
+    index.close()
+
+
+def test_a_lost_ring_is_reported_after_a_power_cut(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "index")
+    index = opened(disk.folder, disk)
+    store(index, "aaaa")
+    disk.note()
+    disk.cut(tmp_path / "cut", random.Random(1))
+    (tmp_path / "cut" / journal.RING).unlink()
+    with pytest.raises(StorageFault, match="is missing"):
+        opened(tmp_path / "cut")
+    index.close()
+
+
+def test_another_size_makes_another_ring(tmp_path: Path) -> None:
+    index = opened(tmp_path / "index")
+    store(index, "aaaa")
+    index.close()
+    index = opened(tmp_path / "index", size=2 * RING)
+    assert (tmp_path / "index" / journal.RING).stat().st_size == 2 * RING
+    store(index, "aaab")
+    assert stored(index) == 2
+    index.close()
+
+
+def test_notes_repeat_what_was_done(tmp_path: Path) -> None:
+    with lmdb.open(str(tmp_path), max_dbs=3) as env:
+        plain, sorted_ = env.open_db(b"plain"), env.open_db(b"sorted", dupsort=True)
+        databases = [plain, sorted_]
+        with env.begin(write=True) as txn:
+            recorded = RecordedTransaction(txn, {plain: 0, sorted_: 1})
+            recorded.put(b"a", b"1", db=plain, append=True)
+            recorded.put(b"b", b"", db=plain)
+            recorded.put(b"k", b"x", db=sorted_)
+            recorded.put(b"k", b"y", db=sorted_)
+            assert recorded.get(b"a", db=plain) == b"1"
+            assert recorded.delete(b"k", b"x", db=sorted_)
+            assert not recorded.delete(b"c", db=plain)
+            notes = recorded.notes()
+            with pytest.raises(ValueError, match="never removed"):
+                recorded.drop(plain, delete=True)
+        with env.begin(write=True) as txn:
+            txn.drop(plain, delete=False)
+            txn.drop(sorted_, delete=False)
+            replay(notes, txn, databases)
+        with env.begin() as txn:
+            assert list(txn.cursor(db=plain).iternext()) == [(b"a", b"1"), (b"b", b"")]
+            assert list(txn.cursor(db=sorted_).iternext()) == [(b"k", b"y")]
+        for end in range(1, len(notes)):
+            with env.begin(write=True) as txn:
+                whole = end in _ends(notes)
+                if whole:
+                    replay(notes[:end], txn, databases)
+                else:
+                    with pytest.raises(ValueError, match="cut off"):
+                        replay(notes[:end], txn, databases)
+
+
+def _ends(notes: bytes) -> set[int]:
+    ends, at = set(), 0
+    while at < len(notes):
+        key, value = notes[at + 2 : at + 4], notes[at + 4 : at + 8]
+        at += 8 + int.from_bytes(key, "little") + int.from_bytes(value, "little")
+        ends.add(at)
+    return ends

@@ -1,0 +1,167 @@
+"""A power cut under uploads and deletions: what was acknowledged is there, file by file, whatever
+the disk has of the files that were not synced yet."""
+
+import json
+import random
+import shutil
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from support import generated
+from support.power_cut import Disk
+
+from orthanc_fast.config import Settings, load
+from orthanc_fast.index import journal
+from orthanc_fast.model import Level
+from orthanc_fast.services import check
+from orthanc_fast.services.context import Services
+from orthanc_fast.services.ingest import Origin, Upload
+from orthanc_fast.services.journaled_files import JournaledFiles
+from orthanc_fast.services.startup import INDEX_FOLDER, Store
+from orthanc_fast.storage.area import StorageArea
+
+SLOT = "http-0"
+
+
+def settings_of(folder: Path, **options: object) -> Settings:
+    folder.mkdir(exist_ok=True)
+    path = folder / "orthanc.json"
+    values = {"IndexMapSizeGB": 1, "IndexJournalSizeMB": 2, **options}
+    path.write_text(json.dumps(values))
+    return load([path])
+
+
+class Machine:
+    """A server's store without its doors, on a machine that can lose its power."""
+
+    def __init__(self, folder: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.chance = random.Random(seed)
+        self.settings = settings_of(folder)
+        self.root = self.settings.storage_directory
+        self.disk = Disk(self.settings.index_directory / INDEX_FOLDER)
+        self.synced: dict[str, bytes] = {}
+        sync = JournaledFiles.sync
+
+        def noted_sync(files: JournaledFiles) -> None:
+            sync(files)
+            if (self.disk.folder / "data.mdb").exists():
+                self.disk.sync()
+            self.synced = self.files()
+
+        monkeypatch.setattr(JournaledFiles, "sync", noted_sync)
+        monkeypatch.setattr(journal, "POLL", 1000.0)  # no checkpoints by themselves
+        self.services = Services(self.settings, SLOT)
+        self.stored: dict[bytes, bytes] = {}
+        self.template = generated.small()
+        self.count = 0
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(self.root)): path.read_bytes()
+            for path in self.root.rglob("*")
+            if path.is_file() and INDEX_FOLDER not in path.parts
+        }
+
+    def store(self, together: int) -> None:
+        """So many instances at once, acknowledged."""
+        promises = []
+        for _ in range(together):
+            self.count += 1
+            data = self.template.number(1, 1 + self.count % 2, self.count % 3, self.count)
+            promise: Future[object] = Future()
+            self.services.ingest.submit(Upload(data=data), Origin("RestApi"), promise)
+            promises.append((promise, data))
+        for promise, data in promises:
+            self.stored[promise.result(60).publics[Level.INSTANCE]] = data  # type: ignore[attr-defined]
+        self.disk.note()
+
+    def delete(self) -> None:
+        public = self.chance.choice(sorted(self.stored))
+        promise: Future[object] = Future()
+        self.services.deletion.submit(Level.INSTANCE, public, promise)
+        promise.result(60)
+        del self.stored[public]
+        self.disk.note()
+
+    def cut(self, folder: Path) -> Settings:
+        """The settings of the same machine after its power was cut."""
+        settings = settings_of(folder)
+        now = self.files()
+        for name in sorted(self.synced.keys() | now.keys()):
+            for path, data in self.left(name, now):
+                target = settings.storage_directory / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+        target = settings.index_directory / INDEX_FOLDER
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.disk.cut(target, self.chance)
+        return settings
+
+    def left(self, name: str, now: dict[str, bytes]) -> list[tuple[str, bytes]]:
+        """What the disk may have of a file: its names with their bytes."""
+        if name in self.synced and name in now:
+            return [(name, now[name])]
+        if name in self.synced:  # unlinked since then
+            return self.chance.choice([[], [(name, self.synced[name])]])
+        data = now[name]
+        data = self.chance.choice([data, b"", data[: len(data) // 2], bytes(len(data))])
+        incoming = f"incoming/{SLOT}/{self.owner(name)}.{Path(name).name}"
+        return self.chance.choice([[], [(name, data)], [(incoming, data)]])
+
+    def owner(self, name: str) -> str:
+        uuid = Path(name).name
+        with self.services.index.view() as view:
+            for public in self.stored:
+                resource = view.resource(Level.INSTANCE, public)
+                if resource is not None and uuid in {a.uuid for a in resource.attachments.values()}:
+                    return public.hex()
+        return bytes(20).hex()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_was_acknowledged_is_there(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(tmp_path / "machine", seed, monkeypatch)
+    for number in range(30):
+        machine.store(machine.chance.randint(1, 5))
+        if machine.chance.random() < 0.4:
+            machine.delete()
+        if number % 10 == 5:
+            machine.services.index.checkpoint()
+    assert any(name not in machine.synced for name in machine.files()), "all was synced"
+    for attempt in range(3):
+        settings = machine.cut(tmp_path / f"cut-{attempt}")
+        Store(settings).close()
+        report = check.run(settings, repair=False)
+        assert report.findings == []
+        assert report.instances == len(machine.stored)
+        after = StorageArea(settings.storage_directory, "test")
+        assert len(list(after.files())) == len(machine.stored), "a stray or a missing file"
+        held = sorted(after.read(uuid) for uuid in after.files())
+        assert held == sorted(machine.stored.values())
+        assert list((settings.storage_directory / "incoming" / SLOT).iterdir()) == []
+    machine.services.close()
+
+
+def test_large_files_are_synced_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal does not have them, so they must be on the disk before their record is."""
+    machine = Machine(tmp_path / "machine", 1, monkeypatch)
+    data = generated.ct_slice().number(1, 1, 1, 1)
+    promise: Future[object] = Future()
+    machine.services.ingest.submit(Upload(data=data), Origin("RestApi"), promise)
+    promise.result(60)
+    machine.disk.note()
+    ring = (machine.disk.folder / journal.RING).read_bytes()
+    assert data[100_000:101_000] not in ring
+    settings = settings_of(tmp_path / "cut")
+    shutil.copytree(machine.root, settings.storage_directory, dirs_exist_ok=True)
+    shutil.rmtree(settings.index_directory / INDEX_FOLDER)
+    machine.disk.cut(settings.index_directory / INDEX_FOLDER, machine.chance)
+    Store(settings).close()
+    report = check.run(settings, repair=False)
+    assert (report.instances, report.findings) == (1, [])
+    machine.services.close()
