@@ -109,7 +109,7 @@ class Services:
         self.metrics = Metrics(settings.index_directory / INDEX_FOLDER, slot)
         self.is_http_secure = True
         self.ask: Callable[[Wish], None] = _nobody
-        self._housekeeping = Housekeeping(self.index, self.storage, settings.stable_age)
+        self.housekeeping = Housekeeping(self.index, self.storage, settings.stable_age)
 
     async def store(self, upload: Upload, origin: Origin) -> Stored:
         """Stores one DICOM file, transcoded if the configuration says so; returns when it is
@@ -154,7 +154,7 @@ class Services:
 
     def close(self) -> None:
         """Completes what is queued, then closes the store."""
-        self._housekeeping.stop()
+        self.housekeeping.stop()
         self.transcoder.close()
         self.volume_streams.close()
         self.pictures.close()

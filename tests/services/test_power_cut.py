@@ -128,6 +128,7 @@ def test_what_was_acknowledged_is_there(
         machine.store(machine.chance.randint(1, 5))
         if machine.chance.random() < 0.4:
             machine.delete()
+            machine.services.housekeeping.sweep()
         if number % 10 == 5:
             machine.services.index.checkpoint()
     assert any(name not in machine.synced for name in machine.files()), "all was synced"
@@ -157,6 +158,7 @@ def test_large_files_are_synced_by_themselves(
     machine.disk.note()
     ring = (machine.disk.folder / journal.RING).read_bytes()
     assert data[100_000:101_000] not in ring
+    assert list(machine.disk.folder.glob("journal-*")) == []
     settings = settings_of(tmp_path / "cut")
     shutil.copytree(machine.root, settings.storage_directory, dirs_exist_ok=True)
     shutil.rmtree(settings.index_directory / INDEX_FOLDER)
