@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,11 @@ from bench.measure import anonymous_megabytes, cpu_seconds
 
 # Both acknowledge only what is on the disk. Orthanc needs this said; it is our default.
 DURABLE = {"SyncStorageArea": True, "StableAge": 600}
+# Our defaults, where the tests' are smaller.
+OURS = {"IndexJournalSizeMB": 64}
+
+# What a server does with uploads after it has answered counts too.
+SECONDS_AFTER = 1.5
 
 
 class Goal(msgspec.Struct, frozen=True):
@@ -63,7 +69,7 @@ class Pair:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=Path.cwd()))
-        self.ours: ServerProcess = OurServer(self.folder / "ours", dict(DURABLE))
+        self.ours: ServerProcess = OurServer(self.folder / "ours", {**DURABLE, **OURS})
         self.theirs: ServerProcess = ReferenceServer(self.folder / "theirs", dict(DURABLE))
 
     def __enter__(self) -> "Pair":
@@ -76,13 +82,19 @@ class Pair:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def compare(
-        self, name: str, goal: Goal, rounds: int, work: Callable[[ServerProcess, int], Load]
+        self,
+        name: str,
+        goal: Goal,
+        rounds: int,
+        work: Callable[[ServerProcess, int], Load],
+        seconds_after: float = 0,
     ) -> Row:
-        """Runs `work(server, round)` on each server in turn; the first round is not counted."""
+        """Runs `work(server, round)` on each server in turn; the first round is not counted. CPU
+        time counts until `seconds_after` it."""
         found: dict[str, list[Round]] = {"ours": [], "theirs": []}
         for number in range(rounds + 1):
             for label, server in (("ours", self.ours), ("theirs", self.theirs)):
-                measured = _measured(server, number, work)
+                measured = _measured(server, number, work, seconds_after)
                 if number:
                     found[label].append(measured)
         row = Row(name, goal, _medians(found["ours"]), _medians(found["theirs"]))
@@ -99,11 +111,15 @@ class Pair:
 
 
 def _measured(
-    server: ServerProcess, number: int, work: Callable[[ServerProcess, int], Load]
+    server: ServerProcess,
+    number: int,
+    work: Callable[[ServerProcess, int], Load],
+    seconds_after: float,
 ) -> Round:
     assert server.process is not None
     before = cpu_seconds(server.process.pid)
     load = work(server, number)
+    time.sleep(seconds_after)
     return Round(load, (cpu_seconds(server.process.pid) - before) / load.units)
 
 

@@ -48,7 +48,12 @@ class FilledPair(Pair):
         options = {"SyncStorageArea": True, "StableAge": 1_000_000_000}
         self.ours = OurServer(
             self.folder / "ours",
-            {**options, "IndexMapSizeGB": 64, "UserMetadata": {"batch": population.USER_METADATA}},
+            {
+                **options,
+                "IndexMapSizeGB": 64,
+                "IndexJournalSizeMB": 64,
+                "UserMetadata": {"batch": population.USER_METADATA},
+            },
         )
         self.theirs = ReferenceServer(self.folder / "theirs", options)
 

@@ -55,11 +55,17 @@ def run(amount: int) -> list[str]:
     report."""
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=Path.cwd()))
     try:
-        full = OurServer(folder / "full", {"IndexMapSizeGB": 64, "StableAge": 1_000_000_000})
+        full = OurServer(
+            folder / "full",
+            {"IndexMapSizeGB": 64, "IndexJournalSizeMB": 64, "StableAge": 1_000_000_000},
+        )
         begin = time.perf_counter()
         fill(folder / "full" / "storage" / INDEX_FOLDER, amount)
         filled = time.perf_counter() - begin
-        empty = OurServer(folder / "empty", {"IndexMapSizeGB": 64, "StableAge": 1_000_000_000})
+        empty = OurServer(
+            folder / "empty",
+            {"IndexMapSizeGB": 64, "IndexJournalSizeMB": 64, "StableAge": 1_000_000_000},
+        )
         lines = [f"Index of {amount:,} instances, generated in {filled:.0f} s:"]
         lines += _compare(full, empty, amount)
     finally:

@@ -8,7 +8,7 @@ from support import generated
 from support.process import ServerProcess
 
 from bench import load
-from bench.compare import Goal, Pair, Row
+from bench.compare import SECONDS_AFTER, Goal, Pair, Row
 from bench.load import Load
 
 _numbers = count(0)
@@ -30,7 +30,7 @@ def _uploads(
         start = first.setdefault(number, next(_numbers) * 1_000_000)
         return load.post(server.port, template, start, amount, clients)
 
-    return pair.compare(name, goal, rounds, work)
+    return pair.compare(name, goal, rounds, work, SECONDS_AFTER)
 
 
 def ingest(pair: Pair, rounds: int, quick: bool) -> list[Row]:
