@@ -190,7 +190,7 @@ OPTIONS: tuple[Option, ...] = (
     # This server's own
     _yes("HttpWorkers", "uint", 0, "processes of the REST API, 0: CPU cores"),
     _yes("DicomWorkers", "uint", 0, "processes of the DICOM services, 0: CPU cores"),
-    _yes("DicomMaximumAssociations", "uint", 1024, "at once, per DICOM process; 0: unlimited"),
+    _yes("DicomMaximumAssociations", "uint", 1024, "at once; 0: unlimited"),
     _yes("IndexMapSizeGB", "uint", 1024, "address space of the index: its greatest size on disk"),
     _yes(
         "IndexJournalSizeMB", "uint", 64, "size of the file that makes writes durable; at least 1"

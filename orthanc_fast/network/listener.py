@@ -13,6 +13,7 @@ import time
 
 from orthanc_fast.log import Category, logger
 from orthanc_fast.network.association import Association, Door
+from orthanc_fast.network.places import Places
 
 _SILENCE = 30.0  # seconds until a connection must have spoken
 _TICK = 1.0  # seconds between looks at silent connections and at `stop`
@@ -24,9 +25,14 @@ class Listener:
     """Serves listening sockets, in the thread that calls `serve`."""
 
     def __init__(
-        self, door: Door, listening: list[socket.socket], tls: ssl.SSLContext | None = None
+        self,
+        door: Door,
+        listening: list[socket.socket],
+        places: Places,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._door = door
+        self._places = places
         self._listening = listening
         self._tls = tls
         self._selector = selectors.DefaultSelector()
@@ -153,10 +159,8 @@ class Listener:
             secured = self._secure(connection, ip)
             if secured is None:
                 return
-            limit = self._door.options.maximum_associations
-            association = Association(
-                self._door, secured, ip, bool(limit) and len(self._associations) >= limit
-            )
+            place = self._places.take()
+            association = Association(self._door, secured, ip, place is None)
             with self._lock:
                 self._associations.add(association)
             try:
@@ -164,6 +168,8 @@ class Listener:
             except Exception as error:
                 logger.error(Category.DICOM, f"unexpected fault in an association: {error!r}")
             finally:
+                if place is not None:
+                    self._places.give_back(place)
                 with self._lock:
                     self._associations.discard(association)
         finally:

@@ -39,7 +39,7 @@ class DicomOptions(msgspec.Struct, frozen=True, kw_only=True):
     modalities: dict[str, Modality]
     timeout: int  # seconds of silence, 0: none
     maximum_pdu: int
-    maximum_associations: int  # of one worker process
+    maximum_associations: int  # of all workers together, 0: no limit
     memory: int  # bytes of a data set from which on it goes to a file
     tls: TlsOptions | None
 

@@ -1,5 +1,6 @@
 """One DICOM worker process: opens the store and serves the shared port until it is told to stop."""
 
+import os
 import resource
 import signal
 import socket
@@ -15,6 +16,7 @@ from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.meters import Meters, RecordingMeters
 from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.options import DicomOptions, dicom_options
+from orthanc_fast.network.places import Places
 from orthanc_fast.network.store import Store
 from orthanc_fast.network.tls import server_context
 from orthanc_fast.services.context import Services
@@ -22,8 +24,10 @@ from orthanc_fast.services.ingest import Origin, Upload
 from orthanc_fast.services.modalities import Modality
 from orthanc_fast.services.modality_registry import ModalityRegistry
 from orthanc_fast.services.scp_policy import ScpPolicy, SessionPolicy
+from orthanc_fast.services.startup import INDEX_FOLDER
 
 DESCRIPTORS = 65536
+PLACES = "associations"  # the file, in the folder of the index
 GRACE = 5.0  # seconds that associations get to end when the server stops
 
 
@@ -69,18 +73,21 @@ def run(
     options = dicom_options(settings)
     tls = None if options.tls is None else server_context(options.tls)
     services = Services(settings, slot)
+    shared = settings.index_directory / INDEX_FOLDER / PLACES
+    places = Places(options.maximum_associations, os.open(shared, os.O_RDWR | os.O_CREAT, 0o600))
     try:
         registry = ModalityRegistry(settings, services.index)
         policy = SessionPolicy(settings.raw, services.index)
         meters = RecordingMeters(services.metrics)
         door = make_door(options, _Ingest(services), (), registry.all, policy, meters)
-        listener = Listener(door, listening, tls)
+        listener = Listener(door, listening, places, tls)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())
         ready()
         listener.serve()
         listener.join(GRACE)
     finally:
+        places.close()
         services.close()
 
 

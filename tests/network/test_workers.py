@@ -208,6 +208,56 @@ def test_associations_are_counted_over_all_workers(tmp_path: Path) -> None:
             client.release()
 
 
+def admitted(port: int) -> Peer | None:
+    """An association, or None where the server says that there are too many."""
+    client = Peer(port)
+    try:
+        client.associate(contexts=((CT, (EXPLICIT,)),))
+    except Rejected as error:
+        assert error.args == (2, 3, 2)
+        client.close()
+        return None
+    return client
+
+
+def serves(client: Peer) -> bool:
+    """Whether its worker lives."""
+    try:
+        return store(client, "1.2.9.1", instance("1.2.9.1")) == 0
+    except (OSError, AssertionError):
+        return False
+
+
+def test_the_limit_of_associations_holds_for_all_workers_together(tmp_path: Path) -> None:
+    """What a killed worker served counts no more, even before it is replaced."""
+    limit, port = 12, free_port()
+    options = {"DicomServerEnabled": True, "DicomPort": port, "DicomWorkers": 2}
+    with OurServer(tmp_path, {**options, "DicomMaximumAssociations": limit}) as server:
+        clients = [admitted(port) for _ in range(limit)]
+        assert None not in clients
+        assert [admitted(port) for _ in range(6)] == [None] * 6
+
+        victim, _ = dicom_workers(server)
+        os.kill(victim, signal.SIGKILL)
+        kept = [each for each in clients if each is not None and serves(each)]
+        lost = [each for each in clients if each is not None and each not in kept]
+        replaced = [admitted(port) for _ in range(len(lost))]
+        assert None not in replaced
+        assert admitted(port) is None
+
+        for client in (*kept, *replaced):
+            assert client is not None
+            client.release()
+        deadline = time.monotonic() + 20
+        while dicom_figures(server)["active_associations"] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        again = [admitted(port) for _ in range(limit)]
+        assert None not in again
+        for client in (*lost, *again):
+            assert client is not None
+            client.close()
+
+
 def test_sigkill_of_one_worker_under_load(server: OurServer) -> None:
     with server:
         port = int(server.configuration["DicomPort"])

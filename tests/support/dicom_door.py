@@ -1,6 +1,7 @@
 """A DICOM door in this process, on a free port, with a store that the tests can look into."""
 
 import contextlib
+import os
 import socket
 import ssl
 import threading
@@ -14,6 +15,7 @@ from orthanc_fast.index.writer import Promise
 from orthanc_fast.network.handover import Handlers
 from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.options import dicom_options
+from orthanc_fast.network.places import Places
 from orthanc_fast.network.worker import make_door
 from orthanc_fast.services.ingest import Origin, Stored, Upload
 from orthanc_fast.services.scp_policy import ScpPolicy
@@ -84,10 +86,12 @@ def serving(
             raw=raw,
             maximum_upload_memory_mb=raw["MaximumUploadMemoryMB"],
         )
-    door = make_door(dicom_options(settings), store, handlers, None, ScpPolicy(raw))
+    options = dicom_options(settings)
+    door = make_door(options, store, handlers, None, ScpPolicy(raw))
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = listening.getsockname()[1]
-    listener = Listener(door, [listening], tls)
+    places = Places(options.maximum_associations, os.memfd_create("associations"))
+    listener = Listener(door, [listening], places, tls)
     thread = threading.Thread(target=listener.serve)
     thread.start()
     try:
@@ -96,3 +100,4 @@ def serving(
         listener.stop()
         thread.join()
         listener.join(0.0)
+        places.close()
