@@ -103,7 +103,9 @@ class App:
         except Refused as refused:
             response = refused.response
         except Disconnected:
-            return
+            # Gone, or chunks that are none, which looks the same from here: that client is still
+            # there to read an answer.
+            response = empty_response(400, ((b"connection", b"close"),))
         except Exception as error:
             method = request.method if request.method in REST_METHODS else "GET"
             describe = self._settings.http_describe_errors
