@@ -123,6 +123,12 @@ def load(
             origin[key] = file
     for key, value in values.items():
         _check(key, value, origin[key], warn)
+    overwrite = values.get("OverwriteInstances")
+    if _is_kind("uint", overwrite):
+        warn(
+            f"{origin['OverwriteInstances']}: OverwriteInstances: the number {overwrite} is "
+            'ignored as by Orthanc, nothing is overwritten: give "Always" or "Never"'
+        )
     return _Building(values, origin, _base(paths)).settings()
 
 
@@ -319,6 +325,8 @@ class _Building:
         value = self._get("OverwriteInstances")
         if isinstance(value, bool):
             return "Always" if value else "Never"
+        if isinstance(value, int):
+            return "Never"
         if value not in ("Never", "Always", "IfChanged"):
             raise self._refuse("OverwriteInstances", 'must be "Never", "Always" or "IfChanged"')
         if value == "IfChanged" and not self._get("StoreMD5ForAttachments"):

@@ -35,7 +35,7 @@ OPTIONS: tuple[Option, ...] = (
     _yes("StorageCompression", "bool", False, "compress the files that are stored from now on"),
     _yes("StoreMD5ForAttachments", "bool", True, "offer the MD5 of attachments"),
     _yes("StoreDicom", "bool", True, "false: keep the index only, not the files"),
-    _yes("OverwriteInstances", "str|bool", "Never", '"Never", "Always" or "IfChanged"'),
+    _yes("OverwriteInstances", "str|bool|uint", "Never", '"Never", "Always" or "IfChanged"'),
     _yes("MaximumStorageSize", "uint", 0, "MB, 0: unlimited"),
     _yes("MaximumPatientCount", "uint", 0, "0: unlimited"),
     _yes("MaximumStorageMode", "str", "Recycle", '"Recycle" or "Reject"'),

@@ -144,6 +144,15 @@ def test_options_without_effect_are_named_once(option: Option, tmp_path: Path) -
     assert repr(option.name) in warnings[0]
 
 
+@pytest.mark.parametrize("value", [0, 1, 2])
+def test_a_number_of_overwrite_instances_is_ignored(value: int, tmp_path: Path) -> None:
+    """As Orthanc 1.13 does; that of Debian does not start."""
+    found, warnings = settings(tmp_path, {"OverwriteInstances": value})
+    assert found.overwrite_instances == "Never"
+    assert len(warnings) == 1
+    assert "OverwriteInstances" in warnings[0]
+
+
 @pytest.mark.parametrize(
     ("content", "named"),
     [
