@@ -64,7 +64,8 @@ class Services:
         self.files = Files(self.storage)
         self.chunks = ChunkedFiles(settings.storage_directory)
         self.pixels = Pixels(self.index, self.storage)
-        self.pictures = Pictures(self.pixels, settings.http_workers)
+        options = find_options(settings.raw)
+        self.pictures = Pictures(self.pixels, settings.http_workers, options.warn)
         self.default_encoding = DefaultEncoding(self.index, settings.default_encoding)
         self.instance_tags = InstanceTags(
             self.index, self.files, self.dictionary, self.default_encoding
@@ -78,7 +79,7 @@ class Services:
             self.instance_tags,
             self.dictionary,
             self.main_tags,
-            find_options(settings.raw),
+            options,
         )
         self.presenter = Presenter(self.describer, self.metadata_names, self.finder.files)
         self.transcoder = Transcoder(settings, self.storage, self.dictionary)

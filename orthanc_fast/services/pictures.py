@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from isal import igzip
 
+from orthanc_fast._ext.ids import to_text
 from orthanc_fast.errors import (
     BadFileFormat,
     NotImplementedYet,
@@ -129,9 +130,11 @@ class Pictures:
     """One per process. The methods raise OrthancError 2006, CorruptedFile or UnknownResource where
     the file of the instance is missing or damaged."""
 
-    def __init__(self, pixels: Pixels, processes: int) -> None:
-        """`processes` share the cores of the machine."""
+    def __init__(self, pixels: Pixels, processes: int, warn: Callable[[str, str], None]) -> None:
+        """`processes` share the cores of the machine; `warn` takes the short name of a warning and
+        its text."""
         self._pixels = pixels
+        self._warn = warn
         keep_freed_memory()
         # At least two, of which one may wait for the disk; with more they wait for each other.
         threads = max(2, len(os.sched_getaffinity(0)) // processes)
@@ -201,7 +204,13 @@ class Pictures:
 
     def _shown(self, instance: Resource, index: int) -> Shown:
         image = self._pixels.open(instance)
-        return Shown(instance, image, index, np.ascontiguousarray(image.decode(index)))
+        try:
+            frame = np.ascontiguousarray(image.decode(index))
+        except (NotImplementedYet, BadFileFormat) as error:
+            name = to_text(instance.public)
+            self._warn("W003", f"frame {index} of instance {name} cannot be decoded: {error}")
+            raise
+        return Shown(instance, image, index, frame)
 
     def _raw(self, instance: Resource, index: int) -> bytes | memoryview:
         with self._pixels.open(instance) as image:
