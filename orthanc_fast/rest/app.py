@@ -3,7 +3,7 @@ chapter 1, section 1.1."""
 
 import asyncio
 import traceback
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from orthanc_fast.config import Settings
@@ -40,6 +40,7 @@ class App:
         self._ask = ask
         self._gate = Gate(settings)
         self._cors = CrossOrigin(settings.cors)
+        self._is_prepared = settings.http_compression_enabled or self._cors.enabled
         self._proxies = TrustedProxies(settings.trusted_proxies)
         self._router: Router = build_router(settings)
         self._services: Services | None = None
@@ -53,10 +54,39 @@ class App:
             self._common.append((b"connection", b"close"))
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+        # Each coroutine below this one would cost every small answer: they are few on purpose.
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._lifespan(receive, send)
+            return
+        assert self._services is not None
+        method = scope["method"]
+        request = Request(scope, receive, self._services, segments(scope["raw_path"]), method)
+        began = self._meters.begin()
+        try:
+            try:
+                response = self._admit(request, scope)
+                if not isinstance(response, Response):
+                    response = await response
+            except Refused as refused:
+                response = refused.response
+            except Disconnected:
+                # Gone, or chunks that are none, which looks the same from here: that client is
+                # still there to read an answer.
+                response = empty_response(400, ((b"connection", b"close"),))
+            except Exception as error:
+                response = self._failure(request, error)
+            accept = request.header(b"accept")
+            if accept is not None and xml.is_wanted(accept):
+                await xml.convert(response)
+            common = self._prepare(request, response) if self._is_prepared else self._common
+            if response.path is None and response.stream is None and method != "HEAD":
+                await send(response.start(common))
+                await send({"type": "http.response.body", "body": response.body})
+            else:
+                await response.send(send, common, method != "HEAD")
+        finally:
+            self._meters.end(request, began)
 
     def stopping(self) -> None:
         """The process has been told to stop: requests that wait for something shall end."""
@@ -86,46 +116,25 @@ class App:
         await asyncio.to_thread(self._services.close)
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _http(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        assert self._services is not None
-        request = Request(
-            scope, receive, self._services, segments(scope["raw_path"]), scope["method"]
-        )
-        began = self._meters.begin()
-        try:
-            await self._serve(request, scope, send)
-        finally:
-            self._meters.end(request, began)
+    def _failure(self, request: Request, error: Exception) -> Response:
+        method = request.method if request.method in REST_METHODS else "GET"
+        return error_response(error, method, request.path, self._settings.http_describe_errors)
 
-    async def _serve(self, request: Request, scope: MutableMapping[str, Any], send: Send) -> None:
-        try:
-            response = await self._answer(request, scope)
-        except Refused as refused:
-            response = refused.response
-        except Disconnected:
-            # Gone, or chunks that are none, which looks the same from here: that client is still
-            # there to read an answer.
-            response = empty_response(400, ((b"connection", b"close"),))
-        except Exception as error:
-            method = request.method if request.method in REST_METHODS else "GET"
-            describe = self._settings.http_describe_errors
-            response = error_response(error, method, request.path, describe)
-        await self._transform(request, response)
-        common = self._common
-        if self._cors.enabled:
-            common = [*common, *self._cors.headers(request)]
-        await response.send(send, common, scope["method"] != "HEAD")
-
-    async def _transform(self, request: Request, response: Response) -> None:
-        accept = request.header(b"accept")
-        if accept is not None and xml.is_wanted(accept):
-            await xml.convert(response)
+    def _prepare(self, request: Request, response: Response) -> list[Header]:
+        """Compresses the answer where both sides agree, and gives the headers it shares with all
+        others."""
         if self._settings.http_compression_enabled:
             encodings = request.header(b"accept-encoding")
             if encodings is not None:
                 compression.compress(response, encodings)
+        if self._cors.enabled:
+            return [*self._common, *self._cors.headers(request)]
+        return self._common
 
-    async def _answer(self, request: Request, scope: MutableMapping[str, Any]) -> Response:
+    def _admit(
+        self, request: Request, scope: MutableMapping[str, Any]
+    ) -> Response | Awaitable[Response]:
+        """The answer of a request that no handler sees, else what its handler will answer."""
         if self._settings.trusted_proxies:
             request.proxied = self._proxies.place(request.peer, request.headers)
         if self._gate.refuses_address(request.remote_ip):
@@ -145,7 +154,7 @@ class App:
         if method == "POST":
             separator = multipart.boundary(request.header(b"content-type"))
             if separator is not None:
-                return await self._multipart(request, separator)
+                return self._multipart(request, separator)
         found = self._router.find(request.segments, method)
         if found is None:
             return self._unknown(request)
@@ -153,7 +162,7 @@ class App:
         handler = handlers.get(method)
         if handler is None:
             return empty_response(405, ((b"allow", allow(handlers)),))
-        return await handler(request)
+        return handler(request)
 
     def _effective_method(self, request: Request, scope: MutableMapping[str, Any]) -> str:
         """PUT and DELETE can be faked: section 1.5."""

@@ -50,13 +50,17 @@ class Response:
         self.length = len(body) if length is None and stream is None else length
         self.stream = stream
 
-    async def send(self, send: Send, common: list[Header], with_body: bool) -> None:
+    def start(self, common: list[Header]) -> dict[str, Any]:
+        """The message before the body; `common` are the headers that every answer has."""
         headers = [*common, *self.headers]
         if self.length is not None:
             headers.append((b"content-length", b"%d" % self.length))
         if self.kind is not None:
             headers.append(self.kind)
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        return {"type": "http.response.start", "status": self.status, "headers": headers}
+
+    async def send(self, send: Send, common: list[Header], with_body: bool) -> None:
+        await send(self.start(common))
         if not with_body:
             await send({"type": "http.response.body", "body": b""})
         elif self.path is not None:

@@ -4,6 +4,7 @@ Source: reference chapter 1, section 4.1.
 """
 
 import time
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -219,6 +220,7 @@ def _boolean(value: bool) -> msgspec.Raw:
     return _TRUE if value else _FALSE
 
 
+@lru_cache(4096)
 def _unsigned(text: str) -> msgspec.Raw:
     """An unsigned 32-bit number, else null: section 4.3."""
     digits = text.removeprefix("+")
