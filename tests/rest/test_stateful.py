@@ -31,6 +31,7 @@ NAMES = ("Patient", "Study", "Series", "Instance")
 CHILDREN = ("Studies", "Series", "Instances")
 LABELS = ("red", "blue", "Red-2")
 NUMBERS = (1024, 1025)
+SHOWN = "Children;Parent;Labels;Metadata;Attachments;IsProtected"
 
 Path = tuple[int, ...]  # numbers of a patient, study...: as deep as the level
 
@@ -77,6 +78,8 @@ class Resource:
     def __init__(self) -> None:
         self.labels: set[str] = set()
         self.metadata: dict[int, tuple[int, bytes]] = {}  # number -> revision, value
+        self.attachments: dict[int, tuple[int, bytes]] = {}  # the same
+        self.protected = False  # patients only
 
 
 class Model:
@@ -214,6 +217,57 @@ class Machine(RuleBasedStateMachine):
             del resource.metadata[number]
             self.model.changes.append(("UpdatedMetadata", path))
 
+    @rule(
+        path=st.sampled_from(ALL),
+        number=st.sampled_from(NUMBERS),
+        value=st.sampled_from([b"", b"a", bytes(1000)]),
+        match=st.sampled_from(["none", "current", "stale"]),
+    )
+    def put_attachment(self, path: Path, number: int, value: bytes, match: str) -> None:
+        resource = self.model.resources.get(path)
+        current = resource and resource.attachments.get(number)
+        answer = self.writer.put(
+            f"{url(path)}/attachments/{number}", content=value, headers=if_match(current, match)
+        )
+        if resource is None:
+            assert answer.status_code == 404
+        elif current and match == "stale":
+            assert answer.status_code == 409
+        else:
+            revision = current[0] + 1 if current else 0
+            resource.attachments[number] = (revision, value)
+            assert answer.headers["etag"] == etag(revision, value)
+            self.model.changes.append(("UpdatedAttachment", path))
+
+    @rule(
+        path=st.sampled_from(ALL),
+        number=st.sampled_from(NUMBERS),
+        match=st.sampled_from(["none", "current", "stale"]),
+    )
+    def delete_attachment(self, path: Path, number: int, match: str) -> None:
+        resource = self.model.resources.get(path)
+        current = resource and resource.attachments.get(number)
+        answer = self.writer.delete(
+            f"{url(path)}/attachments/{number}", headers=if_match(current, match)
+        )
+        if not resource or not current:
+            assert answer.status_code == 404
+        elif match == "stale":
+            assert answer.status_code == 409
+        else:
+            assert answer.status_code == 200
+            del resource.attachments[number]
+            self.model.changes.append(("UpdatedAttachment", path))
+
+    @rule(patient=st.integers(0, 1), protected=st.booleans())
+    def protect(self, patient: int, protected: bool) -> None:
+        resource = self.model.resources.get((patient,))
+        content = b"1" if protected else b"0"
+        answer = self.writer.put(f"{url((patient,))}/protected", content=content)
+        assert answer.status_code == (400 if resource is None else 200)
+        if resource is not None:
+            resource.protected = protected
+
     @rule(path=st.sampled_from(ALL), label=st.sampled_from(LABELS), there=st.booleans())
     def set_label(self, path: Path, label: str, there: bool) -> None:
         method = "PUT" if there else "DELETE"
@@ -299,11 +353,25 @@ class Machine(RuleBasedStateMachine):
         sizes = self.get(f"{url(path)}/statistics")
         files = self.files_below(path)
         assert int(sizes["DicomDiskSize"]) == sum(len(FILES[each]) for each in files)
+        assert int(sizes["DiskSize"]) == self.disk_size(path)
         if len(path) < 4:
             assert sizes["CountInstances"] == len(files)
         for number, (revision, value) in self.model.resources[path].metadata.items():
             answer = self.readers[0].get(f"{url(path)}/metadata/{number}")
             assert (answer.content, answer.headers["etag"]) == (value, etag(revision, value))
+        for number, (revision, value) in self.model.resources[path].attachments.items():
+            answer = self.readers[0].get(f"{url(path)}/attachments/{number}/data")
+            assert (answer.content, answer.headers["etag"]) == (value, etag(revision, value))
+
+    def disk_size(self, path: Path) -> int:
+        """Bytes of all attachments at and below; of everything for ()."""
+        attached = [
+            len(value)
+            for each, resource in self.model.resources.items()
+            if each[: len(path)] == path
+            for _, value in resource.attachments.values()
+        ]
+        return sum(attached) + sum(len(FILES[each]) for each in self.files_below(path))
 
     def files_below(self, path: Path) -> list[Path]:
         return [each for each in self.model.level(4) if each[: len(path)] == path]
@@ -314,9 +382,7 @@ class Machine(RuleBasedStateMachine):
     def same(self) -> None:
         labels = set()
         for depth in range(1, 5):
-            shown = self.get(
-                f"/{PLURALS[depth - 1]}?response-content=Children;Parent;Labels;Metadata"
-            )
+            shown = self.get(f"/{PLURALS[depth - 1]}?response-content={SHOWN}")
             assert shown == [self.shown(each, entry) for each, entry in zip(
                 self.model.level(depth), shown, strict=True
             )]  # fmt: skip
@@ -325,7 +391,7 @@ class Machine(RuleBasedStateMachine):
         totals = self.get("/statistics")
         for depth, plural in enumerate(PLURALS, start=1):
             assert totals[f"Count{plural.title()}"] == len(self.model.level(depth))
-        size = sum(len(FILES[path]) for path in self.model.level(4))
+        size = self.disk_size(())
         assert totals["TotalDiskSize"] == totals["TotalUncompressedSize"] == str(size)
         changes = self.get(f"/changes?since={self.first}&limit=100000")["Changes"]
         assert [(each["ChangeType"], PATHS[each["ID"]]) for each in changes] == self.model.changes
@@ -342,7 +408,13 @@ class Machine(RuleBasedStateMachine):
             "Type": NAMES[depth - 1],
             "Labels": sorted(resource.labels),
             "Metadata": known | users,
+            "Attachments": entry["Attachments"],
         }
+        attached = {each["ContentType"]: each["UncompressedSize"] for each in entry["Attachments"]}
+        own = {number: len(value) for number, (_, value) in resource.attachments.items()}
+        assert attached == (own | {1: len(FILES[path])} if depth == 4 else own)
+        if depth == 1:
+            expected["IsProtected"] = resource.protected
         if depth > 1:
             expected[f"Parent{NAMES[depth - 2]}"] = IDS[path[:-1]]
         if depth < 4:
