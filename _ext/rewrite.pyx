@@ -235,6 +235,8 @@ cdef class Rewriter:
                 self.skip(pos, end, &e, explicit, big)
                 continue
             if (e.tag & 0xFFFF) == 0 and e.length == 4:
+                if group_mark >= 0:                   # a second one of the same group ends what the first counts
+                    self.patch_length(group_mark)
                 self.put_header(e.tag, VR_UL, 4)
                 self.need(4)
                 self.used += 4

@@ -3,21 +3,12 @@
 FOLDER holds the instrumented extensions scan and tagjson; they take the place of the package's own.
 """
 
-import importlib.util
 import sys
 from contextlib import suppress
-from pathlib import Path
 
-from guided import fuzz
+from guided import fuzz, use_instrumented
 
-FOLDER = Path(sys.argv[1])
-for name in ("scan", "tagjson"):
-    (path,) = FOLDER.glob(f"{name}*.so")
-    spec = importlib.util.spec_from_file_location(f"orthanc_fast._ext.{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+use_instrumented(sys.argv[1], "scan", "tagjson")
 
 from support.files import file_named  # noqa: E402
 

@@ -6,6 +6,7 @@ the process at the first bad access.
 """
 
 import ctypes
+import importlib.util
 import random
 import sys
 import time
@@ -35,6 +36,18 @@ class Coverage:
     @property
     def edges(self) -> int:
         return self._seen.bit_count()
+
+
+def use_instrumented(folder: str, *names: str) -> None:
+    """The extensions `names` of `folder` take the place of the package's own. To be called before
+    anything of the package is imported."""
+    for name in names:
+        (path,) = Path(folder).glob(f"{name}.*so")
+        spec = importlib.util.spec_from_file_location(f"orthanc_fast._ext.{name}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
 
 
 def mutate(rng: random.Random, data: bytes, other: bytes) -> bytes:

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Fuzzes the rewriting of data sets with coverage guidance under AddressSanitizer: rewrite.sh [SECONDS].
+# Fuzzes the rewriter of data sets with coverage guidance under AddressSanitizer: rewrite.sh [SECONDS].
 set -eu
 cd "$(dirname "$0")/../.."
 python="${PYTHON:-.venv/bin/python}"
 build="$PWD/build/fuzz"
 mkdir -p "$build"
 gcc -shared -fPIC -O2 -o "$build/coverage.so" tests/fuzz/coverage.c
-SANITIZE=1 ONLY=rewrite CFLAGS="-fsanitize-coverage=trace-pc" "$python" setup.py -q build_ext --force \
+SANITIZE=1 ONLY=rewrite,scan CFLAGS="-fsanitize-coverage=trace-pc" "$python" setup.py -q build_ext --force \
     --build-lib "$build/lib" --build-temp "$build/temp"
 cd "$build"
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $build/coverage.so" ASAN_OPTIONS=detect_leaks=0 \
