@@ -8,7 +8,6 @@ import base64
 import json
 import struct
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -24,30 +23,12 @@ from support.encoded import (
     item,
 )
 from support.files import dicom_files
-from support.reference_server import ReferenceServer
-from support.server import OurServer
 
 Clients = tuple[httpx.Client, httpx.Client]
 
 JSON, XML = "application/dicom+json", "application/dicom+xml"
 PALETTE_DESCRIPTORS = {"00281101", "00281102", "00281103"}
 NAMESPACE = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
-
-
-@pytest.fixture(scope="module")
-def ours(our_server: OurServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=our_server.url, timeout=60) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def both(
-    ours: httpx.Client, needs_reference: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Clients]:
-    """With a Debian Orthanc of its own: others count what theirs holds."""
-    server = ReferenceServer(tmp_path_factory.mktemp("theirs"))
-    with server, httpx.Client(base_url=server.url, timeout=60) as theirs:
-        yield ours, theirs
 
 
 def file_as(client: httpx.Client, identifier: str, kind: str) -> httpx.Response:

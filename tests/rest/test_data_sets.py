@@ -4,14 +4,11 @@ Source: reference chapter 2, sections 1, 3 and 9.
 """
 
 import struct
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from support import encoded
 from support.encoded import BIG, EXPLICIT, IMPLICIT, Element, element, file_of, item
-from support.reference_server import ReferenceServer
-from support.server import OurServer
 
 Clients = tuple[httpx.Client, httpx.Client]
 
@@ -36,22 +33,6 @@ PART_OF_ITEM: dict[int, tuple[str, bytes]] = {
     0x00720075: ("OL", b"12"),
     0x00720081: ("OV", b"1234"),
 }
-
-
-@pytest.fixture(scope="module")
-def ours(our_server: OurServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=our_server.url, timeout=60) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def both(
-    ours: httpx.Client, needs_reference: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Clients]:
-    """With a Debian Orthanc of its own: others count what theirs holds."""
-    server = ReferenceServer(tmp_path_factory.mktemp("theirs"))
-    with server, httpx.Client(base_url=server.url, timeout=60) as theirs:
-        yield ours, theirs
 
 
 def upload(client: httpx.Client, data: bytes) -> str:
