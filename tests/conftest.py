@@ -44,6 +44,13 @@ def needs_reference() -> None:
 
 
 @pytest.fixture(scope="session")
+def needs_browser() -> None:
+    """For tests with a real browser."""
+    if "chromium" in MISSING:
+        pytest.skip("chromium is not installed: see the end of this run")
+
+
+@pytest.fixture(scope="session")
 def reference_server(
     needs_reference: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ReferenceServer]:

@@ -3,7 +3,6 @@
 import base64
 import functools
 import http.server
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,10 +114,8 @@ const ask = (path, options) =>
 
 
 @pytest.mark.parametrize(("mine", "title"), [(True, "200,200,0"), (False, "refused,refused,null")])
-def test_in_a_browser(tmp_path: Path, mine: bool, title: str) -> None:
+def test_in_a_browser(needs_browser: None, tmp_path: Path, mine: bool, title: str) -> None:
     """What a browser makes of the headers, for a page that another server gave it."""
-    if shutil.which("chromium") is None:
-        pytest.skip("chromium is not installed: see the end of this run")
     (tmp_path / "pages").mkdir()
     handler = functools.partial(
         http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "pages")

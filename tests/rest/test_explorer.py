@@ -1,7 +1,6 @@
 """The front page: what it is made of, and one visit with a real browser."""
 
 import re
-import shutil
 import tomllib
 from pathlib import Path
 
@@ -57,13 +56,7 @@ def test_scripts_make_no_markup_of_texts(our_server: OurServer) -> None:
             assert danger not in text
 
 
-@pytest.fixture
-def browser() -> None:
-    if shutil.which("chromium") is None:
-        pytest.skip("chromium is not installed: see the end of this run")
-
-
-def test_a_visit(browser: None, tmp_path: Path) -> None:
+def test_a_visit(needs_browser: None, tmp_path: Path) -> None:
     """The list shows what is stored, and a name that is markup stays a name."""
     import io
 

@@ -131,7 +131,8 @@ function query(level, asked) {
     if (!text) continue;
     // Typed words are looked for anywhere, as one expects of a search field.
     const exact = !WILDCARDS.has(tag) || /[*?]/.test(text);
-    found[tag] = exact ? text : `*${text}*`;
+    // Names are shown with spaces where carets stand.
+    found[tag] = exact ? text : `*${tag === "PatientName" ? text.replace(/\s+/g, "*") : text}*`;
     if (tag.endsWith("Date")) found[tag] = text.replace(/(\d{4})-(\d\d)-(\d\d)/g, "$1$2$3").replace(/\s+/g, "");
   }
   return found;
@@ -369,6 +370,8 @@ async function route() {
   main.removeAttribute("aria-busy");
 }
 
+// As a link it would change the address, which says what is shown.
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 addEventListener("hashchange", () => { route().then(() => main.focus()); });
 addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;

@@ -1,0 +1,201 @@
+"""A real browser that is used: keys, clicks, chosen files.
+
+It is driven by the Chrome DevTools Protocol through two pipes (--remote-debugging-pipe), messages
+of JSON that end with a zero.
+"""
+
+import fcntl
+import json
+import os
+import select
+import signal
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from support.browser import COMMAND
+
+# Far more than a busy machine needs.
+PATIENCE = 60.0
+ARGUMENTS = [
+    argument
+    for argument in COMMAND
+    if not argument.startswith(("--dump-dom", "--virtual-time-budget"))
+]
+# Windows' code of the key, and the text that it makes.
+KEYS = {
+    "Tab": (9, ""),
+    "Enter": (13, "\r"),
+    "Escape": (27, ""),
+    "/": (191, "/"),
+}
+
+
+class NoAnswer(AssertionError):
+    """The browser or the page did not do what was waited for."""
+
+
+class Browser:
+    """One page. Everything blocks until the browser has done it."""
+
+    def __init__(self, profile: Path) -> None:
+        self._profile = profile
+        self._rest = b""
+        self._last = 0
+        self._session: str | None = None
+
+    def __enter__(self) -> Self:
+        theirs_in, self._to = os.pipe()
+        self._from, theirs_out = os.pipe()
+        # The browser reads from 3 and writes to 4, so the originals must lie above.
+        source, target = (
+            fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (theirs_in, theirs_out)
+        )
+        log = os.open(f"{self._profile}.log", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._pid = os.posix_spawnp(
+            ARGUMENTS[0],
+            [*ARGUMENTS, "--remote-debugging-pipe", f"--user-data-dir={self._profile}"],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+                (os.POSIX_SPAWN_DUP2, source, 3),
+                (os.POSIX_SPAWN_DUP2, target, 4),
+            ],
+            setpgroup=0,
+        )
+        for fd in (theirs_in, theirs_out, source, target, log):
+            os.close(fd)
+        try:
+            page = self.call("Target.createTarget", url="about:blank")["targetId"]
+            attached = self.call("Target.attachToTarget", targetId=page, flatten=True)
+            self._session = attached["sessionId"]
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._session = None
+        try:
+            self.call("Browser.close")
+            while True:
+                self._receive()
+        except (NoAnswer, BrokenPipeError):  # it has ended, or does not answer
+            os.killpg(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        os.close(self._to)
+        os.close(self._from)
+
+    def call(self, method: str, **parameters: object) -> dict[str, Any]:
+        """One command of the protocol and its result. Raises NoAnswer for an error."""
+        self._last += 1
+        message: dict[str, Any] = {"id": self._last, "method": method, "params": parameters}
+        if self._session is not None:
+            message["sessionId"] = self._session
+        data = json.dumps(message).encode() + b"\0"
+        while data:
+            data = data[os.write(self._to, data) :]
+        while True:
+            answer = self._receive()
+            if answer.get("id") == self._last:
+                if "error" in answer:
+                    raise NoAnswer(f"{method}: {answer['error']}")
+                result: dict[str, Any] = answer["result"]
+                return result
+
+    def _receive(self) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            if not select.select([self._from], [], [], PATIENCE)[0]:
+                raise NoAnswer("the browser says nothing")
+            part = os.read(self._from, 1 << 16)
+            if not part:
+                raise NoAnswer(f"the browser has ended: see {self._profile}.log")
+            self._rest += part
+        message, self._rest = self._rest.split(b"\0", 1)
+        found: dict[str, Any] = json.loads(message)
+        return found
+
+    def value(self, expression: str) -> Any:
+        """What a JavaScript expression is, as JSON."""
+        found = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        if "exceptionDetails" in found:
+            raise NoAnswer(f"{expression}: {found['exceptionDetails']}")
+        return found["result"].get("value")
+
+    def wait_for(self, expression: str) -> None:
+        """Until the expression is true."""
+        end = time.monotonic() + PATIENCE
+        while not self.value(f"Boolean({expression})"):
+            if time.monotonic() > end:
+                shown = self.value("document.body.innerText + '\\n' + location.href")
+                raise NoAnswer(f"{expression} did not become true; the page shows:\n{shown}")
+            time.sleep(0.02)
+
+    def wait_for_text(self, text: str) -> None:
+        """Until the page shows it."""
+        self.wait_for(f"document.body.innerText.includes({json.dumps(text)})")
+
+    def open(self, url: str) -> None:
+        """The page at `url`, loaded and its scripts run."""
+        # Another page first: where only the fragment differs nothing would be loaded.
+        self.call("Page.navigate", url="about:blank")
+        self.call("Page.navigate", url=url)
+        self.wait_for(f"location.href.startsWith({json.dumps(url)})")
+        self.wait_for("document.readyState === 'complete'")
+
+    def press(self, *keys: str) -> None:
+        """Keys one after the other, on what has the focus."""
+        for key in keys:
+            code, text = KEYS[key]
+            event = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+            self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **event)
+            self.call("Input.dispatchKeyEvent", type="keyUp", **event)
+
+    def write(self, text: str) -> None:
+        """Text into the field that has the focus."""
+        self.call("Input.insertText", text=text)
+
+    def click(self, text: str) -> None:
+        """On the middle of the button or link that shows `text`."""
+        x, y = self.value(
+            "(() => { const found = [...document.querySelectorAll('a, button')]"
+            f".find((e) => e.innerText === {json.dumps(text)} && e.checkVisibility());"
+            "found.scrollIntoView({block: 'center'});"
+            "const box = found.getBoundingClientRect();"
+            "return [box.x + box.width / 2, box.y + box.height / 2]; })()"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def choose_files(self, selector: str, *paths: Path) -> None:
+        """What a person does in the dialog of a file input."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", files=[str(path) for path in paths], nodeId=node)
+
+    @property
+    def focus(self) -> str:
+        """Text, label or identifier of the element with the focus."""
+        found: str = self.value(
+            "((e) => e.innerText?.trim() || e.labels?.[0]?.innerText.trim() || e.id || e.tagName)"
+            "(document.activeElement)"
+        )
+        return found
+
+    def tab_to(self, name: str) -> None:
+        """The Tab key until the focus is there. Raises NoAnswer where it never gets."""
+        passed = []
+        while self.focus != name:
+            passed.append(self.focus)
+            if len(passed) > 60:
+                raise NoAnswer(f"Tab does not lead to {name!r} but to {passed}")
+            self.press("Tab")
