@@ -117,9 +117,10 @@ def image_info(layout: PixelLayout | None, transfer_syntax: str | None) -> Image
     """The checked attributes of an image. `transfer_syntax` is the instance's metadata, None where
     it is unknown.
 
-    Raises BadFileFormat where attributes are missing or contradict each other, NotImplementedYet
-    for an unusual BitsAllocated. An image that passes has frames (`OpenImage.raw`); whether they
-    can be decoded is asked by `ImageInfo.require_decodable`.
+    Raises BadFileFormat where there are no pixel data or attributes contradict each other, and
+    NotImplementedYet where Orthanc does: attributes are missing, BitsAllocated is unusual or less
+    than BitsStored, SamplesPerPixel is 0, PlanarConfiguration unknown. An image that passes has
+    frames (`OpenImage.raw`); whether they can be decoded is asked by `ImageInfo.require_decodable`.
     """
     if layout is None:
         raise BadFileFormat(
@@ -179,7 +180,7 @@ def _syntax(layout: PixelLayout, uid: str | None) -> TransferSyntax:
 
 def _required(value: int | None, name: str) -> int:
     if value is None:
-        raise BadFileFormat(f"the image has no usable {name}")
+        raise NotImplementedYet(f"the image has no usable {name}")
     if not 0 <= value <= 0xFFFF:
         raise BadFileFormat(f"{name} is {value}")
     return value
@@ -195,8 +196,10 @@ def _bits(layout: PixelLayout) -> tuple[int, int, int]:
     if allocated not in _BITS:
         raise NotImplementedYet(f"BitsAllocated is {allocated}; known are {_BITS}")
     stored = allocated if layout.bits_stored is None else layout.bits_stored
-    if not 1 <= stored <= allocated:
-        raise BadFileFormat(f"BitsStored is {stored}, with BitsAllocated {allocated}")
+    if stored > allocated:
+        raise NotImplementedYet(f"BitsStored is {stored}, with BitsAllocated {allocated}")
+    if stored < 1:
+        raise BadFileFormat(f"BitsStored is {stored}")
     high = stored - 1 if layout.high_bit is None else layout.high_bit
     if not stored - 1 <= high < allocated:
         high = stored - 1  # no bit can be where it says
@@ -205,11 +208,11 @@ def _bits(layout: PixelLayout) -> tuple[int, int, int]:
 
 def _check(info: ImageInfo) -> None:
     if info.samples_per_pixel == 0:
-        raise BadFileFormat("SamplesPerPixel is 0")
+        raise NotImplementedYet("SamplesPerPixel is 0")
     if info.number_of_frames == 0:
         raise BadFileFormat("Empty DICOM instance: NumberOfFrames is 0")
     if info.planar_configuration not in (0, 1):
-        raise BadFileFormat(f"PlanarConfiguration is {info.planar_configuration}")
+        raise NotImplementedYet(f"PlanarConfiguration is {info.planar_configuration}")
     if info.frame_bits > 8 * MAX_FRAME_BYTES:
         raise BadFileFormat(f"a frame of {info.rows} x {info.columns} pixels exceeds 4 GiB")
 
