@@ -39,7 +39,6 @@ cdef extern from *:
     long kind_of(int fd) nogil
 
 cdef extern from "fcntl.h" nogil:
-    int O_RDONLY
     int O_WRONLY
     int O_RDWR
     int O_CREAT
@@ -232,26 +231,17 @@ def remove_files(list paths not None):
         free(errors)
 
 
-def sync_file_system(bytes folder not None):
-    """Returns when all that was written to the file system of a folder is on the disk. Raises OSError."""
-    cdef int fd = open(PyBytes_AsString(folder), O_RDONLY | O_CLOEXEC, 0)
+def sync_file_system(int fd):
+    """Returns when all that was written to the file system of a descriptor is on the disk. Raises OSError, also for what
+    could not be written since the descriptor was opened, or since the last error."""
     cdef int error = 0
-    if fd < 0:
-        raise OSError(errno, "cannot be opened", folder)
     with nogil:
         if sync_whole(fd) != 0:
             error = errno
-        close(fd)
     if error:
-        raise OSError(error, "cannot be synced", folder)
+        raise OSError(error, "the file system could not be synced")
 
 
-def kind_of_file_system(bytes folder not None):
-    """The number that Linux gives the kind of a folder's file system (statfs); 0 elsewhere. Raises OSError."""
-    cdef int fd = open(PyBytes_AsString(folder), O_RDONLY | O_CLOEXEC, 0)
-    cdef long kind
-    if fd < 0:
-        raise OSError(errno, "cannot be opened", folder)
-    kind = kind_of(fd)
-    close(fd)
-    return kind
+def kind_of_file_system(int fd):
+    """The number that Linux gives the kind of a descriptor's file system (statfs); 0 elsewhere."""
+    return kind_of(fd)

@@ -110,12 +110,13 @@ cdef class RecordedTransaction:
         return self._notes + self._size - size
 
 
-def replay(bytes notes not None, txn, list databases not None):
+def replay(bytes notes not None, txn, list databases not None, int watched=-1):
     """Does in `txn` what the notes say; `databases` are those that the numbers stand for.
 
-    Raises ValueError for notes that cannot be read, and what LMDB raises.
+    Returns the keys that it deletes in database number `watched`. Raises ValueError for notes that cannot be read, and what LMDB raises.
     """
     cdef const uint8_t* at = notes
+    cdef list deleted = []
     cdef size_t left = len(notes)
     cdef uint16_t keys
     cdef uint32_t values
@@ -133,9 +134,12 @@ def replay(bytes notes not None, txn, list databases not None):
             txn.put(key, value, db=db, append=at[0] == APPEND)
         elif at[0] == DELETE:
             txn.delete(key, value, db=db)
+            if at[1] == watched:
+                deleted.append(key)
         elif at[0] == DROP:
             txn.drop(db, delete=False)
         else:
             raise ValueError("an unknown operation")
         at += HEAD + <size_t>keys + values
         left -= HEAD + <size_t>keys + values
+    return deleted

@@ -66,6 +66,15 @@ class Environment:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.lmdb = _open(folder, map_size, sync)
+        try:
+            self._open_databases(migrations, before_writing)
+        except BaseException:
+            self.lmdb.close()
+            raise
+
+    def _open_databases(
+        self, migrations: Mapping[int, Migration], before_writing: Callable[["Environment"], None]
+    ) -> None:
         self.page_size: int = self.lmdb.stat()["psize"]
         self.pin = self.lmdb.begin()
         before_writing(self)

@@ -1,6 +1,7 @@
 """The index as the rest of the program sees it: snapshots to read, transactions to write."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -10,18 +11,19 @@ import lmdb
 from orthanc_fast._ext.redo import RecordedTransaction
 from orthanc_fast.errors import FullStorage, InternalError, OrthancError, StorageFault
 from orthanc_fast.index import checkpoint
-from orthanc_fast.index.environment import Environment
+from orthanc_fast.index.environment import Environment, WriteTransaction
 from orthanc_fast.index.journal import (
     FILE,
     Journal,
     NoFiles,
-    Ownership,
+    Place,
     StoredFiles,
     go_back,
-    opening,
     protect,
 )
+from orthanc_fast.index.locks import Busy, Gate
 from orthanc_fast.index.migrations import migrations
+from orthanc_fast.index.ring import CAN_WRITE_THROUGH
 from orthanc_fast.index.terms import Terms
 from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.index.view import View
@@ -30,6 +32,10 @@ from orthanc_fast.log import Category, logger
 T = TypeVar("T")
 
 JOURNAL_SIZE = 64 << 20
+
+# Seconds that a write waits for room in the journal, and between two looks.
+WAIT = 60.0
+PAUSE = 0.002
 
 
 def _no_files(result: object) -> Iterable[FILE]:
@@ -60,33 +66,43 @@ class Index:
         are given to `write`. Raises StorageFault or IncompatibleDatabase: see Environment."""
         self._terms = terms
         self._journal: Journal | None = None
-        with opening(folder):
-            if not sync:
-                checkpoint.forget(folder)
-            elif checkpoint.boot_id() is not None:
-                self._open_with_journal(folder, map_size, files or NoFiles(), journal_size)
-                return
-            self._env = Environment(folder, map_size, sync, migrations(terms))
-            self._env.pin.abort()
+        with contextlib.ExitStack() as failed:
+            self._place = Place(folder)
+            failed.callback(self._place.leave)
+            self._gate = Gate(folder)
+            failed.callback(self._gate.close)
+            with self._place as place:
+                if sync and CAN_WRITE_THROUGH:
+                    self._open_with_journal(folder, map_size, place, files, journal_size)
+                else:
+                    checkpoint.forget(folder)
+                    self._env = Environment(folder, map_size, sync, migrations(terms))
+                    self._env.pin.abort()
+            failed.pop_all()
 
     def _open_with_journal(
-        self, folder: Path, map_size: int, files: StoredFiles, journal_size: int
+        self,
+        folder: Path,
+        map_size: int,
+        place: Place,
+        files: StoredFiles | None,
+        journal_size: int,
     ) -> None:
-        owner = Ownership(folder)
-        with contextlib.ExitStack() as failed:
-            failed.callback(owner.release)
-            went_back = owner.take() and go_back(folder)
-            is_first = owner.held and not went_back
-            self._env = Environment(
-                folder,
-                map_size,
-                False,
-                migrations(self._terms),
-                (lambda env: protect(env, files)) if is_first else (lambda env: None),
-            )
-            failed.callback(self._env.close)
-            self._journal = Journal(self._env, owner, files, journal_size, went_back)
-            failed.pop_all()
+        files = files or NoFiles()
+        if place.is_alone and not place.become_owner():
+            raise StorageFault(f"another program holds owner.lock in {folder}: end it")
+        went_back = place.is_alone and go_back(folder)
+
+        def before_writing(env: Environment) -> None:
+            if place.is_alone and not went_back:
+                protect(env, files)
+
+        self._env = Environment(folder, map_size, False, migrations(self._terms), before_writing)
+        try:
+            self._journal = Journal(self._env, place, files, journal_size, went_back)
+        except BaseException:
+            self._env.close()
+            raise
 
     @property
     def is_journaled(self) -> bool:
@@ -101,45 +117,67 @@ class Index:
         self,
         work: Callable[[Transaction], T],
         files: Callable[[T], Iterable[FILE]] = _no_files,
+        patience: float | None = None,
     ) -> T:
         """Runs `work` in one transaction and returns its result once that is durable, with the
         bytes of the small `files` that belong to the result.
 
-        Waits for other writers, of other processes too. If `work` raises nothing is changed.
-        Raises FullStorage when the index or its disk is full.
+        Waits for other writers, of other processes too; for more than `patience` seconds, where it
+        is given, raises Busy. If `work` raises nothing is changed. Raises FullStorage when the
+        index or its disk is full, StorageFault when the disk has failed.
         """
-        if self._journal is None:
-            return self._translated(lambda: self._write_plainly(work))
-        return self._translated(lambda: self._write_recorded(work, files))
-
-    def _write_plainly(self, work: Callable[[Transaction], T]) -> T:
-        with self._env.lmdb.begin(write=True) as txn:
-            transaction = Transaction(self._env, txn, self._terms)
-            result = work(transaction)
-            transaction.flush()
-        return result
-
-    def _write_recorded(
-        self, work: Callable[[Transaction], T], files: Callable[[T], Iterable[FILE]]
-    ) -> T:
-        assert self._journal is not None
+        end = time.monotonic() + WAIT
         while True:
-            is_recorded = False
+            self._gate.enter(patience)
             try:
-                with self._env.lmdb.begin(write=True) as txn:
-                    if self._journal.is_ready(txn):
-                        recorded = RecordedTransaction(txn, self._env.numbers)
-                        transaction = Transaction(self._env, recorded, self._terms)
-                        result = work(transaction)
-                        transaction.flush()
-                        is_recorded = True
-                        self._journal.append(txn, recorded.notes(), list(files(result)))
-                        return result
-            except BaseException:
-                if is_recorded and work is not _nothing:
-                    self._settle_after_failure()
-                raise
-            self._journal.make_ready()
+                written = self._translated(lambda: self._write_once(work, files))
+                is_ready = written is None and self._translated(self._make_ready)
+            finally:
+                self._gate.leave()
+            if written is not None:
+                return written[0]
+            if is_ready:
+                continue
+            if patience is not None:
+                raise Busy
+            if time.monotonic() > end:
+                raise StorageFault(
+                    f"the journal in {self._env.folder} is full and its owner does not empty it: "
+                    "see the log of the server"
+                )
+            time.sleep(PAUSE)
+
+    def _make_ready(self) -> bool:
+        assert self._journal is not None
+        return self._journal.make_ready()
+
+    def _write_once(
+        self, work: Callable[[Transaction], T], files: Callable[[T], Iterable[FILE]]
+    ) -> tuple[T] | None:
+        """The result; None where the journal has no room for it at the moment."""
+        if self._journal is None:
+            with self._env.lmdb.begin(write=True) as txn:
+                return (self._run(txn, work),)
+        is_recorded = False
+        try:
+            with self._env.lmdb.begin(write=True) as txn:
+                if not self._journal.is_ready(txn):
+                    return None
+                recorded = RecordedTransaction(txn, self._env.numbers)
+                result = self._run(recorded, work)
+                is_recorded = True
+                self._journal.append(txn, recorded.notes(), list(files(result)))
+                return (result,)
+        except BaseException:
+            if is_recorded and work is not _nothing:
+                self._settle_after_failure()
+            raise
+
+    def _run(self, txn: WriteTransaction, work: Callable[[Transaction], T]) -> T:
+        transaction = Transaction(self._env, txn, self._terms)
+        result = work(transaction)
+        transaction.flush()
+        return result
 
     def settle(self) -> None:
         """Makes sure that a write which was not finished, because its process died or its commit
@@ -154,7 +192,8 @@ class Index:
 
     def _settle_after_failure(self) -> None:
         try:
-            self.settle()
+            if self._write_once(_nothing, _no_files) is None:
+                raise StorageFault("the journal is full")
         except (OrthancError, lmdb.Error) as error:
             logger.error(Category.GENERIC, f"A failed write may come back after a crash: {error}")
 
@@ -167,13 +206,20 @@ class Index:
             raise _translate(error, self._env.folder) from error
 
     def clear_stale_readers(self) -> int:
-        """Frees the reader slots of processes that died; returns how many."""
+        """Frees the reader slots of processes that died; returns how many. One of them may be what
+        keeps the last checkpoint valid, so none is freed but by the owner, who has its own."""
+        if self._journal is not None and not self._place.is_owner:
+            return 0
         return self._env.clear_stale_readers()
 
     def close(self) -> None:
-        if self._journal is not None:
-            self._journal.close()
-        self._env.close()
+        try:
+            if self._journal is not None:
+                self._journal.close()
+        finally:
+            self._env.close()
+            self._gate.close()
+            self._place.leave()
 
 
 def _translate(error: lmdb.Error, folder: Path) -> OrthancError:

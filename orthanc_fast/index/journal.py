@@ -3,20 +3,19 @@ itself never waits for the disk, is told to commit it. One write to the disk for
 many files and databases it changes: `docs/decisions/0004-journal.md`.
 
 A record holds the changes of one transaction and the bytes of its small files. From time to time a
-checkpoint makes the index and the files durable themselves, and the ring is free again. At a start
-after a power cut the index goes back to the checkpoint and the records that follow are repeated.
+checkpoint makes the index and the files durable themselves, and the ring is free again. Who opens
+an index that was not closed, and is alone with it, goes back to the checkpoint and repeats the
+records that follow.
 
 One process, the owner, does the checkpoints: the first one that opens the index, or, once that is
-gone, the first one that needs room. The others write records.
+gone, the first one that writes. The others write records.
 """
 
 import contextlib
-import fcntl
-import mmap
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -24,45 +23,47 @@ from uuid import uuid4
 import lmdb
 import msgspec
 import xxhash
+from msgspec.structs import replace
 
 from orthanc_fast._ext.redo import replay
-from orthanc_fast.errors import OrthancError, StorageFault
+from orthanc_fast.errors import StorageFault
 from orthanc_fast.index import checkpoint
 from orthanc_fast.index.checkpoint import Checkpoint
+from orthanc_fast.index.disk import create_as_owner, fault, sync_folder, write_all
 from orthanc_fast.index.environment import Environment
-from orthanc_fast.index.ring import Ring, create, fault, sync_folder
+from orthanc_fast.index.locks import FileLock
+from orthanc_fast.index.ring import Ring, create
 from orthanc_fast.log import Category, logger
 
 RING = "journal"
-OWNER = "owner.lock"
-OPENING = "opening.lock"
 ASIDE = "journal-"
 
 KEY = b"journal"  # of the state, in the database `global`
 
 # Parts of the ring: a record of more than this goes to a file of its own; with so much in use the
 # owner empties the ring; with so much more writers wait, so that there is always room for one.
-LARGEST_RECORD = 4
+LARGEST_RECORD = 8
 CHECKPOINT_AT = 4
 WAIT_AT = 2
 
 POLL = 0.1  # seconds between two looks at the ring
 PERIOD = 1.0  # seconds until what was written is durable without the journal
-WAIT = 60.0  # seconds that a writer waits for room
 STALE_READERS = 100  # looks
 
 # The bytes of files in one record.
-FILE = tuple[str, bytes | bytearray | memoryview | mmap.mmap]
+FILE = tuple[str, bytes | bytearray | memoryview]
 
 
 class State(msgspec.Struct, array_like=True, frozen=True):
     """Of the journal; part of the index, so that it is what the last commit says. `owned`: an owner
-    keeps the last checkpoint valid; without one nothing may be written."""
+    keeps the last checkpoint valid; without one nothing may be written. `failed`: the disk could
+    not be synced, and nothing may be written either."""
 
     ring: bytes
     tail: int
     head: int
     owned: bool
+    failed: bool = False
 
 
 class Record(msgspec.Struct, array_like=True):
@@ -104,68 +105,73 @@ _state = msgspec.msgpack.Decoder(State)
 _record = msgspec.msgpack.Decoder(Record)
 
 
-@contextlib.contextmanager
-def opening(folder: Path) -> Iterator[None]:
-    """One process at a time opens the index."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / OPENING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-class Ownership:
-    """Whether this process is the owner; it stays so until `release`, or its end."""
+class Place:
+    """What the processes that use an index know of each other: one at a time opens it, one is the
+    owner of its journal, and whoever is alone with it knows that."""
 
     def __init__(self, folder: Path) -> None:
-        self.held = False
-        self._fd = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        """Raises StorageFault or FullStorage."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise fault(error, folder) from error
+        self.is_owner = False
+        self.is_alone = False
+        self._opening = FileLock(folder / "opening.lock")
+        self._owner = FileLock(folder / "owner.lock")
+        self._users = FileLock(folder / "users.lock")
 
-    def take(self) -> bool:
-        """Makes this process the owner if there is none."""
-        if not self.held:
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self.held = True
-        return self.held
+    def __enter__(self) -> "Place":
+        """Begins to open the index."""
+        self._opening.exclusive()
+        self.is_alone = self._users.exclusive(wait=False)
+        return self
 
-    def release(self) -> None:
-        self.held = False
-        os.close(self._fd)
+    def __exit__(self, *error: object) -> None:
+        self._users.shared()
+        self._opening.release()
+
+    def become_owner(self) -> bool:
+        """Whether this process is the owner, now or already; it stays so until `leave`."""
+        self.is_owner = self.is_owner or self._owner.exclusive(wait=False)
+        return self.is_owner
+
+    def leave(self) -> None:
+        self.is_owner = False
+        for lock in (self._owner, self._users, self._opening):
+            lock.close()
 
 
 def go_back(folder: Path) -> bool:
-    """Goes back to the last checkpoint if there was a power cut since; returns whether. The records
-    that follow it must be repeated then. For the owner, before it opens the index. Raises
-    StorageFault."""
+    """Goes back to the last checkpoint unless the index was closed after it; returns whether. The
+    records that follow it must be repeated then. For who is alone with the index, before it opens
+    it. Raises StorageFault."""
     last = checkpoint.load(folder)
-    if last is None or last.clean or last.boot == checkpoint.boot_id():
+    if last is None or last.clean:
         return False
     checkpoint.go_back(folder, last)
     return True
 
 
 def protect(env: Environment, files: StoredFiles) -> None:
-    """Makes the snapshot that `env.pin` keeps the one to go back to, before anything is written."""
+    """Makes the snapshot that `env.pin` keeps the one to go back to, before anything is written;
+    for who is alone with the index. Raises StorageFault or FullStorage."""
     files.sync()
     env.lmdb.sync(True)
-    metas = checkpoint.read_metas(env.folder, env.page_size)
-    checkpoint.save(env.folder, Checkpoint(checkpoint.boot_id() or "", False, metas))
+    checkpoint.save(env.folder, Checkpoint(False, checkpoint.read_metas(env.folder, env.page_size)))
 
 
 class Journal:
     """The journal of one open index."""
 
     def __init__(
-        self, env: Environment, owner: Ownership, files: StoredFiles, size: int, went_back: bool
+        self, env: Environment, place: Place, files: StoredFiles, size: int, went_back: bool
     ) -> None:
         """`size` is that of the ring, in bytes, where it is made; `went_back` what `go_back`
-        returned. The snapshot of `env.pin` is protected, if by an earlier checkpoint. Raises
-        StorageFault."""
+        returned. What `env.pin` keeps must be what a checkpoint stands for, if `place` is alone.
+        Raises StorageFault."""
         self._env = env
-        self._owner = owner
+        self._place = place
         self._files = files
         self._pin: lmdb.Transaction | None = env.pin
         self._checkpoints = threading.Lock()
@@ -173,21 +179,26 @@ class Journal:
         self._thread: threading.Thread | None = None
         self._ring: Ring | None = None
         self._current = State(b"", 0, 0, False)  # of the transaction that is being written
-        if owner.held:
-            self._begin(size, went_back)
-        else:
-            self._release_pin()
+        try:
+            if place.is_alone:
+                self._begin(size, went_back)
+            else:
+                self._release_pin()
+        except BaseException:
+            self._close_ring()
+            raise
 
     # Start and end
 
     def _begin(self, size: int, went_back: bool) -> None:
-        """Of an owner: from here on there is a valid checkpoint."""
+        """Of who is alone with the index: from here on there is a valid checkpoint."""
         state = self._read()
         path = self._env.folder / RING
         if went_back and state is not None:
             if not path.exists():
                 raise StorageFault(
-                    f"{path} is missing, with the last writes before the power cut: put it back"
+                    f"{path} is missing, and with it the last writes before the server ended: put "
+                    "it back"
                 )
             self._repeat(state)
             self._checkpoint()
@@ -210,53 +221,56 @@ class Journal:
         if self._thread is not None:
             self._thread.join()
         try:
-            if self._owner.held:
+            if self._place.is_owner:
                 self._leave()
-        except (OrthancError, lmdb.Error) as error:
+        except Exception as error:
             logger.error(Category.GENERIC, f"The journal stays for the next start: {error}")
         finally:
             self._release_pin()
-            self._owner.release()
-            if self._ring is not None:
-                self._ring.close()
+            self._close_ring()
 
     def _leave(self) -> None:
         with self._env.lmdb.begin(write=True) as txn:
             state = self._state(txn)
-            self._put(txn, State(state.ring, state.tail, state.tail, False))
+            if state.failed:
+                return
+            self._put(txn, replace(state, head=state.tail, owned=False))
         self._sync()
-        checkpoint.save(self._env.folder, Checkpoint(checkpoint.boot_id() or "", True, b""))
+        checkpoint.save(self._env.folder, Checkpoint(True, b""))
         self._remove_aside(state.tail)
+
+    def _close_ring(self) -> None:
+        ring, self._ring = self._ring, None
+        if ring is not None:
+            ring.close()
 
     # Writing
 
     def is_ready(self, txn: lmdb.Transaction) -> bool:
-        """Whether this transaction, just begun, can be recorded. If not, abort it and call
-        `make_ready`."""
+        """Whether this transaction, just begun behind the gate, can be recorded. If not, abort it
+        and call `make_ready`. Raises StorageFault after the disk has failed."""
         state = self._current = self._state(txn)
+        if state.failed:
+            raise StorageFault(
+                f"the disk of {self._env.folder} has failed: nothing that was acknowledged is lost "
+                "yet, but the server must be restarted on a sound disk"
+            )
+        # An owner that is gone took the pin with it: nothing may be written before a checkpoint.
+        if not self._place.is_owner and self._place.become_owner():
+            return False
         if not state.owned:
             return False
-        ring = self._ring_of(state)
-        return state.tail - state.head <= ring.size // WAIT_AT
+        return state.tail - state.head < self._ring_of(state).size // WAIT_AT
 
-    def make_ready(self) -> None:
-        """Waits until the owner has made room; becomes the owner if there is none. Raises
-        StorageFault after a minute."""
-        end = time.monotonic() + WAIT
-        while True:
-            with self._env.lmdb.begin(write=True) as txn:
-                if self.is_ready(txn):
-                    return
-            if self._owner.take():
-                self._checkpoint()
-                self._start()
-            elif time.monotonic() > end:
-                raise StorageFault(
-                    f"the journal in {self._env.folder} is full and its owner does not empty it: "
-                    "see the log of the server"
-                )
-            else:
-                time.sleep(0.002)
+    def make_ready(self) -> bool:
+        """Where this process has just become the owner, or there is no room in the ring, makes a
+        checkpoint, behind the gate; returns False where another process has to, which takes a
+        while."""
+        if not self._place.become_owner():
+            return False
+        self._checkpoint()
+        self._start()
+        return True
 
     def append(self, txn: lmdb.Transaction, notes: bytes, files: Sequence[FILE]) -> None:
         """Returns when what the transaction does is on the disk; it must be committed next. Raises
@@ -267,24 +281,23 @@ class Journal:
         if len(payload) > ring.size // LARGEST_RECORD:
             payload = _encode((b"", (), self._put_aside(state.tail, payload)))
         tail = ring.write(state.tail, payload)
-        self._put(txn, State(state.ring, tail, state.head, True))
+        self._put(txn, replace(state, tail=tail))
 
     def _ring_of(self, state: State) -> Ring:
         if self._ring is None or self._ring.name != state.ring:
-            if self._ring is not None:
-                self._ring.close()
+            self._close_ring()
             self._ring = Ring(self._env.folder / RING, state.ring)
         return self._ring
 
     def _put_aside(self, tail: int, payload: bytes) -> tuple[str, bytes]:
         path = self._env.folder / f"{ASIDE}{tail}-{uuid4().hex}"
         try:
-            with path.open("wb", buffering=0) as file:
-                with memoryview(payload) as left:
-                    done = 0
-                    while done < len(left):
-                        done += file.write(left[done:])
-                os.fsync(file.fileno())
+            descriptor = create_as_owner(path, os.O_WRONLY)
+            try:
+                write_all(descriptor, payload, 0)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
             sync_folder(path.parent)
         except OSError as error:
             path.unlink(missing_ok=True)
@@ -292,15 +305,17 @@ class Journal:
         return path.name, xxhash.xxh3_128_digest(payload)
 
     def _remove_aside(self, head: int) -> None:
-        for path in self._env.folder.glob(f"{ASIDE}*"):
-            if int(path.name.split("-")[1]) < head:
-                path.unlink(missing_ok=True)
+        for path in self._env.folder.glob(f"{ASIDE}*-*"):
+            tail = path.name.split("-")[1]
+            if tail.isdecimal() and int(tail) < head:
+                with contextlib.suppress(OSError):  # the next checkpoint tries again
+                    path.unlink()
 
     # Checkpoints
 
     def checkpoint(self) -> None:
         """See `Index.checkpoint`."""
-        if self._owner.held:
+        if self._place.is_owner:
             self._checkpoint()
 
     def _run(self) -> None:
@@ -311,51 +326,61 @@ class Journal:
                 looks += 1
                 if looks % STALE_READERS == 0:
                     self._env.clear_stale_readers()
-                used = self._used()
-                late = time.monotonic() - last >= PERIOD
-                if used >= self._ring_size() // CHECKPOINT_AT or (used and late):
+                if self._is_due(time.monotonic() - last):
                     self._checkpoint()
                     last = time.monotonic()
-            except (OrthancError, lmdb.Error) as error:
+            except Exception as error:  # must not end the thread: it tries again
                 logger.error(Category.GENERIC, f"The journal cannot be emptied: {error}")
                 self._stopping.wait(PERIOD)
 
-    def _used(self) -> int:
+    def _is_due(self, seconds: float) -> bool:
         state = self._read()
-        return 0 if state is None else state.tail - state.head
-
-    def _ring_size(self) -> int:
-        return (self._env.folder / RING).stat().st_size
+        if state is None or state.failed:
+            return False
+        used = state.tail - state.head
+        size = (self._env.folder / RING).stat().st_size
+        return used >= size // CHECKPOINT_AT or (used > 0 and seconds >= PERIOD)
 
     def _checkpoint(self) -> None:
         """Makes the index and the files as they are now durable, and gives the ring free up to
         here."""
         env = self._env
         with self._checkpoints:
-            txn = env.lmdb.begin(write=True)  # nobody commits meanwhile
-            try:
-                state = self._state(txn)
-                pin = env.lmdb.begin()
-                metas = checkpoint.read_metas(env.folder, env.page_size)
-            finally:
-                txn.abort()
+            pin, metas, state = self._pinned()
             try:
                 self._sync()
-                point = Checkpoint(checkpoint.boot_id() or "", False, metas)
-                checkpoint.save(env.folder, point)
+                checkpoint.save(env.folder, Checkpoint(False, metas))
             except BaseException:
                 pin.abort()
                 raise
             self._release_pin()
             self._pin = pin
             with env.lmdb.begin(write=True) as txn:
-                now = self._state(txn)
-                self._put(txn, State(now.ring, now.tail, state.tail, True))
+                self._put(txn, replace(self._state(txn), head=state.tail, owned=True))
             self._remove_aside(state.tail)
 
+    def _pinned(self) -> tuple[lmdb.Transaction, bytes, State]:
+        """A reader of the present snapshot, its meta pages, and the state of the journal in it."""
+        env = self._env
+        txn = env.lmdb.begin(write=True)  # nobody commits meanwhile
+        try:
+            state = self._state(txn)
+            metas = checkpoint.read_metas(env.folder, env.page_size)
+            return env.lmdb.begin(), metas, state
+        finally:
+            txn.abort()
+
     def _sync(self) -> None:
-        self._files.sync()
-        self._env.lmdb.sync(True)
+        """Raises StorageFault where the disk fails. The system reports that once, and takes what it
+        could not write for written: only the journal has it then, so nothing is tried again."""
+        try:
+            self._files.sync()
+            self._env.lmdb.sync(True)
+        except Exception as error:
+            with self._env.lmdb.begin(write=True) as txn:
+                self._put(txn, replace(self._state(txn), failed=True))
+            text = f"{self._env.folder} or the files could not be synced: {error}"
+            raise StorageFault(text) from error
 
     def _release_pin(self) -> None:
         if self._pin is not None:
@@ -366,21 +391,21 @@ class Journal:
 
     def _repeat(self, state: State) -> None:
         env = self._env
+        doomed = env.numbers[env.doomed]
         repeated = Repeated({}, set())
-        ring = self._ring_of(state)
         count = 0
-        for payload, tail in ring.read(state.tail):
+        for payload, tail in self._ring_of(state).read(state.tail):
             record = self._whole(_record.decode(payload))
             with env.lmdb.begin(write=True) as txn:
-                repeated.removed.update(self._repeat_one(txn, record))
-                self._put(txn, State(state.ring, tail, state.head, True))
+                removed = replay(record.notes, txn, env.databases, doomed)
+                self._put(txn, replace(state, tail=tail))
+            repeated.removed.update(key.decode() for key in removed)
             repeated.files.update(record.files)
-            state = State(state.ring, tail, state.head, True)
             count += 1
         self._files.restore(env, repeated)
         if count:
             logger.warning(
-                Category.GENERIC, f"Repeated {count} writes that preceded a power cut or a crash"
+                Category.GENERIC, f"Repeated {count} writes: the server was not closed in order"
             )
 
     def _whole(self, record: Record) -> Record:
@@ -395,13 +420,6 @@ class Journal:
         if xxhash.xxh3_128_digest(payload) != checksum:
             raise StorageFault(f"{path} is damaged")
         return _record.decode(payload)
-
-    def _repeat_one(self, txn: lmdb.Transaction, record: Record) -> set[str]:
-        """Returns the files that were unlinked before it."""
-        env = self._env
-        before = _keys(txn, env) if record.notes else set()
-        replay(record.notes, txn, env.databases)
-        return before - _keys(txn, env)
 
     # The state
 
@@ -418,9 +436,3 @@ class Journal:
 
     def _put(self, txn: lmdb.Transaction, state: State) -> None:
         txn.put(KEY, _encode(state), db=self._env.globals)
-
-
-def _keys(txn: lmdb.Transaction, env: Environment) -> set[str]:
-    """The files that are listed for unlinking."""
-    with txn.cursor(db=env.doomed) as cursor:
-        return {bytes(key).decode() for key in cursor.iternext(keys=True, values=False)}

@@ -4,9 +4,11 @@
     header    magic:8 ring:16 tail:8 length of payload:8 checksum:8      (little endian)
 
 A position counts bytes since the ring was made and never goes back: `position % size` is the place
-in the file. A record begins at the tail, where the last one ended, or at the start of the file if
-it does not fit before its end. Reading stops where no record names this ring and this tail with the
-right checksum: what earlier rounds left does not, nor does a record that was cut off.
+in the file. A record begins at the tail, where the last one ended. One that does not fit before the
+end of the file begins at its start; at the tail there is a record of one block then that says so
+(magic "wrap"). Reading stops where no record names this ring and this tail with the right checksum:
+what earlier rounds left does not, nor does a record that was cut off; and what a failed write left
+at the tail is overwritten by whatever comes next.
 """
 
 import errno
@@ -19,10 +21,11 @@ from uuid import uuid4
 
 import xxhash
 
-from orthanc_fast.errors import FullStorage, StorageFault
+from orthanc_fast.index.disk import create_as_owner, fault, sync_folder
 
 BLOCK = 4096
-_MAGIC = b"OFASTJ01"
+_MAGIC = b"OFASTJ02"
+_WRAP = b"OFASTJ2W"
 _HEADER = struct.Struct("<8s16sQQQ")
 _UNCHECKED = struct.Struct("<8s16sQQ")  # the header without its checksum
 _ZEROS = bytes(1 << 20)
@@ -30,8 +33,10 @@ _ZEROS = bytes(1 << 20)
 # What the buffer for one write keeps between writes.
 _KEPT_BUFFER = 1 << 20
 
+# Linux has what the ring is written with.
+CAN_WRITE_THROUGH = hasattr(os, "O_DIRECT") and hasattr(os, "RWF_DSYNC")
+
 _NOT_SUPPORTED = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def create(path: Path, size: int) -> bytes:
@@ -42,10 +47,11 @@ def create(path: Path, size: int) -> bytes:
     """
     new = path.with_suffix(".new")
     try:
-        with new.open("wb", buffering=0) as file:
+        descriptor = create_as_owner(new, os.O_WRONLY | os.O_TRUNC)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
             for start in range(0, size, len(_ZEROS)):
                 file.write(_ZEROS[: size - start])
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
         os.replace(new, path)
         sync_folder(path.parent)
     except OSError as error:
@@ -81,14 +87,19 @@ class Ring:
     def write(self, tail: int, payload: bytes) -> int:
         """Writes a record after the one that ended at `tail`, and returns where it ends itself once
         it is on the disk. Raises FullStorage or StorageFault."""
-        length = _padded(len(payload))
         position = tail
-        if position % self.size + length > self.size:
-            position += self.size - position % self.size
+        if tail % self.size + _padded(len(payload)) > self.size:
+            self._write_at(tail, _WRAP, tail, b"")
+            position += self.size - tail % self.size
+        self._write_at(position, _MAGIC, tail, payload)
+        return position + _padded(len(payload))
+
+    def _write_at(self, position: int, magic: bytes, tail: int, payload: bytes) -> None:
+        length = _padded(len(payload))
         if len(self._buffer) < length:
             self._buffer = mmap.mmap(-1, length)
         buffer = self._buffer
-        unchecked = _UNCHECKED.pack(_MAGIC, self.name, tail, len(payload))
+        unchecked = _UNCHECKED.pack(magic, self.name, tail, len(payload))
         checksum = xxhash.xxh3_64_intdigest(payload, xxhash.xxh3_64_intdigest(unchecked))
         end = _HEADER.size + len(payload)
         buffer[: _HEADER.size] = unchecked + checksum.to_bytes(8, "little")
@@ -102,7 +113,6 @@ class Ring:
         finally:
             if len(buffer) > _KEPT_BUFFER:
                 self._buffer = mmap.mmap(-1, BLOCK)
-        return position + length
 
     def _write_through(self, record: memoryview, offset: int) -> None:
         while record:
@@ -118,29 +128,32 @@ class Ring:
             record, offset = record[done:], offset + done
 
     def read(self, tail: int) -> Iterator[tuple[bytes, int]]:
-        """The payloads of the records after `tail`, each with the position of its end."""
+        """The payloads of the records after `tail`, each with the position of its end. Raises
+        StorageFault if the disk fails."""
         while True:
             position = tail
-            found = self._read_one(tail, position)
-            if found is None:  # it may not have fitted here
-                position += -position % self.size
-                found = self._read_one(tail, position)
+            if self._read_at(position, _WRAP, tail) is not None:
+                position += self.size - tail % self.size
+            found = self._read_at(position, _MAGIC, tail)
             if found is None:
                 return
             tail = position + _padded(len(found))
             yield found, tail
 
-    def _read_one(self, tail: int, position: int) -> bytes | None:
+    def _read_at(self, position: int, magic: bytes, tail: int) -> bytes | None:
         place = position % self.size
-        with self._path.open("rb") as file:
-            file.seek(place)
-            header = file.read(_HEADER.size)
-            magic, name, after, length, checksum = _HEADER.unpack(header)
-            if magic != _MAGIC or name != self.name or after != tail:
-                return None
-            if place + _padded(length) > self.size:
-                return None
-            payload = file.read(length)
+        try:
+            with self._path.open("rb") as file:
+                file.seek(place)
+                header = file.read(_HEADER.size)
+                kind, name, after, length, checksum = _HEADER.unpack(header)
+                if kind != magic or name != self.name or after != tail:
+                    return None
+                if place + _padded(length) > self.size:
+                    return None
+                payload = file.read(length)
+        except OSError as error:
+            raise fault(error, self._path) from error
         unchecked = header[: _UNCHECKED.size]
         if xxhash.xxh3_64_intdigest(payload, xxhash.xxh3_64_intdigest(unchecked)) != checksum:
             return None
@@ -152,19 +165,3 @@ class Ring:
 
 def _padded(payload: int) -> int:
     return -(-(_HEADER.size + payload) // BLOCK) * BLOCK
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def fault(error: OSError, path: Path) -> FullStorage | StorageFault:
-    """What a failed access to a file of the index means."""
-    if error.errno in _FULL:
-        return FullStorage(f"no space left for {path}")
-    return StorageFault(f"cannot use {path}: {error.strerror}")

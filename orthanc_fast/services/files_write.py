@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.journal import FILE
 from orthanc_fast.index.records import Outcome
-from orthanc_fast.index.writer import Write
 from orthanc_fast.storage.area import Pending
 
 
@@ -17,12 +17,17 @@ class FilesWrite(Write[Outcome]):
     def __init__(self, files: list[Pending]) -> None:
         self.files = files
 
+    @property
+    def is_quick(self) -> bool:
+        """None of its files has to wait for the disk."""
+        return all(file.is_small for file in self.files)
+
     def journaled(self, outcome: Outcome) -> Iterable[FILE]:
         """Those that were written without syncing them."""
         if not outcome.stored:
             return ()
         return [
-            (file.name, file.data)
+            (file.name, memoryview(file.data))
             for file in self.files
             if file.journaled and file.data is not None
         ]

@@ -18,9 +18,8 @@ class JournaledFiles:
         self._storage.sync()
 
     def restore(self, env: Environment, repeated: Repeated) -> None:
-        """Writes files that the index has back to `incoming`, whence recovery publishes them over
-        whatever a power cut left of them, and unlinks again what was unlinked. Raises StorageFault
-        or FullStorage."""
+        """Writes the files that the index has over whatever a power cut left of them, and unlinks
+        again what was unlinked. Raises StorageFault or FullStorage."""
         with View(env) as view:
             for name, data in repeated.files.items():
                 owner, _, uuid = name.rpartition("/")[2].partition(".")

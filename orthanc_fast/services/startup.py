@@ -77,8 +77,8 @@ class Store:
         self._index.close()
 
     def _recover(self, slot: str | None) -> None:
-        self._index.clear_stale_readers()
         self._index.settle()
+        self._index.clear_stale_readers()
         with self._index.view() as view:
             published, unlinked = self._storage.recover(
                 lambda owner, uuid: belongs(view, owner, uuid), slot

@@ -78,12 +78,13 @@ class StorageArea:
             raise StorageFault(
                 f"cannot write to the storage folder {root}: {error.strerror}"
             ) from error
+        # Kept open: the system tells each descriptor once of what it could not write.
+        self._folder = _Folder(root)
 
     def rely_on_journal(self) -> None:
         """From now on `write` leaves small files to the journal of the index (`Pending.journaled`),
         where that is as safe."""
-        kind = kind_of_file_system(os.fsencode(self.root))
-        self.is_journaled = self._sync and kind in SYNCED_WHOLE
+        self.is_journaled = self._sync and kind_of_file_system(self._folder.fd) in SYNCED_WHOLE
 
     # Writing
 
@@ -97,16 +98,17 @@ class StorageArea:
         """A file of the resource `owner`, to be written with others by `write`; either from `data`
         or from a file that `new_partial` named. Touches no disk."""
         path = f"{self._incoming}/{owner.hex()}.{uuid}"
-        return Pending(uuid, path, self.path(uuid), data, partial)
+        is_small = self.is_journaled and data is not None and len(data) <= JOURNALED_FILE
+        return Pending(uuid, path, self.path(uuid), data, partial, is_small)
 
     def write(self, files: "list[Pending]") -> list[OrthancError | None]:
         """Writes files into `incoming`; returns, with the error of each, when all are on the disk
         that are not `journaled`: those the index must get together with their entry."""
-        room = JOURNALED_GROUP if self.is_journaled else -1
+        room = JOURNALED_GROUP
         for file in files:
             if file.partial is not None:
                 os.rename(file.partial, file.path)
-            elif file.data is not None and len(file.data) <= min(JOURNALED_FILE, room):
+            elif file.is_small and file.data is not None and len(file.data) <= room:
                 file.journaled = True
                 room -= len(file.data)
         paths = [os.fsencode(file.path) for file in files]
@@ -221,13 +223,13 @@ class StorageArea:
         """Returns when all files are on the disk. Raises StorageFault or FullStorage."""
         if self._sync:
             try:
-                sync_file_system(os.fsencode(self.root))
+                sync_file_system(self._folder.fd)
             except OSError as error:
                 raise _error(error.errno or 0, str(self.root)) from error
 
     def restore(self, name: str, data: Content) -> None:
-        """Writes again, durably, what `Pending.name` names in `incoming`. Raises StorageFault or
-        FullStorage."""
+        """Publishes what `Pending.name` names in `incoming` with these bytes, durably, over what
+        there may be of it. Raises StorageFault or FullStorage."""
         path = self.root / INCOMING / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -237,6 +239,8 @@ class StorageArea:
         (number,) = write_files([os.fsencode(path)], [data], [True])
         if number:
             raise _error(number, str(path))
+        uuid = path.name.partition(".")[2]
+        self.publish([Pending(uuid, str(path), self.path(uuid), None, None)])
 
     def recover(
         self, belongs: Callable[[bytes, str], bool], slot: str | None = None
@@ -272,20 +276,37 @@ class StorageArea:
             return None
 
 
-class Pending:
-    """A file on its way: where it is written first, and where it will lie. `journaled`: it was not
-    synced, because the index will have its bytes."""
+class _Folder:
+    """A descriptor of a folder that lives as long as its storage area."""
 
-    __slots__ = ("data", "journaled", "partial", "path", "target", "uuid")
+    def __init__(self, path: Path) -> None:
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+
+
+class Pending:
+    """A file on its way: where it is written first, and where it will lie. `is_small`: it may be
+    left to the journal; `journaled`: it was, so the index must get its bytes."""
+
+    __slots__ = ("data", "is_small", "journaled", "partial", "path", "target", "uuid")
 
     def __init__(
-        self, uuid: str, path: str, target: str, data: Content | None, partial: Path | None
+        self,
+        uuid: str,
+        path: str,
+        target: str,
+        data: Content | None,
+        partial: Path | None,
+        is_small: bool = False,
     ) -> None:
         self.uuid = uuid
         self.path = path
         self.target = target
         self.data = data
         self.partial = partial
+        self.is_small = is_small
         self.journaled = False
 
     @property

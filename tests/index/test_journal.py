@@ -1,17 +1,23 @@
 """The journal: what a power cut, at any moment, leaves of the index and brings back of it."""
 
 import multiprocessing
+import os
 import random
+import signal
 import tempfile
 from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 import lmdb
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from support.instances import new_instance, public, terms
-from support.power_cut import Disk, contents, restart
+from support.power_cut import Disk, contents
 
 from orthanc_fast._ext.redo import RecordedTransaction, replay
 from orthanc_fast.errors import FullStorage, StorageFault
@@ -170,9 +176,7 @@ def test_a_record_that_was_cut_off_is_no_record(tmp_path: Path) -> None:
     index = opened(tmp_path / "index")
     store(index, "aaaa")
     expected = everything(index)
-    with index.view() as view:
-        found = view.transaction().get(b"journal", db=view.environment().globals)
-        tail = journal._state.decode(found or b"").tail
+    tail = tail_of(index)
     store(index, "aaab", b"x" * 10_000)
     ring = bytearray((tmp_path / "index" / journal.RING).read_bytes())
     disk = Disk(tmp_path / "index")
@@ -252,50 +256,220 @@ def test_a_clean_end_leaves_nothing_to_go_back_to(tmp_path: Path) -> None:
     last = checkpoint.load(tmp_path / "index")
     assert last is not None
     assert last.clean
-    restart(tmp_path / "index")
+    (tmp_path / "index" / journal.RING).unlink()  # so that repeating it would fail
     again = opened(tmp_path / "index")
     assert stored(again) == 1
     again.close()
 
 
-def test_an_end_by_force_needs_no_journal_while_the_machine_runs(tmp_path: Path) -> None:
-    process = multiprocessing.get_context("spawn").Process(
-        target=_store_and_stay, args=(tmp_path / "index",)
-    )
+def spawned(work: Callable[..., None], folder: Path) -> tuple[SpawnProcess, Connection]:
+    """A process that runs `work(folder, pipe)`, and our end of the pipe."""
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
+    process = spawn.Process(target=work, args=(folder, there))
     process.start()
+    return process, here
+
+
+def store_and_stay(folder: Path, pipe: Connection) -> None:
+    index = opened(folder)
+    store(index, "aaaa")
+    pipe.send("stored")
+    pipe.recv()
+
+
+def test_an_end_by_force_loses_nothing(tmp_path: Path) -> None:
+    process, pipe = spawned(store_and_stay, tmp_path / "index")
+    assert pipe.recv() == "stored"
+    process.kill()
     process.join(60)
-    assert process.exitcode == -9
-    # Nothing of it is used: all is in the pages that the system holds.
-    (tmp_path / "index" / journal.RING).unlink()
     index = opened(tmp_path / "index")
     assert stored(index) == 1
     index.close()
 
 
-def _store_and_stay(folder: Path) -> None:
-    import os
-    import signal
+def die_before_the_commit(folder: Path, pipe: Connection) -> None:
+    index = opened(folder)
+    pipe.send("open")
+    pipe.recv()
+    append = Journal.append
 
-    store(opened(folder), "aaaa")
-    os.kill(os.getpid(), signal.SIGKILL)
+    def append_and_die(self: Journal, *arguments: Any) -> None:
+        append(self, *arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Journal.append = append_and_die  # type: ignore[method-assign]
+    store(index, "dead", b"d" * 1000)
+
+
+def test_a_record_without_a_commit_is_no_obstacle_where_the_ring_ends(tmp_path: Path) -> None:
+    """It fitted before the end; the next one, of another process, does not."""
+    disk = Disk(tmp_path / "index")
+    index = opened(disk.folder, disk)
+    process, pipe = spawned(die_before_the_commit, disk.folder)
+    assert pipe.recv() == "open"
+    number = 0
+    while not 10_000 < RING - tail_of(index) % RING < 20_000:
+        number += 1
+        store(index, f"aaa{number}")
+        index.checkpoint()
+    pipe.send("go on")
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    store(index, "big", b"b" * 25_000)
+    index.settle()
+    store(index, "after")
+    expected = everything(index)
+    disk.note()
+    disk.cut(tmp_path / "cut", random.Random(1))
+    again = opened(tmp_path / "cut")
+    assert everything(again) == expected
+    again.close()
+    index.close()
+
+
+def tail_of(index: Index) -> int:
+    with index.view() as view:
+        found = view.transaction().get(journal.KEY, db=view.environment().globals)
+    return msgspec.msgpack.decode(found or b"", type=journal.State).tail
+
+
+def die_in_a_transaction(folder: Path, pipe: Connection) -> None:
+    index = opened(folder)
+    pipe.send("open")
+    pipe.recv()
+    index.write(lambda txn: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def test_whoever_writes_after_the_owner_was_killed_protects_the_index(tmp_path: Path) -> None:
+    """Its pin goes when LMDB finds that another process has died within a transaction."""
+    folder = tmp_path / "index"
+    owner, to_owner = spawned(store_and_stay, folder)
+    assert to_owner.recv() == "stored"
+    victim, to_victim = spawned(die_in_a_transaction, folder)
+    assert to_victim.recv() == "open"
+    disk = Disk(folder)
+    index = opened(folder, disk)
+    owner.kill()
+    owner.join(60)
+    to_victim.send("go on")
+    victim.join(60)
+    assert victim.exitcode == -signal.SIGKILL
+    for number in range(40):
+        store(index, f"aab{number}")
+        disk.note()
+    expected = everything(index)
+    for attempt in range(5):
+        disk.cut(tmp_path / f"cut-{attempt}", random.Random(attempt))
+        again = opened(tmp_path / f"cut-{attempt}")
+        assert everything(again) == expected
+        again.close()
+    index.close()
+
+
+def test_only_owners_free_the_readers_of_the_dead(tmp_path: Path) -> None:
+    owner, to_owner = spawned(store_and_stay, tmp_path / "index")
+    assert to_owner.recv() == "stored"
+    index = opened(tmp_path / "index")
+    owner.kill()
+    owner.join(60)
+    assert index.clear_stale_readers() == 0, "the pin of the last checkpoint is one of them"
+    index.settle()
+    assert index.clear_stale_readers() > 0
+    index.close()
+
+
+def test_an_index_that_was_not_closed_is_not_opened_without_its_journal(tmp_path: Path) -> None:
+    owner, to_owner = spawned(store_and_stay, tmp_path / "index")
+    assert to_owner.recv() == "stored"
+    for _ in range(2):  # beside the owner, and after it
+        with pytest.raises(StorageFault, match="was not closed"):
+            Index(tmp_path / "index", terms, MAP_SIZE, sync=False)
+        owner.kill()
+        owner.join(60)
+    opened(tmp_path / "index").close()
+    Index(tmp_path / "index", terms, MAP_SIZE, sync=False).close()
+
+
+class FailingDisk(Disk):
+    fails = False
+
+    def sync(self) -> None:
+        super().sync()
+        if self.fails:
+            raise StorageFault("input/output error")
+
+
+def test_after_a_failed_sync_nothing_is_believed(tmp_path: Path) -> None:
+    """The system tells of an error once, and would call the next sync a success."""
+    disk = FailingDisk(tmp_path / "index")
+    index = opened(disk.folder, disk)
+    store(index, "aaaa")
+    disk.note()
+    disk.cut(tmp_path / "cut", random.Random(1))
+    disk.fails = True
+    with pytest.raises(StorageFault, match="could not be synced"):
+        index.checkpoint()
+    disk.fails = False
+    with pytest.raises(StorageFault, match="has failed"):
+        store(index, "aaab")
+    assert stored(index) == 1, "one can still read"
+    index.close()
+    last = checkpoint.load(disk.folder)
+    assert last is not None
+    assert not last.clean, "the next start goes back and repeats"
+    again = opened(disk.folder)
+    assert stored(again) == 1
+    store(again, "aaab")
+    again.close()
+
+
+def test_a_checkpoint_takes_no_space(tmp_path: Path) -> None:
+    """It is what frees some on a full disk."""
+    opened(tmp_path / "index").close()
+    path = tmp_path / "index" / "checkpoint"
+    size, inode = path.stat().st_size, path.stat().st_ino
+    index = opened(tmp_path / "index")
+    for number in range(5):
+        store(index, f"aaa{number}")
+        index.checkpoint()
+    assert (path.stat().st_size, path.stat().st_ino) == (size, inode)
+    index.close()
+
+
+def test_the_older_checkpoint_counts_when_the_newer_was_cut_off(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, checkpoint.Checkpoint(True, b"one"))
+    checkpoint.save(tmp_path, checkpoint.Checkpoint(False, b"two"))
+    path = tmp_path / "checkpoint"
+    data = bytearray(path.read_bytes())
+    data[25] ^= 1  # number 2 is in the first slot
+    path.write_bytes(data)
+    assert checkpoint.load(tmp_path) == checkpoint.Checkpoint(True, b"one")
+
+
+def write_when_told(folder: Path, pipe: Connection) -> None:
+    index = opened(folder)
+    pipe.send("open")
+    pipe.recv()
+    store(index, "aaab")
+    pipe.send("written")
+    pipe.recv()
+    index.close()
 
 
 def test_who_comes_after_the_owner_takes_over(tmp_path: Path) -> None:
     """A process that only took part goes on writing when the owner has gone in good order."""
-    spawn = multiprocessing.get_context("spawn")
-    here, there = spawn.Pipe()
     index = opened(tmp_path / "index")
-    other = spawn.Process(target=_write_when_told, args=(tmp_path / "index", there))
-    other.start()
-    assert here.recv() == "open"
+    other, pipe = spawned(write_when_told, tmp_path / "index")
+    assert pipe.recv() == "open"
     store(index, "aaaa")
     index.close()
-    here.send("write")
-    assert here.recv() == "written"
+    pipe.send("write")
+    assert pipe.recv() == "written"
     last = checkpoint.load(tmp_path / "index")
     assert last is not None
     assert not last.clean, "the new owner has written its own"
-    here.send("close")
+    pipe.send("close")
     other.join(60)
     assert other.exitcode == 0
     last = checkpoint.load(tmp_path / "index")
@@ -304,16 +478,6 @@ def test_who_comes_after_the_owner_takes_over(tmp_path: Path) -> None:
     again = opened(tmp_path / "index")
     assert stored(again) == 2
     again.close()
-
-
-def _write_when_told(folder: Path, pipe: "multiprocessing.connection.Connection") -> None:
-    index = opened(folder)
-    pipe.send("open")
-    pipe.recv()
-    store(index, "aaab")
-    pipe.send("written")
-    pipe.recv()
-    index.close()
 
 
 def test_a_lost_ring_is_reported_after_a_power_cut(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import random
 import shutil
 from pathlib import Path
 
-from orthanc_fast.index import checkpoint
 from orthanc_fast.index.environment import Environment
 from orthanc_fast.index.journal import Repeated
 
@@ -47,15 +46,6 @@ class Disk:
             there = [version for version in versions if len(version) > start]
             pages.append(chance.choice(there)[start : start + PAGE] if there else bytes(PAGE))
         (target / DATA).write_bytes(b"".join(pages))
-        restart(target)
-
-
-def restart(folder: Path) -> None:
-    """The machine has started again since the last checkpoint was written."""
-    last = checkpoint.load(folder)
-    if last is not None:
-        other = checkpoint.Checkpoint("an earlier boot", last.clean, last.metas)
-        checkpoint.save(folder, other)
 
 
 def contents(env: Environment) -> list[list[tuple[bytes, bytes]]]:
