@@ -1,21 +1,19 @@
-"""Group commit: concurrent writes share one transaction, hence one record of the journal.
+"""Who runs the group commits of a process.
 
-A group forms by itself: while one commit runs, what arrives waits and becomes the next group.
-Clients that were answered together come back together, so a group waits a little for as many writes
-as the last one had; a lone write never waits for company.
+A group forms by itself: while one commit runs, what arrives becomes the next one. Handing a write
+over to another thread and its result back costs more than a small commit, so short writes are
+committed by whoever brings them: an event loop (`LoopWriter`) or a lone thread (`CallerWriter`).
+All else is done by a thread (`ThreadWriter`).
 """
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-from orthanc_fast.index.index import Index
-from orthanc_fast.index.journal import FILE
-from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.log import Category, logger
-
-T = TypeVar("T")
+from orthanc_fast.index.commit import Committer, Entry, Promise, Write
+from orthanc_fast.index.locks import Busy
 
 # Bounds the work of one transaction, hence what its members wait and what a crash makes clients
 # repeat.
@@ -25,54 +23,32 @@ MAX_GROUP = 128
 # took: what is lost where nobody comes is bounded, and a commit that is spared costs more.
 PATIENCE = 0.5
 
-
-class Promise(Protocol):
-    """What is told of the result: an asyncio or a concurrent future."""
-
-    def done(self) -> bool: ...
-    def set_result(self, result: Any, /) -> None: ...
-    def set_exception(self, error: Any, /) -> None: ...
-
-
-class Write(Generic[T]):
-    """One write of the index. A write whose method raises fails alone."""
-
-    def apply(self, transaction: Transaction) -> T:
-        """Changes the index. Called again, alone, if another write of the group failed."""
-        raise NotImplementedError
-
-    def journaled(self, result: T) -> Iterable[FILE]:
-        """The small files that become durable together with this result."""
-        return ()
-
-    def finish(self, result: T) -> Any:
-        """After the commit; returns what the promise gets."""
-        return result
+# The same for what an event loop does between two looks at its connections.
+MAX_LOOP_GROUP = 32
+# What another process writes takes tenths of a millisecond, if it is not one of the long writes:
+# the loop waits for up to so many seconds; then it looks again after RETRY, so many times; then the
+# thread waits in its stead.
+LOOP_PATIENCE = 0.002
+RETRY = 0.001
+RETRIES = 20
+# A commit that takes longer than this leaves the loop in peace for a while: the disk is slow.
+SLOW = 0.02
+PEACE = 1.0
 
 
-Outcome = tuple[Any, BaseException | None]
+class Writer(Protocol):
+    """Where writes go."""
+
+    def submit(self, write: Write[Any], promise: Promise) -> None:
+        """Queues a write; `promise` gets its result when that is durable, or its error."""
+
+    def stop(self) -> None:
+        """Completes what is queued."""
 
 
-class Effects(Protocol):
-    """What a group of writes does outside of the index, e.g. to files."""
-
-    def before(self, writes: Sequence[Write[Any]]) -> Sequence[BaseException | None]:
-        """Before the transaction; a write with an error takes no part in it."""
-
-    def after(self, writes: Sequence[Write[Any]], outcomes: Sequence[Outcome]) -> None:
-        """After the commit: each write with its result or its error, those of `before` included."""
-
-
-class NoEffects:
-    def before(self, writes: Sequence[Write[Any]]) -> Sequence[BaseException | None]:
-        return [None] * len(writes)
-
-    def after(self, writes: Sequence[Write[Any]], outcomes: Sequence[Outcome]) -> None:
-        return
-
-
-class Writer:
-    """The thread that commits the writes of one process.
+class ThreadWriter:
+    """A thread that commits. Clients that were answered together come back together, so a group
+    waits a little for as many writes as the last one had; a lone write never waits for company.
 
     `wake` (e.g. `loop.call_soon_threadsafe`) moves the resolution of promises into the thread that
     owns them, once per group; without it they are resolved here.
@@ -80,122 +56,162 @@ class Writer:
 
     def __init__(
         self,
-        index: Index,
+        committer: Committer,
         wake: Callable[[Callable[[], None]], object] | None = None,
-        effects: Effects | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        self._index = index
+        self._committer = committer
         self._wake = wake
-        self._effects: Effects = effects or NoEffects()
-        self._queue: list[tuple[Write[Any], Promise]] = []
+        self._queue: list[Entry] = []
         self._condition = threading.Condition()
         self._stopping = False
         self._patience = patience
         self._wanted = 1  # writes that the thread waits for; fewer do not wake it
+        self._size = 1  # of the last group
+        self._is_committing = False
         self._thread = threading.Thread(target=self._run, name="index-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, write: Write[T], promise: Promise) -> None:
-        """Queues a write; `promise` gets its result when that is durable, or its error."""
+    def submit(self, write: Write[Any], promise: Promise) -> None:
+        self.take_over([Entry(write, promise)])
+
+    def take_over(self, entries: list[Entry]) -> None:
+        """Queues entries, of which some may have been prepared by another writer."""
         with self._condition:
             if self._stopping:
                 raise RuntimeError("the server is stopping")
-            self._queue.append((write, promise))
+            self._queue += entries
             if len(self._queue) >= self._wanted:
                 self._condition.notify()
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is queued or to come, and there was no crowd of late."""
+        return not (self._queue or self._is_committing or self._stopping) and self._size == 1
+
     def stop(self) -> None:
-        """Completes what is queued and ends the thread."""
         with self._condition:
             self._stopping = True
             self._condition.notify()
         self._thread.join()
 
     def _run(self) -> None:
-        size, seconds = 1, 0.0  # of the last group
+        seconds = 0.0  # that the last group took
         while True:
-            group = self._next_group(size, self._patience * seconds)
+            group = self._next_group(self._size, self._patience * seconds)
             if not group:
                 return
             began = time.monotonic()
             self._commit(group)
-            size, seconds = len(group), time.monotonic() - began
+            self._size, seconds = len(group), time.monotonic() - began
 
-    def _next_group(self, expected: int, patience: float) -> list[tuple[Write[Any], Promise]]:
+    def _next_group(self, expected: int, patience: float) -> list[Entry]:
         """Waits for a write, and up to `patience` seconds for the `expected` number of them. Empty
         at the end of the thread."""
         with self._condition:
+            self._is_committing = False
             if expected > 1:
                 self._wait(expected, patience)
             self._wait(1, None)
             group, self._queue = self._queue[:MAX_GROUP], self._queue[MAX_GROUP:]
+            self._is_committing = True
         return group
 
     def _wait(self, wanted: int, patience: float | None) -> None:
         self._wanted = wanted
         self._condition.wait_for(lambda: self._stopping or len(self._queue) >= wanted, patience)
 
-    def _commit(self, group: list[tuple[Write[Any], Promise]]) -> None:
-        writes = [write for write, _ in group]
-        try:
-            outcomes = self._outcomes(writes)
-            self._effects.after(writes, outcomes)
-        except BaseException as error:  # a fault of the program: the callers must hear of it
-            outcomes = [(None, error)] * len(group)
-        settled = [
-            (promise, *self._finished(write, result, error))
-            for (write, promise), (result, error) in zip(group, outcomes, strict=True)
-        ]
+    def _commit(self, group: list[Entry]) -> None:
+        self._committer.commit(group)
         if self._wake is None:
-            _resolve(settled)
+            _resolve(group)
         else:
-            self._wake(lambda: _resolve(settled))
-
-    def _outcomes(self, writes: list[Write[Any]]) -> list[Outcome]:
-        errors = self._effects.before(writes)
-        ready = [write for write, error in zip(writes, errors, strict=True) if error is None]
-        results = iter(self._apply(ready))
-        return [next(results) if error is None else (None, error) for error in errors]
-
-    def _apply(self, writes: list[Write[Any]]) -> list[Outcome]:
-        if not writes:
-            return []
-        try:
-            results = self._index.write(
-                lambda txn: [write.apply(txn) for write in writes],
-                lambda results: [
-                    file
-                    for write, result in zip(writes, results, strict=True)
-                    for file in write.journaled(result)
-                ],
-            )
-            return [(result, None) for result in results]
-        except Exception as error:
-            if len(writes) == 1:
-                return [(None, error)]
-        # One of them failed and nothing was written: find out which by committing each alone.
-        return [outcome for write in writes for outcome in self._apply([write])]
-
-    def _finished(
-        self, write: Write[Any], result: Any, error: BaseException | None
-    ) -> tuple[Any, BaseException | None]:
-        if error is not None:
-            return None, error
-        try:
-            return write.finish(result), None
-        except Exception as failure:  # durable all the same, but the caller must hear of it
-            return None, failure
+            self._wake(lambda: _resolve(group))
 
 
-def _resolve(settled: list[tuple[Promise, Any, BaseException | None]]) -> None:
-    for promise, result, error in settled:
-        try:
-            if promise.done():
-                continue  # the client has gone
-            if error is None:
-                promise.set_result(result)
-            else:
-                promise.set_exception(error)
-        except Exception as fault:  # of one listener: the others, and the thread, go on
-            logger.error(Category.GENERIC, f"The result of a write could not be told: {fault}")
+class LoopWriter:
+    """The writer of an event loop, which does what is quick itself: all that came in one turn of
+    the loop is a group. `submit` must be called in the loop's thread; `stop` may be called in
+    any."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, committer: Committer) -> None:
+        self._loop = loop
+        self._committer = committer
+        self._thread = ThreadWriter(committer, loop.call_soon_threadsafe)
+        self._entries: list[Entry] = []
+        self._is_scheduled = False
+        self._peace_until = 0.0
+        self._turn = threading.Lock()  # between the loop and `stop`
+        self._stopping = False
+
+    def submit(self, write: Write[Any], promise: Promise) -> None:
+        if self._stopping or not write.is_quick or time.monotonic() < self._peace_until:
+            self._thread.submit(write, promise)
+            return
+        self._entries.append(Entry(write, promise))
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._commit, 0)
+
+    def stop(self) -> None:
+        self._stopping = True
+        with self._turn:
+            entries, self._entries = self._entries, []
+            if entries:
+                self._thread.take_over(entries)
+        self._thread.stop()
+
+    def _commit(self, tries: int) -> None:
+        with self._turn:
+            group = self._entries[:MAX_LOOP_GROUP]
+            began = time.monotonic()
+            try:
+                self._committer.commit(group, LOOP_PATIENCE)
+            except Busy:
+                self._try_again(tries + 1)
+                return
+            now = time.monotonic()
+            if now - began > SLOW:
+                self._peace_until = now + PEACE
+            del self._entries[: len(group)]
+            self._is_scheduled = bool(self._entries)
+            if self._is_scheduled:
+                self._loop.call_soon(self._commit, 0)
+        _resolve(group)
+
+    def _try_again(self, tries: int) -> None:
+        if tries < RETRIES:
+            self._loop.call_later(RETRY, self._commit, tries)
+        else:
+            entries, self._entries = self._entries, []
+            self._is_scheduled = False
+            self._thread.take_over(entries)
+
+
+class CallerWriter:
+    """The writer of threads that wait for the result: a lone one commits itself."""
+
+    def __init__(self, committer: Committer) -> None:
+        self._committer = committer
+        self._thread = ThreadWriter(committer)
+        self._alone = threading.Lock()
+
+    def submit(self, write: Write[Any], promise: Promise) -> None:
+        if self._thread.is_idle and self._alone.acquire(blocking=False):
+            try:
+                entry = Entry(write, promise)
+                self._committer.commit([entry])
+            finally:
+                self._alone.release()
+            entry.resolve()
+        else:
+            self._thread.submit(write, promise)
+
+    def stop(self) -> None:
+        with self._alone:
+            self._thread.stop()
+
+
+def _resolve(group: Sequence[Entry]) -> None:
+    for entry in group:
+        entry.resolve()

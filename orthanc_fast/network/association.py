@@ -105,7 +105,10 @@ class _Promise:
 
     __slots__ = ("_queue", "_wake", "error", "incoming")
 
-    def __init__(self, incoming: Incoming, queue: "SimpleQueue[_Promise]", wake: _Wake) -> None:
+    def __init__(
+        self, incoming: Incoming, queue: "SimpleQueue[_Promise]", wake: _Wake | None
+    ) -> None:
+        """Without `wake` the association waits for nothing but the queue."""
         self.incoming = incoming
         self.error: BaseException | None = None
         self._queue = queue
@@ -123,7 +126,8 @@ class _Promise:
 
     def _tell(self) -> None:
         self._queue.put(self)
-        self._wake.signal()
+        if self._wake is not None:
+            self._wake.signal()
 
 
 class Association:
@@ -379,7 +383,8 @@ class Association:
     def _complete(self) -> None:
         incoming, self._incoming = self._incoming, None
         assert incoming is not None
-        promise = _Promise(incoming, self._done, self._wake)
+        waits = self.agreement.window == 1
+        promise = _Promise(incoming, self._done, None if waits else self._wake)
         try:
             self._submit(incoming, promise)
         except Exception as error:
@@ -388,7 +393,7 @@ class Association:
             self._answered(promise)
             return
         self._under_way += 1
-        if self.agreement.window == 1:
+        if waits:
             self._answer(self._done.get())
 
     def _submit(self, incoming: Incoming, promise: _Promise) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from orthanc_fast.config import Settings
-from orthanc_fast.index.writer import Promise
+from orthanc_fast.index.commit import Promise
 from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.association import Door
 from orthanc_fast.network.handover import Handlers, handover

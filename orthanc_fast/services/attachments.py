@@ -14,10 +14,10 @@ import xxhash
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import CorruptedFile, InexistentItem, UnknownResource
 from orthanc_fast.index.attachments import put_attachment, remove_attachment
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import Outcome, Resource
 from orthanc_fast.index.transaction import DICOM_ATTACHMENT, Transaction
-from orthanc_fast.index.writer import Write
 from orthanc_fast.model import Attachment, Level
 from orthanc_fast.registries import is_user_number
 from orthanc_fast.services.attachment_files import AttachmentFiles, compress_file, summary_of

@@ -7,9 +7,10 @@ from typing import Any
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import InternalError
+from orthanc_fast.index.commit import Committer, Promise, Write
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import Outcome
-from orthanc_fast.index.writer import Promise, Write, Writer
+from orthanc_fast.index.writer import CallerWriter, LoopWriter, Writer
 from orthanc_fast.model import Level, Wish
 from orthanc_fast.services.attachments import Attachments
 from orthanc_fast.services.change_feed import ChangeFeed
@@ -84,8 +85,10 @@ class Services:
         self.presenter = Presenter(self.describer, self.metadata_names, self.finder.files)
         self.transcoder = Transcoder(settings, self.storage, self.dictionary)
         self._loop = loop
-        wake = None if loop is None else loop.call_soon_threadsafe
-        self.writer = Writer(self.index, wake, FileEffects(self.storage))
+        committer = Committer(self.index, FileEffects(self.storage))
+        self.writer: Writer = (
+            CallerWriter(committer) if loop is None else LoopWriter(loop, committer)
+        )
         self.ingest = Ingest(
             settings,
             self.index,

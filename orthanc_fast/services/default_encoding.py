@@ -2,9 +2,9 @@
 one for this run. Source: reference chapter 1, section 10.2."""
 
 from orthanc_fast.encodings import canonical_encoding
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.writer import Write
 from orthanc_fast.services.session import DEFAULT_ENCODING
 
 

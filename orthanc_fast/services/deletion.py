@@ -2,9 +2,10 @@
 
 import time
 
+from orthanc_fast.index.commit import Promise, Write
 from orthanc_fast.index.records import Outcome
 from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.writer import Promise, Write, Writer
+from orthanc_fast.index.writer import Writer
 from orthanc_fast.model import Level
 
 

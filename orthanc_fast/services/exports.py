@@ -9,10 +9,10 @@ import msgspec
 
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import OrthancError, UnknownResource
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.exports import Export, clear_exports, log_export
 from orthanc_fast.index.records import timestamp
 from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.writer import Write
 from orthanc_fast.model import Level
 from orthanc_fast.services.describe import NAMES, PLURALS
 from orthanc_fast.services.terms import (

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from orthanc_fast.errors import OrthancError
+from orthanc_fast.index.commit import Outcome as WriteOutcome
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.records import Outcome
-from orthanc_fast.index.writer import Outcome as WriteOutcome
-from orthanc_fast.index.writer import Write
 from orthanc_fast.services.files_write import FilesWrite
 from orthanc_fast.storage.area import Pending, StorageArea
 

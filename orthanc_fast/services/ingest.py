@@ -20,6 +20,7 @@ from orthanc_fast.dicom.identifiers import identify
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import BadFileFormat, FullStorage
+from orthanc_fast.index.commit import Promise
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import NewInstance, Outcome, timestamp
 from orthanc_fast.index.transaction import (
@@ -28,7 +29,7 @@ from orthanc_fast.index.transaction import (
     MakeRoom,
     Transaction,
 )
-from orthanc_fast.index.writer import Promise, Writer
+from orthanc_fast.index.writer import Writer
 from orthanc_fast.model import Attachment, Header, Level, PixelLayout
 from orthanc_fast.services.files import UNTIL_PIXEL_DATA_ATTACHMENT
 from orthanc_fast.services.files_write import FilesWrite
@@ -228,6 +229,11 @@ class StoreWrite(FilesWrite):
         self._new = new
         self._stored = stored
         self._make_room = make_room
+
+    @property
+    def is_quick(self) -> bool:
+        """Not where it may have to delete patients to make room."""
+        return self._make_room is None and super().is_quick
 
     def apply(self, transaction: Transaction) -> Outcome:
         return transaction.store_instance(self._new, self._make_room)

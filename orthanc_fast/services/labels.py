@@ -3,9 +3,9 @@
 import re
 
 from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.labels import add_label, remove_label
 from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.writer import Write
 from orthanc_fast.model import Level
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")

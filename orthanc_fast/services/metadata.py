@@ -4,11 +4,11 @@ chapter 1, section 6.1."""
 import time
 
 from orthanc_fast.errors import UnknownResource
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.metadata import remove_metadata, set_metadata
 from orthanc_fast.index.records import Resource
 from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.index.view import View
-from orthanc_fast.index.writer import Write
 from orthanc_fast.services.revisions import Version, check, digest
 
 UPDATED_METADATA = 16

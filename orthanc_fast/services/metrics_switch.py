@@ -1,9 +1,9 @@
 """Whether the metrics are shown: the option `MetricsEnabled`, until REST decides otherwise."""
 
 from orthanc_fast.config import Settings
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.index.view import View
-from orthanc_fast.index.writer import Write
 from orthanc_fast.services.session import METRICS
 
 

@@ -12,9 +12,9 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import InexistentItem
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.writer import Write
 from orthanc_fast.services.modalities import Modality, parse_modality
 from orthanc_fast.services.session import MODALITIES
 

@@ -1,8 +1,8 @@
 """Protecting patients from recycling. Source: reference chapter 1, section 8.3."""
 
 from orthanc_fast.errors import ParameterOutOfRange
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.writer import Write
 from orthanc_fast.model import Level
 
 

@@ -11,10 +11,10 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import OrthancError
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import Resource
 from orthanc_fast.index.transaction import DICOM_ATTACHMENT, Transaction
-from orthanc_fast.index.writer import Write
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Header, Level
 from orthanc_fast.services.attachments import Attachments

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.writer import Write
 from orthanc_fast.services import scp_classes, scp_syntaxes
 from orthanc_fast.services.session import ACCEPTED_SYNTAXES, UNKNOWN_CLASSES
 

@@ -22,9 +22,9 @@ import aiohttp
 import msgspec
 
 from orthanc_fast.config_sections import Webhook
+from orthanc_fast.index.commit import Write
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.writer import Write
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Change
 from orthanc_fast.services.change_feed import NUMBERS, ChangeEntry, ChangeFeed, change_entry

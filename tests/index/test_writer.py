@@ -1,8 +1,9 @@
-"""Group commit: threads, failures, several processes."""
+"""Group commit: threads, event loops, failures, several processes."""
 
+import asyncio
 import multiprocessing
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 from support.instances import new_instance, terms
 
 from orthanc_fast.errors import FullStorage
+from orthanc_fast.index.commit import Committer, NoEffects, Write
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.records import Outcome
 from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.writer import NoEffects, Write, Writer
+from orthanc_fast.index.writer import CallerWriter, LoopWriter, ThreadWriter
 from orthanc_fast.model import Level
 
 MAP_SIZE = 1 << 26
@@ -62,7 +64,7 @@ class Deaf:
 
 
 def test_a_promise_that_fails_harms_no_other(index: Index) -> None:
-    writer = Writer(index)
+    writer = ThreadWriter(Committer(index))
     heard: Future[Any] = Future()
     writer.submit(Store("aaaa"), Deaf())
     writer.submit(Store("aaab"), heard)
@@ -119,7 +121,7 @@ class Gate(Write[None]):
 def submit_as_group(
     index: Index, writes: list[Store], effects: Notes | None = None
 ) -> list["Future[str]"]:
-    writer = Writer(index, effects=effects)
+    writer = ThreadWriter(Committer(index, effects))
     gate = Gate()
     writer.submit(gate, Future())
     assert gate.entered.wait(10)
@@ -166,7 +168,7 @@ def test_the_owner_of_the_promises_is_woken_once_for_a_group(index: Index) -> No
         woken.append(1)
         resolve()  # type: ignore[operator]
 
-    writer = Writer(index, wake)
+    writer = ThreadWriter(Committer(index), wake)
     gate = Gate()
     writer.submit(gate, Future())
     assert gate.entered.wait(10)
@@ -179,7 +181,7 @@ def test_the_owner_of_the_promises_is_woken_once_for_a_group(index: Index) -> No
     assert len(woken) == 2, "one for the gate, one for the ten"
 
 
-def submit_three_as_group(writer: Writer) -> None:
+def submit_three_as_group(writer: ThreadWriter) -> None:
     gate = Gate()
     writer.submit(gate, Future())
     assert gate.entered.wait(10)
@@ -193,7 +195,7 @@ def submit_three_as_group(writer: Writer) -> None:
 
 def test_a_group_waits_to_become_as_large_as_the_last_one(index: Index) -> None:
     notes = Groups()
-    writer = Writer(index, effects=notes, patience=1e9)
+    writer = ThreadWriter(Committer(index, notes), patience=1e9)
     submit_three_as_group(writer)
     promises: list[Future[str]] = [Future() for _ in range(3)]
     for number, promise in enumerate(promises):
@@ -206,7 +208,7 @@ def test_a_group_waits_to_become_as_large_as_the_last_one(index: Index) -> None:
 
 
 def test_a_group_does_not_wait_for_those_who_stay_away(index: Index) -> None:
-    writer = Writer(index)
+    writer = ThreadWriter(Committer(index))
     submit_three_as_group(writer)
     promise: Future[str] = Future()
     writer.submit(Store("abaa"), promise)
@@ -215,7 +217,7 @@ def test_a_group_does_not_wait_for_those_who_stay_away(index: Index) -> None:
 
 
 def test_stopping_ends_the_waiting_for_a_group(index: Index) -> None:
-    writer = Writer(index, patience=1e9)
+    writer = ThreadWriter(Committer(index), patience=1e9)
     submit_three_as_group(writer)
     promise: Future[str] = Future()
     writer.submit(Store("abaa"), promise)
@@ -224,7 +226,7 @@ def test_stopping_ends_the_waiting_for_a_group(index: Index) -> None:
 
 
 def test_cancelled_promises_are_left_alone(index: Index) -> None:
-    writer = Writer(index)
+    writer = ThreadWriter(Committer(index))
     promise: Future[str] = Future()
     assert promise.cancel()
     writer.submit(Store("aaaa"), promise)
@@ -281,3 +283,121 @@ def test_counters_do_not_drift_between_processes(tmp_path: Path) -> None:
         sequences = [sequence for sequence, _ in view.changes(limit=10_000).changes]
         assert sequences == sorted(set(sequences))
     index.close()
+
+
+class Quick(Store):
+    """What an event loop may commit."""
+
+    thread = 0
+
+    @property
+    def is_quick(self) -> bool:
+        return True
+
+    def apply(self, transaction: Transaction) -> Outcome:
+        self.thread = threading.get_ident()
+        return super().apply(transaction)
+
+
+def run_in_loop(work: Callable[[asyncio.AbstractEventLoop], Coroutine[Any, Any, None]]) -> None:
+    async def main() -> None:
+        await work(asyncio.get_running_loop())
+
+    asyncio.run(main())
+
+
+def test_an_event_loop_commits_what_is_quick_itself(index: Index) -> None:
+    groups = Groups()
+
+    async def work(loop: asyncio.AbstractEventLoop) -> None:
+        writer = LoopWriter(loop, Committer(index, groups))
+        writes = [Quick(f"aa{number}a") for number in range(5)]
+        slow = Quick("abaa")
+        slow.__class__ = type("Slow", (Quick,), {"is_quick": False})
+        promises: list[asyncio.Future[str]] = [loop.create_future() for _ in range(6)]
+        for write, promise in zip([*writes, slow], promises, strict=True):
+            writer.submit(write, promise)
+        assert await asyncio.gather(*promises) == [*(w.path for w in writes), "abaa"]
+        assert {write.thread for write in writes} == {threading.get_ident()}
+        assert slow.thread != threading.get_ident()
+        await asyncio.to_thread(writer.stop)
+
+    run_in_loop(work)
+    assert sorted(groups.sizes) == [1, 5], "all of one turn of the loop are a group"
+
+
+def test_an_event_loop_does_not_wait_for_a_long_write(index: Index) -> None:
+    """Of another thread or process: the loop goes on, and the write comes after it."""
+    gate = Gate()
+    other = threading.Thread(target=lambda: index.write(gate.apply))
+    other.start()
+    assert gate.entered.wait(10)
+
+    async def work(loop: asyncio.AbstractEventLoop) -> None:
+        writer = LoopWriter(loop, Committer(index))
+        first, second = loop.create_future(), loop.create_future()
+        writer.submit(Quick("aaaa"), first)
+        turns = 0
+        while turns < 100:  # more than the loop tries
+            await asyncio.sleep(0.001)
+            turns += 1
+        assert not first.done()
+        writer.submit(Quick("aaab"), second)
+        gate.open.set()
+        assert await first == "aaaa"
+        assert await second == "aaab"
+        await asyncio.to_thread(writer.stop)
+
+    run_in_loop(work)
+    other.join()
+
+
+def test_the_end_of_a_loops_writer_completes_what_is_queued(index: Index) -> None:
+    async def work(loop: asyncio.AbstractEventLoop) -> None:
+        writer = LoopWriter(loop, Committer(index))
+        promise = loop.create_future()
+        writer.submit(Quick("aaaa"), promise)
+        await asyncio.to_thread(writer.stop)
+        assert await promise == "aaaa"
+        with pytest.raises(RuntimeError, match="stopping"):
+            writer.submit(Quick("aaab"), loop.create_future())
+
+    run_in_loop(work)
+
+
+def test_a_failing_write_of_a_loop_fails_alone(index: Index) -> None:
+    async def work(loop: asyncio.AbstractEventLoop) -> None:
+        writer = LoopWriter(loop, Committer(index))
+        writes = [Quick("aaaa"), Quick("abaa", "apply"), Quick("acaa")]
+        promises = [loop.create_future() for _ in writes]
+        for write, promise in zip(writes, promises, strict=True):
+            writer.submit(write, promise)
+        found = await asyncio.gather(*promises, return_exceptions=True)
+        assert found[::2] == ["aaaa", "acaa"]
+        assert isinstance(found[1], ValueError)
+        await asyncio.to_thread(writer.stop)
+
+    run_in_loop(work)
+
+
+def test_a_lone_thread_commits_itself_and_a_crowd_forms_groups(index: Index) -> None:
+    groups = Groups()
+    writer = CallerWriter(Committer(index, groups))
+    lone, promise = Quick("aaaa"), Future[str]()
+    writer.submit(lone, promise)
+    assert promise.result(0) == "aaaa", "it is done when submit returns"
+    assert lone.thread == threading.get_ident()
+    gate = Gate()
+    held = threading.Thread(target=lambda: writer.submit(gate, Future()))
+    held.start()
+    assert gate.entered.wait(10)
+    promises = [Future[str]() for _ in range(10)]
+    for number, each in enumerate(promises):
+        writer.submit(Quick(f"ab{number}a"), each)
+    gate.open.set()
+    assert all(each.result(10) for each in promises)
+    held.join()
+    writer.stop()
+    assert len(groups.sizes) < 12
+    with pytest.raises(RuntimeError, match="stopping"):
+        writer.submit(Quick("acaa"), Future())

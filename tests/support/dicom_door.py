@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orthanc_fast.config import Settings
-from orthanc_fast.index.writer import Promise
+from orthanc_fast.index.commit import Promise
 from orthanc_fast.network.handover import Handlers
 from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.options import dicom_options
