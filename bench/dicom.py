@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from itertools import count
 from math import nan
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 import httpx
 import msgspec
@@ -99,16 +101,16 @@ def _row(pair: Pair, scenario: Scenario, rounds: int, quick: bool) -> Row:
 
     def work(server: ServerProcess, number: int) -> Load:
         amount = (scenario.ours if server is pair.ours else scenario.theirs) // scale
-        return store(pair.folder, server, scenario, max(amount, scenario.associations))
+        return store(server, scenario, max(amount, scenario.associations))
 
     return pair.compare(scenario.name, scenario.goal, rounds, work, SECONDS_AFTER)
 
 
-def store(folder: Path, server: ServerProcess, scenario: Scenario, amount: int) -> Load:
+def store(server: ServerProcess, scenario: Scenario, amount: int) -> Load:
     """Sends `amount` new instances over parallel associations; all must be acknowledged."""
     template = generated.ct_slice() if scenario.template == "ct" else generated.small()
     share = amount // scenario.associations
-    folders = [_files(folder, template, share) for _ in range(scenario.associations)]
+    folders = [_files(template, share) for _ in range(scenario.associations)]
     port = str(server.configuration["DicomPort"])
     begin = time.perf_counter()
     senders = [
@@ -124,7 +126,8 @@ def store(folder: Path, server: ServerProcess, scenario: Scenario, amount: int) 
     for sender, output in zip(senders, outputs, strict=True):
         if sender.returncode:
             raise RuntimeError(f"{scenario.sender} failed:\n{output.decode()}")
-    # The files stay until the end: some file systems make new files slowly after many deletions.
+    for each in folders:
+        rmtree(each)
     return Load(share * scenario.associations, seconds, nan, nan)
 
 
@@ -134,10 +137,12 @@ def _command(sender: str) -> list[str]:
     return ["dcmsend", "--scan-directories"]
 
 
-def _files(folder: Path, template: generated.Template, amount: int) -> Path:
+def _files(template: generated.Template, amount: int) -> Path:
+    """What is to be sent, in memory where there is such a file system: senders are other machines,
+    their files are not to be written to the servers' disk meanwhile."""
     series = next(_numbers)
-    target = folder / f"sent-{series}"
-    target.mkdir()
+    memory = Path("/dev/shm")
+    target = Path(mkdtemp(prefix="sent-", dir=memory if memory.is_dir() else None))
     for number in range(amount):
         content = template.number(series, series, series, number)
         (target / f"{number}.dcm").write_bytes(content)
@@ -149,7 +154,7 @@ def _against_rest(pair: Pair, quick: bool) -> str:
     amount = 120 if quick else 480
     scenario = WITH_NODELAY[1]
     first = next(_numbers) * 1_000_000
-    ours = store(pair.folder, pair.ours, scenario, amount).rate
+    ours = store(pair.ours, scenario, amount).rate
     rest = load.post(pair.ours.port, generated.ct_slice(), first, amount, 4).rate
     return (
         f"Ours, CT, 4 senders: C-STORE {ours:.0f}/s, POST {rest:.0f}/s: "
@@ -165,7 +170,7 @@ def _memory(pair: Pair, quick: bool) -> str:
     step = 500 if quick else 5000
     sizes = []
     for _ in range(4):
-        store(pair.folder, pair.ours, scenario, step)
+        store(pair.ours, scenario, step)
         sizes.append(anonymous_megabytes(pair.ours.process.pid))
     missing = 4 * step - (_stored(pair.ours) - before)
     return (
