@@ -11,10 +11,11 @@ import msgspec
 
 from orthanc_fast.config_file import parse
 from orthanc_fast.dicom.tag_json import Format
-from orthanc_fast.errors import BadFileFormat, BadRequest
+from orthanc_fast.errors import BadFileFormat, BadRequest, FullStorage
 from orthanc_fast.rest.proxies import Place, base_url
 from orthanc_fast.rest.response import Header, Response, empty_response
 from orthanc_fast.rest.uri import arguments
+from orthanc_fast.storage.area import FULL
 
 if TYPE_CHECKING:
     from orthanc_fast.services.context import Services
@@ -196,6 +197,8 @@ class Request:
     async def _read(self, spill_above: int | None) -> bytes | Path:
         limit = self.services.settings.maximum_request_body_size_mb << 20
         header = self.header(b"content-length")
+        if self.header(b"transfer-encoding") is not None:
+            header = None  # which counts then
         announced = None if header is None else int(header)
         if announced is not None:
             self.check_size(announced)
@@ -223,7 +226,7 @@ class Request:
     async def _spill(self, chunks: list[bytes], size: int, limit: int) -> Path:
         path = self.services.storage.new_partial()
         try:
-            with path.open("wb", buffering=0) as file:
+            with path.open("wb") as file:  # buffered: it writes all, or raises
                 await asyncio.to_thread(file.writelines, chunks)
                 more = True
                 while more:
@@ -234,8 +237,10 @@ class Request:
                     if limit and size > limit:
                         raise Refused(empty_response(413))
                     await asyncio.to_thread(file.write, chunk)
-        except BaseException:
+        except BaseException as error:
             path.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise FullStorage(f"no space left for {path}", http_status=507) from error
             raise
         return path
 

@@ -213,6 +213,11 @@ class _PutAttachment(FilesWrite):
         self._attachment = attachment
         self._demanded = settings.check_revisions
         self._quota = quota
+
+    @property
+    def is_quick(self) -> bool:
+        """Not where it may have to delete patients to make room."""
+        return not self._quota.is_limited and super().is_quick
         self.expected: Version | None = None
 
     def apply(self, transaction: Transaction) -> Outcome:

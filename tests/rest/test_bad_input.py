@@ -208,3 +208,18 @@ def check_full_disk(server: OurServer) -> None:
         assert client.delete(f"/instances/{first}").status_code == 200
         assert client.post("/instances", content=data).json()["Status"] == "AlreadyStored"
         assert client.post("/instances", content=stored[first]).json()["Status"] == "Success"
+
+
+def test_a_large_upload_on_a_full_disk(tmp_path: Path) -> None:
+    """It goes to a file while it comes; what does not fit is refused, and nothing is left of it."""
+    with small_disk(tmp_path / "small", 12) as storage:
+        options = {
+            "StorageDirectory": str(storage),
+            "IndexDirectory": str(tmp_path / "index"),
+            "MaximumUploadMemoryMB": 1,
+        }
+        with OurServer(tmp_path / "server", options) as server:
+            answer = httpx.post(f"{server.url}/instances", content=bytes(14 << 20), timeout=30)
+            assert answer.status_code == 507
+            assert answer.json()["OrthancStatus"] == 19
+            assert [path for path in storage.rglob("*.part")] == []
