@@ -19,7 +19,7 @@ import msgspec
 import xxhash
 
 from orthanc_fast.errors import StorageFault
-from orthanc_fast.index.disk import create_as_owner, fault, sync_folder, write_all
+from orthanc_fast.index.disk import create_as_owner, fault, sync, sync_folder, write_all
 
 _FILE = "checkpoint"
 _DATA = "data.mdb"
@@ -50,26 +50,37 @@ def read_metas(folder: Path, page_size: int) -> bytes:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Returns when it has replaced the one before, durably. Raises FullStorage or StorageFault."""
+    """Returns when it has replaced the one before, durably. Raises FullStorage or StorageFault;
+    SyncFailed if one cannot tell what the disk has of it."""
     path = folder / _FILE
     number = _newest(path)[0] + 1
     data = _encode(checkpoint)
     rest = _HEADER.pack(0, number, len(data))[_CHECKSUM:] + data
     slot = xxhash.xxh3_64_digest(rest) + rest
     try:
-        descriptor = create_as_owner(path, os.O_RDWR)
+        if number == 1:
+            _create(path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            is_new = os.fstat(descriptor).st_size < 2 * _SLOT
-            if is_new:
-                write_all(descriptor, bytes(2 * _SLOT), 0)
             write_all(descriptor, slot, number % 2 * _SLOT)
-            os.fsync(descriptor)
+            sync(descriptor, path)
         finally:
             os.close(descriptor)
-        if is_new:
-            sync_folder(folder)
     except OSError as error:
         raise fault(error, path) from error
+
+
+def _create(path: Path) -> None:
+    """Both slots, with nothing in them."""
+    new = path.with_suffix(".new")
+    descriptor = create_as_owner(new, os.O_WRONLY)
+    try:
+        write_all(descriptor, bytes(2 * _SLOT), 0)
+        sync(descriptor, new)
+    finally:
+        os.close(descriptor)
+    os.replace(new, path)
+    sync_folder(path.parent)
 
 
 def load(folder: Path) -> Checkpoint | None:
@@ -96,7 +107,7 @@ def _newest(path: Path) -> tuple[int, Checkpoint | None]:
             found.append((number, _decoder.decode(slot[_HEADER.size : end])))
     if found:
         return max(found, key=lambda each: each[0])
-    if any(content):
+    if any(content[:_SLOT]) and any(content[_SLOT:]):
         raise StorageFault(f"{path} is damaged: restore the index folder from a backup")
     return 0, None
 

@@ -6,7 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from orthanc_fast.index.index import Index
 from orthanc_fast.index.journal import FILE
-from orthanc_fast.index.locks import Busy
+from orthanc_fast.index.locks import Busy, JournalFull
 from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.log import Category, logger
 
@@ -63,6 +63,10 @@ class NoEffects:
         return
 
 
+class Apart(Exception):
+    """One write of a group has failed."""
+
+
 class Entry:
     """A write on its way with its promise, and from `Committer.commit` on its outcome."""
 
@@ -98,8 +102,9 @@ class Committer:
     def commit(self, group: Sequence[Entry], patience: float | None = None) -> None:
         """Gives each entry its result, which is durable then, or its error.
 
-        Raises Busy if another writer takes longer than `patience` seconds; then the same entries,
-        others with them, may be given again.
+        Raises Busy if another writer takes longer than `patience` seconds, and with a `patience`
+        Apart if each must be committed alone, which takes longer; then the same entries, others
+        with them, may be given again.
         """
         try:
             self._prepare(group)
@@ -108,7 +113,7 @@ class Committer:
             self._effects.after(
                 [entry.write for entry in group], [(entry.result, entry.error) for entry in group]
             )
-        except Busy:
+        except (Busy, Apart):
             raise
         except BaseException as error:  # a fault of the program: the callers must hear of it
             for entry in group:
@@ -144,10 +149,13 @@ class Committer:
         except Busy:
             raise
         except Exception as error:
-            if len(group) == 1:
-                group[0].error = error
+            if len(group) == 1 or isinstance(error, JournalFull):
+                for entry in group:
+                    entry.error = error
                 return
             # One of them failed and nothing was written: find out which by committing each alone.
+            if patience is not None:
+                raise Apart from error
             for entry in group:
                 self._apply([entry], None)
             return

@@ -1,5 +1,6 @@
 """Files of the index folder beside LMDB's."""
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -17,11 +18,24 @@ def create_as_owner(path: Path, flags: int) -> int:
     try:
         if os.geteuid() == 0:
             folder = os.stat(path.parent)
-            os.fchown(descriptor, folder.st_uid, folder.st_gid)
+            with contextlib.suppress(OSError):  # not to be had in some containers
+                os.fchown(descriptor, folder.st_uid, folder.st_gid)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+class SyncFailed(StorageFault):
+    """The system could not write what it had taken, and will not say so again."""
+
+
+def sync(descriptor: int, path: Path) -> None:
+    """Raises SyncFailed."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise SyncFailed(f"cannot sync {path}: {error.strerror}") from error
 
 
 def write_all(descriptor: int, data: bytes, offset: int) -> None:

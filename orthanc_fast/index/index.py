@@ -21,7 +21,7 @@ from orthanc_fast.index.journal import (
     go_back,
     protect,
 )
-from orthanc_fast.index.locks import Busy, Gate
+from orthanc_fast.index.locks import Busy, Gate, JournalFull
 from orthanc_fast.index.migrations import migrations
 from orthanc_fast.index.ring import CAN_WRITE_THROUGH
 from orthanc_fast.index.terms import Terms
@@ -105,6 +105,11 @@ class Index:
             raise
 
     @property
+    def was_alone(self) -> bool:
+        """Whether no other process used the index when this one opened it."""
+        return self._place.is_alone
+
+    @property
     def is_journaled(self) -> bool:
         """Whether files that are given to `write` need not be synced before."""
         return self._journal is not None
@@ -141,7 +146,7 @@ class Index:
             if patience is not None:
                 raise Busy
             if time.monotonic() > end:
-                raise StorageFault(
+                raise JournalFull(
                     f"the journal in {self._env.folder} is full and its owner does not empty it: "
                     "see the log of the server"
                 )
@@ -208,7 +213,7 @@ class Index:
     def clear_stale_readers(self) -> int:
         """Frees the reader slots of processes that died; returns how many. One of them may be what
         keeps the last checkpoint valid, so none is freed but by the owner, who has its own."""
-        if self._journal is not None and not self._place.is_owner:
+        if self._journal is not None and not self._journal.is_protecting:
             return 0
         return self._env.clear_stale_readers()
 

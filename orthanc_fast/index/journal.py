@@ -29,7 +29,7 @@ from orthanc_fast._ext.redo import replay
 from orthanc_fast.errors import StorageFault
 from orthanc_fast.index import checkpoint
 from orthanc_fast.index.checkpoint import Checkpoint
-from orthanc_fast.index.disk import create_as_owner, fault, sync_folder, write_all
+from orthanc_fast.index.disk import SyncFailed, create_as_owner, fault, sync_folder, write_all
 from orthanc_fast.index.environment import Environment
 from orthanc_fast.index.locks import FileLock
 from orthanc_fast.index.ring import Ring, create
@@ -117,9 +117,11 @@ class Place:
             raise fault(error, folder) from error
         self.is_owner = False
         self.is_alone = False
-        self._opening = FileLock(folder / "opening.lock")
+        # In this order, since a process that is killed loses them in this order: as long as it may
+        # seem to use the index, nobody opens it.
         self._owner = FileLock(folder / "owner.lock")
         self._users = FileLock(folder / "users.lock")
+        self._opening = FileLock(folder / "opening.lock")
 
     def __enter__(self) -> "Place":
         """Begins to open the index."""
@@ -127,9 +129,11 @@ class Place:
         self.is_alone = self._users.exclusive(wait=False)
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._users.shared()
-        self._opening.release()
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        """After an error `leave` must follow, which keeps others out until it is done."""
+        if kind is None:
+            self._users.shared()
+            self._opening.release()
 
     def become_owner(self) -> bool:
         """Whether this process is the owner, now or already; it stays so until `leave`."""
@@ -176,6 +180,7 @@ class Journal:
         self._pin: lmdb.Transaction | None = env.pin
         self._checkpoints = threading.Lock()
         self._stopping = threading.Event()
+        self._failed = False
         self._thread: threading.Thread | None = None
         self._ring: Ring | None = None
         self._current = State(b"", 0, 0, False)  # of the transaction that is being written
@@ -232,11 +237,11 @@ class Journal:
     def _leave(self) -> None:
         with self._env.lmdb.begin(write=True) as txn:
             state = self._state(txn)
-            if state.failed:
+            if self._failed or state.failed:
                 return
             self._put(txn, replace(state, head=state.tail, owned=False))
         self._sync()
-        checkpoint.save(self._env.folder, Checkpoint(True, b""))
+        self._save(Checkpoint(True, b""))
         self._remove_aside(state.tail)
 
     def _close_ring(self) -> None:
@@ -250,17 +255,25 @@ class Journal:
         """Whether this transaction, just begun behind the gate, can be recorded. If not, abort it
         and call `make_ready`. Raises StorageFault after the disk has failed."""
         state = self._current = self._state(txn)
-        if state.failed:
-            raise StorageFault(
-                f"the disk of {self._env.folder} has failed: nothing that was acknowledged is lost "
-                "yet, but the server must be restarted on a sound disk"
-            )
+        self._refuse_after_failure(state)
         # An owner that is gone took the pin with it: nothing may be written before a checkpoint.
-        if not self._place.is_owner and self._place.become_owner():
+        if self._place.become_owner() and self._pin is None:
             return False
         if not state.owned:
             return False
         return state.tail - state.head < self._ring_of(state).size // WAIT_AT
+
+    def _refuse_after_failure(self, state: State) -> None:
+        if self._failed or state.failed:
+            raise StorageFault(
+                f"the disk of {self._env.folder} has failed: nothing that was acknowledged is lost "
+                "yet, but the server must be restarted on a sound disk"
+            )
+
+    @property
+    def is_protecting(self) -> bool:
+        """Whether this process keeps the last checkpoint valid."""
+        return self._place.is_owner and self._pin is not None
 
     def make_ready(self) -> bool:
         """Where this process has just become the owner, or there is no room in the ring, makes a
@@ -335,7 +348,7 @@ class Journal:
 
     def _is_due(self, seconds: float) -> bool:
         state = self._read()
-        if state is None or state.failed:
+        if state is None or self._failed or state.failed:
             return False
         used = state.tail - state.head
         size = (self._env.folder / RING).stat().st_size
@@ -348,13 +361,15 @@ class Journal:
         with self._checkpoints:
             pin, metas, state = self._pinned()
             try:
+                self._refuse_after_failure(state)
                 self._sync()
-                checkpoint.save(env.folder, Checkpoint(False, metas))
+                self._save(Checkpoint(False, metas))
             except BaseException:
                 pin.abort()
                 raise
-            self._release_pin()
-            self._pin = pin
+            old, self._pin = self._pin, pin
+            if old is not None:
+                old.abort()
             with env.lmdb.begin(write=True) as txn:
                 self._put(txn, replace(self._state(txn), head=state.tail, owned=True))
             self._remove_aside(state.tail)
@@ -377,10 +392,20 @@ class Journal:
             self._files.sync()
             self._env.lmdb.sync(True)
         except Exception as error:
-            with self._env.lmdb.begin(write=True) as txn:
-                self._put(txn, replace(self._state(txn), failed=True))
-            text = f"{self._env.folder} or the files could not be synced: {error}"
-            raise StorageFault(text) from error
+            raise self._failure(error) from error
+
+    def _save(self, point: Checkpoint) -> None:
+        try:
+            checkpoint.save(self._env.folder, point)
+        except SyncFailed as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> StorageFault:
+        """From here on no process writes, and no checkpoint is made."""
+        self._failed = True
+        with contextlib.suppress(lmdb.Error), self._env.lmdb.begin(write=True) as txn:
+            self._put(txn, replace(self._state(txn), failed=True))
+        return StorageFault(f"{self._env.folder} or the files could not be synced: {error}")
 
     def _release_pin(self) -> None:
         if self._pin is not None:

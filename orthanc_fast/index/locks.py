@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+from orthanc_fast.errors import StorageFault
 from orthanc_fast.index.disk import create_as_owner, fault
 
 # Between two looks at a lock that is waited for with a limit: it is held for tenths of a
@@ -15,6 +16,10 @@ LOOK = 0.0001
 
 class Busy(Exception):
     """A write would have to wait longer than it was told to."""
+
+
+class JournalFull(StorageFault):
+    """There was no room for so long that more waiting is no use."""
 
 
 class FileLock:

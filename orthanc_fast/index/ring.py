@@ -121,8 +121,9 @@ class Ring:
             except OSError as error:
                 if not self._direct or error.errno not in _NOT_SUPPORTED:
                     raise
-                os.close(self._fd)  # a file system that only promised to write directly
-                self._fd = self._open(0)
+                buffered = self._open(0)  # the file system only promised to write directly
+                os.close(self._fd)
+                self._fd = buffered
                 self._direct = False
                 continue
             record, offset = record[done:], offset + done

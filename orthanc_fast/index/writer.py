@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from orthanc_fast.index.commit import Committer, Entry, Promise, Write
+from orthanc_fast.index.commit import Apart, Committer, Entry, Promise, Write
 from orthanc_fast.index.locks import Busy
 
 # Bounds the work of one transaction, hence what its members wait and what a crash makes clients
@@ -104,6 +104,7 @@ class ThreadWriter:
             began = time.monotonic()
             self._commit(group)
             self._size, seconds = len(group), time.monotonic() - began
+            del group  # with the bytes of its files
 
     def _next_group(self, expected: int, patience: float) -> list[Entry]:
         """Waits for a write, and up to `patience` seconds for the `expected` number of them. Empty
@@ -148,14 +149,17 @@ class LoopWriter:
         if self._stopping or not write.is_quick or time.monotonic() < self._peace_until:
             self._thread.submit(write, promise)
             return
-        self._entries.append(Entry(write, promise))
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._loop.call_soon(self._commit, 0)
+        with self._turn:
+            if self._stopping:
+                raise RuntimeError("the server is stopping")
+            self._entries.append(Entry(write, promise))
+            if not self._is_scheduled:
+                self._is_scheduled = True
+                self._loop.call_soon(self._commit, 0)
 
     def stop(self) -> None:
-        self._stopping = True
         with self._turn:
+            self._stopping = True
             entries, self._entries = self._entries, []
             if entries:
                 self._thread.take_over(entries)
@@ -170,6 +174,9 @@ class LoopWriter:
             except Busy:
                 self._try_again(tries + 1)
                 return
+            except Apart:
+                self._hand_over()
+                return
             now = time.monotonic()
             if now - began > SLOW:
                 self._peace_until = now + PEACE
@@ -183,21 +190,30 @@ class LoopWriter:
         if tries < RETRIES:
             self._loop.call_later(RETRY, self._commit, tries)
         else:
-            entries, self._entries = self._entries, []
-            self._is_scheduled = False
-            self._thread.take_over(entries)
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        entries, self._entries = self._entries, []
+        self._is_scheduled = False
+        self._thread.take_over(entries)
 
 
 class CallerWriter:
-    """The writer of threads that wait for the result: a lone one commits itself."""
+    """The writer of threads: a lone one, which also brought the last write, commits itself. Not
+    where its promise says that it is not `is_awaited`: a thread that goes on meanwhile brings more,
+    and they become a group."""
 
     def __init__(self, committer: Committer) -> None:
         self._committer = committer
         self._thread = ThreadWriter(committer)
         self._alone = threading.Lock()
+        self._last = 0  # thread that brought a write
 
     def submit(self, write: Write[Any], promise: Promise) -> None:
-        if self._thread.is_idle and self._alone.acquire(blocking=False):
+        here = threading.get_ident()
+        is_lone = here == self._last and getattr(promise, "is_awaited", True)
+        self._last = here
+        if is_lone and self._thread.is_idle and self._alone.acquire(blocking=False):
             try:
                 entry = Entry(write, promise)
                 self._committer.commit([entry])

@@ -129,6 +129,11 @@ class _Promise:
         if self._wake is not None:
             self._wake.signal()
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the association does nothing else until it is told."""
+        return self._wake is None
+
 
 class Association:
     """One peer. `run` returns when the association has ended, whatever ends it."""

@@ -1,5 +1,7 @@
 """What happens around the workers: the store is opened, and what a crash left is recovered."""
 
+import time
+
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.encoding import KNOWN_SYNTAXES
@@ -17,6 +19,7 @@ from orthanc_fast.storage.area import StorageArea
 
 INDEX_FOLDER = "orthanc-fast.lmdb"
 SUPERVISOR_SLOT = "supervisor"
+PATIENCE = 10.0  # seconds; workers end within that
 
 _DECODER_ORDERS = ("After", "Before", "Disabled")
 
@@ -58,15 +61,32 @@ class Store:
         Raises OrthancError."""
         _check_settings(settings)
         self._storage = open_storage(settings, SUPERVISOR_SLOT)
-        self._index = open_index(settings, self._storage)
+        self._index = self._open_alone(settings)
         try:
-            self._recover(None)
+            if self._index.was_alone:
+                self._recover(None)
+            else:
+                logger.warning(
+                    Category.GENERIC,
+                    "Another program uses the index: what a crash may have left is not removed",
+                )
             forget_session(self._index)
             recycle_at_start(settings, self._index)
             self._remove_doomed()
         except BaseException:
             self._index.close()
             raise
+
+    def _open_alone(self, settings: Settings) -> Index:
+        """Waits a while for the workers of a supervisor that was killed: what they are about to
+        store must not be taken for what a crash left."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            index = open_index(settings, self._storage)
+            if index.was_alone or time.monotonic() > end:
+                return index
+            index.close()
+            time.sleep(0.1)
 
     def recover_slot(self, slot: str) -> None:
         """Runs after the worker of this slot died and before its successor starts."""

@@ -74,12 +74,12 @@ class StorageArea:
             probe = self._incoming / f"probe{PARTIAL}"
             probe.write_bytes(b"")
             probe.unlink()
+            # Kept open: the system tells each descriptor once of what it could not write.
+            self._folder = _Folder(root)
         except OSError as error:
             raise StorageFault(
                 f"cannot write to the storage folder {root}: {error.strerror}"
             ) from error
-        # Kept open: the system tells each descriptor once of what it could not write.
-        self._folder = _Folder(root)
 
     def rely_on_journal(self) -> None:
         """From now on `write` leaves small files to the journal of the index (`Pending.journaled`),

@@ -411,17 +411,42 @@ def test_after_a_failed_sync_nothing_is_believed(tmp_path: Path) -> None:
     with pytest.raises(StorageFault, match="could not be synced"):
         index.checkpoint()
     disk.fails = False
-    with pytest.raises(StorageFault, match="has failed"):
-        store(index, "aaab")
+    for again in (lambda: store(index, "aaab"), index.checkpoint):
+        with pytest.raises(StorageFault, match="has failed"):
+            again()
     assert stored(index) == 1, "one can still read"
     index.close()
     last = checkpoint.load(disk.folder)
     assert last is not None
     assert not last.clean, "the next start goes back and repeats"
-    again = opened(disk.folder)
-    assert stored(again) == 1
-    store(again, "aaab")
-    again.close()
+    sound = opened(disk.folder)
+    assert stored(sound) == 1
+    store(sound, "aaab")
+    sound.close()
+
+
+def test_a_take_over_that_failed_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, to_owner = spawned(store_and_stay, tmp_path / "index")
+    assert to_owner.recv() == "stored"
+    index = opened(tmp_path / "index")
+    owner.kill()
+    owner.join(60)
+    with monkeypatch.context() as patch:
+
+        def fail(folder: Path, page_size: int) -> bytes:
+            raise StorageFault("too many open files")
+
+        patch.setattr(checkpoint, "read_metas", fail)
+        for _ in range(2):
+            with pytest.raises(StorageFault, match="too many"):
+                store(index, "aaab")
+        assert index.clear_stale_readers() == 0, "nothing else protects the last checkpoint"
+    store(index, "aaab")
+    assert stored(index) == 2
+    assert index.clear_stale_readers() > 0
+    index.close()
 
 
 def test_a_checkpoint_takes_no_space(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -285,6 +286,15 @@ def test_counters_do_not_drift_between_processes(tmp_path: Path) -> None:
     index.close()
 
 
+class Unawaited(Future[Any]):
+    is_awaited = False
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.001)
+
+
 class Quick(Store):
     """What an event loop may commit."""
 
@@ -380,24 +390,51 @@ def test_a_failing_write_of_a_loop_fails_alone(index: Index) -> None:
     run_in_loop(work)
 
 
+def test_a_group_that_fails_does_not_hold_up_its_loop(index: Index) -> None:
+    """Its members are committed one by one, by the thread."""
+
+    async def work(loop: asyncio.AbstractEventLoop) -> None:
+        writer = LoopWriter(loop, Committer(index))
+        good, bad = Quick("aaaa"), Quick("abaa", "apply")
+        promises = [loop.create_future() for _ in range(2)]
+        for write, promise in zip([good, bad], promises, strict=True):
+            writer.submit(write, promise)
+        await asyncio.gather(*promises, return_exceptions=True)
+        assert good.thread != threading.get_ident()
+        await asyncio.to_thread(writer.stop)
+
+    run_in_loop(work)
+
+
 def test_a_lone_thread_commits_itself_and_a_crowd_forms_groups(index: Index) -> None:
     groups = Groups()
     writer = CallerWriter(Committer(index, groups))
+    first = Future[str]()
+    writer.submit(Quick("aaab"), first)
+    assert first.result(10) == "aaab"
+    wait_until(lambda: writer._thread.is_idle)
     lone, promise = Quick("aaaa"), Future[str]()
     writer.submit(lone, promise)
     assert promise.result(0) == "aaaa", "it is done when submit returns"
     assert lone.thread == threading.get_ident()
     gate = Gate()
-    held = threading.Thread(target=lambda: writer.submit(gate, Future()))
-    held.start()
+    writer.submit(gate, Unawaited())
     assert gate.entered.wait(10)
     promises = [Future[str]() for _ in range(10)]
     for number, each in enumerate(promises):
         writer.submit(Quick(f"ab{number}a"), each)
     gate.open.set()
     assert all(each.result(10) for each in promises)
-    held.join()
     writer.stop()
-    assert len(groups.sizes) < 12
+    assert len(groups.sizes) < 13
     with pytest.raises(RuntimeError, match="stopping"):
         writer.submit(Quick("acaa"), Future())
+
+
+def test_a_lone_thread_that_does_not_wait_goes_on(index: Index) -> None:
+    writer = CallerWriter(Committer(index))
+    gate = Gate()
+    writer.submit(gate, Unawaited())  # returns although the write is held
+    assert gate.entered.wait(10)
+    gate.open.set()
+    writer.stop()
