@@ -1,6 +1,7 @@
 """The same work on our server and on Debian's Orthanc, in alternation, and the table that comes
 of it."""
 
+import atexit
 import os
 import platform
 import shutil
@@ -69,6 +70,8 @@ class Pair:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=Path.cwd()))
+        # Not before the end: some file systems make new files slowly after many deletions.
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self.ours: ServerProcess = OurServer(self.folder / "ours", {**DURABLE, **OURS})
         self.theirs: ServerProcess = ReferenceServer(self.folder / "theirs", dict(DURABLE))
 
@@ -79,7 +82,6 @@ class Pair:
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def compare(
         self,
