@@ -7,6 +7,7 @@ without files.
 import shutil
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -76,9 +77,10 @@ def run(amount: int) -> list[str]:
 
 def _compare(full: OurServer, empty: OurServer, amount: int) -> list[str]:
     begin = time.perf_counter()
-    full.start()
-    started = time.perf_counter() - begin
-    with empty, full:
+    with ExitStack() as stack:
+        stack.enter_context(full)
+        started = time.perf_counter() - begin
+        stack.enter_context(empty)
         template = generated.small()
         rates: dict[str, list[float]] = {"full": [], "empty": []}
         for number in range(ROUNDS + 1):
