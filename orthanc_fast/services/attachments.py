@@ -213,12 +213,12 @@ class _PutAttachment(FilesWrite):
         self._attachment = attachment
         self._demanded = settings.check_revisions
         self._quota = quota
+        self.expected: Version | None = None
 
     @property
     def is_quick(self) -> bool:
         """Not where it may have to delete patients to make room."""
         return not self._quota.is_limited and super().is_quick
-        self.expected: Version | None = None
 
     def apply(self, transaction: Transaction) -> Outcome:
         owner = transaction.resource_of_any_level(self._public)

@@ -222,4 +222,4 @@ def test_a_large_upload_on_a_full_disk(tmp_path: Path) -> None:
             answer = httpx.post(f"{server.url}/instances", content=bytes(14 << 20), timeout=30)
             assert answer.status_code == 507
             assert answer.json()["OrthancStatus"] == 19
-            assert [path for path in storage.rglob("*.part")] == []
+            assert list(storage.rglob("*.part")) == []
