@@ -12,16 +12,8 @@ from orthanc_fast._ext.redo import RecordedTransaction
 from orthanc_fast.errors import FullStorage, InternalError, OrthancError, StorageFault
 from orthanc_fast.index import checkpoint
 from orthanc_fast.index.environment import Environment, WriteTransaction
-from orthanc_fast.index.journal import (
-    FILE,
-    Journal,
-    NoFiles,
-    Place,
-    StoredFiles,
-    go_back,
-    protect,
-)
-from orthanc_fast.index.locks import Busy, Gate, JournalFull
+from orthanc_fast.index.journal import FILE, Journal, NoFiles, StoredFiles, go_back, protect
+from orthanc_fast.index.locks import Busy, Gate, JournalFull, Place
 from orthanc_fast.index.migrations import migrations
 from orthanc_fast.index.ring import CAN_WRITE_THROUGH
 from orthanc_fast.index.terms import Terms

@@ -31,7 +31,7 @@ from orthanc_fast.index import checkpoint
 from orthanc_fast.index.checkpoint import Checkpoint
 from orthanc_fast.index.disk import SyncFailed, create_as_owner, fault, sync_folder, write_all
 from orthanc_fast.index.environment import Environment
-from orthanc_fast.index.locks import FileLock
+from orthanc_fast.index.locks import Place
 from orthanc_fast.index.ring import Ring, create
 from orthanc_fast.log import Category, logger
 
@@ -103,47 +103,6 @@ class NoFiles:
 _encode = msgspec.msgpack.Encoder().encode
 _state = msgspec.msgpack.Decoder(State)
 _record = msgspec.msgpack.Decoder(Record)
-
-
-class Place:
-    """What the processes that use an index know of each other: one at a time opens it, one is the
-    owner of its journal, and whoever is alone with it knows that."""
-
-    def __init__(self, folder: Path) -> None:
-        """Raises StorageFault or FullStorage."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise fault(error, folder) from error
-        self.is_owner = False
-        self.is_alone = False
-        # In this order, since a process that is killed loses them in this order: as long as it may
-        # seem to use the index, nobody opens it.
-        self._owner = FileLock(folder / "owner.lock")
-        self._users = FileLock(folder / "users.lock")
-        self._opening = FileLock(folder / "opening.lock")
-
-    def __enter__(self) -> "Place":
-        """Begins to open the index."""
-        self._opening.exclusive()
-        self.is_alone = self._users.exclusive(wait=False)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        """After an error `leave` must follow, which keeps others out until it is done."""
-        if kind is None:
-            self._users.shared()
-            self._opening.release()
-
-    def become_owner(self) -> bool:
-        """Whether this process is the owner, now or already; it stays so until `leave`."""
-        self.is_owner = self.is_owner or self._owner.exclusive(wait=False)
-        return self.is_owner
-
-    def leave(self) -> None:
-        self.is_owner = False
-        for lock in (self._owner, self._users, self._opening):
-            lock.close()
 
 
 def go_back(folder: Path) -> bool:

@@ -50,6 +50,47 @@ class FileLock:
         os.close(self._fd)
 
 
+class Place:
+    """What the processes that use an index know of each other: one at a time opens it, one is the
+    owner of its journal, and whoever is alone with it knows that."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises StorageFault or FullStorage."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise fault(error, folder) from error
+        self.is_owner = False
+        self.is_alone = False
+        # In this order, since a process that is killed loses them in this order: as long as it may
+        # seem to use the index, nobody opens it.
+        self._owner = FileLock(folder / "owner.lock")
+        self._users = FileLock(folder / "users.lock")
+        self._opening = FileLock(folder / "opening.lock")
+
+    def __enter__(self) -> "Place":
+        """Begins to open the index."""
+        self._opening.exclusive()
+        self.is_alone = self._users.exclusive(wait=False)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        """After an error `leave` must follow, which keeps others out until it is done."""
+        if kind is None:
+            self._users.shared()
+            self._opening.release()
+
+    def become_owner(self) -> bool:
+        """Whether this process is the owner, now or already; it stays so until `leave`."""
+        self.is_owner = self.is_owner or self._owner.exclusive(wait=False)
+        return self.is_owner
+
+    def leave(self) -> None:
+        self.is_owner = False
+        for lock in (self._owner, self._users, self._opening):
+            lock.close()
+
+
 class Gate:
     """Who may write to the index: one thread of one process at a time.
 

@@ -146,7 +146,7 @@ class LoopWriter:
         self._stopping = False
 
     def submit(self, write: Write[Any], promise: Promise) -> None:
-        if self._stopping or not write.is_quick or time.monotonic() < self._peace_until:
+        if not write.is_quick or time.monotonic() < self._peace_until:
             self._thread.submit(write, promise)
             return
         with self._turn:

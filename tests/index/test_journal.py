@@ -94,6 +94,16 @@ def perform(index: Index, step: tuple[str, ...], number: int) -> None:
     index.write(work)
 
 
+def worn(folder: Path, steps: list[tuple[str, ...]]) -> tuple[Disk, Index]:
+    """An open index after these steps, and the disk that noted its pages after each."""
+    disk = Disk(folder)
+    index = opened(folder, disk)
+    for number, step in enumerate(steps, 1):
+        perform(index, step, number)
+        disk.note()
+    return disk, index
+
+
 @settings(
     max_examples=60,
     deadline=None,
@@ -103,11 +113,7 @@ def perform(index: Index, step: tuple[str, ...], number: int) -> None:
 def test_a_power_cut_loses_nothing(steps: list[tuple[str, ...]], seed: int) -> None:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
-        disk = Disk(Path(folder, "index"))
-        index = opened(disk.folder, disk)
-        for number, step in enumerate(steps, 1):
-            perform(index, step, number)
-            disk.note()
+        disk, index = worn(Path(folder, "index"), steps)
         expected = everything(index)
         for attempt in range(3):
             target = Path(folder, f"cut-{attempt}")
@@ -129,11 +135,7 @@ def test_a_power_cut_while_one_is_recovered(steps: list[tuple[str, ...]], seed: 
     """The records are repeated, and the power goes before the checkpoint that follows."""
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        disk = Disk(Path(folder, "index"))
-        index = opened(disk.folder, disk)
-        for number, step in enumerate(steps, 1):
-            perform(index, step, number)
-            disk.note()
+        disk, index = worn(Path(folder, "index"), steps)
         expected = everything(index)
         first = Disk(Path(folder, "first"))
         disk.cut(first.folder, chance)
