@@ -1,20 +1,15 @@
-"""Fuzzes the PDU reader and the search for SOP UIDs: fuzz_pdata.py EXTENSION SECONDS."""
+"""Fuzzes the PDU reader and the search for SOP UIDs: fuzz_pdata.py FOLDER SECONDS.
 
-import importlib.util
+FOLDER holds the instrumented extension pdata; it takes the place of the package's own.
+"""
+
 import sys
 
-from guided import fuzz
+from guided import fuzz, use_instrumented
 
+use_instrumented(sys.argv[1], "pdata")
 
-def load(path: str):  # type: ignore[no-untyped-def]
-    spec = importlib.util.spec_from_file_location("orthanc_fast._ext.pdata", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-pdata = load(sys.argv[1])
+from orthanc_fast._ext import pdata  # noqa: E402
 
 
 def target(data: bytes) -> None:
