@@ -23,7 +23,7 @@ from bench import load, million, population
 from bench.compare import Goal, Pair, Row
 from bench.load import Load
 from bench.measure import anonymous_megabytes
-from orthanc_fast.services.startup import INDEX_FOLDER
+from orthanc_fast.services.store.opening import INDEX_FOLDER
 
 SMALL_STUDIES = 200
 PAGE = 20

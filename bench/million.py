@@ -16,11 +16,11 @@ from support.server import OurServer
 
 from bench import load, population
 from orthanc_fast.dicom.identifiers import to_text
-from orthanc_fast.index.index import Index
-from orthanc_fast.index.transaction import Transaction
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.transaction import Transaction
 from orthanc_fast.model import Level
-from orthanc_fast.services.startup import INDEX_FOLDER
-from orthanc_fast.services.terms import terms
+from orthanc_fast.services.store.opening import INDEX_FOLDER
+from orthanc_fast.services.store.terms import terms
 
 BATCH = 2000
 UPLOADS = 1200

@@ -13,8 +13,7 @@ import msgspec
 from pydicom.dataset import FileDataset
 from support import generated
 
-from orthanc_fast.index.records import NewInstance
-from orthanc_fast.model import Attachment
+from orthanc_fast.model import Attachment, NewInstance
 
 PER_SERIES = 25
 SERIES_PER_STUDY = 4

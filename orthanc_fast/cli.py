@@ -97,7 +97,7 @@ def config() -> None:
 def check(configurations: tuple[Path, ...], repair: bool) -> None:
     """Compares the index with the stored files and their checksums."""
     from orthanc_fast.errors import OrthancError
-    from orthanc_fast.services.check import run
+    from orthanc_fast.services.administration.check import run
 
     settings = _settings(configurations)
     try:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from orthanc_fast.character_sets import canonical_encoding
 from orthanc_fast.config_file import parse, substitute
 from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Option
 from orthanc_fast.config_sections import (
@@ -20,7 +21,6 @@ from orthanc_fast.config_sections import (
     user_metadata,
     webhooks,
 )
-from orthanc_fast.encodings import canonical_encoding
 from orthanc_fast.errors import OrthancError
 
 Overwrite = Literal["Never", "Always", "IfChanged"]

@@ -7,26 +7,47 @@ from typing import Final, NamedTuple
 FIRST_USER_NUMBER: Final = 1024
 LAST_USER_NUMBER: Final = 65535
 
+# Numbers of metadata.
+INDEX_IN_SERIES: Final = 1
+RECEPTION_DATE: Final = 2
+REMOTE_AET: Final = 3
+EXPECTED_NUMBER_OF_INSTANCES: Final = 4
+MODIFIED_FROM: Final = 5
+ANONYMIZED_FROM: Final = 6
+LAST_UPDATE: Final = 7
+ORIGIN: Final = 8
+TRANSFER_SYNTAX: Final = 9
+SOP_CLASS_UID: Final = 10
+REMOTE_IP: Final = 11
+CALLED_AET: Final = 12
+HTTP_USERNAME: Final = 13
+PIXEL_DATA_OFFSET: Final = 14
+MAIN_DICOM_TAGS_SIGNATURE: Final = 15
+MAIN_DICOM_SEQUENCES: Final = 16
+PIXEL_DATA_VR: Final = 17
+IS_PROTECTED: Final = 18
+PATIENT_RECYCLING_ORDER: Final = 19
+
 METADATA: Final = {
-    1: "IndexInSeries",
-    2: "ReceptionDate",
-    3: "RemoteAET",
-    4: "ExpectedNumberOfInstances",
-    5: "ModifiedFrom",
-    6: "AnonymizedFrom",
-    7: "LastUpdate",
-    8: "Origin",
-    9: "TransferSyntax",
-    10: "SopClassUid",
-    11: "RemoteIP",
-    12: "CalledAET",
-    13: "HttpUsername",
-    14: "PixelDataOffset",
-    15: "MainDicomTagsSignature",
-    16: "MainDicomSequences",
-    17: "PixelDataVR",
-    18: "IsProtected",
-    19: "PatientRecyclingOrder",
+    INDEX_IN_SERIES: "IndexInSeries",
+    RECEPTION_DATE: "ReceptionDate",
+    REMOTE_AET: "RemoteAET",
+    EXPECTED_NUMBER_OF_INSTANCES: "ExpectedNumberOfInstances",
+    MODIFIED_FROM: "ModifiedFrom",
+    ANONYMIZED_FROM: "AnonymizedFrom",
+    LAST_UPDATE: "LastUpdate",
+    ORIGIN: "Origin",
+    TRANSFER_SYNTAX: "TransferSyntax",
+    SOP_CLASS_UID: "SopClassUid",
+    REMOTE_IP: "RemoteIP",
+    CALLED_AET: "CalledAET",
+    HTTP_USERNAME: "HttpUsername",
+    PIXEL_DATA_OFFSET: "PixelDataOffset",
+    MAIN_DICOM_TAGS_SIGNATURE: "MainDicomTagsSignature",
+    MAIN_DICOM_SEQUENCES: "MainDicomSequences",
+    PIXEL_DATA_VR: "PixelDataVR",
+    IS_PROTECTED: "IsProtected",
+    PATIENT_RECYCLING_ORDER: "PatientRecyclingOrder",
 }
 
 
@@ -37,10 +58,15 @@ class AttachmentType(NamedTuple):
 
 DEFAULT_MIME_TYPE: Final = "application/octet-stream"
 
+# Numbers of attachments.
+DICOM_ATTACHMENT: Final = 1
+DICOM_AS_JSON_ATTACHMENT: Final = 2
+UNTIL_PIXEL_DATA_ATTACHMENT: Final = 3
+
 ATTACHMENT_TYPES: Final = {
-    1: AttachmentType("dicom", "application/dicom"),
-    2: AttachmentType("dicom-as-json", "application/json; charset=utf-8"),
-    3: AttachmentType("dicom-until-pixel-data", DEFAULT_MIME_TYPE),
+    DICOM_ATTACHMENT: AttachmentType("dicom", "application/dicom"),
+    DICOM_AS_JSON_ATTACHMENT: AttachmentType("dicom-as-json", "application/json; charset=utf-8"),
+    UNTIL_PIXEL_DATA_ATTACHMENT: AttachmentType("dicom-until-pixel-data", DEFAULT_MIME_TYPE),
 }
 
 

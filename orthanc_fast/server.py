@@ -10,8 +10,8 @@ from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.tls import server_context
-from orthanc_fast.services import metrics
-from orthanc_fast.services.startup import INDEX_FOLDER, Store
+from orthanc_fast.services.administration import metrics
+from orthanc_fast.services.store.opening import INDEX_FOLDER, Store
 from orthanc_fast.supervisor import CannotStart, Kind, Signals, Supervisor, bind
 
 

@@ -16,7 +16,7 @@ GROUND = {
     "config_file",
     "config_options",
     "config_sections",
-    "encodings",
+    "character_sets",
     "error_codes",
     "errors",
     "log",

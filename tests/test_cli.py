@@ -18,7 +18,7 @@ from support.ports import free_port
 from support.server import OurServer
 
 import orthanc_fast
-from orthanc_fast.services.startup import INDEX_FOLDER
+from orthanc_fast.services.store.opening import INDEX_FOLDER
 
 
 def cli(*arguments: str | Path, timeout: float = 30) -> subprocess.CompletedProcess[str]:

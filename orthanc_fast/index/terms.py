@@ -14,9 +14,10 @@ from struct import Struct
 
 import lmdb
 
-from orthanc_fast.index.environment import Environment, WriteTransaction
-from orthanc_fast.index.records import LAST_UPDATE, Resource, resource_decoder, timestamp
-from orthanc_fast.model import Level
+from orthanc_fast.index.lmdb.environment import Environment, WriteTransaction
+from orthanc_fast.index.lmdb.records import resource_decoder
+from orthanc_fast.model import Level, Resource, timestamp
+from orthanc_fast.registries import LAST_UPDATE
 
 MAX_KEY = 511  # what LMDB takes; a longer value is cut, which `value_of` tells
 SHA1 = 20

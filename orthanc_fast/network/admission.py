@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from orthanc_fast.network.options import RIGHTS, DicomOptions, Right
-from orthanc_fast.services.modalities import Modality
+from orthanc_fast.services.exchange.modalities import Modality
 
 _FLAG: dict[Right, str] = {
     "Echo": "allow_echo",

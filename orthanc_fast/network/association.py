@@ -42,8 +42,8 @@ from orthanc_fast.network.negotiation import (
 )
 from orthanc_fast.network.options import DicomOptions, Right
 from orthanc_fast.network.store import Buffers, Incoming, Store
-from orthanc_fast.services import scp_classes as sop_classes
-from orthanc_fast.services.ingest import Origin
+from orthanc_fast.services.ingest.ingest import Origin
+from orthanc_fast.services.scp import sop_classes
 
 _USER, _PROVIDER = 0, 2  # sources of an A-ABORT
 _UNEXPECTED_PDU, _INVALID_PARAMETER = 2, 6

@@ -15,7 +15,7 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.network import messages
 from orthanc_fast.network.associate import ABORT, RELEASE_RQ
 from orthanc_fast.network.association import Foreign, Refused
-from orthanc_fast.services import scp_classes as sop_classes
+from orthanc_fast.services.scp import sop_classes
 
 if TYPE_CHECKING:
     from orthanc_fast.network.association import Association

@@ -2,7 +2,7 @@
 
 from threading import Lock
 
-from orthanc_fast.services.metrics import Metrics
+from orthanc_fast.services.administration.metrics import Metrics
 
 PREFIX = "orthanc_dicom_"
 

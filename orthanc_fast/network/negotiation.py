@@ -15,9 +15,9 @@ from orthanc_fast.network.associate import (
     Request,
     Role,
 )
-from orthanc_fast.services import scp_classes as sop_classes
-from orthanc_fast.services import scp_syntaxes as syntaxes
-from orthanc_fast.services.scp_policy import ScpPolicy
+from orthanc_fast.services.scp import sop_classes
+from orthanc_fast.services.scp import transfer_syntaxes as syntaxes
+from orthanc_fast.services.scp.policy import ScpPolicy
 
 MAXIMUM_OPERATIONS = 32  # C-STOREs of one association that may be under way at the same time
 

@@ -8,7 +8,7 @@ import msgspec
 from orthanc_fast.config import ConfigError, Settings
 from orthanc_fast.config_options import BY_NAME
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.services.modalities import Modality, parse_modality
+from orthanc_fast.services.exchange.modalities import Modality, parse_modality
 
 _UNUSABLE_AET = re.compile(r"[\x00-\x1f\x7f\\]")
 

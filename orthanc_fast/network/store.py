@@ -14,11 +14,11 @@ from typing import BinaryIO, Protocol
 from orthanc_fast._ext.pdata import PduReader, sop_uids
 from orthanc_fast.dicom.file_meta import meta_header
 from orthanc_fast.errors import FullStorage, OrthancError, StorageFault
-from orthanc_fast.index.commit import Promise
+from orthanc_fast.index.lmdb.commit import Promise
 from orthanc_fast.network import statuses
-from orthanc_fast.services import scp_syntaxes as syntaxes
-from orthanc_fast.services.ingest import Origin, Upload
-from orthanc_fast.storage.area import FULL
+from orthanc_fast.services.ingest.ingest import Origin, Upload
+from orthanc_fast.services.scp import transfer_syntaxes as syntaxes
+from orthanc_fast.storage.files.area import FULL
 
 FIRST_BUFFER = 1 << 16  # bytes
 _GROWTH = 4

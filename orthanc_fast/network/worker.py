@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from orthanc_fast.config import Settings
-from orthanc_fast.index.commit import Promise
+from orthanc_fast.index.lmdb.commit import Promise
 from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.association import Door
 from orthanc_fast.network.handover import Handlers, handover
@@ -19,12 +19,12 @@ from orthanc_fast.network.options import DicomOptions, dicom_options
 from orthanc_fast.network.places import Places
 from orthanc_fast.network.store import Store
 from orthanc_fast.network.tls import server_context
-from orthanc_fast.services.context import Services
-from orthanc_fast.services.ingest import Origin, Upload
-from orthanc_fast.services.modalities import Modality
-from orthanc_fast.services.modality_registry import ModalityRegistry
-from orthanc_fast.services.scp_policy import ScpPolicy, SessionPolicy
-from orthanc_fast.services.startup import INDEX_FOLDER
+from orthanc_fast.services.exchange.modalities import Modality
+from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
+from orthanc_fast.services.ingest.ingest import Origin, Upload
+from orthanc_fast.services.scp.policy import ScpPolicy, SessionPolicy
+from orthanc_fast.services.services import Services
+from orthanc_fast.services.store.opening import INDEX_FOLDER
 
 DESCRIPTORS = 65536
 PLACES = "associations"  # the file, in the folder of the index

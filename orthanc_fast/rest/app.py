@@ -21,8 +21,8 @@ from orthanc_fast.rest.response import Header, Response, Send, empty_response
 from orthanc_fast.rest.router import Router, allow
 from orthanc_fast.rest.routes import build_router
 from orthanc_fast.rest.uri import first_argument, segments
-from orthanc_fast.services.context import Services
-from orthanc_fast.services.webhooks import Webhooks
+from orthanc_fast.services.exchange.webhooks import Webhooks
+from orthanc_fast.services.services import Services
 
 REST_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
 # Known to WebDAV, which is not mounted here: nothing is found under these.

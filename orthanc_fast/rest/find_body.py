@@ -15,12 +15,12 @@ from orthanc_fast.errors import (
     ParameterOutOfRange,
 )
 from orthanc_fast.model import Level
+from orthanc_fast.services.browse.metadata_names import MetadataNames
 from orthanc_fast.services.find.content import Content, Presentation, parse_content
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.matching import text_matcher
 from orthanc_fast.services.find.query import Condition, FindQuery, OrderKey
 from orthanc_fast.services.find.requested import RequestedTags
-from orthanc_fast.services.metadata_names import MetadataNames
 
 T = TypeVar("T")
 

@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from orthanc_fast.dicom.identifiers import ids_json
-from orthanc_fast.index.search import unpack
+from orthanc_fast.index.lmdb.search import unpack
 from orthanc_fast.index.terms import SHA1
 from orthanc_fast.model import Level
 from orthanc_fast.rest.response import JSON, Response, encode_json
-from orthanc_fast.services.context import Services
 from orthanc_fast.services.find.content import Presentation
+from orthanc_fast.services.services import Services
 
 # More than this is sent in parts of this size, so that neither memory nor the time between two
 # other requests follows the size of the answer.

@@ -4,7 +4,7 @@ from time import perf_counter
 
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.router import METHODS, Router
-from orthanc_fast.services.metrics import Histogram, Metrics
+from orthanc_fast.services.administration.metrics import Histogram, Metrics
 
 LATENCY = "orthanc_rest_api_latency_seconds"
 OTHER = "other"

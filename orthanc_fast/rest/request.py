@@ -15,10 +15,10 @@ from orthanc_fast.errors import BadFileFormat, BadRequest, FullStorage
 from orthanc_fast.rest.proxies import Place, base_url
 from orthanc_fast.rest.response import Header, Response, empty_response
 from orthanc_fast.rest.uri import arguments
-from orthanc_fast.storage.area import FULL
+from orthanc_fast.storage.files.area import FULL
 
 if TYPE_CHECKING:
-    from orthanc_fast.services.context import Services
+    from orthanc_fast.services.services import Services
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 

@@ -12,8 +12,8 @@ from support import generated
 from support.files import file_named
 
 from orthanc_fast.imaging.voi import Display, Function, Rescale, Window
-from orthanc_fast.services.display import standard_display
-from orthanc_fast.services.pixels import open_image
+from orthanc_fast.services.pixels.display import standard_display
+from orthanc_fast.services.pixels.pixels import open_image
 
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 

@@ -21,10 +21,10 @@ from support.power_cut import Disk, contents
 
 from orthanc_fast._ext.redo import RecordedTransaction, replay
 from orthanc_fast.errors import FullStorage, StorageFault
-from orthanc_fast.index import checkpoint, journal
-from orthanc_fast.index.index import Index
-from orthanc_fast.index.journal import Journal
-from orthanc_fast.index.transaction import Transaction
+from orthanc_fast.index.lmdb import checkpoint, journal
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.journal import Journal
+from orthanc_fast.index.lmdb.transaction import Transaction
 from orthanc_fast.model import Level
 
 MAP_SIZE = 1 << 26

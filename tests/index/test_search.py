@@ -11,12 +11,12 @@ from support.instances import PATIENT_ID, SERIES_UID, SOP_UID, new_instance, pub
 
 from orthanc_fast._ext.idsets import intersect, sort, subtract
 from orthanc_fast.errors import IncompatibleDatabase
-from orthanc_fast.index.index import Index
-from orthanc_fast.index.records import LAST_UPDATE
-from orthanc_fast.index.search import Search, unpack
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.search import Search, unpack
+from orthanc_fast.index.lmdb.transaction import Transaction
 from orthanc_fast.index.terms import MAX_KEY, Kind, fold, term_key, value_of
-from orthanc_fast.index.transaction import Transaction
 from orthanc_fast.model import Level
+from orthanc_fast.registries import LAST_UPDATE
 
 # Few different bytes, so that there are duplicates and long common beginnings.
 members = st.lists(

@@ -8,9 +8,9 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.instances import TAGS, new_instance, public, terms
 
-from orthanc_fast.index.index import Index
-from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.view import View
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Level
 
 LETTERS = "abc"

@@ -13,12 +13,11 @@ import pytest
 from support.instances import new_instance, terms
 
 from orthanc_fast.errors import FullStorage
-from orthanc_fast.index.commit import Committer, NoEffects, Write
-from orthanc_fast.index.index import Index
-from orthanc_fast.index.records import Outcome
-from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.index.writer import CallerWriter, LoopWriter, ThreadWriter
-from orthanc_fast.model import Level
+from orthanc_fast.index.lmdb.commit import Committer, NoEffects, Write
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.lmdb.writer import CallerWriter, LoopWriter, ThreadWriter
+from orthanc_fast.model import Level, Outcome
 
 MAP_SIZE = 1 << 26
 

@@ -12,7 +12,7 @@ from support.ports import free_port
 from support.server import OurServer
 
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.services.modalities import parse_modality
+from orthanc_fast.services.exchange.modalities import parse_modality
 
 FULL = {
     "AET": "STORESCP",

@@ -12,9 +12,9 @@ from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.associate import Answer, MalformedPdu, decode_request
 from orthanc_fast.network.negotiation import Agreement, Negotiator, Rejection
 from orthanc_fast.network.options import DicomOptions, dicom_options
-from orthanc_fast.services import scp_classes as sop_classes
-from orthanc_fast.services import scp_syntaxes as syntaxes
-from orthanc_fast.services.scp_policy import ScpPolicy
+from orthanc_fast.services.scp import sop_classes
+from orthanc_fast.services.scp import transfer_syntaxes as syntaxes
+from orthanc_fast.services.scp.policy import ScpPolicy
 
 BIG = "1.2.840.10008.1.2.2"
 JPEG = "1.2.840.10008.1.2.4.50"

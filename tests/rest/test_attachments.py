@@ -16,7 +16,7 @@ from support.pair import Call, Pair, assert_same, started_pair
 from support.server import OurServer
 
 from orthanc_fast.config import load
-from orthanc_fast.services import check
+from orthanc_fast.services.administration import check
 
 OPTIONS: dict[str, Any] = {"UserContentType": {"note": 1024, "report": [1025, "application/pdf"]}}
 ME = "/instances/{instances}/attachments"

@@ -16,8 +16,8 @@ from support.server import OurServer
 from orthanc_fast.config import load
 from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.model import Level
-from orthanc_fast.services.exports import LogExport
-from orthanc_fast.services.startup import open_index, open_storage
+from orthanc_fast.services.browse.exports import LogExport
+from orthanc_fast.services.store.opening import open_index, open_storage
 
 
 class Both(NamedTuple):

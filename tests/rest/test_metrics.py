@@ -14,7 +14,7 @@ from support import generated
 from support.process import children
 from support.server import OurServer
 
-from orthanc_fast.services.metrics import BOUNDS, Metrics, begin
+from orthanc_fast.services.administration.metrics import BOUNDS, Metrics, begin
 
 LINE = re.compile(r"(orthanc_\w+(?:\{[^{}]*\})?) (-?\d+(?:\.\d+)?(?:e-?\d+)?) (\d{13})")
 LATENCY = 'orthanc_rest_api_latency_seconds_{}{{family="{}",method="{}"'

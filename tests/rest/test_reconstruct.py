@@ -13,7 +13,7 @@ from support.pair import Call, Pair, assert_same, started_pair
 from support.server import OurServer
 
 from orthanc_fast.config import load
-from orthanc_fast.services import check
+from orthanc_fast.services.administration import check
 
 EXTRA = {
     "ExtraMainDicomTags": {

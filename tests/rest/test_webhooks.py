@@ -20,7 +20,7 @@ from support.process import children
 from support.receiver import Delivery, Receiver
 from support.server import OurServer
 
-from orthanc_fast.services.outgoing import is_public
+from orthanc_fast.services.exchange.outgoing import is_public
 
 PATIENCE = 40
 ROOT = Path(__file__).parents[2]

@@ -18,20 +18,19 @@ from hypothesis import given, settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.index.index import Index
-from orthanc_fast.index.records import NewInstance
-from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.model import Attachment, Level
-from orthanc_fast.services.files import Files
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.model import Attachment, Level, NewInstance
+from orthanc_fast.services.attachments.reading import Files
+from orthanc_fast.services.browse.instance_tags import InstanceTags
 from orthanc_fast.services.find import ordering
 from orthanc_fast.services.find import planner as planner_module
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.matching import text_matcher
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.query import Condition, FindQuery, OrderKey
-from orthanc_fast.services.instance_tags import InstanceTags
-from orthanc_fast.services.terms import terms
-from orthanc_fast.storage.area import StorageArea
+from orthanc_fast.services.store.terms import terms
+from orthanc_fast.storage.files.area import StorageArea
 
 NAME, PATIENT_ID, SEX = 0x00100010, 0x00100020, 0x00100040
 DATE, TIME, STUDY_UID, INSTITUTION = 0x00080020, 0x00080030, 0x0020000D, 0x00080080

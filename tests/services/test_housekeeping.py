@@ -5,13 +5,12 @@ from pathlib import Path
 import pytest
 from support.instances import new_instance, terms
 
-from orthanc_fast.index.index import Index
-from orthanc_fast.index.records import Outcome
-from orthanc_fast.index.transaction import Transaction
-from orthanc_fast.model import Attachment
-from orthanc_fast.services import housekeeping as housekeeping_module
-from orthanc_fast.services.housekeeping import Housekeeping
-from orthanc_fast.storage.area import StorageArea
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.model import Attachment, Outcome
+from orthanc_fast.services.retention import housekeeping as housekeeping_module
+from orthanc_fast.services.retention.housekeeping import Housekeeping
+from orthanc_fast.storage.files.area import StorageArea
 
 UUID = "aabbccdd-0000-4000-8000-000000000000"
 

@@ -12,14 +12,14 @@ from support import generated
 from support.power_cut import Disk
 
 from orthanc_fast.config import Settings, load
-from orthanc_fast.index import journal
+from orthanc_fast.index.lmdb import journal
 from orthanc_fast.model import Level
-from orthanc_fast.services import check
-from orthanc_fast.services.context import Services
-from orthanc_fast.services.ingest import Origin, Upload
-from orthanc_fast.services.journaled_files import JournaledFiles
-from orthanc_fast.services.startup import INDEX_FOLDER, Store
-from orthanc_fast.storage.area import StorageArea
+from orthanc_fast.services.administration import check
+from orthanc_fast.services.ingest.ingest import Origin, Upload
+from orthanc_fast.services.services import Services
+from orthanc_fast.services.store.journaled_files import JournaledFiles
+from orthanc_fast.services.store.opening import INDEX_FOLDER, Store
+from orthanc_fast.storage.files.area import StorageArea
 
 SLOT = "http-0"
 

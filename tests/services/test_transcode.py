@@ -28,7 +28,7 @@ from orthanc_fast.errors import NotImplementedYet, OrthancError, ParameterOutOfR
 from orthanc_fast.imaging import syntaxes
 from orthanc_fast.imaging.encapsulate import encapsulate
 from orthanc_fast.imaging.recode import TARGETS, whole_cells
-from orthanc_fast.services.transcode import Transcoded, transcode
+from orthanc_fast.services.transcoding.transcode import Transcoded, transcode
 
 NATIVE = (
     syntaxes.IMPLICIT_LITTLE,

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from orthanc_fast.errors import OrthancError, StorageFault
-from orthanc_fast.storage.area import StorageArea
+from orthanc_fast.storage.files.area import StorageArea
 
 OWNER = bytes(range(20))
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from orthanc_fast.config import Settings
-from orthanc_fast.index.commit import Promise
+from orthanc_fast.index.lmdb.commit import Promise
 from orthanc_fast.network.handover import Handlers
 from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.places import Places
 from orthanc_fast.network.worker import make_door
-from orthanc_fast.services.ingest import Origin, Stored, Upload
-from orthanc_fast.services.scp_policy import ScpPolicy
+from orthanc_fast.services.ingest.ingest import Origin, Stored, Upload
+from orthanc_fast.services.scp.policy import ScpPolicy
 
 
 class Shelf:

@@ -19,7 +19,7 @@ from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import BadFileFormat, InexistentTag
 from orthanc_fast.imaging.syntaxes import SYNTAXES
 from orthanc_fast.model import Header
-from orthanc_fast.services.pixels import OpenImage, open_image
+from orthanc_fast.services.pixels.pixels import OpenImage, open_image
 
 _DICTIONARY = Dictionary()
 _MAIN_TAGS = MainTags(_DICTIONARY, {})

@@ -1,9 +1,8 @@
 """Instances for tests of the index alone, named by a path: one letter per level, the rest the
 instance."""
 
-from orthanc_fast.index.records import NewInstance, Resource
 from orthanc_fast.index.terms import Kind, Term
-from orthanc_fast.model import Attachment, Level
+from orthanc_fast.model import Attachment, Level, NewInstance, Resource
 
 PATIENT_ID, STUDY_UID, SERIES_UID, SOP_UID = 0x00100020, 0x0020000D, 0x0020000E, 0x00080018
 TAGS = (PATIENT_ID, STUDY_UID, SERIES_UID, SOP_UID)

@@ -5,8 +5,8 @@ import random
 import shutil
 from pathlib import Path
 
-from orthanc_fast.index.environment import Environment
-from orthanc_fast.index.journal import Repeated
+from orthanc_fast.index.lmdb.environment import Environment
+from orthanc_fast.index.lmdb.journal import Repeated
 
 PAGE = 4096
 DATA = "data.mdb"

@@ -8,9 +8,9 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.errors import InexistentItem, OrthancError, UnknownResource
-from orthanc_fast.index.records import Resource
-from orthanc_fast.model import Attachment, Level
+from orthanc_fast.model import Attachment, Level, Resource
 from orthanc_fast.registries import is_user_number
+from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.ranges import parse_range
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
@@ -32,10 +32,9 @@ from orthanc_fast.rest.revisions import (
     not_modified,
 )
 from orthanc_fast.rest.router import Handler, Router
-from orthanc_fast.rest.routes.identifiers import require
 from orthanc_fast.rest.streaming import begun
-from orthanc_fast.services.attachments import version_of
-from orthanc_fast.services.describe import PLURALS
+from orthanc_fast.services.attachments.changes import version_of
+from orthanc_fast.services.browse.describe import PLURALS
 
 FORBIDDEN = 403
 DICOM_AS_JSON = 2

@@ -12,8 +12,8 @@ from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes import events
 from orthanc_fast.rest.uri import integer, unsigned
-from orthanc_fast.services.change_feed import ChangeEntry, change_entry, change_types
-from orthanc_fast.services.deletion import ClearChanges
+from orthanc_fast.services.browse.change_feed import ChangeEntry, change_entry, change_types
+from orthanc_fast.services.retention.deletion import ClearChanges
 
 DEFAULT_LIMIT = 100
 UNLIMITED = (1 << 32) - 1  # also -1

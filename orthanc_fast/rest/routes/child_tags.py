@@ -7,13 +7,13 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.modules import MODULES
 from orthanc_fast.errors import UnknownResource
 from orthanc_fast.model import Level
+from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, Response
 from orthanc_fast.rest.router import Handler, Router
-from orthanc_fast.rest.routes.identifiers import require
 from orthanc_fast.rest.streaming import begun
 from orthanc_fast.rest.tag_arguments import tag_format, unlimited_tags
-from orthanc_fast.services.describe import PLURALS
+from orthanc_fast.services.browse.describe import PLURALS
 from orthanc_fast.services.find.facts import first_instance
 
 # More instances than this are answered in parts while their files are read.

@@ -4,7 +4,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.services.default_encoding import SetDefaultEncoding
+from orthanc_fast.services.administration.default_character_set import SetDefaultEncoding
 
 PATH = "/tools/default-encoding"
 

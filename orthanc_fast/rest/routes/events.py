@@ -12,7 +12,7 @@ from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.model import Change
 from orthanc_fast.rest.request import Disconnected, Request
 from orthanc_fast.rest.response import Response, encode_json
-from orthanc_fast.services.change_feed import change_entry, change_types
+from orthanc_fast.services.browse.change_feed import change_entry, change_types
 
 EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 # Proxies must neither keep nor gather what is sent.

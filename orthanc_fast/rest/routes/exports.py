@@ -7,8 +7,9 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadParameterType, ReadOnly
-from orthanc_fast.index.exports import exports, last_export
+from orthanc_fast.index.lmdb.exports import exports, last_export
 from orthanc_fast.model import Level
+from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     PLAIN_JSON,
@@ -18,10 +19,9 @@ from orthanc_fast.rest.response import (
     text_response,
 )
 from orthanc_fast.rest.router import Router
-from orthanc_fast.rest.routes.identifiers import require
 from orthanc_fast.rest.uri import integer, unsigned
-from orthanc_fast.services.exports import ClearExports, ExportEntry, export_entry, write_file
-from orthanc_fast.services.files import dicom_attachment
+from orthanc_fast.services.attachments.reading import dicom_attachment
+from orthanc_fast.services.browse.exports import ClearExports, ExportEntry, export_entry, write_file
 
 DEFAULT_LIMIT = 100
 FORBIDDEN = 403

@@ -11,10 +11,9 @@ from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.dicom.main_tags import level_named
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
-from orthanc_fast.index.records import Resource
-from orthanc_fast.index.search import Search
-from orthanc_fast.index.view import View
-from orthanc_fast.model import Level
+from orthanc_fast.index.lmdb.search import Search
+from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.model import Level, Resource
 from orthanc_fast.rest.find_body import FindBody
 from orthanc_fast.rest.listing import listing_response
 from orthanc_fast.rest.request import Request

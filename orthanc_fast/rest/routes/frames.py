@@ -9,16 +9,15 @@ from orthanc_fast.dicom.content import content
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.imaging.info import number_of_frames
 from orthanc_fast.imaging.syntaxes import SYNTAXES
-from orthanc_fast.index.records import Resource
-from orthanc_fast.model import Level
+from orthanc_fast.model import Level, Resource
+from orthanc_fast.registries import SOP_CLASS_UID as SOP_CLASS
+from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, OCTETS, Response, json_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.rest.routes.identifiers import require
 from orthanc_fast.rest.streaming import begun
-from orthanc_fast.services.display import SOP_CLASS
-from orthanc_fast.services.files import dicom_attachment
-from orthanc_fast.services.pixels import TRANSFER_SYNTAX
+from orthanc_fast.services.attachments.reading import dicom_attachment
+from orthanc_fast.services.pixels.pixels import TRANSFER_SYNTAX
 
 _GZIP = (b"content-type", b"application/gzip")
 _PDF = (b"content-type", b"application/pdf")

@@ -14,8 +14,8 @@ from orthanc_fast.dicom.content import content
 from orthanc_fast.dicom.data_set_models import data_set_json, data_set_xml
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.index.records import Resource
-from orthanc_fast.model import Level
+from orthanc_fast.model import Level, Resource
+from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     DICOM,
@@ -29,10 +29,9 @@ from orthanc_fast.rest.response import (
     json_response,
 )
 from orthanc_fast.rest.router import Router
-from orthanc_fast.rest.routes.identifiers import require
 from orthanc_fast.rest.tag_arguments import tag_format, unlimited_tags
 from orthanc_fast.rest.uri import boolean
-from orthanc_fast.services.files import dicom_attachment
+from orthanc_fast.services.attachments.reading import dicom_attachment
 
 
 class Model(NamedTuple):

@@ -14,8 +14,8 @@ from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.services.ingest import Origin, Stored, Upload
-from orthanc_fast.services.unpack import gunzip, is_zip, members
+from orthanc_fast.services.ingest.ingest import Origin, Stored, Upload
+from orthanc_fast.services.ingest.unpack import gunzip, is_zip, members
 
 # Members of an archive that wait for the disk together, hence in memory at the same time.
 MAX_PENDING_MEMBERS = 16

@@ -3,14 +3,14 @@
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.errors import UnknownResource
-from orthanc_fast.index.labels import labels_in_use
+from orthanc_fast.index.lmdb.labels import labels_in_use
 from orthanc_fast.model import Level
+from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
 from orthanc_fast.rest.router import Handler, Router
-from orthanc_fast.rest.routes.identifiers import require
-from orthanc_fast.services.describe import PLURALS
-from orthanc_fast.services.labels import SetLabel, checked_label
+from orthanc_fast.services.browse.describe import PLURALS
+from orthanc_fast.services.browse.labels import SetLabel, checked_label
 
 
 def add_routes(router: Router, settings: Settings) -> None:

@@ -5,6 +5,7 @@ from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.errors import ReadOnly, UnknownResource
 from orthanc_fast.model import Level
 from orthanc_fast.registries import is_user_number
+from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     NOT_FOUND,
@@ -16,10 +17,9 @@ from orthanc_fast.rest.response import (
 )
 from orthanc_fast.rest.revisions import etag, if_match, if_match_of_deletion, not_modified
 from orthanc_fast.rest.router import Handler, Router
-from orthanc_fast.rest.routes.identifiers import require
-from orthanc_fast.services import metadata
-from orthanc_fast.services.describe import PLURALS
-from orthanc_fast.services.metadata_names import MetadataNames
+from orthanc_fast.services.browse import metadata
+from orthanc_fast.services.browse.describe import PLURALS
+from orthanc_fast.services.browse.metadata_names import MetadataNames
 
 FORBIDDEN = 403
 

@@ -7,7 +7,7 @@ from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.services.metrics_switch import is_enabled, switching
+from orthanc_fast.services.administration.metrics_switch import is_enabled, switching
 
 PROMETHEUS = (b"content-type", b"text/plain; version=0.0.4")
 MEGABYTE = 1 << 20

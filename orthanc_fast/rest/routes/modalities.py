@@ -7,8 +7,8 @@ from orthanc_fast.errors import BadFileFormat, BadRequest
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.services.modalities import parse_modality
-from orthanc_fast.services.modality_registry import ModalityRegistry
+from orthanc_fast.services.exchange.modalities import parse_modality
+from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 
 OPERATIONS = (
     "configuration",

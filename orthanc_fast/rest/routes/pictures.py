@@ -14,13 +14,19 @@ from orthanc_fast.imaging.accept import BadQualityFactor, PictureFormat, negotia
 from orthanc_fast.imaging.picture import DEFAULT_QUALITY
 from orthanc_fast.imaging.voi import Function
 from orthanc_fast.model import Level
+from orthanc_fast.rest.identifiers import find
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, empty_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes.frames import frame_of
-from orthanc_fast.rest.routes.identifiers import find
 from orthanc_fast.rest.uri import FALSE, TRUE, boolean
-from orthanc_fast.services.pictures import Draw, NoPicture, Rendering, draw_gray, draw_preview
+from orthanc_fast.services.pixels.pictures import (
+    Draw,
+    NoPicture,
+    Rendering,
+    draw_gray,
+    draw_preview,
+)
 
 Arguments = dict[str, str]
 

@@ -4,11 +4,11 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.model import Level
+from orthanc_fast.rest.identifiers import find
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.rest.routes.identifiers import find
-from orthanc_fast.services.protection import SetProtected
+from orthanc_fast.services.retention.protection import SetProtected
 
 PATH = "/patients/{}/protected"
 

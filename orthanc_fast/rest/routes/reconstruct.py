@@ -7,12 +7,12 @@ from orthanc_fast.config import Settings
 from orthanc_fast.config_file import parse
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.model import Level
+from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Handler, Router
-from orthanc_fast.rest.routes.identifiers import require
-from orthanc_fast.services.describe import PLURALS
-from orthanc_fast.services.reconstruct import Options
+from orthanc_fast.services.administration.reconstruct import Options
+from orthanc_fast.services.browse.describe import PLURALS
 
 
 def add_routes(router: Router, settings: Settings) -> None:

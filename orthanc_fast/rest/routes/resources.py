@@ -11,16 +11,15 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import from_text, to_text
 from orthanc_fast.errors import BadRequest, OrthancError, UnknownDicomTag, UnknownResource
-from orthanc_fast.index.records import Resource
-from orthanc_fast.index.view import View
-from orthanc_fast.model import Level
+from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.model import Level, Resource
+from orthanc_fast.rest.identifiers import find, require
 from orthanc_fast.rest.listing import listing_response, show
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, NOT_FOUND, Response, encode_json, json_response
 from orthanc_fast.rest.router import Handler, Router
-from orthanc_fast.rest.routes.identifiers import find, require
 from orthanc_fast.rest.uri import boolean, unsigned
-from orthanc_fast.services.describe import NAMES, PLURALS
+from orthanc_fast.services.browse.describe import NAMES, PLURALS
 from orthanc_fast.services.find.content import Presentation, parse_content
 from orthanc_fast.services.find.requested import RequestedTags
 

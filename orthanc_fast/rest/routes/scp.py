@@ -7,9 +7,9 @@ from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.services import scp_syntaxes
-from orthanc_fast.services.conformance import conformance_statement
-from orthanc_fast.services.scp_policy import SessionPolicy
+from orthanc_fast.services.scp import transfer_syntaxes as scp_syntaxes
+from orthanc_fast.services.scp.conformance_statement import conformance_statement
+from orthanc_fast.services.scp.policy import SessionPolicy
 
 
 def add_routes(router: Router, settings: Settings) -> None:

@@ -10,13 +10,13 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import from_text, to_text
 from orthanc_fast.dicom.main_tags import level_named
 from orthanc_fast.errors import BadRequest, ParameterOutOfRange
-from orthanc_fast.index.view import View
+from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.services.describe import NAMES, PLURALS, now_text
-from orthanc_fast.services.terms import (
+from orthanc_fast.services.browse.describe import NAMES, PLURALS, now_text
+from orthanc_fast.services.store.terms import (
     PATIENT_ID,
     SERIES_INSTANCE_UID,
     SOP_INSTANCE_UID,

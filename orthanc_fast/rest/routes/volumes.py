@@ -15,21 +15,21 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import InexistentItem, OrthancError, ParameterOutOfRange
 from orthanc_fast.imaging.nifti import nifti_header
-from orthanc_fast.index.view import View
+from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Level
 from orthanc_fast.rest.byte_range import Unsatisfiable, byte_range
+from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import OCTETS, Header, Response, empty_response, json_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.rest.routes.identifiers import require
 from orthanc_fast.rest.uri import boolean
-from orthanc_fast.services.files import dicom_attachment
-from orthanc_fast.services.slices import OrderedSlices, frame_count, order_slices
+from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.volumes import bodies
 from orthanc_fast.services.volumes.geometry import Geometry, geometry
 from orthanc_fast.services.volumes.plan import TARGETS, Numbers, Selection, Volume
-from orthanc_fast.services.volumes.zip_members import stored_length
+from orthanc_fast.services.volumes.slices import OrderedSlices, frame_count, order_slices
+from orthanc_fast.services.volumes.zip_records import stored_length
 
 ZIP = (b"content-type", b"application/zip")
 GZIP = (b"content-type", b"application/gzip")

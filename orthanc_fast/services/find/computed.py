@@ -6,10 +6,9 @@ from orthanc_fast.dicom.main_tags import (
     INSTANCE_AVAILABILITY,
     MODALITIES_IN_STUDY,
 )
-from orthanc_fast.index.records import Resource
-from orthanc_fast.index.view import View
-from orthanc_fast.model import Level
-from orthanc_fast.services.terms import MODALITY
+from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.model import Level, Resource
+from orthanc_fast.services.store.terms import MODALITY
 
 SOP_CLASS_UID_METADATA = 10
 

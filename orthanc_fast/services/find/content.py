@@ -10,13 +10,12 @@ import msgspec
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.index.records import Resource
-from orthanc_fast.index.view import View
-from orthanc_fast.model import Level
-from orthanc_fast.services.describe import NAMES, PLURALS, Describer
+from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.model import Level, Resource
+from orthanc_fast.services.browse.describe import NAMES, PLURALS, Describer
+from orthanc_fast.services.browse.metadata_names import MetadataNames
 from orthanc_fast.services.find.facts import Facts, FileReader
 from orthanc_fast.services.find.requested import RequestedTags
-from orthanc_fast.services.metadata_names import MetadataNames
 
 
 class Content(Flag):

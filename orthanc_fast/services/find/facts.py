@@ -6,11 +6,10 @@ import msgspec
 
 from orthanc_fast.dicom.dictionary import tag_text
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.index.records import LAST_UPDATE, Resource, timestamp
-from orthanc_fast.index.transaction import DICOM_ATTACHMENT
-from orthanc_fast.index.view import MAIN_DICOM_TAGS_SIGNATURE, View
-from orthanc_fast.model import Level
-from orthanc_fast.services.instance_tags import InstanceTags
+from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.model import Level, Resource, timestamp
+from orthanc_fast.registries import DICOM_ATTACHMENT, LAST_UPDATE, MAIN_DICOM_TAGS_SIGNATURE
+from orthanc_fast.services.browse.instance_tags import InstanceTags
 
 # Ancestors of neighbours are often the same; what is kept of them is bounded.
 _KEPT_ANCESTORS = 2048

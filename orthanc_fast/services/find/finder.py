@@ -6,18 +6,18 @@ from typing import NamedTuple
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import BadRequest
-from orthanc_fast.index.index import Index
-from orthanc_fast.index.search import Search, unpack
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.search import Search, unpack
+from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.index.terms import SHA1
-from orthanc_fast.index.view import View
 from orthanc_fast.model import Level
+from orthanc_fast.services.browse.instance_tags import InstanceTags
 from orthanc_fast.services.find.facts import Facts, FileReader
 from orthanc_fast.services.find.matching import IDENTIFIERS, Equality
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.ordering import Ordering
 from orthanc_fast.services.find.planner import Plan, Planner
 from orthanc_fast.services.find.query import FindQuery, Place, Tags
-from orthanc_fast.services.instance_tags import InstanceTags
 
 # A query that may have to test or order more resources than this runs in a thread.
 _TESTED_AT_ONCE = 1000

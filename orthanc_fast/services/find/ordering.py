@@ -12,14 +12,14 @@ from typing import Any
 
 from orthanc_fast._ext.idsets import intersect, sort, subtract
 from orthanc_fast.dicom.identifiers import normalise
-from orthanc_fast.index.records import LAST_UPDATE
-from orthanc_fast.index.search import Search, unpack
+from orthanc_fast.index.lmdb.search import Search, unpack
 from orthanc_fast.index.terms import HEAD_SIZE, SHA1, Kind, folded_of, value_of
 from orthanc_fast.model import Level
+from orthanc_fast.registries import LAST_UPDATE
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.matching import IDENTIFIERS, are_plain
 from orthanc_fast.services.find.query import OrderKey, Tags
-from orthanc_fast.services.terms import is_indexed_metadata, is_indexed_tag
+from orthanc_fast.services.store.terms import is_indexed_metadata, is_indexed_tag
 
 # Up to this many resources it is cheaper to load them than to walk the values of the index.
 _LOADED = 500

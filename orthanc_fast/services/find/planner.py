@@ -8,10 +8,9 @@ from collections.abc import Callable
 
 from orthanc_fast._ext.idsets import intersect, subtract
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.index.records import Resource, Totals
-from orthanc_fast.index.search import Search, unpack
+from orthanc_fast.index.lmdb.search import Search, unpack
 from orthanc_fast.index.terms import SHA1, Kind
-from orthanc_fast.model import Level
+from orthanc_fast.model import Level, Resource, Totals
 from orthanc_fast.services.find.computed import SOP_CLASS_UID_METADATA, computed_value
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.matching import Equality, Keys, Matcher
@@ -22,7 +21,7 @@ from orthanc_fast.services.find.query import (
     Place,
     Tags,
 )
-from orthanc_fast.services.terms import MODALITY, is_indexed_metadata, is_indexed_tag
+from orthanc_fast.services.store.terms import MODALITY, is_indexed_metadata, is_indexed_tag
 
 Test = Callable[[Facts, Resource], bool]
 

@@ -9,13 +9,12 @@ import msgspec
 from orthanc_fast.dicom.dictionary import tag_text
 from orthanc_fast.dicom.main_tags import COMPUTED
 from orthanc_fast.dicom.tag_json import Format, reduced
-from orthanc_fast.index.records import Resource
-from orthanc_fast.model import Level
+from orthanc_fast.model import Level, Resource
+from orthanc_fast.registries import MAIN_DICOM_SEQUENCES
 from orthanc_fast.services.find.computed import SOP_CLASS_UID_METADATA, computed_value
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.query import META_HEADER_GROUP, Place, Tags
-from orthanc_fast.services.terms import MAIN_DICOM_SEQUENCES
 
 Element = dict[str, Any]  # one element in the Full format
 

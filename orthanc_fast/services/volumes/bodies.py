@@ -8,7 +8,7 @@ from isal import isal_zlib
 
 from orthanc_fast.services.volumes.plan import Volume
 from orthanc_fast.services.volumes.streaming import Piece, Streams
-from orthanc_fast.services.volumes.zip_members import DEFLATED, STORED, Member, directory
+from orthanc_fast.services.volumes.zip_records import DEFLATED, STORED, Member, directory
 
 MEMBER = "arr_0"
 

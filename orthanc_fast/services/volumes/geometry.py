@@ -13,9 +13,9 @@ from pydicom.dataset import Dataset
 
 from orthanc_fast.dicom.pixel_layout import raw_values
 from orthanc_fast.errors import BadFileFormat, InexistentItem
-from orthanc_fast.services.pixels import Pixels
-from orthanc_fast.services.slices import IMAGE_ORIENTATION, IMAGE_POSITION, numbers
+from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.volumes.plan import Source, Volume
+from orthanc_fast.services.volumes.slices import IMAGE_ORIENTATION, IMAGE_POSITION, numbers
 
 PIXEL_SPACING, IMAGER_PIXEL_SPACING = 0x00280030, 0x00181164
 SPACING_BETWEEN_SLICES, SLICE_THICKNESS = 0x00180088, 0x00180050

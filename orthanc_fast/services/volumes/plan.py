@@ -12,13 +12,12 @@ import numpy as np
 from orthanc_fast.errors import BadFileFormat, OrthancError, ParameterOutOfRange, UnknownResource
 from orthanc_fast.imaging.info import ImageInfo, image_info
 from orthanc_fast.imaging.npy import npy_header
-from orthanc_fast.index.records import Resource
-from orthanc_fast.index.view import View
-from orthanc_fast.model import Level, PixelLayout
-from orthanc_fast.services.display import number
-from orthanc_fast.services.ingest import layout_decoder
-from orthanc_fast.services.pixels import TRANSFER_SYNTAX, Pixels
-from orthanc_fast.services.slices import order_slices
+from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.model import Level, PixelLayout, Resource
+from orthanc_fast.services.ingest.ingest import layout_decoder
+from orthanc_fast.services.pixels.display import number
+from orthanc_fast.services.pixels.pixels import TRANSFER_SYNTAX, Pixels
+from orthanc_fast.services.volumes.slices import order_slices
 
 INCOMPATIBLE_FORMAT, INCOMPATIBLE_SIZE = 23, 24
 

@@ -18,11 +18,12 @@ from orthanc_fast._ext.window import scale
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.imaging.info import ImageInfo
 from orthanc_fast.model import PixelLayout
-from orthanc_fast.services.display import IDENTITY, RT_DOSE, SOP_CLASS, number, rescale
-from orthanc_fast.services.files import dicom_attachment
-from orthanc_fast.services.pixels import OpenImage, Pixels
+from orthanc_fast.registries import SOP_CLASS_UID as SOP_CLASS
+from orthanc_fast.services.attachments.reading import dicom_attachment
+from orthanc_fast.services.pixels.display import IDENTITY, RT_DOSE, number, rescale
+from orthanc_fast.services.pixels.pixels import OpenImage, Pixels
 from orthanc_fast.services.volumes.plan import Source, Volume
-from orthanc_fast.storage.area import StorageArea
+from orthanc_fast.storage.files.area import StorageArea
 
 BLOCK = 1 << 18  # bytes: a block and what becomes of it stay in the cache of a core
 PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)

@@ -11,10 +11,10 @@ from typing import NamedTuple, TypeVar
 
 from isal import isal_zlib
 
-from orthanc_fast.services.pixels import Pixels
+from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.volumes.plan import Volume
 from orthanc_fast.services.volumes.reading import Reader, WouldWait
-from orthanc_fast.storage.area import StorageArea
+from orthanc_fast.storage.files.area import StorageArea
 
 CHUNK = 1 << 19  # bytes that are made, and sent, at a time
 AT_ONCE = 1 << 21  # bytes up to which an array is made on the event loop, where no disk is needed

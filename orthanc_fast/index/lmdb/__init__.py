@@ -1,0 +1,1 @@
+"""The index in LMDB: databases, transactions, group commit, journal."""

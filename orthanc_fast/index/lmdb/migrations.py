@@ -1,0 +1,23 @@
+"""From the layout of an older program to today's, in one transaction at the start."""
+
+from collections.abc import Mapping
+
+import lmdb
+
+from orthanc_fast.index.lmdb.environment import Environment, Migration
+from orthanc_fast.index.terms import Terms, build_terms
+
+
+def migrations(terms: Terms) -> Mapping[int, Migration]:
+    """By the version that they start from."""
+
+    def terms_with_their_resources(env: Environment, txn: lmdb.Transaction) -> None:
+        """1 to 2: terms as sorted duplicates in `value` instead of one key per resource."""
+        old = env.lmdb.open_db(b"term", txn=txn)
+        txn.drop(old)
+        build_terms(env, txn, terms)
+
+    def with_a_journal(env: Environment, txn: lmdb.Transaction) -> None:
+        """2 to 3: nothing in it changes, but a program without the journal must not open it."""
+
+    return {1: terms_with_their_resources, 2: with_a_journal}

@@ -1,0 +1,1 @@
+"""Checks, reconstruction, metrics and settings of the running server."""

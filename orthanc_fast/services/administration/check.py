@@ -1,0 +1,165 @@
+"""`orthanc-fast check`: the index against the storage area, and the files against their checksums.
+
+Runs beside a working server: what a running server is about to finish by itself (files in
+`incoming`, deleted files it has not unlinked yet) is no finding.
+"""
+
+import time
+
+import msgspec
+import xxhash
+
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.index.lmdb.attachments import remove_attachment
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.model import Attachment, Level
+from orthanc_fast.registries import DICOM_ATTACHMENT
+from orthanc_fast.services.browse.describe import NAMES
+from orthanc_fast.services.store.opening import SUPERVISOR_SLOT, open_index, open_storage
+from orthanc_fast.storage.compression import uncompress
+from orthanc_fast.storage.files.area import StorageArea
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One fault. `kind` is "missing" (no file), "size", "checksum", "stray" (a file that no
+    resource owns) or "counter" (a number in the index that is not what the resources add up
+    to)."""
+
+    kind: str
+    subject: str
+    explanation: str
+    repaired: bool = False
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a check saw."""
+
+    instances: int
+    files: int
+    findings: list[Finding]
+
+    @property
+    def clean(self) -> bool:
+        return not self.findings
+
+    @property
+    def repaired(self) -> bool:
+        """Whether nothing is left to do."""
+        return all(finding.repaired for finding in self.findings)
+
+
+def run(settings: Settings, repair: bool) -> Report:
+    """Compares everything; with `repair` removes stray files, instances whose DICOM file is
+    lost, and other attachments whose file is.
+
+    A file that is there but damaged is reported and left alone: it may still be of use to someone.
+    """
+    storage = open_storage(settings, SUPERVISOR_SLOT)
+    index = open_index(settings, storage)
+    try:
+        return _Check(index, storage, repair).run()
+    finally:
+        index.close()
+
+
+class _Check:
+    def __init__(self, index: Index, storage: StorageArea, repair: bool) -> None:
+        self._index = index
+        self._storage = storage
+        self._repair = repair
+        self._findings: list[Finding] = []
+        self._known: set[str] = set()
+        self._files = 0
+
+    def run(self) -> Report:
+        # The files first: what is stored or deleted while we look must not become a finding.
+        on_disk = set(self._storage.files())
+        with self._index.view() as view:
+            resources = [(level, public) for level in Level for public in view.listing(level)]
+            for level, public in resources:
+                resource = view.resource(level, public)
+                if resource is not None:
+                    self._known.update(a.uuid for a in resource.attachments.values())
+            totals = view.totals()
+            doomed = set(view.doomed())
+        sizes = 0
+        for level, public in resources:
+            sizes += self._check_resource(level, public)
+        if sizes != totals.uncompressed_size:
+            self._found(
+                "counter",
+                "TotalUncompressedSize",
+                f"{totals.uncompressed_size} bytes counted, the attachments have {sizes}",
+            )
+        for uuid in sorted(on_disk - self._known - doomed):
+            self._check_stray(uuid)
+        return Report(totals.resources[Level.INSTANCE], self._files, self._findings)
+
+    def _check_resource(self, level: Level, public: bytes) -> int:
+        """Bytes of all attachments."""
+        with self._index.view() as view:
+            resource = view.resource(level, public)
+        if resource is None:
+            return 0
+        for attachment in resource.attachments.values():
+            self._files += 1
+            self._check_file(level, public, attachment)
+        return sum(attachment.size for attachment in resource.attachments.values())
+
+    def _check_file(self, level: Level, public: bytes, attachment: Attachment) -> None:
+        subject = f"file {attachment.uuid} of {NAMES[level].lower()} {public.hex()}"
+        try:
+            stored = self._storage.read(attachment.uuid)
+        except OrthancError:
+            if self._owned_as(level, public, attachment) is not None:
+                self._lost(level, public, attachment, subject)
+            return
+        if len(stored) != attachment.stored_size:
+            text = f"has {len(stored)} bytes, the index says {attachment.stored_size}"
+            self._found("size", subject, text)
+            return
+        try:
+            content = uncompress(stored) if attachment.compressed else stored
+        except OrthancError as error:
+            self._found("checksum", subject, str(error))
+            return
+        if xxhash.xxh3_128_digest(content) != attachment.digest:
+            self._found("checksum", subject, "its bytes are not those that were stored")
+
+    def _owned_as(self, level: Level, public: bytes, attachment: Attachment) -> int | None:
+        """The number of the attachment; None where it was deleted or replaced while the check
+        ran."""
+        with self._index.view() as view:
+            resource = view.resource(level, public)
+        if resource is not None:
+            for kind, other in resource.attachments.items():
+                if other.uuid == attachment.uuid:
+                    return kind
+        return None
+
+    def _lost(self, level: Level, public: bytes, attachment: Attachment, subject: str) -> None:
+        if self._repair:
+            if self._owned_as(level, public, attachment) == DICOM_ATTACHMENT:
+                self._index.write(lambda txn: txn.delete(level, public, int(time.time())))
+            else:
+                self._index.write(lambda txn: _forget(txn, level, public, attachment))
+        self._found("missing", subject, "the file is not in the storage area", self._repair)
+
+    def _check_stray(self, uuid: str) -> None:
+        if self._repair:
+            self._storage.remove([uuid])
+        self._found("stray", f"file {uuid}", "no resource owns it", self._repair)
+
+    def _found(self, kind: str, subject: str, explanation: str, repaired: bool = False) -> None:
+        self._findings.append(Finding(kind, subject, explanation, repaired))
+
+
+def _forget(transaction: Transaction, level: Level, public: bytes, attachment: Attachment) -> None:
+    """Removes an attachment whose file is lost."""
+    resource = transaction.resource(level, public)
+    if resource is not None:
+        for kind, other in list(resource.attachments.items()):
+            if other.uuid == attachment.uuid:
+                remove_attachment(transaction, resource, kind)

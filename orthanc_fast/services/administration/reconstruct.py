@@ -1,0 +1,173 @@
+"""Reading stored files anew: main tags as they are in force now, files as they would be stored now.
+Source: reference chapter 1, section 5.3."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.dicom.reader import read_header
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.index.lmdb.commit import Write
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.log import Category, logger
+from orthanc_fast.model import Header, Level, Resource
+from orthanc_fast.registries import DICOM_ATTACHMENT
+from orthanc_fast.services.attachments.changes import Attachments
+from orthanc_fast.services.attachments.reading import Files, dicom_attachment
+from orthanc_fast.services.find.facts import first_instance
+from orthanc_fast.services.ingest.ingest import sequences_metadata
+
+# Instances that are read, then written to the index in one transaction.
+AT_ONCE = 64
+
+
+class Options(msgspec.Struct, frozen=True):
+    """`files`: the files are stored anew, too. `this_level`: only the tags of the resource itself,
+    as one of its instances has them."""
+
+    files: bool = False
+    this_level: bool = False
+
+
+class _Reading(msgspec.Struct, frozen=True):
+    """What the file of one instance says."""
+
+    public: bytes
+    uuid: str
+    header: Header
+
+
+class Reconstruction:
+    """The reconstruction of one process; `encoding` gives the default character set, `write`
+    queues a write of the index."""
+
+    def __init__(
+        self,
+        index: Index,
+        files: Files,
+        attachments: Attachments,
+        main_tags: MainTags,
+        dictionary: Dictionary,
+        encoding: Callable[[], str],
+        write: Callable[[Write[Any]], Awaitable[Any]],
+    ) -> None:
+        self._index = index
+        self._files = files
+        self._attachments = attachments
+        self._main_tags = main_tags
+        self._dictionary = dictionary
+        self._encoding = encoding
+        self._write = write
+
+    async def run(self, resource: Resource, options: Options) -> None:
+        """Reads the instances of a resource in ascending order: each gives its tags to itself and
+        to all that stands above, so that the last one remains.
+
+        A file that cannot be read does not keep the others from being read; its error is raised
+        at the end.
+        """
+        with self._index.view() as view:
+            first = first_instance(view, resource)
+            instances = view.descendants(resource, Level.INSTANCE)
+        faults: list[OrthancError] = []
+        if options.this_level:
+            instances = [] if first is None else [first.public]
+        for start in range(0, len(instances), AT_ONCE):
+            part = instances[start : start + AT_ONCE]
+            if options.files and not options.this_level:
+                await self._store_anew(part, faults)
+            readings = await asyncio.to_thread(self._read, part, faults)
+            only = resource.level if options.this_level else None
+            await self._write(_SetTags(readings, self._main_tags.signatures, only))
+        if faults:
+            raise faults[0]
+
+    async def run_all(self, options: Options) -> None:
+        """The same for all studies."""
+        faults: list[OrthancError] = []
+        with self._index.view() as view:
+            studies = view.listing(Level.STUDY)
+        for public in studies:
+            with self._index.view() as view:
+                study = view.resource(Level.STUDY, public)
+            try:
+                if study is not None:
+                    await self.run(study, options)
+            except OrthancError as error:
+                faults.append(error)
+        if faults:
+            raise faults[0]
+
+    def _read(self, instances: Iterable[bytes], faults: list[OrthancError]) -> list[_Reading]:
+        """What the files say; waits for the disk."""
+        encoding = self._encoding()
+        found = []
+        for public in instances:
+            instance = self._instance(public)
+            if instance is None:
+                continue
+            try:
+                attachment = dicom_attachment(instance)
+                data = self._files.content_now(attachment)
+                header = read_header(data, self._main_tags, self._dictionary, encoding)
+                found.append(_Reading(public, attachment.uuid, header))
+            except OrthancError as error:
+                _note(public, error, faults)
+        return found
+
+    async def _store_anew(self, instances: Iterable[bytes], faults: list[OrthancError]) -> None:
+        for public in instances:
+            instance = self._instance(public)
+            if instance is None:
+                continue
+            try:
+                await self._attachments.store_anew(instance)
+            except OrthancError as error:
+                _note(public, error, faults)
+
+    def _instance(self, public: bytes) -> Resource | None:
+        with self._index.view() as view:
+            return view.resource(Level.INSTANCE, public)
+
+
+def _note(public: bytes, error: OrthancError, faults: list[OrthancError]) -> None:
+    logger.error(Category.GENERIC, f"Cannot reconstruct the instance {public.hex()}: {error}")
+    faults.append(error)
+
+
+class _SetTags(Write[None]):
+    """Gives instances, and what stands above, the tags of their files. `only` names the one level
+    that is changed. What has been deleted or replaced meanwhile is left alone."""
+
+    def __init__(
+        self, readings: list[_Reading], signatures: tuple[str, ...], only: Level | None
+    ) -> None:
+        self._readings = readings
+        self._signatures = signatures
+        self._only = only
+
+    def apply(self, transaction: Transaction) -> None:
+        above: dict[int, tuple[Resource, Header]] = {}
+        for reading in self._readings:
+            instance = transaction.resource(Level.INSTANCE, reading.public)
+            file = None if instance is None else instance.attachments.get(DICOM_ATTACHMENT)
+            if instance is None or file is None or file.uuid != reading.uuid:
+                continue
+            for resource in (instance, *transaction.ancestors(instance)):
+                if self._only is None or resource.level == self._only:
+                    above[resource.id] = (resource, reading.header)
+        for resource, header in above.values():
+            self._set(transaction, resource, header)
+
+    def _set(self, transaction: Transaction, resource: Resource, header: Header) -> None:
+        level = resource.level
+        sequences = header.main_sequences[level]
+        tags = header.main_tags[level]
+        patient_tags = header.main_tags[Level.PATIENT] if level == Level.STUDY else {}
+        text = sequences_metadata(sequences) if sequences else None
+        transaction.set_main_tags(resource, tags, patient_tags, text, self._signatures[level])

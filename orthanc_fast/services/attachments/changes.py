@@ -1,0 +1,313 @@
+"""Attachments of resources: adding, removing, compressing, and the MD5s that are computed when
+first asked for and kept. Source: reference chapter 1, sections 1.12 and 6.2."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import xxhash
+
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import CorruptedFile, InexistentItem, UnknownResource
+from orthanc_fast.index.lmdb.attachments import put_attachment, remove_attachment
+from orthanc_fast.index.lmdb.commit import Write
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.model import Attachment, Level, Outcome, Resource
+from orthanc_fast.registries import DICOM_ATTACHMENT, PIXEL_DATA_OFFSET, is_user_number
+from orthanc_fast.registries import UNTIL_PIXEL_DATA_ATTACHMENT as UNTIL_PIXEL_DATA
+from orthanc_fast.services.attachments.contents import AttachmentFiles, compress_file, summary_of
+from orthanc_fast.services.attachments.reading import Files, dicom_attachment
+from orthanc_fast.services.attachments.types import AttachmentTypes
+from orthanc_fast.services.browse.revisions import Version, check, digest
+from orthanc_fast.services.retention.recycling import Quota, quota_of
+from orthanc_fast.services.store.write_with_files import FilesWrite
+from orthanc_fast.storage.compression import compress
+from orthanc_fast.storage.files.area import Pending
+
+UPDATED_ATTACHMENT = 15
+
+# Contents up to this size are taken into memory as a whole.
+SMALL = 1 << 20
+
+
+class Attachments:
+    """The attachments of one process; `write` queues a write of the index."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        index: Index,
+        files: Files,
+        write: Callable[[Write[Any]], Awaitable[Any]],
+    ) -> None:
+        self.types = AttachmentTypes(settings.user_content_types)
+        self.files = AttachmentFiles(files.storage)
+        self._small_files = files
+        self._settings = settings
+        self._index = index
+        self._storage = files.storage
+        self._write = write
+        self._quota = quota_of(settings)
+
+    # Reading
+
+    async def version(self, owner: Resource, kind: int) -> Version:
+        """The version for ETags; without an MD5 where it is not kept."""
+        attachment = owner.attachments[kind]
+        if self._settings.store_md5:
+            attachment = await self.with_checksums(owner, kind)
+        return version_of(attachment)
+
+    async def with_checksums(self, owner: Resource, kind: int) -> Attachment:
+        """The attachment with its MD5s. Raises what reading the file raises."""
+        attachment = owner.attachments[kind]
+        if attachment.md5 is not None and attachment.stored_md5 is not None:
+            return attachment
+        found = await asyncio.to_thread(self.files.checksums, attachment)
+        attachment.md5, attachment.stored_md5 = found
+        if not self._settings.read_only:
+            await self._write(_KeepChecksums(owner, kind, attachment))
+        return attachment
+
+    async def small_content(self, attachment: Attachment) -> bytes:
+        """The content as a whole, verified; of an attachment that is not large."""
+        content = await self._small_files.content(attachment)
+        if xxhash.xxh3_128_digest(content) != attachment.digest:
+            raise CorruptedFile(f"the file {attachment.uuid} does not hold what was stored")
+        return content
+
+    async def verify(self, attachment: Attachment) -> None:
+        """Raises CorruptedFile, or what reading the file raises."""
+        await asyncio.to_thread(self.files.verify, attachment)
+
+    # Changing
+
+    async def put(
+        self, public: bytes, kind: int, body: bytes | Path, expected: Version | None
+    ) -> Version:
+        """Adds or replaces an attachment of a resource of any level. A file belongs to this method.
+
+        Raises InexistentItem for an unknown resource, Revision, FullStorage.
+        """
+        attachment, pending = await asyncio.to_thread(self._prepare, public, body)
+        md5 = attachment.md5
+        if not self._settings.store_md5:
+            attachment.md5 = None
+        write = _PutAttachment(public, kind, attachment, pending, self._settings, self._quota)
+        write.expected = expected
+        revision: int = await self._write(write)
+        return Version(revision, md5 or "")
+
+    def _prepare(self, public: bytes, body: bytes | Path) -> tuple[Attachment, Pending]:
+        if isinstance(body, Path):
+            return self._prepare_file(public, body)
+        stored = compress(body) if self._settings.storage_compression else body
+        digests = xxhash.xxh3_128_digest(body), digest(body)
+        attachment = self._new(len(body), len(stored), *digests)
+        return attachment, self._storage.new_file(public, attachment.uuid, stored)
+
+    def _prepare_file(self, public: bytes, body: Path) -> tuple[Attachment, Pending]:
+        stored = body
+        try:
+            size, fast, md5 = summary_of(body)
+            stored_size = size
+            if self._settings.storage_compression:
+                stored = self._storage.new_partial()
+                stored_size = compress_file(body, size, stored)
+                body.unlink()
+        except BaseException:
+            body.unlink(missing_ok=True)
+            stored.unlink(missing_ok=True)
+            raise
+        attachment = self._new(size, stored_size, fast, md5)
+        return attachment, self._storage.new_file(public, attachment.uuid, None, stored)
+
+    def _new(self, size: int, stored_size: int, fast: bytes, md5: str) -> Attachment:
+        compressed = self._settings.storage_compression
+        return Attachment(str(uuid4()), size, stored_size, compressed, fast, md5)
+
+    async def delete(self, public: bytes, kind: int, expected: Version | None) -> None:
+        """Removes an attachment of a resource of any level. Raises UnknownResource, also where it
+        is not there, or Revision."""
+        write = _DeleteAttachment(public, kind, expected, self._settings.check_revisions)
+        await self._write(write)
+
+    async def set_compressed(self, owner: Resource, kind: int, compressed: bool) -> None:
+        """Stores the content anew, compressed or not, unless it is so already."""
+        while owner.attachments[kind].compressed != compressed:
+            if await self._write(await self._rewriting(owner, kind, compressed)):
+                return
+            owner = self._again(owner, kind)  # it was replaced meanwhile
+
+    async def store_anew(self, instance: Resource) -> None:
+        """Gives an instance new files, of the same content, in the form in which it would be stored
+        now; revisions start again. Raises UnknownResource where there is no DICOM file."""
+        compressed = self._settings.storage_compression
+        dicom_attachment(instance)
+        for kind in sorted(instance.attachments.keys() & {DICOM_ATTACHMENT, UNTIL_PIXEL_DATA}):
+            if kind == UNTIL_PIXEL_DATA and not compressed:
+                await self._write(_DeleteAttachment(instance.public, kind, None, False))
+            else:
+                await self._write(await self._rewriting(instance, kind, compressed, restart=True))
+        if compressed and UNTIL_PIXEL_DATA not in instance.attachments:
+            await self._add_head(self._again(instance, DICOM_ATTACHMENT))
+
+    async def _add_head(self, instance: Resource) -> None:
+        head, is_head = await self._small_files.head(instance)
+        offset = instance.metadata.get(PIXEL_DATA_OFFSET)
+        if offset is not None:
+            content = head if is_head else head[: int(offset)]
+            await self.put(instance.public, UNTIL_PIXEL_DATA, content, None)
+
+    async def _rewriting(
+        self, owner: Resource, kind: int, compressed: bool, restart: bool = False
+    ) -> FilesWrite:
+        """The write that gives an attachment a new file of the same content; it results in False,
+        with nothing done, if the attachment is another one by then."""
+        old = owner.attachments[kind]
+        partial = self._storage.new_partial()
+        try:
+            size = await asyncio.to_thread(self.files.rewrite, old, partial, compressed)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        new = msgspec.structs.replace(
+            old, uuid=str(uuid4()), stored_size=size, compressed=compressed, stored_md5=None
+        )
+        pending = self._storage.new_file(owner.public, new.uuid, None, partial)
+        return _Rewrite(owner, kind, new, pending, self._quota, restart)
+
+    def _again(self, owner: Resource, kind: int) -> Resource:
+        with self._index.view() as view:
+            found = view.resource(owner.level, owner.public)
+        if found is None or kind not in found.attachments:
+            raise UnknownResource
+        return found
+
+
+def version_of(attachment: Attachment) -> Version:
+    return Version(attachment.revision, attachment.md5 or "")
+
+
+class _PutAttachment(FilesWrite):
+    """Results in the revision."""
+
+    def __init__(
+        self,
+        public: bytes,
+        kind: int,
+        attachment: Attachment,
+        file: Pending,
+        settings: Settings,
+        quota: Quota,
+    ) -> None:
+        super().__init__([file])
+        self._public = public
+        self._kind = kind
+        self._attachment = attachment
+        self._demanded = settings.check_revisions
+        self._quota = quota
+        self.expected: Version | None = None
+
+    @property
+    def is_quick(self) -> bool:
+        """Not where it may have to delete patients to make room."""
+        return not self._quota.is_limited and super().is_quick
+
+    def apply(self, transaction: Transaction) -> Outcome:
+        owner = transaction.resource_of_any_level(self._public)
+        if owner is None:
+            raise InexistentItem("there is no such resource")
+        old = owner.attachments.get(self._kind)
+        if old is not None:
+            check(self.expected, version_of(old), self._demanded)
+        doomed = self._quota.room_for_attachment(transaction, owner, self._attachment, old)
+        outcome = put_attachment(transaction, owner, self._kind, self._attachment)
+        outcome.doomed += doomed
+        log_update(transaction, owner, self._kind)
+        return outcome
+
+    def finish(self, outcome: Outcome) -> int:
+        return self._attachment.revision
+
+
+class _DeleteAttachment(Write[Outcome]):
+    def __init__(self, public: bytes, kind: int, expected: Version | None, demanded: bool) -> None:
+        self._public = public
+        self._kind = kind
+        self._expected = expected
+        self._demanded = demanded
+
+    def apply(self, transaction: Transaction) -> Outcome:
+        owner = transaction.resource_of_any_level(self._public)
+        attachment = None if owner is None else owner.attachments.get(self._kind)
+        if owner is None or attachment is None:
+            raise UnknownResource
+        check(self._expected, version_of(attachment), self._demanded)
+        outcome = remove_attachment(transaction, owner, self._kind)
+        log_update(transaction, owner, self._kind)
+        return outcome
+
+
+class _Rewrite(FilesWrite):
+    """Results in whether it was done."""
+
+    def __init__(
+        self,
+        owner: Resource,
+        kind: int,
+        new: Attachment,
+        file: Pending,
+        quota: Quota,
+        restart: bool,
+    ) -> None:
+        super().__init__([file])
+        self._restart = restart
+        self._level = owner.level
+        self._public = owner.public
+        self._kind = kind
+        self._old = owner.attachments[kind].uuid
+        self._new = new
+        self._quota = quota
+
+    def apply(self, transaction: Transaction) -> Outcome:
+        owner = transaction.resource(self._level, self._public)
+        old = None if owner is None else owner.attachments.get(self._kind)
+        if owner is None or old is None or old.uuid != self._old:
+            return Outcome()
+        doomed = self._quota.room_for_attachment(transaction, owner, self._new, old)
+        outcome = put_attachment(transaction, owner, self._kind, self._new)
+        if self._restart:
+            self._new.revision = 0
+        outcome.doomed += doomed
+        log_update(transaction, owner, self._kind)
+        return outcome
+
+    def finish(self, outcome: Outcome) -> bool:
+        return outcome.stored
+
+
+class _KeepChecksums(Write[None]):
+    def __init__(self, owner: Resource, kind: int, attachment: Attachment) -> None:
+        self._level: Level = owner.level
+        self._public = owner.public
+        self._kind = kind
+        self._known = attachment
+
+    def apply(self, transaction: Transaction) -> None:
+        owner = transaction.resource(self._level, self._public)
+        found = None if owner is None else owner.attachments.get(self._kind)
+        if owner is not None and found is not None and found.uuid == self._known.uuid:
+            found.md5, found.stored_md5 = self._known.md5, self._known.stored_md5
+            transaction.touch(owner)
+
+
+def log_update(transaction: Transaction, owner: Resource, kind: int) -> None:
+    """Of attachments of the server's own nothing is told."""
+    if is_user_number(kind):
+        transaction.log_change(UPDATED_ATTACHMENT, owner, int(time.time()))

@@ -1,0 +1,144 @@
+"""The files of attachments of any size, read in parts and never held as a whole. All of it waits
+for the disk: use it in a thread."""
+
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import md5
+from pathlib import Path
+from typing import NamedTuple
+
+import xxhash
+
+from orthanc_fast.errors import CorruptedFile
+from orthanc_fast.model import Attachment
+from orthanc_fast.storage.compression import compress_parts, uncompress_parts
+from orthanc_fast.storage.files.area import StorageArea
+
+STEP = 1 << 20  # bytes of one part
+
+
+class Checksums(NamedTuple):
+    """MD5 texts, of the content and of what lies on the disk."""
+
+    md5: str
+    stored_md5: str
+
+
+class Summary(NamedTuple):
+    """What an attachment record says of a content."""
+
+    size: int
+    digest: bytes
+    md5: str
+
+
+class AttachmentFiles:
+    """Reading of attachments. Where the file is missing OrthancError 2006 is raised, where it is
+    too short ParameterOutOfRange, where it is damaged CorruptedFile."""
+
+    def __init__(self, storage: StorageArea) -> None:
+        self._storage = storage
+
+    def stored(
+        self, attachment: Attachment, start: int = 0, size: int | None = None
+    ) -> Iterator[bytes]:
+        """`size` bytes of what lies on the disk (None: to the end)."""
+        size = attachment.stored_size - start if size is None else size
+        return self._storage.parts(attachment.uuid, start, size, STEP)
+
+    def content(self, attachment: Attachment) -> Iterator[bytes]:
+        """The uncompressed content."""
+        found = self.stored(attachment)
+        return uncompress_parts(found, STEP) if attachment.compressed else found
+
+    def excerpt(self, attachment: Attachment, start: int, size: int) -> Iterator[bytes]:
+        """`size` bytes of the content, which has that many from `start`."""
+        if not attachment.compressed:
+            yield from self.stored(attachment, start, size)
+            return
+        skip = start
+        for part in self.content(attachment):
+            wanted = part[skip : skip + size]
+            skip = max(0, skip - len(part))
+            size -= len(wanted)
+            if wanted:
+                yield wanted
+            if not size:
+                return
+
+    def verify(self, attachment: Attachment) -> None:
+        """Raises if the content is not what was stored."""
+        _compare(attachment, _digest(self.content(attachment)))
+
+    def checksums(self, attachment: Attachment) -> Checksums:
+        """The MD5s, from one reading of the file that also verifies it."""
+        outer, inner = md5(usedforsecurity=False), md5(usedforsecurity=False)
+        fast = xxhash.xxh3_128()
+        stored = self.stored(attachment)
+        if attachment.compressed:
+            stored = _tapped(stored, outer.update)
+            content = uncompress_parts(stored, STEP)
+        else:
+            content, outer = stored, inner
+        for part in content:
+            inner.update(part)
+            fast.update(part)
+        _compare(attachment, fast.digest())
+        return Checksums(inner.hexdigest(), outer.hexdigest())
+
+    def rewrite(self, attachment: Attachment, target: Path, compressed: bool) -> int:
+        """Writes the content anew, compressed or not, into a file; its size. Verifies what it
+        reads."""
+        fast = xxhash.xxh3_128()
+        content = _tapped(self.content(attachment), fast.update)
+        size = write_parts(
+            compress_parts(content, attachment.size) if compressed else content, target
+        )
+        _compare(attachment, fast.digest())
+        return size
+
+
+def summary_of(path: Path) -> Summary:
+    """What a file holds."""
+    plain, fast, size = md5(usedforsecurity=False), xxhash.xxh3_128(), 0
+    for part in file_parts(path):
+        plain.update(part)
+        fast.update(part)
+        size += len(part)
+    return Summary(size, fast.digest(), plain.hexdigest())
+
+
+def compress_file(source: Path, size: int, target: Path) -> int:
+    """Writes the stored form of a file's content into another; its size."""
+    return write_parts(compress_parts(file_parts(source), size), target)
+
+
+def file_parts(path: Path) -> Iterator[bytes]:
+    with path.open("rb", buffering=0) as file:
+        while part := file.read(STEP):
+            yield part
+
+
+def write_parts(parts: Iterable[bytes], target: Path) -> int:
+    """Writes a new file; its size."""
+    with target.open("xb", buffering=STEP) as file:
+        for part in parts:
+            file.write(part)
+        return file.tell()
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    fast = xxhash.xxh3_128()
+    for part in parts:
+        fast.update(part)
+    return fast.digest()
+
+
+def _tapped(parts: Iterable[bytes], tap: Callable[[bytes], None]) -> Iterator[bytes]:
+    for part in parts:
+        tap(part)
+        yield part
+
+
+def _compare(attachment: Attachment, digest: bytes) -> None:
+    if digest != attachment.digest:
+        raise CorruptedFile(f"the file {attachment.uuid} does not hold what was stored")

@@ -1,0 +1,83 @@
+"""Reading stored files for answers: from the page cache at once, from the disk in a thread."""
+
+import asyncio
+
+from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
+from orthanc_fast.model import Attachment, Resource
+from orthanc_fast.registries import DICOM_ATTACHMENT, PIXEL_DATA_OFFSET, UNTIL_PIXEL_DATA_ATTACHMENT
+from orthanc_fast.storage.compression import uncompress
+from orthanc_fast.storage.files.area import BEYOND_END, Content, StorageArea
+
+
+class Files:
+    """The contents of attachments, uncompressed whatever their stored form."""
+
+    def __init__(self, storage: StorageArea) -> None:
+        self.storage = storage
+
+    async def content(self, attachment: Attachment) -> bytes:
+        """The whole content. Raises OrthancError 2006 if the file is missing, CorruptedFile."""
+        data = await self.stored(attachment)
+        if not attachment.compressed:
+            return data
+        return await asyncio.to_thread(uncompress, data)
+
+    async def stored(self, attachment: Attachment) -> bytes:
+        """The bytes as they lie in the storage area."""
+        return await self._read(attachment.uuid, attachment.stored_size)
+
+    async def head(self, instance: Resource) -> tuple[bytes, bool]:
+        """The DICOM file up to its pixel data, and True; or the whole file, and False, where it is
+        not known where the pixel data begin."""
+        attachment = dicom_attachment(instance)
+        offset = instance.metadata.get(PIXEL_DATA_OFFSET)
+        if offset is None:
+            return await self.content(attachment), False
+        if attachment.compressed:
+            head = instance.attachments.get(UNTIL_PIXEL_DATA_ATTACHMENT)
+            return await self.content(head or attachment), head is not None
+        return await self._read(attachment.uuid, int(offset)), True
+
+    def head_now(self, instance: Resource) -> tuple[bytes, bool]:
+        """As `head`, for a thread that may wait for the disk."""
+        attachment = dicom_attachment(instance)
+        offset = instance.metadata.get(PIXEL_DATA_OFFSET)
+        if offset is None:
+            return self.content_now(attachment), False
+        if attachment.compressed:
+            head = instance.attachments.get(UNTIL_PIXEL_DATA_ATTACHMENT)
+            return self.content_now(head or attachment), head is not None
+        return self._read_now(attachment.uuid, int(offset)), True
+
+    def content_now(self, attachment: Attachment) -> bytes:
+        """As `content`, for a thread that may wait for the disk."""
+        data = self._read_now(attachment.uuid, attachment.stored_size)
+        return uncompress(data) if attachment.compressed else data
+
+    def _read_now(self, uuid: str, size: int) -> bytes:
+        data = self.storage.read(uuid, 0, size)
+        if len(data) < size:
+            raise ParameterOutOfRange(BEYOND_END)
+        return data
+
+    async def _read(self, uuid: str, size: int) -> bytes:
+        data = self.storage.read_if_cached(uuid, 0, size)
+        if data is None or len(data) < size:
+            data = await asyncio.to_thread(self._read_now, uuid, size)
+        return data
+
+
+def dicom_attachment(instance: Resource) -> Attachment:
+    """The DICOM file of an instance. Raises UnknownResource where only the index has it."""
+    attachment = instance.attachments.get(DICOM_ATTACHMENT)
+    if attachment is None:
+        raise UnknownResource("this server keeps no DICOM file for the instance")
+    return attachment
+
+
+def opened(storage: StorageArea, attachment: Attachment) -> Content:
+    """The uncompressed content for a thread that works on all of it: the mapped file where it is
+    stored uncompressed. Raises OrthancError 2006 if the file is missing, CorruptedFile."""
+    if attachment.compressed:
+        return uncompress(storage.read(attachment.uuid, 0, attachment.stored_size))
+    return storage.map(attachment.uuid)

@@ -1,0 +1,1 @@
+"""Resources, their metadata, labels and tags, and the logs of changes and exports."""

@@ -1,0 +1,1 @@
+"""Other servers: modalities and webhooks."""

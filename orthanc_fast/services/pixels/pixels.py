@@ -1,0 +1,161 @@
+"""The frames of stored instances, whatever the form in which their files are kept.
+
+Everything here waits for the disk and decodes on the calling thread: call it in one, as in
+`await asyncio.to_thread(work)` with
+
+    with services.pixels.open(instance) as image:
+        pixels = image.decode(0)
+"""
+
+from functools import cached_property
+from types import TracebackType
+
+import numpy as np
+
+from orthanc_fast.dicom.encoding import DEFLATED, Buffer, open_encoding
+from orthanc_fast.dicom.pixel_layout import PMSCT_DATA, find_layout, raw_values
+from orthanc_fast.imaging import pmsct
+from orthanc_fast.imaging.decode import decode_frame
+from orthanc_fast.imaging.frames import ExtendedOffsets, Frames
+from orthanc_fast.imaging.info import ImageInfo, image_info
+from orthanc_fast.imaging.palette import TAGS as PALETTE_TAGS
+from orthanc_fast.imaging.palette import Palette, read_palette
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.model import PixelLayout, Resource
+from orthanc_fast.services.attachments.reading import dicom_attachment, opened
+from orthanc_fast.services.ingest.ingest import layout_decoder
+from orthanc_fast.storage.files.area import StorageArea
+
+TRANSFER_SYNTAX = 9
+_EXTENDED_OFFSETS = frozenset({0x7FE00001, 0x7FE00002})
+
+
+class Pixels:
+    """Opens images; one per process, may be used from any thread."""
+
+    def __init__(self, index: Index, storage: StorageArea) -> None:
+        self._index = index
+        self._storage = storage
+
+    def layout(self, instance: Resource) -> PixelLayout | None:
+        """What the index knows about the image of an instance, without touching its file. A file
+        without an entry may still be an image: see `open`. A decoder of its own for each call
+        because threads call this."""
+        with self._index.view() as view:
+            stored = view.image(instance)
+        return layout_decoder().decode(stored) if stored else None
+
+    def open(self, instance: Resource) -> "OpenImage":
+        """The image of an instance.
+
+        Raises BadFileFormat or NotImplementedYet for an instance that is none or has unusable
+        attributes (see `image_info`), OrthancError 2006 or UnknownResource where the file is
+        missing, CorruptedFile.
+        """
+        attachment = dicom_attachment(instance)
+        file = opened(self._storage, attachment)
+        return open_image(file, self.layout(instance), instance.metadata.get(TRANSFER_SYNTAX))
+
+
+def open_image(
+    file: Buffer, layout: PixelLayout | None, transfer_syntax: str | None
+) -> "OpenImage":
+    """The image in a DICOM file that is in memory. A `layout` of None is looked for in the file.
+
+    Raises as `Pixels.open` does.
+    """
+    data = open_encoding(file).data if transfer_syntax == DEFLATED else file
+    if layout is None:
+        layout = find_layout(file)
+    info = image_info(layout, transfer_syntax)
+    assert layout is not None  # image_info has refused it
+    frames_layout = layout
+    if layout.element == PMSCT_DATA:
+        data, frames_layout = pmsct.expand(data, layout, info)
+    return OpenImage(file, data, layout, frames_layout, info)
+
+
+class OpenImage:
+    """The frames of one file. All methods may be called from several threads at a time.
+
+    Arrays and views stay valid after the image is closed; the file's memory map lives until the
+    last of them is gone.
+    """
+
+    def __init__(
+        self,
+        file: Buffer,
+        data: Buffer,
+        layout: PixelLayout,
+        frames_layout: PixelLayout,
+        info: ImageInfo,
+    ) -> None:
+        """`frames_layout` says where the frames lie in `data`, which is the file unless that had to
+        be inflated or expanded first."""
+        self.info = info
+        self.layout = layout
+        self._file = file
+        self._data = data
+        self._frames = Frames(data, frames_layout, info, self._extended_offsets)
+
+    @property
+    def number_of_frames(self) -> int:
+        return self.info.number_of_frames
+
+    @property
+    def dataset_head(self) -> memoryview:
+        """Bytes of the DICOM file from which the readers of the dicom room read what precedes the
+        pixel data: `functional_groups.frame_values`, `pixel_layout.raw_values`. A deflated file is
+        given whole."""
+        whole = memoryview(self._file)
+        return whole if self.info.syntax.is_deflated else whole[: self.layout.element_offset]
+
+    def encoded(self, index: int) -> bytes | memoryview:
+        """The encoded frame. Raises ParameterOutOfRange, BadFileFormat: see `Frames.encoded`."""
+        return self._frames.encoded(index)
+
+    def raw(self, index: int) -> bytes | memoryview:
+        """What `/frames/{index}/raw` serves: native pixels in little endian, or the codestream.
+        Raises as `encoded` does."""
+        return self._frames.encoded(index)
+
+    def decode(self, index: int, out: np.ndarray | None = None) -> np.ndarray:
+        """The pixels of one frame in native byte order: `info.frame_shape`, `info.dtype`.
+
+        Grey images have their stored values, without padding bits and with sign, 1-bit images 0
+        and 255; colour of any kind is RGB. `out`, of this shape and type and contiguous, is filled
+        and given back; without it the result may be a read-only view of the file.
+
+        Raises ParameterOutOfRange, BadFileFormat for what is damaged or contradicts itself,
+        NotImplementedYet for what cannot be decoded.
+        """
+        self.info.require_decodable()
+        frame = self._frames.encoded(index)
+        return decode_frame(frame, self.info, self._palette, out)
+
+    @cached_property
+    def _palette(self) -> Palette | None:
+        if not self.info.is_palette:
+            return None
+        values, big = raw_values(self.dataset_head, PALETTE_TAGS)
+        return read_palette(values, big, self.info)
+
+    def _extended_offsets(self) -> ExtendedOffsets | None:
+        values, _ = raw_values(self.dataset_head, _EXTENDED_OFFSETS)
+        offsets, lengths = (values.get(tag) for tag in sorted(_EXTENDED_OFFSETS))
+        return None if offsets is None or lengths is None else (offsets, lengths)
+
+    def close(self) -> None:
+        """Gives up the file; no method may be called afterwards."""
+        del self._frames, self._data, self._file
+
+    def __enter__(self) -> "OpenImage":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,77 @@
+"""What every worker does twice a second: stable resources, and files that the index has let go.
+
+Each worker does it, and the transaction makes it happen once: no worker is special, so none is
+missed when it dies.
+"""
+
+import threading
+import time
+
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.log import Category, logger
+from orthanc_fast.storage.files.area import StorageArea
+
+PERIOD = 0.5  # seconds, as Orthanc's
+# Resources that become stable in one transaction.
+STABLE_AT_ONCE = 1000
+# Files that a live worker is about to unlink itself are left to it for this many rounds.
+DOOMED_ROUNDS = 20
+
+
+class Housekeeping:
+    """A thread; `stop` ends it within a moment."""
+
+    def __init__(self, index: Index, storage: StorageArea, stable_age: int) -> None:
+        self._index = index
+        self._storage = storage
+        self._stable_age = stable_age
+        self._stopping = threading.Event()
+        self._rounds = 0
+        self._swept: set[str] = set()
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(PERIOD):
+            try:
+                self.announce_stable(int(time.time()))
+                self._rounds += 1
+                if self._rounds % DOOMED_ROUNDS == 0:
+                    self.sweep()
+            except Exception as error:  # must not end the thread: the next round tries again
+                logger.error(Category.GENERIC, f"Housekeeping failed: {error}")
+
+    def announce_stable(self, now: int) -> None:
+        """Makes stable what got its last instance more than StableAge whole seconds ago."""
+        before = now - self._stable_age
+        while not self._stopping.is_set():
+            with self._index.view() as view:
+                first = view.first_unstable()
+            if first is None or first >= before:
+                return
+            self._index.write(
+                lambda transaction: transaction.stabilise(before, now, STABLE_AT_ONCE)
+            )
+
+    def sweep(self) -> None:
+        """Unlinks the doomed files that are still there, and forgets those of the last sweep.
+
+        Not at once, because another process may be about to publish what has just been doomed:
+        then the next sweep finds it.
+        """
+        with self._index.view() as view:
+            doomed = view.doomed()
+        self._storage.remove(doomed)
+        done = [uuid for uuid in doomed if uuid in self._swept]
+        self._swept = set(doomed)
+        if done:
+
+            def forget(transaction: Transaction) -> None:
+                transaction.forget_doomed(done)
+
+            self._index.write(forget)

@@ -1,0 +1,87 @@
+"""The DICOM conformance statement: what this server, as it is configured now, accepts and offers.
+
+Source: PS3.2, annex A, for what to say; reference chapter 1, section 10.2, for where.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from pydicom.uid import UID
+
+from orthanc_fast.config import Settings
+from orthanc_fast.config_options import BY_NAME
+from orthanc_fast.services.scp import sop_classes as scp_classes
+from orthanc_fast.services.scp import transfer_syntaxes as scp_syntaxes
+from orthanc_fast.services.scp.policy import ScpPolicy
+
+TITLE: Final = "DICOM Conformance Statement of orthanc_fast"
+
+
+def conformance_statement(settings: Settings, policy: ScpPolicy) -> str:
+    """The statement as text."""
+    lines = ["=" * len(TITLE), TITLE, "=" * len(TITLE)]
+    lines += _section("Application entity", *_entity(settings))
+    if not settings.dicom_server_enabled:
+        lines += _section("Service classes", "None: the DICOM server is switched off.")
+        return "\n".join(lines) + "\n"
+    plain = scp_syntaxes.PREFERENCE
+    lines += _section(
+        "Verification service class: SCP of C-ECHO",
+        *_table([scp_classes.VERIFICATION]),
+        "",
+        "Transfer syntaxes, the first one that is proposed of:",
+        "",
+        *_table(plain),
+    )
+    storage = [
+        *_table(sorted(policy.storage_classes, key=lambda uid: UID(uid).name)),
+        "",
+        "Transfer syntaxes, in the order in which they are proposed:",
+        "",
+        *_table(
+            uid for uid in scp_syntaxes.KNOWN if uid in scp_syntaxes.negotiable(policy.syntaxes())
+        ),
+    ]
+    if policy.unknown_accepted():
+        storage += ["", "SOP classes that the standard does not know are accepted as well."]
+    lines += _section("Storage service class: SCP of C-STORE", *storage)
+    negotiated = [*sorted(scp_classes.QUERY_RETRIEVE), scp_classes.STORAGE_COMMITMENT]
+    lines += _section(
+        "Presentation contexts without service",
+        "These are accepted in the negotiation, as Orthanc does; this version answers none of",
+        "their commands.",
+        "",
+        *_table(negotiated),
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _entity(settings: Settings) -> list[str]:
+    def option(name: str) -> str:
+        value = settings.raw.get(name, BY_NAME[name].default)
+        return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+    rows = {
+        "Title": settings.dicom_aet,
+        "Port": str(settings.dicom_port) if settings.dicom_server_enabled else "none",
+        "Application context": "1.2.840.10008.3.1.1.1",
+        "Greatest PDU that is received": f"{option('MaximumPduLength')} bytes",
+        "Associations at the same time": option("DicomMaximumAssociations"),
+        "Processes": str(settings.dicom_workers),
+        "Asynchronous operations": "offered for C-STORE",
+        "TLS": option("DicomTlsEnabled"),
+        "Called title is checked": option("DicomCheckCalledAet"),
+        "Calling address is checked": option("DicomCheckModalityHost"),
+    }
+    width = max(map(len, rows))
+    return [f"  {name:{width}} | {value}" for name, value in rows.items()]
+
+
+def _section(title: str, *lines: str) -> list[str]:
+    return ["", "", "-" * len(title), title, "-" * len(title), "", *lines]
+
+
+def _table(uids: Iterable[str]) -> list[str]:
+    rows = [(UID(uid).name, uid) for uid in uids]
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"  {name:{width}} | {uid}" for name, uid in rows] or ["  none"]

@@ -1,0 +1,165 @@
+"""Everything one worker process opens at its start, in one place."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.errors import InternalError
+from orthanc_fast.index.lmdb.commit import Committer, Promise, Write
+from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.writer import CallerWriter, LoopWriter, Writer
+from orthanc_fast.model import Level, Outcome, Wish
+from orthanc_fast.services.administration.default_character_set import DefaultEncoding
+from orthanc_fast.services.administration.metrics import Metrics
+from orthanc_fast.services.administration.reconstruct import Reconstruction
+from orthanc_fast.services.attachments.changes import Attachments
+from orthanc_fast.services.attachments.reading import Files
+from orthanc_fast.services.browse.change_feed import ChangeFeed
+from orthanc_fast.services.browse.describe import Describer
+from orthanc_fast.services.browse.exports import LogExport
+from orthanc_fast.services.browse.instance_tags import InstanceTags
+from orthanc_fast.services.browse.metadata_names import MetadataNames
+from orthanc_fast.services.find.content import Presenter
+from orthanc_fast.services.find.finder import Finder
+from orthanc_fast.services.find.options import find_options
+from orthanc_fast.services.ingest.ingest import Ingest, Origin, Stored, Upload
+from orthanc_fast.services.pixels.pictures import Pictures
+from orthanc_fast.services.pixels.pixels import Pixels
+from orthanc_fast.services.retention.deletion import Deletion
+from orthanc_fast.services.retention.housekeeping import Housekeeping
+from orthanc_fast.services.store.file_effects import FileEffects
+from orthanc_fast.services.store.opening import (
+    INDEX_FOLDER,
+    open_dictionary,
+    open_index,
+    open_storage,
+)
+from orthanc_fast.services.transcoding.transcoder import Transcoder
+from orthanc_fast.services.volumes.plan import Planner
+from orthanc_fast.services.volumes.streaming import Streams
+from orthanc_fast.storage.files.chunks import ChunkedFiles
+
+
+def _nobody(wish: Wish) -> None:
+    raise InternalError("this process has no supervisor")
+
+
+class Services:
+    """The store as the doors see it. `index` and `files` are for reading; the methods change it.
+
+    The asynchronous methods belong to the event loop that `loop` names; a process without one (a
+    DICOM worker) gives None and uses `ingest` and `deletion` with concurrent futures.
+    """
+
+    def __init__(
+        self, settings: Settings, slot: str, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        self.settings = settings
+        self.dictionary = open_dictionary(settings)
+        self.main_tags = MainTags(self.dictionary, settings.extra_main_dicom_tags)
+        self.storage = open_storage(settings, slot)
+        self.index: Index = open_index(settings, self.storage)
+        self.files = Files(self.storage)
+        self.chunks = ChunkedFiles(settings.storage_directory)
+        self.pixels = Pixels(self.index, self.storage)
+        options = find_options(settings.raw)
+        self.pictures = Pictures(self.pixels, settings.http_workers, options.warn)
+        self.default_encoding = DefaultEncoding(self.index, settings.default_encoding)
+        self.instance_tags = InstanceTags(
+            self.index, self.files, self.dictionary, self.default_encoding
+        )
+        self.volumes = Planner(self.pixels)
+        self.volume_streams = Streams(self.pixels, self.storage)
+        self.describer = Describer(self.dictionary)
+        self.metadata_names = MetadataNames(settings.user_metadata)
+        self.finder = Finder(
+            self.index,
+            self.instance_tags,
+            self.dictionary,
+            self.main_tags,
+            options,
+        )
+        self.presenter = Presenter(self.describer, self.metadata_names, self.finder.files)
+        self.transcoder = Transcoder(settings, self.storage, self.dictionary)
+        self._loop = loop
+        committer = Committer(self.index, FileEffects(self.storage))
+        self.writer: Writer = (
+            CallerWriter(committer) if loop is None else LoopWriter(loop, committer)
+        )
+        self.ingest = Ingest(
+            settings,
+            self.index,
+            self.storage,
+            self.writer,
+            self.main_tags,
+            self.dictionary,
+            self.default_encoding,
+        )
+        self.deletion = Deletion(self.writer)
+        self.attachments = Attachments(settings, self.index, self.files, self.write)
+        self.reconstruction = Reconstruction(
+            self.index,
+            self.files,
+            self.attachments,
+            self.main_tags,
+            self.dictionary,
+            self.default_encoding,
+            self.write,
+        )
+        self.change_feed = ChangeFeed(self.index)
+        self.metrics = Metrics(settings.index_directory / INDEX_FOLDER, slot)
+        self.is_http_secure = True
+        self.ask: Callable[[Wish], None] = _nobody
+        self.housekeeping = Housekeeping(self.index, self.storage, settings.stable_age)
+
+    async def store(self, upload: Upload, origin: Origin) -> Stored:
+        """Stores one DICOM file, transcoded if the configuration says so; returns when it is
+        durable. Errors: see `Ingest.submit`."""
+        content = upload.content
+        if self.transcoder.is_ingesting and content:
+            upload = upload.replaced(await self.transcoder.ingested(content))
+        stored: Stored = await self._promised(
+            lambda promise: self.ingest.submit(upload, origin, promise)
+        )
+        return stored
+
+    async def delete(self, level: Level, public: bytes) -> Outcome:
+        """Deletes one resource; `Outcome.found` is False if there is none."""
+        outcome: Outcome = await self._promised(
+            lambda promise: self.deletion.submit(level, public, promise)
+        )
+        return outcome
+
+    async def delete_all(self, resources: list[tuple[Level, bytes]]) -> Outcome:
+        """Deletes several resources in one transaction; unknown ones are ignored."""
+        outcome: Outcome = await self._promised(
+            lambda promise: self.deletion.submit_all(resources, promise)
+        )
+        return outcome
+
+    async def log_export(self, level: Level, public: bytes, modality: str) -> None:
+        """Notes that a resource was sent to a modality or a peer, if the configuration wants
+        that. Raises UnknownResource."""
+        if self.settings.log_exported_resources and not self.settings.read_only:
+            await self.write(LogExport(level, public, modality))
+
+    async def write(self, write: Write[Any]) -> Any:
+        """Any other change of the index."""
+        return await self._promised(lambda promise: self.writer.submit(write, promise))
+
+    async def _promised(self, submit: Callable[[Promise], None]) -> Any:
+        assert self._loop is not None
+        promise = self._loop.create_future()
+        submit(promise)
+        return await promise
+
+    def close(self) -> None:
+        """Completes what is queued, then closes the store."""
+        self.housekeeping.stop()
+        self.transcoder.close()
+        self.volume_streams.close()
+        self.pictures.close()
+        self.writer.stop()
+        self.index.close()

@@ -1,0 +1,1 @@
+"""Opening the store, and what its writes do to files."""
