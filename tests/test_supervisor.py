@@ -1,6 +1,7 @@
 """The supervisor: start, orderly end, replaced workers, nothing left behind."""
 
 import os
+import select
 import signal
 import socket
 import time
@@ -14,6 +15,8 @@ import pytest
 from support import generated
 from support.process import children
 from support.server import OurServer
+
+from orthanc_fast.supervisor import bind
 
 STOP_SECONDS = 10
 # Not what the server needs, but what a machine full of other tests may take.
@@ -48,6 +51,15 @@ def slow_upload(server: OurServer) -> tuple[socket.socket, bytes]:
     middle = len(data) // 2
     connection.sendall(head + data[:middle])
     return connection, data[middle:]
+
+
+def test_what_is_sent_does_not_wait_for_an_acknowledgement() -> None:
+    (listener,) = bind(["127.0.0.1"], 0)
+    with listener, socket.create_connection(listener.getsockname()):
+        select.select([listener], [], [], 10)
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
