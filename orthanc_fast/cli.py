@@ -93,7 +93,7 @@ def config() -> None:
 
 @main.command()
 @CONFIGURATIONS
-@click.option("--repair", is_flag=True, help="Remove stray files and lost instances.")
+@click.option("--repair", is_flag=True, help="Take what is lost out of the index; removes no file.")
 def check(configurations: tuple[Path, ...], repair: bool) -> None:
     """Compares the index with the stored files and their checksums."""
     from orthanc_fast.errors import OrthancError

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import lmdb
 import pytest
 from support import generated
 from support.ports import free_port
+from support.reference_server import ReferenceServer
 from support.server import OurServer
 
 import orthanc_fast
@@ -149,11 +151,66 @@ def test_check_finds_and_repairs(tmp_path: Path) -> None:
     assert kinds == ["checksum", "missing", "stray"]
 
     repaired = cli("check", "--repair", server.config_path)
-    assert repaired.stdout.count("(repaired)") == 2
-    assert not stray.exists()
+    assert repaired.stdout.count("(repaired)") == 1
+    assert stray.read_bytes() == b"stray", "whose it is cannot be known"
     rest = cli("check", server.config_path)
-    assert "3 instances, 3 files, 1 faults" in rest.stdout, "the damaged file is left alone"
+    assert "3 instances, 3 files, 2 faults" in rest.stdout, "files are left alone"
     assert rest.returncode == 1
+
+
+def everything_below(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("command", [["serve"], ["check"], ["check", "--repair"]])
+def test_the_store_of_an_orthanc_is_left_alone(
+    tmp_path: Path, needs_reference: None, command: list[str]
+) -> None:
+    file = configuration(tmp_path)
+    store = tmp_path / "store"
+    with ReferenceServer(tmp_path / "orthanc") as orthanc:
+        for data in slices(3):
+            assert httpx.post(f"{orthanc.url}/instances", content=data).status_code == 200
+    (tmp_path / "orthanc" / "storage").rename(store)
+    before = everything_below(store)
+    assert len(before) > 3
+    one_clear_line(cli(*command, file), 3, str(store), "Orthanc")
+    assert everything_below(store) == before
+
+
+@pytest.mark.parametrize("command", [["serve"], ["check", "--repair"]])
+def test_the_files_of_an_orthanc_with_postgresql_are_left_alone(
+    tmp_path: Path, command: list[str]
+) -> None:
+    file = configuration(tmp_path, PostgreSQL={"EnableIndex": True})
+    foreign = tmp_path / "store" / "0a" / "1b" / "0a1b0000-0000-4000-8000-000000000000"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(slices(1)[0])
+    one_clear_line(cli(*command, file), 3, "PostgreSQL")
+    assert foreign.exists()
+
+
+def test_a_check_without_an_index_makes_none(tmp_path: Path) -> None:
+    file = configuration(tmp_path)
+    one_clear_line(cli("check", "--repair", file), 3, "no index")
+    assert not (tmp_path / "store").exists()
+
+
+def test_files_of_a_lost_index_are_set_aside(tmp_path: Path) -> None:
+    """What an index that is gone had acknowledged may still lie in `incoming`."""
+    with OurServer(tmp_path) as server:
+        assert httpx.post(f"{server.url}/instances", content=slices(1)[0]).status_code == 200
+    (kept,) = [path for path in (tmp_path / "storage").glob("??/??/*") if path.is_file()]
+    shutil.rmtree(tmp_path / "storage" / INDEX_FOLDER)
+    name = f"{'ab' * 20}.{kept.name}"
+    kept.rename(tmp_path / "storage" / "incoming" / "http-0" / name)
+    with OurServer(tmp_path) as server:
+        assert httpx.get(f"{server.url}/instances").json() == []
+    assert len(list((tmp_path / "storage").glob(f"incoming-*/*/{name}"))) == 1
 
 
 @pytest.mark.parametrize("command", ["serve", "import", "check", "config"])

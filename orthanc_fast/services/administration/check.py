@@ -10,14 +10,20 @@ import msgspec
 import xxhash
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import OrthancError
+from orthanc_fast.errors import IncompatibleDatabase, OrthancError
 from orthanc_fast.index.lmdb.attachments import remove_attachment
 from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.index.lmdb.transaction import Transaction
 from orthanc_fast.model import Attachment, Level
 from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.services.browse.describe import NAMES
-from orthanc_fast.services.store.opening import SUPERVISOR_SLOT, open_index, open_storage
+from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
+from orthanc_fast.services.store.opening import (
+    INDEX_FOLDER,
+    SUPERVISOR_SLOT,
+    open_index,
+    open_storage,
+)
 from orthanc_fast.storage.compression import uncompress
 from orthanc_fast.storage.files.area import StorageArea
 
@@ -51,11 +57,19 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def run(settings: Settings, repair: bool) -> Report:
-    """Compares everything; with `repair` removes stray files, instances whose DICOM file is
+    """Compares everything; with `repair` removes from the index instances whose DICOM file is
     lost, and other attachments whose file is.
 
-    A file that is there but damaged is reported and left alone: it may still be of use to someone.
+    No file is ever removed: one that no resource owns may belong to another program, or to an
+    index that was there before this one; one that is damaged may still be of use to someone.
+    Raises IncompatibleDatabase where there is no index of this server.
     """
+    folder = settings.index_directory / INDEX_FOLDER
+    refuse_foreign_store(settings, folder)
+    if not has_index(folder):
+        raise IncompatibleDatabase(
+            f"there is no index in {settings.index_directory}: nothing to check"
+        )
     storage = open_storage(settings, SUPERVISOR_SLOT)
     index = open_index(settings, storage)
     try:
@@ -148,9 +162,8 @@ class _Check:
         self._found("missing", subject, "the file is not in the storage area", self._repair)
 
     def _check_stray(self, uuid: str) -> None:
-        if self._repair:
-            self._storage.remove([uuid])
-        self._found("stray", f"file {uuid}", "no resource owns it", self._repair)
+        text = "no resource owns it: import it (orthanc-fast import), or move it away by hand"
+        self._found("stray", f"file {uuid}", text)
 
     def _found(self, kind: str, subject: str, explanation: str, repaired: bool = False) -> None:
         self._findings.append(Finding(kind, subject, explanation, repaired))

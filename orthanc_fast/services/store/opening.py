@@ -1,6 +1,7 @@
 """What happens around the workers: the store is opened, and what a crash left is recovered."""
 
 import time
+from pathlib import Path
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
@@ -12,10 +13,11 @@ from orthanc_fast.index.lmdb.transaction import Transaction
 from orthanc_fast.log import Category, logger
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.retention.recycling import recycle_at_start
+from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
 from orthanc_fast.services.store.journaled_files import JournaledFiles, belongs
 from orthanc_fast.services.store.session import forget_session
 from orthanc_fast.services.store.terms import terms
-from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.storage.files.area import INCOMING, StorageArea
 
 INDEX_FOLDER = "orthanc-fast.lmdb"
 SUPERVISOR_SLOT = "supervisor"
@@ -60,6 +62,10 @@ class Store:
         """Before any worker runs: afterwards no file is without index entry and none half there.
         Raises OrthancError."""
         _check_settings(settings)
+        folder = settings.index_directory / INDEX_FOLDER
+        refuse_foreign_store(settings, folder)
+        if not has_index(folder):
+            _set_aside_incoming(settings.storage_directory)
         self._storage = open_storage(settings, SUPERVISOR_SLOT)
         self._index = self._open_alone(settings)
         try:
@@ -121,6 +127,19 @@ class Store:
 
             self._index.write(forget)
             logger.info(Category.GENERIC, f"Removed {len(doomed)} files of deleted resources")
+
+
+def _set_aside_incoming(storage: Path) -> None:
+    """A new index knows nothing of what lies in `incoming`: it may have been acknowledged by one
+    that is lost, so it is not for the recovery to remove."""
+    incoming = storage / INCOMING
+    if any(path.is_file() for path in incoming.glob("*/*")):
+        aside = storage / f"{INCOMING}-{time.strftime('%Y%m%dT%H%M%S')}"
+        incoming.rename(aside)
+        logger.warning(
+            Category.GENERIC,
+            f"There is no index for {storage}: files of an earlier one were set aside in {aside}",
+        )
 
 
 def _check_settings(settings: Settings) -> None:

@@ -1,0 +1,54 @@
+"""The store of an Orthanc where one of ours would be made: its files are not ours to judge."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import IncompatibleDatabase
+
+_SQLITE_FILE: Final = "index"
+_SQLITE_MAGIC: Final = b"SQLite format 3\0"
+# Plugins that keep the index of an Orthanc elsewhere; each has a section of its name.
+_PLUGINS: Final = ("PostgreSQL", "MySQL", "Odbc")
+
+
+def has_index(folder: Path) -> bool:
+    """Whether an index of this server was ever made in this folder."""
+    return (folder / "data.mdb").exists()
+
+
+def refuse_foreign_store(settings: Settings, folder: Path) -> None:
+    """Raises IncompatibleDatabase where an Orthanc has its index and this server has none in
+    `folder`: an empty one of ours beside it would know none of the files."""
+    if has_index(folder):
+        return
+    for candidate in dict.fromkeys((settings.index_directory, settings.storage_directory)):
+        if _is_sqlite(candidate / _SQLITE_FILE):
+            raise IncompatibleDatabase(
+                f"{candidate} is the store of an Orthanc and this server has no index there: set "
+                "StorageDirectory and IndexDirectory to another folder and upload the files "
+                "(orthanc-fast import); nothing was changed"
+            )
+    for plugin in _PLUGINS:
+        if _is_enabled(settings.raw.get(plugin)) and _holds_files(settings.storage_directory):
+            raise IncompatibleDatabase(
+                f"{settings.storage_directory} holds the files of an Orthanc whose index is in "
+                f"{plugin}, and this server has no index there: set StorageDirectory to another "
+                "folder and upload the files (orthanc-fast import); nothing was changed"
+            )
+
+
+def _is_sqlite(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
+    except OSError:
+        return False
+
+
+def _is_enabled(section: Any) -> bool:
+    return isinstance(section, dict) and section.get("EnableIndex") is True
+
+
+def _holds_files(storage: Path) -> bool:
+    return any(path.is_file() for path in storage.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"))
