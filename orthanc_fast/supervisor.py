@@ -29,6 +29,15 @@ RESTART_PAUSE = 0.05  # grows with every early death, up to
 LONGEST_PAUSE = 0.5
 EARLY = 2.0  # a worker that died within this time may have a lasting reason
 
+# How a worker is started. -P: nothing is imported from the current directory, which `-m` and `-c`
+# would put before everything else.
+COMMAND = (
+    sys.executable,
+    "-P",
+    "-c",
+    "import sys; from orthanc_fast.worker import main; sys.exit(main())",
+)
+
 
 class CannotStart(Exception):
     """The server cannot start; the text is one line for the administrator."""
@@ -230,7 +239,7 @@ class Supervisor:
             log_file=self._log_file,
         )
         process = subprocess.Popen(
-            [sys.executable, "-m", "orthanc_fast.worker"],
+            COMMAND,
             stdin=subprocess.PIPE,
             pass_fds=[*worker.kind.listeners, ready_of_worker, self._log_levels],
         )

@@ -1,4 +1,4 @@
-"""The entry of one worker process: `python -m orthanc_fast.worker`, started by the supervisor only.
+"""The entry of one worker process, started by the supervisor only.
 
 Its settings come pickled on standard input, from the process that started it.
 """
@@ -112,7 +112,3 @@ def _serve_dicom(assignment: Assignment) -> int:
 
 
 _SERVE: dict[str, Callable[[Assignment], int]] = {"http": _serve_http, "dicom": _serve_dicom}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,9 +1,13 @@
 """The supervisor: start, orderly end, replaced workers, nothing left behind."""
 
+import json
 import os
 import select
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +17,14 @@ import httpx
 import psutil
 import pytest
 from support import generated
+from support.ports import free_port
 from support.process import children
 from support.server import OurServer
 
 from orthanc_fast.supervisor import bind
 
 STOP_SECONDS = 10
+SLICE = bytes(generated.small().number(1, 1, 1, 1))
 # Not what the server needs, but what a machine full of other tests may take.
 PATIENCE = 20
 
@@ -87,6 +93,34 @@ def test_an_upload_that_never_ends_does_not_hold_up_the_end(server: OurServer) -
         server.process.terminate()
         assert server.process.wait(STOP_SECONDS) == 0
     assert list((server.folder / "storage").glob("incoming/*/*")) == []
+
+
+def test_nothing_is_imported_from_the_current_directory(tmp_path: Path) -> None:
+    """Whoever can write where the server is started must not become the server."""
+    for name in ("msgspec.py", "orthanc_fast/__init__.py", "xxhash/__init__.py", "pickle.py"):
+        trap = tmp_path / "here" / name
+        trap.parent.mkdir(parents=True, exist_ok=True)
+        trap.write_text(f"open({str(tmp_path / 'imported')!r}, 'a').write({name!r})\n")
+    folder = tmp_path / "server"
+    server = OurServer(folder)
+    server.config_path.write_text(
+        json.dumps({**server.configuration, "DicomServerEnabled": True, "DicomPort": free_port()})
+    )
+    command = [shutil.which("orthanc-fast", path=Path(sys.executable).parent), "serve"]
+    with subprocess.Popen(
+        [*command, str(server.config_path)],
+        cwd=tmp_path / "here",
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert "serves" in process.stdout.readline()
+            assert httpx.post(f"{server.url}/instances", content=SLICE).status_code == 200
+        finally:
+            process.terminate()
+            assert process.wait(STOP_SECONDS) == 0
+    assert not (tmp_path / "imported").exists(), (tmp_path / "imported").read_text()
 
 
 def test_a_worker_that_dies_again_and_again_is_replaced(server: OurServer) -> None:
