@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from orthanc_fast.config import Settings
@@ -21,6 +22,7 @@ from orthanc_fast.services.browse.describe import Describer
 from orthanc_fast.services.browse.exports import LogExport
 from orthanc_fast.services.browse.instance_tags import InstanceTags
 from orthanc_fast.services.browse.metadata_names import MetadataNames
+from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.find.content import Presenter
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.options import find_options
@@ -29,6 +31,7 @@ from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.retention.deletion import Deletion
 from orthanc_fast.services.retention.housekeeping import Housekeeping
+from orthanc_fast.services.scp.policy import SessionPolicy
 from orthanc_fast.services.store.file_effects import FileEffects
 from orthanc_fast.services.store.opening import (
     INDEX_FOLDER,
@@ -113,6 +116,16 @@ class Services:
         self.is_http_secure = True
         self.ask: Callable[[Wish], None] = _nobody
         self.housekeeping = Housekeeping(self.index, self.storage, settings.stable_age)
+
+    @cached_property
+    def modalities(self) -> ModalityRegistry:
+        """The modalities of the configuration and of REST. Raises BadFileFormat."""
+        return ModalityRegistry(self.settings, self.index)
+
+    @cached_property
+    def scp_policy(self) -> SessionPolicy:
+        """What the DICOM server accepts."""
+        return SessionPolicy(self.settings.raw, self.index)
 
     async def store(self, upload: Upload, origin: Origin) -> Stored:
         """Stores one DICOM file, transcoded if the configuration says so; returns when it is

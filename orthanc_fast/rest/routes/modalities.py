@@ -8,7 +8,6 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.services.exchange.modalities import parse_modality
-from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 
 OPERATIONS = (
     "configuration",
@@ -38,20 +37,20 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 async def get_modalities(request: Request) -> Response:
     """The symbolic names; with `expand` the configurations by name."""
-    known = _registry(request).all()
+    known = request.services.modalities.all()
     return json_response(known if "expand" in request.arguments else list(known))
 
 
 async def get_modality(request: Request) -> Response:
     """What can be done with a modality."""
-    if request.params[0] not in _registry(request).all():
+    if request.params[0] not in request.services.modalities.all():
         return NOT_FOUND
     return json_response(OPERATIONS)
 
 
 async def get_configuration(request: Request) -> Response:
     """The object format, whatever the modality was given in."""
-    return json_response(_registry(request).get(request.params[0]))
+    return json_response(request.services.modalities.get(request.params[0]))
 
 
 async def put_modality(request: Request) -> Response:
@@ -61,15 +60,11 @@ async def put_modality(request: Request) -> Response:
         modality = parse_modality(name, await request.json())
     except BadFileFormat as error:
         raise BadRequest(error.details) from error
-    await request.services.write(_registry(request).putting(name, modality))
+    await request.services.write(request.services.modalities.putting(name, modality))
     return text_response()
 
 
 async def delete_modality(request: Request) -> Response:
     """Removes a modality."""
-    await request.services.write(_registry(request).deleting(request.params[0]))
+    await request.services.write(request.services.modalities.deleting(request.params[0]))
     return text_response()
-
-
-def _registry(request: Request) -> ModalityRegistry:
-    return ModalityRegistry(request.services.settings, request.services.index)

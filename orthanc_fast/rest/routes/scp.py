@@ -37,7 +37,7 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 async def get_syntaxes(request: Request) -> Response:
     """The accepted transfer syntaxes."""
-    accepted = _policy(request).syntaxes()
+    accepted = request.services.scp_policy.syntaxes()
     return json_response([uid for uid in scp_syntaxes.KNOWN if uid in accepted])
 
 
@@ -67,7 +67,7 @@ def _plain(body: bytes) -> str:
 
 async def get_unknown_accepted(request: Request) -> Response:
     """1 if classes that the standard does not know may be stored, else 0."""
-    return text_response("1" if _policy(request).unknown_accepted() else "0")
+    return text_response("1" if request.services.scp_policy.unknown_accepted() else "0")
 
 
 async def put_unknown_accepted(request: Request) -> Response:
@@ -79,13 +79,11 @@ async def put_unknown_accepted(request: Request) -> Response:
 
 async def get_classes(request: Request) -> Response:
     """The storage classes that are accepted."""
-    return json_response(sorted(_policy(request).storage_classes))
+    return json_response(sorted(request.services.scp_policy.storage_classes))
 
 
 async def get_conformance(request: Request) -> Response:
     """The DICOM conformance statement, as the server is configured at this moment."""
-    return text_response(conformance_statement(request.services.settings, _policy(request)))
-
-
-def _policy(request: Request) -> SessionPolicy:
-    return SessionPolicy(request.services.settings.raw, request.services.index)
+    return text_response(
+        conformance_statement(request.services.settings, request.services.scp_policy)
+    )

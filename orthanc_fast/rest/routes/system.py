@@ -2,6 +2,7 @@
 and 10.1."""
 
 import os
+from functools import lru_cache
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import Response, json_response
+from orthanc_fast.rest.response import JSON, Response, encode_json, json_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.services.services import Services
 
 ORTHANC_VERSION = "1.13.0"  # whose behaviour this server has
 API_VERSION = 31
@@ -30,12 +32,17 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 async def get_system(request: Request) -> Response:
     """What this server is and how it is configured."""
-    services = request.services
+    return Response(_system(request.services), JSON)
+
+
+@lru_cache(maxsize=1)
+def _system(services: Services) -> bytes:
+    """The answer, which stays the same as long as the process runs."""
     settings = services.settings
     signatures = services.main_tags.signatures
     metadata = {name: number for name, number in settings.user_metadata.items()}
     metadata |= {str(number): number for number in settings.user_metadata.values()}
-    return json_response(
+    return encode_json(
         {
             "ApiVersion": API_VERSION,
             "Capabilities": {

@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -71,10 +72,14 @@ def add_routes(router: Router, settings: Settings) -> None:
             answer="text/plain",
         )
 
+    @cache
+    def names() -> list[str]:  # complete when all families have added their routes
+        routes = (route.path for route in router.routes)
+        return sorted({path.split("/")[2] for path in routes if path.startswith("/tools/")})
+
     async def get_tools(request: Request) -> Response:
         """The names of the routes below /tools."""
-        found = {route.path.split("/")[2] for route in router.routes if route.path[:7] == "/tools/"}
-        return json_response(sorted(found))
+        return json_response(names())
 
     router.add("GET", "/tools", get_tools, answer=list[str])
 
