@@ -58,8 +58,9 @@ cdef extern from "sys/stat.h" nogil:
     int mkdir(const char* path, int mode)
 
 cdef enum:
-    MODE = 0o644
-    FOLDER_MODE = 0o755
+    # What of it others get is for the umask of the process to say.
+    MODE = 0o640
+    FOLDER_MODE = 0o750
     LONGEST = 4096
 
 

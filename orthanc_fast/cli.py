@@ -98,8 +98,10 @@ def check(configurations: tuple[Path, ...], repair: bool) -> None:
     """Compares the index with the stored files and their checksums."""
     from orthanc_fast.errors import OrthancError
     from orthanc_fast.services.administration.check import run
+    from orthanc_fast.services.store.privacy import keep_private
 
     settings = _settings(configurations)
+    keep_private(settings)
     try:
         report = run(settings, repair)
     except OrthancError as error:

@@ -54,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     user_content_types: dict[str, tuple[int, str]] = {}  # number and MIME type
     database_server_identifier: str | None = None
     sync_storage_area: bool = True
+    store_group: str = ""  # name or number of the group that may read the store
     http_server_enabled: bool = True
     http_port: int = 8042
     http_bind_addresses: tuple[str, ...] = ()
@@ -256,6 +257,7 @@ class _Building:
             user_content_types=self._section("UserContentType", user_content_types),
             database_server_identifier=self._identifier(),
             sync_storage_area=get("SyncStorageArea"),
+            store_group=get("StoreGroup"),
             http_server_enabled=get("HttpServerEnabled"),
             http_port=get("HttpPort"),
             http_bind_addresses=tuple(get("HttpBindAddresses") or ()),

@@ -195,6 +195,7 @@ OPTIONS: tuple[Option, ...] = (
     _yes(
         "IndexJournalSizeMB", "uint", 64, "size of the file that makes writes durable; at least 1"
     ),
+    _yes("StoreGroup", "str", "", "group that may read files and index, by name or number"),
     _yes("MaximumUploadMemoryMB", "uint", 16, "larger uploads go to the disk at once"),
     _yes("Webhooks", "array", [], "who is told of stable resources"),
     _yes("Cors", "object", {}, "pages of other origins that may use this server"),

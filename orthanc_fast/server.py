@@ -12,6 +12,7 @@ from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.tls import server_context
 from orthanc_fast.services.administration import metrics
 from orthanc_fast.services.store.opening import INDEX_FOLDER, Store
+from orthanc_fast.services.store.privacy import keep_private
 from orthanc_fast.supervisor import CannotStart, Kind, Signals, Supervisor, bind
 
 
@@ -81,6 +82,7 @@ def _listeners(settings: Settings, ports: "_Ports") -> tuple[Listeners, Listener
 
 def _open_store(settings: Settings) -> Store:
     """Checks the settings and repairs the store. Raises CannotStart."""
+    keep_private(settings)
     try:
         store = Store(settings)
         metrics.begin(settings.index_directory / INDEX_FOLDER)

@@ -8,7 +8,7 @@ from pathlib import Path
 from orthanc_fast.errors import FullStorage, StorageFault
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_MODE = 0o600
+_MODE = 0o640  # the umask of the process says whether the group may read
 
 
 def create_as_owner(path: Path, flags: int) -> int:

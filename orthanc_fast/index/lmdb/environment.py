@@ -154,6 +154,7 @@ def _open(folder: Path, map_size: int, sync: bool) -> lmdb.Environment:
             max_readers=MAX_READERS,
             sync=sync,
             metasync=sync,
+            mode=0o640,
             readahead=False,  # lookups are random; read-ahead would evict what is hot
             # LMDB itself zeroes pages it reuses; without it old heap bytes could reach the disk.
             meminit=True,

@@ -1,6 +1,7 @@
 """What was sent to other servers: the log of LogExportedResources, and instances written to files.
 Source: reference chapter 1, sections 4.5 and 7.3."""
 
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,6 +23,7 @@ from orthanc_fast.services.store.terms import (
 )
 
 CANNOT_WRITE_FILE = 14
+EXPORTED = 0o644  # for other programs, unlike the files of the store
 
 _IDENTIFIERS = {
     Level.PATIENT: PATIENT_ID,
@@ -104,7 +106,10 @@ def write_file(target: Path, parts: Iterable[bytes]) -> None:
     """Writes a content to a file, which is replaced if it exists. Waits for the disk. Raises
     OrthancError 14 where that is impossible."""
     try:
+        is_new = not target.exists()
         with target.open("wb") as file:
+            if is_new:
+                os.fchmod(file.fileno(), EXPORTED)
             file.writelines(parts)
     except (OSError, ValueError) as error:
         raise OrthancError(f"cannot write {target}: {error}", code=CANNOT_WRITE_FILE) from error

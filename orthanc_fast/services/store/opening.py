@@ -15,6 +15,7 @@ from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.retention.recycling import recycle_at_start
 from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
 from orthanc_fast.services.store.journaled_files import JournaledFiles, belongs
+from orthanc_fast.services.store.privacy import close_to_others
 from orthanc_fast.services.store.session import forget_session
 from orthanc_fast.services.store.terms import terms
 from orthanc_fast.storage.files.area import INCOMING, StorageArea
@@ -66,6 +67,7 @@ class Store:
         refuse_foreign_store(settings, folder)
         if not has_index(folder):
             _set_aside_incoming(settings.storage_directory)
+        close_to_others(settings, folder)
         self._storage = open_storage(settings, SUPERVISOR_SLOT)
         self._index = self._open_alone(settings)
         try:
