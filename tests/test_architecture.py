@@ -21,6 +21,7 @@ GROUND = {
     "errors",
     "log",
     "model",
+    "numerals",
     "registries",
     "_ext",
 }

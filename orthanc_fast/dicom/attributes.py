@@ -15,6 +15,7 @@ from orthanc_fast.dicom.dictionary import VRS, Dictionary, creator_tag
 from orthanc_fast.dicom.encoding import Buffer, open_encoding
 from orthanc_fast.dicom.tag_json import charset_in
 from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.numerals import integer
 
 PIXEL_DATA: Final = 0x7FE00010
 _CHARACTER_SET: Final = 0x00080005
@@ -37,7 +38,6 @@ _NUMBERS: Final = {
 _TEXTS: Final = VRS - _NUMBERS.keys() - {"AT", "OB", "SQ", "UN"}
 _SINGLE_VALUED: Final = frozenset({"LT", "ST", "UR", "UT"})
 
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 _MAX_EXACT = float(1 << 53)  # integers up to here are exact in a double
@@ -185,7 +185,8 @@ def _values(text: str, vr: str) -> list[Value] | None:
         return [_person_name(part) for part in parts]
     if vr == "IS":
         stripped = [part.strip(" ") for part in parts]
-        return [int(x) if x else None for x in stripped if not x or _INTEGER.fullmatch(x)]
+        integers = [(x, integer(x)) for x in stripped]
+        return [number for x, number in integers if not x or number is not None]
     if vr == "DS":
         stripped = [part.strip(" ").replace(",", ".").removesuffix(".") for part in parts]
         return [x or None for x in stripped if not x or _DECIMAL.fullmatch(x)]

@@ -9,6 +9,7 @@ from orthanc_fast.dicom.charset import without_padding
 from orthanc_fast.dicom.dictionary import Dictionary, creator_tag
 from orthanc_fast.dicom.encoding import Buffer, Encoding, open_encoding
 from orthanc_fast.errors import BadFileFormat, BadRequest
+from orthanc_fast.numerals import unsigned
 
 PIXEL_DATA = 0x7FE00010
 
@@ -76,9 +77,10 @@ class _Cursor:
             ranges = self._items(row)
             if index is None:
                 return [str(number) for number in range(len(ranges))]
-            if not index.isdecimal() or int(index) >= len(ranges):
+            number = unsigned(index, len(ranges) - 1)
+            if number is None:
                 return None
-            self._enter(row, ranges[int(index)])
+            self._enter(row, ranges[number])
         found: dict[int, None] = dict.fromkeys(row[0] for row in self._rows())
         return [f"{tag >> 16:04x}-{tag & 0xFFFF:04x}" for tag in sorted(found)]
 
@@ -114,9 +116,9 @@ class _Cursor:
             return [str(number) for number in range(len(blocks))]
         if len(rest) > 1:
             return None
-        if not rest[0].isdecimal():
+        number = unsigned(rest[0])
+        if number is None:
             raise BadRequest("Invalid Block URI: not a number")
-        number = int(rest[0])
         if number >= len(blocks):
             return None
         begin, end = blocks[number]

@@ -19,6 +19,7 @@ from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.pixel_layout import Pixel, build_layout
 from orthanc_fast.errors import BadFileFormat, BadParameterType, InexistentTag
 from orthanc_fast.model import Header, Level, PixelLayout
+from orthanc_fast.numerals import BLANKS, integer
 
 MAX_VALUE = 256  # bytes of UTF-8: what a main tag or an identifier may have
 
@@ -116,11 +117,8 @@ class _Reading:
         if not study or not series or not sop:
             raise BadFileFormat("missing StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID")
         for text in (patient_id, study, series, sop):
-            if len(text) > 64 and len(text.encode()) > MAX_VALUE:
+            if _is_too_long(text):
                 raise BadParameterType(f"an identifier is longer than {MAX_VALUE} bytes")
-        index = self._text(_INSTANCE_NUMBER)
-        if index is None:
-            index = self._text(_IMAGE_INDEX)
         ordered = self._tags.ordered
         sequences = self._sequences if self._has_sequences() else _no_sequences
         return Header(
@@ -143,11 +141,16 @@ class _Reading:
                 sequences(ordered[Level.SERIES]),
                 sequences(ordered[Level.INSTANCE]),
             ),
-            index_in_series=None if index is None else index.strip(),
+            index_in_series=self._index_in_series(),
             pixels=self._layout(),
             pixel_data_offset=self._offset(),
             pixel_data_vr=self._deviating_vr(),
         )
+
+    def _index_in_series(self) -> str | None:
+        present = _INSTANCE_NUMBER if _INSTANCE_NUMBER in self._values else _IMAGE_INDEX
+        text = self._text(present)
+        return None if text is None or _is_too_long(text) else text.strip(BLANKS)
 
     def _text(self, tag: int) -> str | None:
         """The value as text, None if the tag is absent."""
@@ -177,7 +180,7 @@ class _Reading:
             if value is None:
                 continue
             text = value if isinstance(value, str) else self._text(tag)
-            if text is not None and (len(text) <= 64 or len(text.encode()) <= MAX_VALUE):
+            if text is not None and not _is_too_long(text):
                 found[tag] = text
         return found
 
@@ -211,8 +214,7 @@ class _Reading:
         if isinstance(value, int):
             return value
         text = self._text(tag)
-        first = (text or "").split("\\")[0].strip()
-        return int(first) if first.lstrip("-").isdecimal() and first.isascii() else None
+        return integer((text or "").split("\\")[0].strip(BLANKS))
 
     def _offset(self) -> int | None:
         if self._pixel is None or self._pixel[0] != 0x7FE00010 or self._odd:
@@ -230,6 +232,10 @@ class _Reading:
         if self._encoding.syntax in _NATIVE:
             expected = _OW if (self._number(_BITS_ALLOCATED) or 0) > 8 else _OB
         return None if vr == expected else f"{vr >> 8:c}{vr & 255:c}"
+
+
+def _is_too_long(text: str) -> bool:
+    return len(text) > MAX_VALUE // 4 and len(text.encode()) > MAX_VALUE
 
 
 def _no_sequences(tags: tuple[int, ...]) -> dict[int, bytes]:

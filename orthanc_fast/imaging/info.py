@@ -9,6 +9,7 @@ import numpy as np
 from orthanc_fast.errors import BadFileFormat, NotImplementedYet
 from orthanc_fast.imaging.syntaxes import EXPLICIT_LITTLE, SYNTAXES, TransferSyntax
 from orthanc_fast.model import PixelLayout
+from orthanc_fast.numerals import BLANKS, unsigned
 
 FLOAT_PIXEL_DATA = 0x7FE00008
 DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00009
@@ -156,12 +157,9 @@ def number_of_frames(text: str | None) -> int:
     """Of NumberOfFrames as written; absent or empty means 1. Raises BadFileFormat."""
     if text is None or not text.strip():
         return 1
-    try:
-        count = int(text.split("\\")[0])
-    except ValueError:
-        count = -1
-    if count < 0:
-        raise BadFileFormat(f"Invalid number of frames: {text!r}")
+    count = unsigned(text.split("\\")[0].strip(BLANKS))
+    if count is None:
+        raise BadFileFormat(f"Invalid number of frames: {text[:64]!r}")
     return count
 
 

@@ -7,16 +7,15 @@ CompletedSeries event, and one over the distinct values for the `Status` that an
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from orthanc_fast.numerals import integer
+
 Status = Literal["Unknown", "Complete", "Inconsistent", "Missing"]
 
 IndexValue = str | None
 
 
 def _as_integer(text: IndexValue) -> int | None:
-    if text is None:
-        return None
-    digits = text[1:] if text[:1] in ("+", "-") else text
-    return int(text) if digits.isascii() and digits.isdigit() else None
+    return None if text is None else integer(text)
 
 
 def is_complete(indexes: Sequence[IndexValue], expected: int) -> bool:

@@ -1,7 +1,6 @@
 """The frames of an instance: their list, their raw bytes, what can be asked of one, the PDF of an
 encapsulated document. Source: reference chapter 2, section 4."""
 
-import re
 from collections.abc import Iterator
 
 from orthanc_fast.config import Settings
@@ -10,6 +9,7 @@ from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.imaging.info import number_of_frames
 from orthanc_fast.imaging.syntaxes import SYNTAXES
 from orthanc_fast.model import Level, Resource
+from orthanc_fast.numerals import integer
 from orthanc_fast.registries import SOP_CLASS_UID as SOP_CLASS
 from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.request import Request
@@ -45,7 +45,6 @@ OPERATIONS = [
     "rendered",
 ]
 
-_NUMBER = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _NUMBERS = 1 << 32
 
 _PART = 1 << 20  # bytes of a large frame sent at once
@@ -64,9 +63,10 @@ def add_routes(router: Router, settings: Settings) -> None:
 def frame_number(text: str) -> int | None:
     """The number of a frame in a path, None where it is no number of 32 bits. As in Orthanc a sign
     is allowed, and negative numbers wrap around to ones that no image has."""
-    if not _NUMBER.fullmatch(text) or not -_NUMBERS < int(text) < _NUMBERS:
+    number = integer(text)
+    if number is None or not -_NUMBERS < number < _NUMBERS:
         return None
-    return int(text) % _NUMBERS
+    return number % _NUMBERS
 
 
 def frame_of(request: Request) -> int | None:

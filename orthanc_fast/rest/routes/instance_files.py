@@ -15,6 +15,7 @@ from orthanc_fast.dicom.data_set_models import data_set_json, data_set_xml
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.model import Level, Resource
+from orthanc_fast.numerals import unsigned
 from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
@@ -122,9 +123,10 @@ def _lossy_quality(arguments: dict[str, str], settings: Settings) -> int:
     text = arguments.get("lossy-quality")
     if text is None:
         return settings.dicom_lossy_transcoding_quality
-    if text and not (text.isascii() and text.isdecimal()):
-        raise ParameterOutOfRange(f"lossy-quality is a number from 1 to 100, not {text!r}")
-    return min(max(int(text or 1), 1), 100)
+    quality = unsigned(text or "1")
+    if quality is None:
+        raise ParameterOutOfRange(f"lossy-quality is a number from 1 to 100, not {text[:64]!r}")
+    return min(max(quality, 1), 100)
 
 
 async def get_tags(request: Request) -> Response:

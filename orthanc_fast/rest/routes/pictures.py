@@ -14,6 +14,7 @@ from orthanc_fast.imaging.accept import BadQualityFactor, PictureFormat, negotia
 from orthanc_fast.imaging.picture import DEFAULT_QUALITY
 from orthanc_fast.imaging.voi import Function
 from orthanc_fast.model import Level
+from orthanc_fast.numerals import unsigned
 from orthanc_fast.rest.identifiers import find
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, empty_response
@@ -34,8 +35,6 @@ _KINDS = {form: (b"content-type", form.value.encode()) for form in PictureFormat
 _UNSUPPORTED_PATH = "app/images/unsupported.png"
 _REDIRECT = "returnUnsupportedImage"
 
-_CARDINAL = re.compile(r"\+?\d{1,10}", re.ASCII)
-_MAX_CARDINAL = (1 << 32) - 1
 _REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf(inity)?|nan)", re.ASCII | re.I)
 
 _FUNCTIONS: dict[str, Function | None] = {
@@ -138,9 +137,10 @@ def _quality(arguments: Arguments) -> int:
     text = arguments.get("quality")
     if text is None:
         return DEFAULT_QUALITY
-    if not _CARDINAL.fullmatch(text) or not 1 <= int(text) <= 100:
+    quality = unsigned(text, 100)
+    if not quality:
         raise _Refused(415)
-    return int(text)
+    return quality
 
 
 def _rendering(arguments: Arguments) -> Rendering:
@@ -176,9 +176,10 @@ def _cardinal(arguments: Arguments, name: str) -> int:
     text = arguments.get(name)
     if text is None:
         return 0
-    if not _CARDINAL.fullmatch(text) or int(text) > _MAX_CARDINAL:
+    number = unsigned(text)
+    if number is None:
         raise _Refused(404)
-    return int(text)
+    return number
 
 
 def _smooth(arguments: Arguments) -> bool:

@@ -18,6 +18,7 @@ from orthanc_fast.imaging.nifti import nifti_header
 from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Level
+from orthanc_fast.numerals import unsigned
 from orthanc_fast.rest.byte_range import Unsatisfiable, byte_range
 from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.request import Request
@@ -98,11 +99,12 @@ async def get_frame_numpy(request: Request) -> Response:
     text = request.params[1]
     with request.services.index.view() as view:
         instance = require(view, Level.INSTANCE, request.params[0])
-        if not (text.isascii() and text.isdigit()):
+        number = unsigned(text)
+        if number is None:
             raise ParameterOutOfRange(
-                f'Expected an unsigned integer for the "frame" argument, found: {text}'
+                f'Expected an unsigned integer for the "frame" argument, found: {text[:64]}'
             )
-        volume = request.services.volumes.frame(view, instance, int(text), numbers)
+        volume = request.services.volumes.frame(view, instance, number, numbers)
     return await _array(request, volume, volume.header(is_frame=True), packed)
 
 

@@ -15,6 +15,7 @@ from orthanc_fast.dicom.tag_json import Format, named_tags, reduced
 from orthanc_fast.index.lmdb.view import PACKED_OFFSET, PACKED_STRIDE, View
 from orthanc_fast.index.series_status import status
 from orthanc_fast.model import Level, Resource, timestamp
+from orthanc_fast.numerals import unsigned
 from orthanc_fast.registries import (
     ANONYMIZED_FROM,
     DICOM_ATTACHMENT,
@@ -171,7 +172,8 @@ class Describer:
 
     def series_status(self, view: View, series: Resource) -> tuple[str, int | None]:
         """`Status` and the expected number; looks at the instances only if a number is expected."""
-        expected = series.metadata.get(EXPECTED_IN_SERIES)
+        text = series.metadata.get(EXPECTED_IN_SERIES)
+        expected = None if text is None else unsigned(text)
         if expected is None:
             return "Unknown", None
         indexes = []
@@ -179,7 +181,7 @@ class Describer:
             instance = view.resource(Level.INSTANCE, public)
             if instance is not None:
                 indexes.append(instance.metadata.get(INDEX_IN_SERIES))
-        return status(indexes, int(expected))
+        return status(indexes, expected)
 
     def _study(self, view: View, resource: Resource, form: Format) -> StudyAnswer:
         packed = view.children_packed(resource)
@@ -226,10 +228,8 @@ def _boolean(value: bool) -> msgspec.Raw:
 @lru_cache(4096)
 def _unsigned(text: str) -> msgspec.Raw:
     """An unsigned 32-bit number, else null: section 4.3."""
-    digits = text.removeprefix("+")
-    if digits.isascii() and digits.isdigit() and int(digits) < 1 << 32:
-        return msgspec.Raw(b"%d" % int(text))
-    return _NULL
+    number = unsigned(text)
+    return _NULL if number is None else msgspec.Raw(b"%d" % number)
 
 
 def now_text(local: bool = False) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from orthanc_fast.errors import BadFileFormat, BadRequest, ParameterOutOfRange
+from orthanc_fast.numerals import unsigned
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _MANUFACTURERS = {
@@ -128,8 +129,8 @@ def _flag(value: Any, field: str) -> bool:
 
 
 def _port(value: Any) -> int:
-    if isinstance(value, str) and value.isdecimal() and value.isascii():
-        value = int(value)
+    if isinstance(value, str):
+        value = unsigned(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise BadFileFormat("Port must be a number")
     if not 1 <= value <= 65534:

@@ -5,7 +5,6 @@ Large sets are ordered by walking the values in the index, group by group, so th
 the page asked for is never loaded; small ones by the values in their records.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -15,6 +14,7 @@ from orthanc_fast.dicom.identifiers import normalise
 from orthanc_fast.index.lmdb.search import Search, unpack
 from orthanc_fast.index.terms import HEAD_SIZE, SHA1, Kind, folded_of, value_of
 from orthanc_fast.model import Level
+from orthanc_fast.numerals import leading_decimal, leading_integer
 from orthanc_fast.registries import LAST_UPDATE
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.matching import IDENTIFIERS, are_plain
@@ -24,21 +24,7 @@ from orthanc_fast.services.store.terms import is_indexed_metadata, is_indexed_ta
 # Up to this many resources it is cheaper to load them than to walk the values of the index.
 _LOADED = 500
 
-_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
-_FLOAT = re.compile(r"[ \t\n\v\f\r]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
-
 SortValue = Callable[[str], Any]
-
-
-def _as_integer(text: str) -> int:
-    """The number that a text begins with, else 0: what SQL's CAST gives."""
-    match = _INTEGER.match(text)
-    return int(match[1]) if match else 0
-
-
-def _as_float(text: str) -> float:
-    match = _FLOAT.match(text)
-    return float(match[1]) if match else 0.0
 
 
 def _as_bytes(text: str) -> bytes:
@@ -47,9 +33,9 @@ def _as_bytes(text: str) -> bytes:
 
 def _sort_value(key: OrderKey) -> SortValue:
     if key.conversion == "integer":
-        return _as_integer
+        return leading_integer
     if key.conversion == "float":
-        return _as_float
+        return leading_decimal
     if key.source == "tag" and key.number in IDENTIFIERS:
         return normalise
     return _as_bytes

@@ -3,6 +3,8 @@
 Source: reference chapter 1, section 4.3.
 """
 
+from orthanc_fast.numerals import MAX_INT64, integer
+
 IMAGES_IN_ACQUISITION = 0x00201002
 NUMBER_OF_TEMPORAL_POSITIONS = 0x00200105
 NUMBER_OF_SLICES = 0x00540081
@@ -22,9 +24,9 @@ def expected_instances(tags: dict[int, str]) -> int | None:
         if all(tag in tags for tag in factors):
             product = 1
             for tag in factors:
-                text = tags[tag].strip()
-                if not (text.removeprefix("-").removeprefix("+").isdigit() and text.isascii()):
+                factor = integer(tags[tag])
+                if factor is None:
                     return None
-                product *= int(text)
-            return product if product > 0 else None
+                product *= factor
+            return product if 0 < product <= MAX_INT64 else None
     return None

@@ -1,8 +1,6 @@
 """How the values of a frame are meant to be shown: rescale and window, as Orthanc finds them, and
 as the standard has them. Source: reference chapter 2, section 5.5."""
 
-import math
-
 import numpy as np
 
 from orthanc_fast.dicom.display_attributes import LutValues, display_attributes
@@ -10,6 +8,7 @@ from orthanc_fast.dicom.functional_groups import FrameValues, frame_values
 from orthanc_fast.imaging.render import Frame
 from orthanc_fast.imaging.voi import Display, Function, Lut, Rescale, Window
 from orthanc_fast.model import Resource
+from orthanc_fast.numerals import BLANKS, decimal
 from orthanc_fast.registries import SOP_CLASS_UID
 from orthanc_fast.services.pixels.pixels import OpenImage
 
@@ -94,13 +93,7 @@ def standard_display(
 
 def number(text: str | None) -> float | None:
     """The value of a DS with one value; None where it is absent, empty, or none."""
-    if not text or "_" in text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    return decimal((text or "").strip(BLANKS))
 
 
 def _pair(center: str | None, width: str | None) -> tuple[float, float] | None:

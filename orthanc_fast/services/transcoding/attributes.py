@@ -10,6 +10,7 @@ from orthanc_fast.dicom.editing import Editor
 from orthanc_fast.errors import NotImplementedYet
 from orthanc_fast.imaging.info import ImageInfo
 from orthanc_fast.imaging.recode import Recoding, whole_cells
+from orthanc_fast.numerals import BLANKS, decimal
 from orthanc_fast.services.pixels.pixels import OpenImage
 
 _IMAGE_TYPE = 0x00080008
@@ -85,10 +86,10 @@ def _decimal(editor: Editor, tag: int, default: float) -> float:
     text = editor.text(tag)
     if not text:
         return default
-    try:
-        return float(text.split("\\")[0])
-    except ValueError:
-        raise NotImplementedYet(f"the rescale value {text!r} is no number") from None
+    value = decimal(text.split("\\")[0].strip(BLANKS))
+    if value is None:
+        raise NotImplementedYet(f"the rescale value {text[:64]!r} is no number")
+    return value
 
 
 def _as_decimal(value: float) -> str:

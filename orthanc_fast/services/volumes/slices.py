@@ -1,7 +1,6 @@
 """The order of the slices of a series, from the index alone. Source: reference chapter 2, section
 7."""
 
-from math import isfinite
 from typing import Literal
 
 import msgspec
@@ -10,6 +9,7 @@ import numpy as np
 from orthanc_fast.errors import OrthancError, UnknownResource
 from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Level, Resource
+from orthanc_fast.numerals import BLANKS, decimal, integer
 from orthanc_fast.registries import INDEX_IN_SERIES
 
 IMAGE_POSITION = 0x00200032
@@ -66,11 +66,8 @@ def numbers(text: str | None, count: int) -> Vector | None:
     parts = (text or "").split("\\")
     if len(parts) != count:
         return None
-    try:
-        values = [float(part) for part in parts]
-    except ValueError:
-        return None
-    return np.array(values) if all(map(isfinite, values)) else None
+    values = [decimal(part.strip(BLANKS)) for part in parts]
+    return None if None in values else np.array(values)
 
 
 def normal(orientation: str | None) -> Vector | None:
@@ -123,6 +120,4 @@ def _by_index(instances: list[Resource]) -> list[Resource] | None:
 
 
 def _integer(text: str | None) -> int | None:
-    stripped = (text or "").strip()
-    digits = stripped.removeprefix("-").removeprefix("+")
-    return int(stripped) if digits.isascii() and digits.isdigit() else None
+    return integer((text or "").strip(BLANKS))
