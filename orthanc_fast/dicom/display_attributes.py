@@ -113,11 +113,10 @@ def _lut(item: Scope | None, signed: bool) -> LutValues | None:
     if signed and first >= 1 << 15:
         first -= 1 << 16
     raw = values[_LUT_DATA]
-    if bits <= 8 and len(raw) < 2 * count:  # two entries per word
-        size, entries = 1, list(raw[:count])
-    else:
-        size = 2
-        entries = [int.from_bytes(raw[at : at + 2], order) for at in range(0, 2 * count, 2)]
+    size = 1 if bits <= 8 and len(raw) < 2 * count else 2  # two entries per word, or one
     if not 1 <= bits <= 16 or len(raw) < size * count:
         return None
+    if size == 1:
+        return LutValues(list(raw[:count]), first, bits)
+    entries = [int.from_bytes(raw[at : at + 2], order) for at in range(0, 2 * count, 2)]
     return LutValues(entries, first, bits)

@@ -63,13 +63,13 @@ class Frames:
 
     def _native(self, index: int) -> bytes | memoryview:
         info, bits, length = self._info, self._info.frame_bits, self._layout.value_length or 0
-        needed = (bits * info.number_of_frames + 7) // 8
+        first = index * bits
+        needed = (first + bits + 7) // 8
         if length < needed:
             raise BadFileFormat(
-                f"the pixel data have {length} bytes, {info.number_of_frames} frames of "
-                f"{info.rows} x {info.columns} pixels need {needed}"
+                f"the pixel data have {length} bytes; up to the end of frame {index} of "
+                f"{info.rows} x {info.columns} pixels they would have {needed}"
             )
-        first = index * bits
         data = self._bytes(first // 8, (first + bits + 7) // 8)
         return _shifted(data, first % 8, (bits + 7) // 8) if first % 8 else data
 
@@ -102,11 +102,16 @@ class Frames:
 
     def _fragments(self, index: int) -> list[Range]:
         """The fragments of one frame, by the shortest way that the file offers."""
+        found = self._jump(index)
+        if found is not None:
+            return found
         if self._ranges is None:
-            found = self._jump(index)
-            if found is not None:
-                return found
             self._ranges = self._walk()
+        if index >= len(self._ranges):
+            raise BadFileFormat(
+                f"{len(self._ranges)} fragments cannot make {self._info.number_of_frames} frames: "
+                f"frame {index} is missing"
+            )
         return self._ranges[index]
 
     def _jump(self, index: int) -> list[Range] | None:
@@ -146,12 +151,9 @@ class Frames:
         return self._data[begin + _ITEM_HEADER : first], first
 
     def _walk(self) -> list[list[Range]]:
-        """The fragments of all frames."""
+        """The fragments of all frames, of a file that is cut off those of the frames before."""
         table, first = self._basic_offset_table()
-        try:
-            fragments = items(self._data, first, len(self._data), True, False, True)
-        except ScanError as error:
-            raise BadFileFormat(f"the compressed pixel data are damaged: {error}") from error
+        fragments = self._whole_fragments(first)
         count = self._info.number_of_frames
         if count == 1:
             if not fragments:
@@ -159,34 +161,55 @@ class Frames:
             return [fragments]
         if len(fragments) == count:
             return [[fragment] for fragment in fragments]
-        if len(fragments) < count:
-            raise BadFileFormat(f"{len(fragments)} fragments cannot make {count} frames")
-        offsets: tuple[int, ...] | None = None
+        offsets = self._offsets(table)
+        if offsets is not None:
+            end = fragments[-1][1] if fragments else first
+            starts = [first + offset for offset in offsets]
+            while starts and starts[-1] >= end:
+                starts.pop()  # of a file that is cut off
+            return _partition(fragments, starts)
+        starts = self._starts(fragments)
+        if len(fragments) < count and len(starts) in (0, len(fragments)):
+            return [[fragment] for fragment in fragments]
+        if len(starts) == count:
+            return _partition(fragments, starts)
+        raise BadFileFormat(f"nothing tells how {len(fragments)} fragments make {count} frames")
+
+    def _whole_fragments(self, first: int) -> list[Range]:
+        """Those from `first` on that are whole. One that is damaged or cut off takes those behind
+        it along, but not those before it."""
+        try:
+            return items(self._data, first, len(self._data), True, False, True)
+        except ScanError:
+            found: list[Range] = []
+            at = first
+            while self._data[at : at + len(_ITEM)] == _ITEM:
+                begin = at + _ITEM_HEADER
+                at = begin + int.from_bytes(self._data[begin - 4 : begin], "little")
+                if at > len(self._data):
+                    break
+                found.append((begin, at))
+            return found
+
+    def _starts(self, fragments: list[Range]) -> list[int]:
+        """Where the items lie with which a codestream begins: its magic number tells."""
+        return [
+            begin - _ITEM_HEADER
+            for begin, end in fragments
+            if bytes(self._data[begin : min(end, begin + 8)]).startswith(_STARTS)
+        ]
+
+    def _offsets(self, table: memoryview) -> tuple[int, ...] | None:
+        """What the tables of the file say of the frames, None where there is none."""
+        count = self._info.number_of_frames
         if len(table):
             if len(table) != 4 * count:
                 raise BadFileFormat(
                     f"the offset table has not one entry for each of {count} frames"
                 )
-            offsets = struct.unpack(f"<{count}I", table)
-        elif (extended := self._extended_offsets()) is not None:
-            offsets = _extended(extended, count)
-        if offsets is not None:
-            return _partition(fragments, [first + offset for offset in offsets])
-        return self._by_starts(fragments)
-
-    def _by_starts(self, fragments: list[Range]) -> list[list[Range]]:
-        """Without any table: a codestream begins where its magic number is."""
-        starts = [
-            begin - _ITEM_HEADER
-            for begin, end in fragments
-            if bytes(self._data[begin : min(end, begin + 8)]).startswith(_STARTS)
-        ]
-        if len(starts) != self._info.number_of_frames:
-            raise BadFileFormat(
-                f"nothing tells how {len(fragments)} fragments make "
-                f"{self._info.number_of_frames} frames"
-            )
-        return _partition(fragments, starts)
+            return struct.unpack(f"<{count}I", table)
+        extended = self._extended_offsets()
+        return None if extended is None else _extended(extended, count)
 
 
 def _extended(tables: ExtendedOffsets, count: int) -> tuple[int, ...]:

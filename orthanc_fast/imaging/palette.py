@@ -127,7 +127,7 @@ class _Expansion:
         while at + 1 < len(parts) and done != segments and len(self.entries) < self._count:
             code, length = parts[at], parts[at + 1]
             at += 2
-            if code == 0:
+            if code == 0 and length:  # what adds nothing could be repeated without end
                 self.entries += parts[at : at + length]
                 at += length
             elif code == 1 and self.entries and at < len(parts) and length:

@@ -12,7 +12,7 @@ from orthanc_fast.imaging.codecs.contract import Buffer
 from orthanc_fast.imaging.info import ImageInfo
 from orthanc_fast.model import PixelLayout
 
-_MAX_EXPANSION = 171  # three bytes are a run of 256 differences, each of which is two bytes
+MAX_EXPANSION = 171  # three bytes are a run of 256 differences, each of which is two bytes
 
 
 def expand(file: Buffer, layout: PixelLayout, info: ImageInfo) -> tuple[bytes, PixelLayout]:
@@ -20,7 +20,7 @@ def expand(file: Buffer, layout: PixelLayout, info: ImageInfo) -> tuple[bytes, P
     BadFileFormat for data that do not make the image."""
     start, length = layout.value_offset, layout.value_length or 0
     size = info.number_of_frames * info.frame_bits // 8
-    if size > _MAX_EXPANSION * length or size % 2:
+    if size > MAX_EXPANSION * length or size % 2:
         raise BadFileFormat(f"{length} bytes of PMSCT_RLE1 cannot make {size} bytes of pixels")
     pixels = np.empty(size, np.uint8)
     try:

@@ -26,6 +26,13 @@ class Lut(msgspec.Struct, frozen=True):
         found: np.ndarray = self.entries[places.astype(np.intp)].astype(np.float64)
         return found
 
+    @property
+    def white(self) -> int:
+        """The entry that is shown as white: the greatest that its bits can hold, of a table whose
+        entries all need fewer bits than it announces its own greatest."""
+        greatest = int(self.entries.max())
+        return greatest if greatest.bit_length() < self.bits else (1 << self.bits) - 1
+
 
 class Rescale(msgspec.Struct, frozen=True):
     """RescaleSlope and RescaleIntercept."""
@@ -78,7 +85,7 @@ class Display(msgspec.Struct, frozen=True):
         rescaled = self.modality(values.astype(np.float64))
         shown = self.voi(rescaled)
         if isinstance(self.voi, Lut):
-            shown = shown / ((1 << self.voi.bits) - 1)
+            shown = shown / max(self.voi.white, 1)
         levels = np.floor(np.clip(np.nan_to_num(shown), 0, 1) * 255 + 0.5)
         found: np.ndarray = levels.astype(np.uint8)
         return found

@@ -11,7 +11,7 @@ from pydicom.sequence import Sequence
 from support import generated
 from support.files import file_named
 
-from orthanc_fast.imaging.voi import Display, Function, Rescale, Window
+from orthanc_fast.imaging.voi import Display, Function, Lut, Rescale, Window
 from orthanc_fast.services.pixels.display import standard_display
 from orthanc_fast.services.pixels.pixels import open_image
 
@@ -135,3 +135,14 @@ def test_what_is_no_number_is_black() -> None:
     np.testing.assert_array_equal(
         Display(Rescale(), Window(50.0, 10.0, "LINEAR_EXACT"))(values), [[0, 255, 0, 128]]
     )
+
+
+def test_the_white_of_a_table_that_is_narrower_than_it_announces() -> None:
+    entries = np.linspace(255, 8192, 4096).astype("u2")
+    values = np.array([[0, 2048, 4095, 9999]], "u2")
+    shown = Display(Rescale(), Lut(entries, 0, 16))(values)
+    assert shown.tolist() == [[8, int(entries[2048] / 8192 * 255 + 0.5), 255, 255]]
+    # A table that needs all of its bits may be meant to stay below white.
+    shown = Display(Rescale(), Lut(np.array([0, 40000], "u2"), 0, 16))(values)
+    assert shown.tolist() == [[0, 156, 156, 156]]
+    assert Display(Rescale(), Lut(np.zeros(1, "u2"), 0, 16))(values).tolist() == [[0] * 4]

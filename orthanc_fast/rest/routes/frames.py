@@ -5,9 +5,6 @@ from collections.abc import Iterator
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.content import content
-from orthanc_fast.errors import BadFileFormat
-from orthanc_fast.imaging.info import number_of_frames
-from orthanc_fast.imaging.syntaxes import SYNTAXES
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.numerals import integer
 from orthanc_fast.registries import SOP_CLASS_UID as SOP_CLASS
@@ -29,7 +26,6 @@ _CODESTREAMS = {
     "1.2.840.10008.1.2.4.90": _JPEG_2000,
     "1.2.840.10008.1.2.4.91": _JPEG_2000,
 }
-_NUMBER_OF_FRAMES = 0x00280008
 _ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 _DOCUMENT, _DOCUMENT_KIND, _DOCUMENT_LENGTH = "0042,0011", "0042,0012", "0042,0015"
 
@@ -82,14 +78,7 @@ def _instance(request: Request) -> Resource:
 async def list_frames(request: Request) -> Response:
     """GET /instances/{id}/frames: their numbers; one for a video, and for what is no image."""
     instance = _instance(request)
-    syntax = SYNTAXES.get(instance.metadata.get(TRANSFER_SYNTAX, ""))
-    if syntax is not None and syntax.is_video:
-        return json_response([0])
-    count = number_of_frames(instance.tags.get(_NUMBER_OF_FRAMES))
-    # Each frame takes at least one bit: who lies about their number gets no long answer.
-    if count > 1 and count > 8 * dicom_attachment(instance).size:
-        raise BadFileFormat(f"the file is too small for {count} frames")
-    return json_response(list(range(count)))
+    return json_response(list(range(request.services.pixels.listed_frames(instance))))
 
 
 async def list_operations(request: Request) -> Response:

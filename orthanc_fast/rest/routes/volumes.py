@@ -28,7 +28,8 @@ from orthanc_fast.rest.uri import boolean
 from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.volumes import bodies
 from orthanc_fast.services.volumes.geometry import Geometry, geometry
-from orthanc_fast.services.volumes.plan import TARGETS, Numbers, Selection, Volume
+from orthanc_fast.services.volumes.places import Selection
+from orthanc_fast.services.volumes.plan import TARGETS, Numbers, Volume
 from orthanc_fast.services.volumes.slices import OrderedSlices, frame_count, order_slices
 from orthanc_fast.services.volumes.zip_records import stored_length
 
@@ -68,7 +69,8 @@ async def get_ordered_slices(request: Request) -> Response:
         return order_slices(view, require(view, Level.SERIES, request.params[0]))
 
     slices = await _in_thread(request, ordered)
-    rows = [(to_text(each.public), frame_count(each)) for each in slices.instances]
+    pixels = request.services.pixels
+    rows = [(to_text(each.public), frame_count(each, pixels)) for each in slices.instances]
     answer = SlicesAnswer(
         Dicom=[f"/instances/{name}/file" for name, _ in rows],
         Slices=[f"/instances/{name}/frames/{n}" for name, count in rows for n in range(count)],
@@ -297,7 +299,7 @@ def _etag(volume: Volume) -> bytes:
     digest = xxhash.xxh3_64()
     for source in volume.sources:
         digest.update(dicom_attachment(source.instance).uuid.encode())
-    digest.update(repr((volume.numbers, volume.frames)).encode())
+    digest.update(repr((volume.numbers, volume.frames.identity)).encode())
     return b'"%s"' % digest.hexdigest().encode()
 
 

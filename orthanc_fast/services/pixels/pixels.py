@@ -14,12 +14,15 @@ import numpy as np
 
 from orthanc_fast.dicom.encoding import DEFLATED, Buffer, open_encoding
 from orthanc_fast.dicom.pixel_layout import PMSCT_DATA, find_layout, raw_values
+from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.imaging import pmsct
 from orthanc_fast.imaging.decode import decode_frame
+from orthanc_fast.imaging.frame_count import SMALLEST_FRAGMENT, room_for_frames
 from orthanc_fast.imaging.frames import ExtendedOffsets, Frames
-from orthanc_fast.imaging.info import ImageInfo, image_info
+from orthanc_fast.imaging.info import ImageInfo, image_info, number_of_frames
 from orthanc_fast.imaging.palette import TAGS as PALETTE_TAGS
 from orthanc_fast.imaging.palette import Palette, read_palette
+from orthanc_fast.imaging.syntaxes import SYNTAXES
 from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.model import PixelLayout, Resource
 from orthanc_fast.services.attachments.reading import dicom_attachment, opened
@@ -27,6 +30,7 @@ from orthanc_fast.services.ingest.ingest import layout_decoder
 from orthanc_fast.storage.files.area import StorageArea
 
 TRANSFER_SYNTAX = 9
+NUMBER_OF_FRAMES = 0x00280008
 _EXTENDED_OFFSETS = frozenset({0x7FE00001, 0x7FE00002})
 
 
@@ -44,6 +48,29 @@ class Pixels:
         with self._index.view() as view:
             stored = view.image(instance)
         return layout_decoder().decode(stored) if stored else None
+
+    def listed_frames(self, instance: Resource) -> int:
+        """As `frame_count`; a video is one frame."""
+        syntax = SYNTAXES.get(instance.metadata.get(TRANSFER_SYNTAX, ""))
+        is_video = syntax is not None and syntax.is_video
+        return 1 if is_video else self.frame_count(instance)
+
+    def frame_count(self, instance: Resource) -> int:
+        """How many frames the instance announces, whether or not all are there; 1 for what is no
+        image.
+
+        Raises BadFileFormat for a number that is none, and for one that the file is too small for:
+        a list of frames takes about as many bytes for each as the smallest fragment, so that no
+        list is longer than its file.
+        """
+        count = number_of_frames(instance.tags.get(NUMBER_OF_FRAMES))
+        size = dicom_attachment(instance).size
+        if count > 1 and count > size // SMALLEST_FRAGMENT:
+            layout = self.layout(instance)
+            info = image_info(layout, instance.metadata.get(TRANSFER_SYNTAX))
+            if layout is None or count > room_for_frames(layout, info, size):
+                raise BadFileFormat(f"the file is too small for {count} frames")
+        return count
 
     def open(self, instance: Resource) -> "OpenImage":
         """The image of an instance.

@@ -3,20 +3,22 @@
 Sources: reference chapter 2, sections 6 and 7.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 import numpy as np
 
 from orthanc_fast.errors import BadFileFormat, OrthancError, ParameterOutOfRange, UnknownResource
+from orthanc_fast.imaging.frame_count import room_for_frames
 from orthanc_fast.imaging.info import ImageInfo, image_info
 from orthanc_fast.imaging.npy import npy_header
 from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Level, PixelLayout, Resource
+from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.ingest.ingest import layout_decoder
 from orthanc_fast.services.pixels.display import number
 from orthanc_fast.services.pixels.pixels import TRANSFER_SYNTAX, Pixels
+from orthanc_fast.services.volumes.places import Places, Selection
 from orthanc_fast.services.volumes.slices import order_slices
 
 INCOMPATIBLE_FORMAT, INCOMPATIBLE_SIZE = 23, 24
@@ -25,8 +27,6 @@ TargetName = Literal["float32", "float16", "int16", "uint8"]
 TARGETS: tuple[TargetName, ...] = ("float32", "float16", "int16", "uint8")
 
 FLOAT32 = np.dtype("f4")
-
-Selection = Sequence[slice] | None
 
 
 class Numbers(msgspec.Struct, frozen=True):
@@ -46,14 +46,23 @@ class Source(msgspec.Struct, frozen=True, gc=False):
     instance: Resource
     layout: PixelLayout | None  # None: the index does not know it
     info: ImageInfo
+    room: int  # for so many frames
+
+    def require_room(self, count: int) -> None:
+        """Raises BadFileFormat if the file cannot have so many frames as it announces."""
+        if count > self.room:
+            raise BadFileFormat(
+                f"{self.info.number_of_frames} frames of {self.info.rows} x {self.info.columns} "
+                f"pixels are announced, the pixel data have room for {self.room}"
+            )
 
 
 class Volume(msgspec.Struct, frozen=True):
-    """An array of frames of the same shape and type; `frames` has one (source, frame in it) for
-    each. `window` is (center, width) where values are windowed."""
+    """An array of frames of the same shape and type; `frames` tells which they are. `window` is
+    (center, width) where values are windowed."""
 
     sources: list[Source]
-    frames: list[tuple[int, int]]
+    frames: Places
     numbers: Numbers
     dtype: np.dtype[np.generic]
     window: tuple[float, float] | None = None
@@ -96,7 +105,8 @@ class Planner:
         count = source.info.number_of_frames
         if index >= count:
             raise ParameterOutOfRange(f"there is no frame {index}: the instance has {count}")
-        return _volume([source], [(0, index)], numbers)
+        source.require_room(index + 1)
+        return _volume([source], Places([count], [slice(index, index + 1)]), numbers)
 
     def instance(
         self, view: View, instance: Resource, numbers: Numbers, frames: Selection = None
@@ -107,8 +117,8 @@ class Planner:
         ParameterOutOfRange for a choice that is empty and for numbers that do not fit.
         """
         source = self._source(view, instance)
-        every = [(0, index) for index in range(source.info.number_of_frames)]
-        return _volume([source], chosen(every, frames, "frames"), numbers)
+        places = Places([_whole(source)], frames, "frames")
+        return _volume([source], places, numbers)
 
     def series(
         self, view: View, series: Resource, numbers: Numbers, slices: Selection = None
@@ -122,12 +132,8 @@ class Planner:
         decoder = layout_decoder()
         sources = [self._source(view, instance, decoder) for instance in ordered]
         _require_alike([source.info for source in sources])
-        every = [
-            (place, index)
-            for place, source in enumerate(sources)
-            for index in range(source.info.number_of_frames)
-        ]
-        return _volume(sources, chosen(every, slices, "slices"), numbers)
+        places = Places([_whole(source) for source in sources], slices, "slices")
+        return _volume(sources, places, numbers)
 
     def study(
         self, view: View, study: Resource, numbers: Numbers
@@ -155,28 +161,27 @@ class Planner:
         decoder: msgspec.msgpack.Decoder[PixelLayout] | None = None,
     ) -> Source:
         stored = view.image(instance)
+        size = dicom_attachment(instance).size
         if stored:
             layout = (decoder or layout_decoder()).decode(stored)
             info = image_info(layout, instance.metadata.get(TRANSFER_SYNTAX))
+            room = room_for_frames(layout, info, size)
         else:
             layout = None
             with self._pixels.open(instance) as image:
                 info = image.info
+                room = room_for_frames(image.layout, info, size)
         info.require_decodable()
         if info.rows == 0 or info.columns == 0:
             raise BadFileFormat(f"the image has {info.rows} rows and {info.columns} columns")
-        return Source(instance, layout, info)
+        return Source(instance, layout, info, room)
 
 
-def chosen(frames: list[tuple[int, int]], selection: Selection, name: str) -> list[tuple[int, int]]:
-    """The frames that a selection names, in its order. Raises ParameterOutOfRange if none are
-    left."""
-    if selection is None:
-        return frames
-    found = [frame for part in selection for frame in frames[part]]
-    if not found:
-        raise ParameterOutOfRange(f'"{name}" chooses none of the {len(frames)} that there are')
-    return found
+def _whole(source: Source) -> int:
+    """How many frames a file has. Raises BadFileFormat."""
+    count = source.info.number_of_frames
+    source.require_room(count)
+    return count
 
 
 def _require_alike(infos: list[ImageInfo]) -> None:
@@ -199,7 +204,7 @@ def _kind(info: ImageInfo) -> str:
     return f"{'colour' if info.is_color else 'grey'} {info.dtype.name}"
 
 
-def _volume(sources: list[Source], frames: list[tuple[int, int]], numbers: Numbers) -> Volume:
+def _volume(sources: list[Source], frames: Places, numbers: Numbers) -> Volume:
     info = sources[frames[0][0]].info
     if info.is_color:
         if numbers.dtype is not None and numbers.dtype != info.dtype.name:

@@ -11,10 +11,10 @@ from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.numerals import BLANKS, decimal, integer
 from orthanc_fast.registries import INDEX_IN_SERIES
+from orthanc_fast.services.pixels.pixels import Pixels
 
 IMAGE_POSITION = 0x00200032
 IMAGE_ORIENTATION = 0x00200037
-NUMBER_OF_FRAMES = 0x00280008
 
 CANNOT_ORDER = 2040
 TOLERANCE = 10 * float(np.finfo(np.float32).eps)
@@ -55,10 +55,12 @@ def order_slices(view: View, series: Resource) -> OrderedSlices:
     )
 
 
-def frame_count(instance: Resource) -> int:
-    """NumberOfFrames; 1 where it is missing or no number."""
-    count = _integer(instance.tags.get(NUMBER_OF_FRAMES))
-    return 1 if count is None or count < 0 else count
+def frame_count(instance: Resource, pixels: Pixels) -> int:
+    """NumberOfFrames; 1 where it is missing, no number or one that the file has no room for."""
+    try:
+        return pixels.frame_count(instance)
+    except OrthancError:
+        return 1
 
 
 def numbers(text: str | None, count: int) -> Vector | None:
