@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from orthanc_fast.character_sets import canonical_encoding
-from orthanc_fast.config_file import parse, substitute
+from orthanc_fast.config_file import UTF_8, decoded, parse, substitute
 from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Option
 from orthanc_fast.config_sections import (
     Cors,
@@ -115,7 +115,7 @@ def load(
     values: dict[str, Any] = {}
     origin: dict[str, Path] = {}
     for file in _files(paths):
-        for key, value in _read(file, environment).items():
+        for key, value in _read(file, environment, warn).items():
             if key in origin:
                 raise ConfigError(
                     f"{file}: the option {key!r} is already set in {origin[key]}: give it once"
@@ -152,10 +152,15 @@ def _base(paths: Sequence[Path]) -> Path:
     return first if first.is_dir() else first.parent
 
 
-def _read(file: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+def _read(
+    file: Path, environment: Mapping[str, str], warn: Callable[[str], None]
+) -> dict[str, Any]:
     try:
-        content = parse(substitute(file.read_text("utf-8"), environment))
-    except (OSError, UnicodeDecodeError, ValueError, msgspec.DecodeError) as error:
+        text, character_set = decoded(file.read_bytes())
+        if character_set != UTF_8:
+            warn(f"{file} is not UTF-8 and is read as {character_set}: save it as UTF-8")
+        content = parse(substitute(text, environment))
+    except (OSError, ValueError, msgspec.DecodeError) as error:
         raise ConfigError(f"{file}: cannot read the configuration: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{file}: the configuration must be one JSON object in {{}}")

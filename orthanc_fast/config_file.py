@@ -4,6 +4,7 @@ Source: reference chapter 1, section 11.1. The lenient JSON is also what request
 parsed with (section 1.7).
 """
 
+import codecs
 import os
 import re
 from collections.abc import Mapping
@@ -17,6 +18,26 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|[\[\]{},]|[^\s"/\[\]{
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
 TOO_DEEP = "the JSON is nested too deeply"
+
+
+UTF_8 = "UTF-8"
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def decoded(data: bytes) -> tuple[str, str]:
+    """The text of a configuration file and its character set. Old editors write what is not
+    UTF-8: UTF-16 with a byte order mark, or the character set of Western Europe; every byte is a
+    character there. Raises UnicodeDecodeError for damaged UTF-16."""
+    if data.startswith(_UTF_16_MARKS):
+        return data.decode("utf-16"), "UTF-16"
+    try:
+        return data.decode("utf-8-sig"), UTF_8
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode("cp1252"), "Windows-1252"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "Latin-1"
 
 
 def substitute(text: str, environment: Mapping[str, str] = os.environ) -> str:

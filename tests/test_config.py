@@ -61,6 +61,33 @@ def test_variables_reach_the_settings(tmp_path: Path) -> None:
     assert (found.http_port, found.name) == (8043, "me")
 
 
+@pytest.mark.parametrize(
+    ("character_set", "name"),
+    [
+        ("utf-8", None),
+        ("utf-8-sig", None),
+        ("latin-1", "Windows-1252"),
+        ("cp1252", "Windows-1252"),
+        ("utf-16", "UTF-16"),
+    ],
+)
+def test_files_of_old_editors(tmp_path: Path, character_set: str, name: str | None) -> None:
+    file = tmp_path / "orthanc.json"
+    text = '// réglages de l\'hôpital\n{ "Name" : "hôpital" }\n'
+    file.write_bytes(text.encode(character_set))
+    warnings: list[str] = []
+    assert load([file], warnings.append).name == "hôpital"
+    assert [name in text for text in warnings] == ([] if name is None else [True])
+
+
+def test_every_byte_is_a_character_of_an_old_file(tmp_path: Path) -> None:
+    file = tmp_path / "orthanc.json"
+    file.write_bytes(b'{ "Name" : "\xe9\x81" }')
+    warnings: list[str] = []
+    assert load([file], warnings.append).name == "\xe9\x81"
+    assert len(warnings) == 1
+
+
 def test_folders_and_several_files(tmp_path: Path) -> None:
     folder = tmp_path / "conf.d"
     folder.mkdir()
