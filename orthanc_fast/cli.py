@@ -122,7 +122,8 @@ def check(configurations: tuple[Path, ...], repair: bool) -> None:
 def import_command(
     paths: tuple[Path, ...], server: str, user: str | None, connections: int
 ) -> None:
-    """Uploads files, folders, ZIP and tar.gz archives to a server."""
+    """Uploads files, folders, ZIP and tar archives (also .gz, .bz2, .xz, and archives in
+    archives) to a server. What archives hold beside DICOM files is counted, not refused."""
     from orthanc_fast.client.upload import import_paths
 
     summary = import_paths(paths, server, user, connections)
@@ -132,8 +133,10 @@ def import_command(
             click.echo(f"  {name}", err=True)
         if len(names) > 10:
             click.echo(f"  and {len(names) - 10} more", err=True)
+    others = f", {summary.others} in archives are no DICOM files" if summary.others else ""
     click.echo(
-        f"{summary.stored} stored, {summary.already} already there, {summary.refusals} refused; "
+        f"{summary.stored} stored, {summary.already} already there, {summary.refusals} refused"
+        f"{others}; "
         f"{summary.bytes / 1e6:.1f} MB in {summary.seconds:.1f} s"
     )
     sys.exit(FOUND if summary.refusals else 0)

@@ -1,5 +1,6 @@
 """The commands as a user calls them: output, exit codes, clear messages."""
 
+import gzip
 import io
 import json
 import shutil
@@ -123,6 +124,60 @@ def test_import_with_a_password(tmp_path: Path) -> None:
     assert "notes.txt" in done.stderr
     assert "6 stored, 0 already there, 1 refused" in done.stdout
     assert "0 stored, 6 already there, 1 refused" in again.stdout
+
+
+def tar_of(members: dict[str, bytes], mode: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def zip_of(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def test_import_of_archives_of_every_kind(tmp_path: Path) -> None:
+    data = slices(9)
+    folder = tmp_path / "sources"
+    (folder / "deep" / "deeper").mkdir(parents=True)
+    for number, (name, mode) in enumerate(
+        [("a.tar", "w:"), ("b.tar.gz", "w:gz"), ("c.tgz", "w:gz"), ("d.tar.bz2", "w:bz2")]
+    ):
+        (folder / "deep" / name).write_bytes(tar_of({f"x/{number}": data[number]}, mode))
+    (folder / "deep" / "deeper" / "e.tar.xz").write_bytes(tar_of({"4": data[4]}, "w:xz"))
+    inner = tar_of({"5": data[5], "README": b"not DICOM"}, "w:bz2")
+    (folder / "f.zip").write_bytes(
+        zip_of({"g/6": data[6], "g/inner.tar.bz2": inner, "g/DICOMDIR.txt": b"neither"})
+    )
+    (folder / "7.dcm.gz").write_bytes(gzip.compress(data[7]))
+    (folder / "no-suffix").write_bytes(zip_of({"8": data[8]}))
+    with OurServer(tmp_path / "server") as server:
+        done = cli("import", folder, "--server", server.url)
+        assert len(httpx.get(f"{server.url}/instances").json()) == 9
+    assert "9 stored, 0 already there, 0 refused, 2 in archives are no DICOM files" in done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_import_of_damaged_archives(our_server: OurServer, tmp_path: Path) -> None:
+    """What can be read is stored, what cannot is named; a damaged DICOM file is no other file."""
+    data = slices(3)
+    whole = tar_of({"0": data[0], "1": data[1]}, "w:gz")
+    (tmp_path / "cut.tar.gz").write_bytes(whole[: len(whole) * 3 // 4])
+    (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04" + bytes(100))
+    (tmp_path / "good.zip").write_bytes(zip_of({"2": data[2], "damaged": data[2][:200]}))
+    done = cli("import", tmp_path, "--server", our_server.url)
+    assert done.returncode == 1
+    for name in ("cut.tar.gz", "bad.zip", "good.zip:damaged"):
+        assert name in done.stderr
+    assert " 3 refused;" in done.stdout
 
 
 def test_import_of_good_files_is_0(our_server: OurServer, tmp_path: Path) -> None:

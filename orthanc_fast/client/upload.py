@@ -3,10 +3,8 @@
 
 import http.client
 import json
-import tarfile
 import threading
 import time
-import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,17 +12,24 @@ from pathlib import Path
 import msgspec
 from tqdm import tqdm
 
+from orthanc_fast.client.archives import Found, files
 from orthanc_fast.client.connection import Connections
+
+# What a server says of a file that it cannot read.
+BAD_FILE_FORMAT = 15
+NO_DICOM = "NoDicom"
 
 # Reading goes this many files ahead of the slowest upload.
 WINDOW_PER_CONNECTION = 4
 
 
 class Summary(msgspec.Struct):
-    """What became of an import; `refused` lists the names by reason."""
+    """What became of an import; `refused` lists the names by reason, `others` counts what archives
+    hold beside DICOM files."""
 
     stored: int = 0
     already: int = 0
+    others: int = 0
     refused: dict[str, list[str]] = msgspec.field(default_factory=dict)
     bytes: int = 0
     seconds: float = 0.0
@@ -52,53 +57,36 @@ def import_paths(
         progress,
     ):
 
-        def upload(name: str, data: bytes) -> None:
+        def upload(found: Found) -> None:
             try:
-                outcome, reason = _send(uploader, data)
+                outcome, reason = _send(uploader, found.data)
             finally:
                 window.release()
             with lock:
                 progress.update()
-                summary.bytes += len(data)
+                summary.bytes += len(found.data)
                 if outcome == "Success":
                     summary.stored += 1
                 elif outcome == "AlreadyStored":
                     summary.already += 1
+                elif outcome == NO_DICOM and found.is_member and not found.is_dicom:
+                    summary.others += 1
                 else:
-                    summary.refuse(name, reason)
+                    summary.refuse(found.name, reason)
 
-        for name, data in _files(paths, summary):
+        for found in _files(paths, summary):
             window.acquire()
-            pool.submit(upload, name, data)
+            pool.submit(upload, found)
     summary.seconds = time.monotonic() - begin
     return summary
 
 
-def _files(paths: Sequence[Path], summary: Summary) -> Iterator[tuple[str, bytes]]:
+def _files(paths: Sequence[Path], summary: Summary) -> Iterator[Found]:
     for path in paths:
         entries = sorted(path.rglob("*")) if path.is_dir() else [path]
         for entry in entries:
             if entry.is_file():
-                yield from _contents(entry, summary)
-
-
-def _contents(path: Path, summary: Summary) -> Iterator[tuple[str, bytes]]:
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for member in archive.infolist():
-                    if not member.is_dir():
-                        yield f"{path}:{member.filename}", archive.read(member)
-        elif path.name.endswith((".tar.gz", ".tgz", ".tar")):
-            with tarfile.open(path) as tar:
-                for entry in tar:
-                    file = tar.extractfile(entry) if entry.isfile() else None
-                    if file is not None:
-                        yield f"{path}:{entry.name}", file.read()
-        else:
-            yield str(path), path.read_bytes()
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        summary.refuse(str(path), f"cannot read: {error}")
+                yield from files(entry, summary.refuse)
 
 
 def _send(server: Connections, data: bytes) -> tuple[str, str]:
@@ -111,11 +99,13 @@ def _send(server: Connections, data: bytes) -> tuple[str, str]:
         return "Failure", f"cannot reach the server: {error}"
     if answer.status == 200:
         return str(json.loads(body)["Status"]), ""
-    return "Failure", _reason(answer.status, body)
+    return _refusal(answer.status, body)
 
 
-def _reason(status: int, body: bytes) -> str:
+def _refusal(status: int, body: bytes) -> tuple[str, str]:
     try:
-        return f"{status} {json.loads(body)['Message']}"
+        answer = json.loads(body)
+        outcome = NO_DICOM if answer["OrthancStatus"] == BAD_FILE_FORMAT else "Failure"
+        return outcome, f"{status} {answer['Message']}"
     except (ValueError, KeyError):
-        return str(status)
+        return "Failure", str(status)
