@@ -19,13 +19,14 @@ GROUND = {
     "character_sets",
     "error_codes",
     "errors",
+    "implementation",
     "log",
     "model",
     "numerals",
     "registries",
     "_ext",
 }
-KNOWLEDGE = {"index", "storage", "imaging", "dicom"}
+KNOWLEDGE = {"index", "storage", "imaging", "dicom", "upper_layer"}
 DOORS = {"rest", "network", "client"}
 WIRING = {"cli", "server", "supervisor", "worker", "granian_worker"}
 
@@ -41,7 +42,7 @@ KEEPERS = {
     "lmdb": "index",
     "granian": "granian_worker",
     "uvloop": "granian_worker",
-    "pynetdicom": "network",
+    "pynetdicom": "upper_layer",
     "imagecodecs": "imaging",
     "click": "cli",
 }

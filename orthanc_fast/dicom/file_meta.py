@@ -1,10 +1,7 @@
 """The file meta information that this server writes. Source: DICOM PS3.10 section 7.1."""
 
+from orthanc_fast import implementation
 from orthanc_fast.dicom.elements import Writer
-
-# Also shown to peers in associations.
-IMPLEMENTATION_CLASS_UID = "2.25.224180541862937417384297731270894203391"
-IMPLEMENTATION_VERSION = "ORTHANC_FAST_01"
 
 _WRITER = Writer(explicit=True, big=False)
 
@@ -18,8 +15,8 @@ def meta_header(sop_class: bytes, sop_instance: bytes, transfer_syntax: str) -> 
             write(0x00020002, "UI", sop_class),
             write(0x00020003, "UI", sop_instance),
             write(0x00020010, "UI", transfer_syntax.encode()),
-            write(0x00020012, "UI", IMPLEMENTATION_CLASS_UID.encode()),
-            write(0x00020013, "SH", IMPLEMENTATION_VERSION.encode()),
+            write(0x00020012, "UI", implementation.CLASS_UID.encode()),
+            write(0x00020013, "SH", implementation.VERSION_NAME.encode()),
         )
     )
     length = write(0x00020000, "UL", len(group).to_bytes(4, "little"))

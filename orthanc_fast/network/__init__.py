@@ -2,9 +2,10 @@
 
 worker     one DICOM process: opens the services, then runs a listener
 listener   the shared port: waits for peers that speak, one thread per association
-association, negotiation, associate    the upper layer (PS3.8): bytes, answer, conversation
+acceptor   one association: its requests, each answered or refused
+negotiation, admission, options, places, tls    what the configuration says
 store      C-STORE: from fragments to the ingest
-handover   every other command: to pynetdicom's handlers
-admission, options, syntaxes, sop_classes, tls    what the configuration says
 statuses   the one mapping from errors to DIMSE statuses
+
+The upper layer itself is a room of its own: `upper_layer`.
 """

@@ -12,7 +12,7 @@ import threading
 import time
 
 from orthanc_fast.log import Category, logger
-from orthanc_fast.network.association import Association, Door
+from orthanc_fast.network.acceptor import Acceptor, Door
 from orthanc_fast.network.places import Places
 
 _SILENCE = 30.0  # seconds until a connection must have spoken
@@ -37,7 +37,7 @@ class Listener:
         self._tls = tls
         self._selector = selectors.DefaultSelector()
         self._silent: dict[socket.socket, tuple[float, str]] = {}
-        self._associations: set[Association] = set()
+        self._associations: set[Acceptor] = set()
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._stopping = False
@@ -92,7 +92,7 @@ class Listener:
         """How many associations are being served."""
         return len(self._associations)
 
-    def _running(self) -> list[Association]:
+    def _running(self) -> list[Acceptor]:
         with self._lock:
             return list(self._associations)
 
@@ -160,7 +160,7 @@ class Listener:
             if secured is None:
                 return
             place = self._places.take()
-            association = Association(self._door, secured, ip, place is None)
+            association = Acceptor(self._door, secured, ip, place is None)
             with self._lock:
                 self._associations.add(association)
             try:

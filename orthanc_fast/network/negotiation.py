@@ -1,11 +1,21 @@
 """The answer to an A-ASSOCIATE-RQ. Source: reference chapter 4, sections 1.1 and 1.4."""
 
-import re
-
-import msgspec
+from collections.abc import Collection
 
 from orthanc_fast.network.admission import Admission
-from orthanc_fast.network.associate import (
+from orthanc_fast.services.scp import sop_classes
+from orthanc_fast.services.scp import transfer_syntaxes as syntaxes
+from orthanc_fast.services.scp.policy import ScpPolicy
+from orthanc_fast.upper_layer.negotiation import (
+    CALLED_NOT_RECOGNIZED,
+    CALLING_NOT_RECOGNIZED,
+    CONTEXT_NOT_SUPPORTED,
+    Agreement,
+    Rejection,
+    operations_window,
+    title,
+)
+from orthanc_fast.upper_layer.pdu import (
     ABSTRACT_SYNTAX_NOT_SUPPORTED,
     ACCEPTANCE,
     APPLICATION_CONTEXT,
@@ -15,47 +25,20 @@ from orthanc_fast.network.associate import (
     Request,
     Role,
 )
-from orthanc_fast.services.scp import sop_classes
-from orthanc_fast.services.scp import transfer_syntaxes as syntaxes
-from orthanc_fast.services.scp.policy import ScpPolicy
-
-MAXIMUM_OPERATIONS = 32  # C-STOREs of one association that may be under way at the same time
-
-# (result, source, reason) of an A-ASSOCIATE-RJ, PS3.8 table 9-21
-CONTEXT_NOT_SUPPORTED = (1, 1, 2)
-CALLING_NOT_RECOGNIZED = (1, 1, 3)
-CALLED_NOT_RECOGNIZED = (1, 1, 7)
-LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
-
-_UNUSABLE = re.compile(rb"[\x00-\x1f\x7f\\]")
-
-
-class Agreement(msgspec.Struct, frozen=True):
-    """What both sides of an association have agreed upon."""
-
-    calling: str  # without padding
-    called: str
-    answers: list[Answer]
-    contexts: dict[int, Answer]  # the accepted ones
-    roles: list[Role]
-    operations: tuple[int, int] | None  # asynchronous operations window of the answer
-    window: int  # requests that the peer may have under way
-    maximum_length: int  # of the P-DATA PDUs that the peer takes; 0: any
-
-
-class Rejection(msgspec.Struct, frozen=True):
-    """Why an association is refused, as the A-ASSOCIATE-RJ and the log say it."""
-
-    code: tuple[int, int, int]
-    text: str
 
 
 class Negotiator:
     """Answers requests by the configuration."""
 
-    def __init__(self, policy: ScpPolicy, admission: Admission) -> None:
+    def __init__(
+        self, policy: ScpPolicy, admission: Admission, handled: Collection[str] = ()
+    ) -> None:
+        """`handled` are the SOP classes, beside those of verification and storage, for whose
+        commands there are handlers. Others are refused: a peer whose context is accepted takes
+        it for granted that its requests are answered."""
         self._admission = admission
         self._policy = policy
+        self._preferring = frozenset((sop_classes.VERIFICATION, *handled))
 
     def negotiate(self, request: Request, ip: str) -> Agreement | Rejection:
         """The checks come in Orthanc's order: the first that fails names the reason.
@@ -63,7 +46,7 @@ class Negotiator:
         Titles that are blank or malformed are rejected, where Orthanc lets the peer wait for its
         own time-out.
         """
-        calling, called = _title(request.calling), _title(request.called)
+        calling, called = title(request.calling), title(request.called)
         if calling is None:
             return Rejection(CALLING_NOT_RECOGNIZED, "the calling AET is blank or malformed")
         if called is None:
@@ -79,7 +62,7 @@ class Negotiator:
         accepted_syntaxes = syntaxes.negotiable(self._policy.syntaxes())
         answers = [self._answer(proposal, accepted_syntaxes) for proposal in request.proposals]
         accepted = {answer.number: answer for answer in answers if answer.result == ACCEPTANCE}
-        operations, window = _operations(request.operations)
+        operations, window = operations_window(request.operations)
         return Agreement(
             calling=calling,
             called=called,
@@ -104,10 +87,7 @@ class Negotiator:
             # No syntax in common: "abstract syntax not supported", as Orthanc says it.
             syntax = syntaxes.first_proposed(proposal.transfer_syntaxes, accepted)
             failure = ABSTRACT_SYNTAX_NOT_SUPPORTED
-        elif (
-            uid in (sop_classes.VERIFICATION, sop_classes.STORAGE_COMMITMENT)
-            or uid in sop_classes.QUERY_RETRIEVE
-        ):
+        elif uid in self._preferring:
             syntax = syntaxes.preferred(proposal.transfer_syntaxes)
             failure = TRANSFER_SYNTAXES_NOT_SUPPORTED
         elif is_unknown(uid) and self._policy.unknown_accepted():
@@ -137,18 +117,3 @@ def is_unknown(uid: str) -> bool:
     from pydicom.uid import UID  # costs start-up time, and most sites do not need it
 
     return bool(uid) and UID(uid).name == uid
-
-
-def _title(raw: bytes) -> str | None:
-    text = raw.strip(b" ")
-    if not text or _UNUSABLE.search(text):
-        return None
-    return text.decode("latin-1")
-
-
-def _operations(proposed: tuple[int, int] | None) -> tuple[tuple[int, int] | None, int]:
-    if proposed is None:
-        return None, 1
-    invoked = proposed[0] or MAXIMUM_OPERATIONS
-    window = min(invoked, MAXIMUM_OPERATIONS)
-    return (window, 1), window

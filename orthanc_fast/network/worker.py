@@ -9,9 +9,8 @@ from pathlib import Path
 
 from orthanc_fast.config import Settings
 from orthanc_fast.index.lmdb.commit import Promise
+from orthanc_fast.network.acceptor import Door
 from orthanc_fast.network.admission import Admission
-from orthanc_fast.network.association import Door
-from orthanc_fast.network.handover import Handlers, handover
 from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.meters import Meters, RecordingMeters
 from orthanc_fast.network.negotiation import Negotiator
@@ -25,9 +24,11 @@ from orthanc_fast.services.ingest.ingest import Origin, Upload
 from orthanc_fast.services.scp.policy import ScpPolicy, SessionPolicy
 from orthanc_fast.services.services import Services
 from orthanc_fast.services.store.opening import INDEX_FOLDER
+from orthanc_fast.upper_layer.handover import Handlers
 
 DESCRIPTORS = 65536
 PLACES = "associations"  # the file, in the folder of the index
+NO_HANDLERS: Handlers = {}  # this version answers C-ECHO and C-STORE
 GRACE = 5.0  # seconds that associations get to end when the server stops
 
 
@@ -50,16 +51,17 @@ class _Ingest:
 def make_door(
     options: DicomOptions,
     store: Store,
-    handlers: Handlers = (),
+    handlers: Handlers = NO_HANDLERS,
     known: Callable[[], Mapping[str, Modality]] | None = None,
     policy: ScpPolicy | None = None,
     meters: Meters | None = None,
 ) -> Door:
     """Joins what the associations of one worker share; `known` replaces the option's modalities,
-    `policy` that everything is accepted."""
+    `policy` that everything is accepted. What `handlers` answer is negotiated, beside C-ECHO and
+    C-STORE."""
     admission = Admission(options, known or (lambda: options.modalities))
-    negotiator = Negotiator(policy or ScpPolicy({}), admission)
-    return Door(options, admission, negotiator, store, handover(handlers), meters or Meters())
+    negotiator = Negotiator(policy or ScpPolicy({}), admission, handlers)
+    return Door(options, admission, negotiator, store, handlers, meters or Meters())
 
 
 def run(
@@ -79,7 +81,7 @@ def run(
         registry = ModalityRegistry(settings, services.index)
         policy = SessionPolicy(settings.raw, services.index)
         meters = RecordingMeters(services.metrics)
-        door = make_door(options, _Ingest(services), (), registry.all, policy, meters)
+        door = make_door(options, _Ingest(services), NO_HANDLERS, registry.all, policy, meters)
         listener = Listener(door, listening, places, tls)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())

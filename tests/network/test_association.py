@@ -36,9 +36,10 @@ from support.dicom_peer import (
     store_rq,
 )
 
-from orthanc_fast.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from orthanc_fast import implementation
 from orthanc_fast.errors import BadFileFormat, FullStorage
-from orthanc_fast.network import association, listener
+from orthanc_fast.network import listener
+from orthanc_fast.upper_layer import association
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BIG = "1.2.840.10008.1.2.2"
@@ -128,8 +129,8 @@ def test_store_writes_the_meta_header_and_the_data_set_as_it_came(door: Running)
     assert meta.MediaStorageSOPClassUID == CT
     assert meta.MediaStorageSOPInstanceUID == INSTANCE
     assert meta.TransferSyntaxUID == EXPLICIT
-    assert meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
-    assert meta.ImplementationVersionName == IMPLEMENTATION_VERSION
+    assert meta.ImplementationClassUID == implementation.CLASS_UID
+    assert meta.ImplementationVersionName == implementation.VERSION_NAME
     assert "SourceApplicationEntityTitle" not in meta
     assert meta.FileMetaInformationGroupLength == len(file) - len(content) - 144
     (origin,) = door.shelf.origins
@@ -467,7 +468,7 @@ def test_a_thousand_silent_connections_disturb_nobody(
 def test_a_connection_that_stops_in_its_request_is_closed(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(association, "_ACSE_TIMEOUT", 1)
+    monkeypatch.setattr(association, "ACSE_TIMEOUT", 1)
     with serving(shelf) as running, peer(running.port) as client:
         client.send(associate_rq()[:50])
         assert client.receive() == (0, b"")

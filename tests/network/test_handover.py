@@ -19,6 +19,8 @@ from support.dicom_door import Running, Shelf, serving
 from support.dicom_peer import EXPLICIT, command, echo_rq, p_data, pdv, peer
 from support.files import file_named
 
+from orthanc_fast.upper_layer import dimse
+
 FIND = StudyRootQueryRetrieveInformationModelFind
 GET = StudyRootQueryRetrieveInformationModelGet
 
@@ -50,12 +52,12 @@ class Handlers:
         self.asked.append(event.action_type)
         return 0x0000, None
 
-    def bound(self) -> list[tuple[Any, Any]]:
-        return [
-            (evt.EVT_C_FIND, self.find),
-            (evt.EVT_C_GET, self.get),
-            (evt.EVT_N_ACTION, self.action),
-        ]
+    def by_sop_class(self) -> dict[str, dict[int, Any]]:
+        return {
+            FIND: {dimse.C_FIND_RQ: self.find},
+            GET: {dimse.C_GET_RQ: self.get},
+            StorageCommitmentPushModel: {dimse.N_ACTION_RQ: self.action},
+        }
 
 
 @pytest.fixture
@@ -66,7 +68,9 @@ def handlers() -> Handlers:
 @pytest.fixture
 def door(tmp_path: Path, handlers: Handlers) -> Iterator[Running]:
     known = {"peer": ["PEER", "127.0.0.1", 104]}
-    with serving(Shelf(tmp_path), handlers=handlers.bound(), DicomModalities=known) as running:
+    with serving(
+        Shelf(tmp_path), handlers=handlers.by_sop_class(), DicomModalities=known
+    ) as running:
         yield running
 
 
@@ -196,7 +200,7 @@ def test_a_handler_that_fails_answers_its_status(door: Running, handlers: Handle
         raise ValueError("a fault in a handler")
 
     with serving(
-        door.shelf, handlers=[(evt.EVT_C_FIND, broken)], DicomAlwaysAllowFind=True
+        door.shelf, handlers={FIND: {dimse.C_FIND_RQ: broken}}, DicomAlwaysAllowFind=True
     ) as running:
         association = scu("STRANGER").associate("127.0.0.1", running.port)
         ((status, _),) = association.send_c_find(query(), FIND)

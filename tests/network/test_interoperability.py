@@ -92,6 +92,25 @@ def test_echoscu(door: Running) -> None:
     run(sys.executable, "-m", "pynetdicom", "echoscu", "127.0.0.1", door.port)
 
 
+@pytest.mark.parametrize(
+    ("tool", "options"),
+    [
+        ("findscu", ("-S", "-k", "QueryRetrieveLevel=STUDY")),
+        ("findscu", ("-W", "-k", "PatientName=")),
+        ("getscu", ("-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID=1.2")),
+        ("movescu", ("-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID=1.2")),
+    ],
+)
+def test_services_that_nobody_handles_fail_in_dcmtks_tools(
+    door: Running, tool: str, options: tuple[str, ...]
+) -> None:
+    ended = subprocess.run(
+        [tool, *options, "127.0.0.1", str(door.port)], capture_output=True, text=True, timeout=30
+    )
+    assert ended.returncode != 0
+    assert "Presentation Contexts" in ended.stderr
+
+
 @pytest.mark.parametrize("pdu", [4096, 16384, 131072])
 def test_storescu_with_every_pdu_length(door: Running, pdu: int) -> None:
     path = file_named("CT_small.dcm")

@@ -5,22 +5,27 @@ from typing import Any
 import pytest
 from support.dicom_peer import CT, EXPLICIT, IMPLICIT, VERIFICATION, associate_rq
 
+from orthanc_fast import implementation
+from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.config import ConfigError, Settings
-from orthanc_fast.dicom import file_meta
-from orthanc_fast.network import associate
 from orthanc_fast.network.admission import Admission
-from orthanc_fast.network.associate import Answer, MalformedPdu, decode_request
-from orthanc_fast.network.negotiation import Agreement, Negotiator, Rejection
+from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.options import DicomOptions, dicom_options
 from orthanc_fast.services.scp import sop_classes
 from orthanc_fast.services.scp import transfer_syntaxes as syntaxes
+from orthanc_fast.services.scp.conformance_statement import conformance_statement
 from orthanc_fast.services.scp.policy import ScpPolicy
+from orthanc_fast.upper_layer.negotiation import Agreement, Rejection
+from orthanc_fast.upper_layer.pdu import Answer, Role, decode_request, encode_accept
 
 BIG = "1.2.840.10008.1.2.2"
 JPEG = "1.2.840.10008.1.2.4.50"
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 WORKLIST = "1.2.840.10008.5.1.4.31"
 COMMITMENT = "1.2.840.10008.1.20.1"
+QUERY_RETRIEVE = [
+    f"1.2.840.10008.5.1.4.1.2.{model}.{verb}" for model in (1, 2) for verb in (1, 2, 3)
+]
 PRINT = "1.2.840.10008.5.1.1.9"
 PRIVATE = "1.3.9999.1.2"
 
@@ -38,14 +43,19 @@ def admission(given: DicomOptions) -> Admission:
     return Admission(given, lambda: given.modalities)
 
 
-def negotiate(pdu: bytes, ip: str = "10.0.0.1", **raw: Any) -> Agreement | Rejection:
+def negotiate(
+    pdu: bytes, ip: str = "10.0.0.1", handled: tuple[str, ...] = (), **raw: Any
+) -> Agreement | Rejection:
     given = options(**raw)
-    return Negotiator(ScpPolicy(raw), admission(given)).negotiate(decode_request(pdu), ip)
+    negotiator = Negotiator(ScpPolicy(raw), admission(given), handled)
+    return negotiator.negotiate(decode_request(pdu), ip)
 
 
-def answer(uid: str, *proposed: str, **raw: Any) -> tuple[int, str | None]:
+def answer(
+    uid: str, *proposed: str, handled: tuple[str, ...] = (), **raw: Any
+) -> tuple[int, str | None]:
     """(result, chosen syntax) for one presentation context."""
-    agreement = negotiate(associate_rq(((uid, proposed),)), **raw)
+    agreement = negotiate(associate_rq(((uid, proposed),)), handled=handled, **raw)
     assert isinstance(agreement, Agreement)
     found = agreement.answers[0]
     return found.result, None if found.result else found.transfer_syntax
@@ -58,14 +68,28 @@ def test_storage_classes_follow_the_requestors_order() -> None:
 
 def test_other_classes_follow_our_order() -> None:
     assert answer(VERIFICATION, IMPLICIT, BIG, EXPLICIT) == (0, EXPLICIT)
-    assert answer(FIND, IMPLICIT, BIG) == (0, BIG)
+    assert answer(FIND, IMPLICIT, BIG, handled=(FIND,)) == (0, BIG)
 
 
 def test_what_is_refused_has_orthancs_result() -> None:
     assert answer(CT, "1.2.3") == (3, None)
     assert answer(VERIFICATION, JPEG) == (4, None)
-    for uid in (WORKLIST, PRINT, PRIVATE):
+    for uid in (PRINT, PRIVATE):
         assert answer(uid, EXPLICIT) == (3, None)
+
+
+@pytest.mark.parametrize("unknown_accepted", [False, True])
+def test_what_nobody_handles_is_refused_and_not_claimed(unknown_accepted: bool) -> None:
+    """A peer whose context is accepted expects answers; its tools report success without."""
+    statement = conformance_statement(
+        Settings(dicom_server_enabled=True), ScpPolicy({"UnknownSopClassAccepted": True})
+    )
+    assert VERIFICATION in statement
+    for uid in (*QUERY_RETRIEVE, WORKLIST, COMMITMENT):
+        raw = {"UnknownSopClassAccepted": unknown_accepted}
+        assert answer(uid, IMPLICIT, **raw) == (3, None)
+        assert answer(uid, IMPLICIT, handled=(uid,), **raw) == (0, IMPLICIT)
+        assert uid not in statement
 
 
 def test_mime_and_xml_are_listed_and_never_negotiated() -> None:
@@ -117,7 +141,7 @@ def test_sop_class_options() -> None:
 def test_roles_are_accepted_as_proposed_for_storage_and_commitment() -> None:
     wanted = ((CT, False, True), (COMMITMENT, True, True), (FIND, True, True))
     contexts = tuple((uid, (EXPLICIT,)) for uid, _, _ in wanted)
-    agreement = negotiate(associate_rq(contexts, roles=wanted))
+    agreement = negotiate(associate_rq(contexts, roles=wanted), handled=(COMMITMENT, FIND))
     assert isinstance(agreement, Agreement)
     assert [(r.sop_class, r.scu, r.scp) for r in agreement.roles] == list(wanted[:2])
 
@@ -150,6 +174,42 @@ def test_application_entity_titles() -> None:
     # the called title is looked at before the calling one
     assert rejected(other, DicomCheckCalledAet=True, **NOTHING_ALLOWED) == (1, 1, 7)
     assert rejected(pdu, **NOTHING_ALLOWED) == (1, 1, 3)
+
+
+@pytest.mark.parametrize(
+    "padded",
+    [
+        b"PEER".ljust(16, b"\0"),
+        b"PEER \0 \0".ljust(16, b"\0"),
+        b"  PEER\0rest of".ljust(16),
+        b"PEER".rjust(16),
+    ],
+)
+def test_titles_end_at_a_nul_and_have_no_blanks_around(padded: bytes) -> None:
+    pdu = associate_rq(called="PEER")
+    for at in (10, 26):
+        agreement = negotiate(pdu[:at] + padded + pdu[at + 16 :], DicomAet="PEER")
+        assert isinstance(agreement, Agreement)
+        assert (agreement.called, agreement.calling) == ("PEER", "PEER")
+
+
+@pytest.mark.parametrize("padding", [b"\0", b" ", b"\0\0", b" \0", b"\0x"])
+def test_padded_uids_are_read_as_if_they_were_not(padding: bytes) -> None:
+    """In every item of the PDU, at even and odd lengths."""
+    pdu = associate_rq(((CT, (EXPLICIT,)),), roles=((CT, True, False),))
+    request = decode_request(pdu)
+    kinds = (b"\x10\0", b"\x30\0", b"\x40\0")
+    for kind, uid in zip(kinds, (request.application_context, CT, EXPLICIT), strict=True):
+        raw = uid.encode()
+        item = kind + len(raw).to_bytes(2) + raw
+        longer = kind + len(raw + padding).to_bytes(2) + raw + padding
+        changed = pdu.replace(item, longer)
+        if kind != b"\x10\0":  # the item around it grows as well
+            at = changed.index(b"\x20\0", 74)
+            size = int.from_bytes(changed[at + 2 : at + 4]) + len(padding)
+            changed = changed[: at + 2] + size.to_bytes(2) + changed[at + 4 :]
+        assert len(changed) == len(pdu) + len(padding)
+        assert decode_request(changed) == request
 
 
 @pytest.mark.parametrize("bad", [b" " * 16, b"A\\B".ljust(16), b"A\x07B".ljust(16), bytes(16)])
@@ -237,7 +297,7 @@ def test_requests_cut_or_changed_anywhere_are_read_or_refused() -> None:
         for changed in (pdu[:at], pdu[:at] + bytes((pdu[at] ^ 0xFF,)) + pdu[at + 1 :]):
             try:
                 decode_request(changed)
-            except MalformedPdu:
+            except PduError:
                 refused += 1
     assert refused > len(pdu) // 2
 
@@ -247,7 +307,7 @@ def test_even_and_repeated_context_numbers_are_refused() -> None:
     first = pdu.index(b"\x20\0", 74)
     assert pdu[first + 4] == 1
     for number in (2, 3):
-        with pytest.raises(MalformedPdu):
+        with pytest.raises(PduError):
             decode_request(pdu[: first + 4] + bytes((number,)) + pdu[first + 5 :])
 
 
@@ -256,9 +316,9 @@ def test_an_accept_is_what_pynetdicom_reads() -> None:
 
     request = decode_request(associate_rq(calling="ME", called="YOU"))
     answers = [Answer(1, 0, VERIFICATION, EXPLICIT), Answer(3, 4, CT, IMPLICIT)]
-    roles = [associate.Role(CT, False, True)]
+    roles = [Role(CT, False, True)]
     pdu = A_ASSOCIATE_AC()
-    encoded = associate.encode_accept(request, answers, 131072, roles, (5, 1))
+    encoded = encode_accept(request, answers, 131072, roles, (5, 1))
     pdu.decode(encoded)
     assert encoded[10:42] == b"YOU".ljust(16) + b"ME".ljust(16)
     primitive = pdu.to_primitive()
@@ -272,5 +332,5 @@ def test_an_accept_is_what_pynetdicom_reads() -> None:
     role = kinds["SCP_SCU_RoleSelectionNegotiation"]
     assert (role.sop_class_uid, role.scu_role, role.scp_role) == (CT, False, True)
     assert kinds["ImplementationClassUIDNotification"].implementation_class_uid == (
-        file_meta.IMPLEMENTATION_CLASS_UID
+        implementation.CLASS_UID
     )

@@ -12,13 +12,13 @@ from typing import Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.index.lmdb.commit import Promise
-from orthanc_fast.network.handover import Handlers
 from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.places import Places
-from orthanc_fast.network.worker import make_door
+from orthanc_fast.network.worker import NO_HANDLERS, make_door
 from orthanc_fast.services.ingest.ingest import Origin, Stored, Upload
 from orthanc_fast.services.scp.policy import ScpPolicy
+from orthanc_fast.upper_layer.handover import Handlers
 
 
 class Shelf:
@@ -75,7 +75,7 @@ class Running:
 def serving(
     store: Any,
     tls: ssl.SSLContext | None = None,
-    handlers: Handlers = (),
+    handlers: Handlers = NO_HANDLERS,
     **raw: Any,
 ) -> Iterator[Running]:
     """Serves with these options of the configuration file."""

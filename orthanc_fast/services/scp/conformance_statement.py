@@ -45,14 +45,6 @@ def conformance_statement(settings: Settings, policy: ScpPolicy) -> str:
     if policy.unknown_accepted():
         storage += ["", "SOP classes that the standard does not know are accepted as well."]
     lines += _section("Storage service class: SCP of C-STORE", *storage)
-    negotiated = [*sorted(scp_classes.QUERY_RETRIEVE), scp_classes.STORAGE_COMMITMENT]
-    lines += _section(
-        "Presentation contexts without service",
-        "These are accepted in the negotiation, as Orthanc does; this version answers none of",
-        "their commands.",
-        "",
-        *_table(negotiated),
-    )
     return "\n".join(lines) + "\n"
 
 

@@ -8,10 +8,6 @@ VERIFICATION = "1.2.840.10008.1.1"
 STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
 WORKLIST_FIND = "1.2.840.10008.5.1.4.31"
 
-QUERY_RETRIEVE = frozenset(
-    f"1.2.840.10008.5.1.4.1.2.{model}.{verb}" for model in (1, 2) for verb in (1, 2, 3)
-)
-
 # Of the form 1.2.840.10008.5.1.4.1.1.x; "4.1-4.4" counts the last component.
 _STORAGE_SUFFIXES = """
 1 1.1 1.1.1 1.2 1.2.1 1.3 1.3.1 2 2.1 2.2 3 3.1 4 4.1-4.4 5 6 6.1 6.2 7 7.1-7.4 8 9 9.1 9.1.1-9.1.3

@@ -1,4 +1,4 @@
-"""One association as acceptor, from the first byte to the last. Source: PS3.8 sections 7 and 9,
+"""One association as acceptor: who may associate, and what becomes of each request. Source:
 reference chapter 4, sections 1 and 2.
 
 One thread serves it. Stores that the peer has under way at the same time (asynchronous operations
@@ -10,7 +10,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,40 +18,29 @@ import msgspec
 from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.log import Category, logger
-from orthanc_fast.network import messages, statuses
+from orthanc_fast.network import statuses
 from orthanc_fast.network.admission import Admission
-from orthanc_fast.network.associate import (
-    ABORT,
-    ASSOCIATE_RQ,
-    RELEASE_RESPONSE,
-    RELEASE_RQ,
-    MalformedPdu,
-    decode_request,
-    encode_abort,
-    encode_accept,
-    encode_reject,
-)
-from orthanc_fast.network.channel import Channel
 from orthanc_fast.network.meters import Meters
-from orthanc_fast.network.negotiation import (
-    LOCAL_LIMIT_EXCEEDED,
-    Agreement,
-    Negotiator,
-    Rejection,
-)
+from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.options import DicomOptions, Right
 from orthanc_fast.network.store import Buffers, Incoming, Store
 from orthanc_fast.services.ingest.ingest import Origin
 from orthanc_fast.services.scp import sop_classes
+from orthanc_fast.upper_layer import dimse, pdu
+from orthanc_fast.upper_layer.association import Association, NotRequested, UserAbort
+from orthanc_fast.upper_layer.handover import Handlers, Handover
+from orthanc_fast.upper_layer.negotiation import LOCAL_LIMIT_EXCEEDED, Agreement, Rejection
 
-_USER, _PROVIDER = 0, 2  # sources of an A-ABORT
-_UNEXPECTED_PDU, _INVALID_PARAMETER = 2, 6
-
-_ACSE_TIMEOUT = 30  # seconds until an A-ASSOCIATE-RQ must have come
-
-
-class Refused(Exception):
-    """A request that is not allowed: ends the association with an A-ABORT."""
+_RIGHTS: dict[int, Right] = {
+    dimse.C_FIND_RQ: "Find",
+    dimse.C_GET_RQ: "Get",
+    dimse.C_MOVE_RQ: "Move",
+}
+# Storage commitment: flag of the modality, and what the log calls it.
+_COMMITMENT = {
+    dimse.N_ACTION_RQ: ("allow_n_action", "NAction"),
+    dimse.N_EVENT_REPORT_RQ: ("allow_event_report", "NEventReport"),
+}
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -62,16 +50,8 @@ class Door(msgspec.Struct, frozen=True):
     admission: Admission
     negotiator: Negotiator
     store: Store
-    handover: "Callable[[Association], Foreign]"
+    handlers: Handlers
     meters: Meters = Meters()
-
-
-class Foreign:
-    """Serves the commands that are not C-ECHO or C-STORE; see `handover`."""
-
-    def serve(self) -> None:
-        """Answers the request whose command the reader has just announced."""
-        raise NotImplementedError
 
 
 class _Wake:
@@ -135,134 +115,100 @@ class _Promise:
         return self._wake is None
 
 
-class Association:
+class Acceptor:
     """One peer. `run` returns when the association has ended, whatever ends it."""
 
     def __init__(self, door: Door, connection: socket.socket, ip: str, crowded: bool) -> None:
         """`crowded`: there are too many associations, this one is to be rejected."""
         self.door = door
         self.ip = ip
-        self.channel = Channel(connection, _ACSE_TIMEOUT)
-        self.reader = self.channel.reader
-        self.agreement: Agreement
-        self._connection = connection
+        self.association = Association(connection, ip)
+        self.channel = self.association.channel
+        self.reader = self.association.reader
         self._crowded = crowded
+        self._agreement: Agreement | None = None
+        self._window = 1
+        self._started = 0.0
         self._buffers = Buffers()
         self._done: SimpleQueue[_Promise] = SimpleQueue()
         self._wake = _Wake()
         self._under_way = 0
         self._incoming: Incoming | None = None
         self._origin: Origin
-        self._foreign: Foreign | None = None
-        self._in_foreign = False
+        self._handover = Handover(self.association, door.options.aet, door.options.timeout)
+        self._in_handover = False
         self._instances = 0
         self._bytes = 0
 
     def run(self) -> None:
         """Negotiates, then serves until release, abort, silence, fault or the end of the stream."""
         try:
-            if self._negotiate():
-                self._converse()
+            if self._establish():
+                while self._serve(self._next_event()):
+                    pass
+        except NotRequested as error:
+            self._log(f"Receiving Association failed: {error} (IP {self.ip})")
+        except PduError as error:
+            text, reason = error.args
+            self._abort(pdu.PROVIDER, reason, text)
+        except UserAbort as error:
+            self._abort(pdu.USER, 0, str(error))
         except TimeoutError:
-            self._log(f"DIMSE failure (aborting association with {self._peer()}): not taking data")
+            self._failed("not taking data")
         except OSError as error:
-            self._log(f"DIMSE failure (aborting association with {self._peer()}): {error}")
+            self._failed(str(error))
         finally:
             self._end()
 
     @property
     def busy(self) -> bool:
         """Whether a request is being received or answered; for other threads."""
-        return self._incoming is not None or self._under_way > 0 or self._in_foreign
+        return self._incoming is not None or self._under_way > 0 or self._in_handover
 
-    # Upper layer
+    # The association
 
-    def _negotiate(self) -> bool:
-        event = self.channel.wait()
-        if event != pdata.PDU:
-            why = "network read timeout" if event == pdata.TIMEOUT else "connection closed"
-            logger.info(Category.DICOM, f"Receiving Association failed: {why} (IP {self.ip})")
-            return False
-        pdu = self.reader.pdu
-        if pdu[0] != ASSOCIATE_RQ:
-            self._abort(_PROVIDER, _UNEXPECTED_PDU, f"PDU type {pdu[0]} before any association")
-            return False
-        try:
-            request = decode_request(pdu)
-        except MalformedPdu as error:
-            self._abort(_PROVIDER, _INVALID_PARAMETER, str(error))
-            return False
-        answer: Agreement | Rejection
-        if self._crowded:
-            answer = Rejection(LOCAL_LIMIT_EXCEEDED, "too many associations")
-        else:
-            answer = self.door.negotiator.negotiate(request, self.ip)
+    def _establish(self) -> bool:
+        options = self.door.options
+        request, answer = self.association.accept(
+            self._negotiate, options.maximum_pdu, options.timeout
+        )
         if isinstance(answer, Rejection):
-            title = request.calling.decode("latin-1").strip()
+            calling = pdu.unpadded(request.calling).decode("latin-1")
             logger.warning(
                 Category.DICOM,
-                f"Rejected association from AET {title!r} on IP {self.ip}: {answer.text}",
+                f"Rejected association from AET {calling!r} on IP {self.ip}: {answer.text}",
             )
             self.door.meters.rejected()
-            self.channel.send(encode_reject(*answer.code))
-            self.channel.drain()
             return False
-        self.agreement = answer
-        self._establish(
-            encode_accept(
-                request,
-                answer.answers,
-                self.door.options.maximum_pdu,
-                answer.roles,
-                answer.operations,
-            )
-        )
-        return True
-
-    def _establish(self, accept: bytes) -> None:
-        agreement = self.agreement
-        self.reader.establish(self.door.options.maximum_pdu, agreement.contexts)
-        if agreement.window > 1:
+        self._agreement = answer
+        self._window = answer.window
+        if answer.window > 1:
             self._wake.open()
         self._origin = Origin(
             "DicomProtocol",
             remote_ip=self.ip,
-            remote_aet=agreement.calling,
-            called_aet=agreement.called,
+            remote_aet=answer.calling,
+            called_aet=answer.called,
         )
-        self.channel.set_timeout(self.door.options.timeout)
-        self.channel.send(accept)
-        self._log(f"Association Received from AET {agreement.calling} on IP {self.ip}")
-        note = "" if agreement.contexts else " (but no valid presentation contexts)"
-        self._log(
-            f"Association Acknowledged (Max Send PDV: {agreement.maximum_length}) to AET "
-            f"{agreement.calling} on IP {self.ip}{note}"
-        )
-
-    def _converse(self) -> None:
-        started = time.monotonic()
+        self._started = time.monotonic()
         self.door.meters.began()
-        try:
-            while self._serve(self._next_event()):
-                pass
-        except PduError as error:
-            text, reason = error.args
-            self._abort(_PROVIDER, reason, text)
-        except Refused as error:
-            self._abort(_USER, 0, str(error))
-        finally:
-            self.door.meters.ended()
-            self._log(
-                f"Finishing association with {self._peer()}: {self._instances} instances, "
-                f"{self._bytes} bytes, {time.monotonic() - started:.3f} seconds"
-            )
+        self._log(f"Association Received from AET {answer.calling} on IP {self.ip}")
+        note = "" if answer.contexts else " (but no valid presentation contexts)"
+        self._log(
+            f"Association Acknowledged (Max Send PDV: {answer.maximum_length}) to AET "
+            f"{answer.calling} on IP {self.ip}{note}"
+        )
+        return True
+
+    def _negotiate(self, request: pdu.Request) -> Agreement | Rejection:
+        if self._crowded:
+            return Rejection(LOCAL_LIMIT_EXCEEDED, "too many associations")
+        return self.door.negotiator.negotiate(request, self.ip)
 
     def _next_event(self) -> int:
         """The next event of the channel; answers meanwhile what becomes durable."""
         while True:
-            if self._under_way and (
-                self._under_way >= self.agreement.window or not self._done.empty()
-            ):
+            if self._under_way and (self._under_way >= self._window or not self._done.empty()):
                 self._answer(self._done.get())
                 continue
             event = self.channel.wait(self._wake.fd)
@@ -286,33 +232,32 @@ class Association:
         elif event == pdata.PDU:
             return self._control(self.reader.pdu)
         elif event == pdata.TIMEOUT:
-            self._abort(_USER, 0, "silent for too long")
-            return False
+            raise UserAbort("silent for too long")
         else:
             self._log(f"Association Aborted with {self._peer()}: connection closed")
             return False
         return True
 
-    def _control(self, pdu: bytes) -> bool:
+    def _control(self, received: bytes) -> bool:
         """A PDU that is not P-DATA: all of them end the association."""
-        if pdu[0] == RELEASE_RQ and self._incoming is None:
+        if received[0] == pdu.RELEASE_RQ and self._incoming is None:
             self._answer_all()
             self._log(f"Association Release with {self._peer()}")
-            self.channel.send(RELEASE_RESPONSE)
-            self.channel.drain()
-        elif pdu[0] == ABORT:
+            self.association.confirm_release()
+        elif received[0] == pdu.ABORT:
             self._log(f"Association Aborted with {self._peer()}")
         else:
-            self._abort(_PROVIDER, _UNEXPECTED_PDU, f"unexpected PDU type {pdu[0]}")
+            raise PduError(f"unexpected PDU type {received[0]}", pdu.UNEXPECTED_PDU)
         return False
 
     def _abort(self, source: int, reason: int, text: str) -> None:
+        self._failed(text)
+        self.association.abort(source, reason)
+
+    def _failed(self, text: str) -> None:
         logger.error(
             Category.DICOM, f"DIMSE failure (aborting association with {self._peer()}): {text}"
         )
-        with contextlib.suppress(OSError):
-            self.channel.send(encode_abort(source, reason))
-            self.channel.drain()
 
     def _end(self) -> None:
         if self._incoming is not None:
@@ -322,49 +267,75 @@ class Association:
             self._under_way -= 1
         self.channel.close()
         self._wake.close()
+        if self._agreement is not None:
+            self.door.meters.ended()
+            self._log(
+                f"Finishing association with {self._peer()}: {self._instances} instances, "
+                f"{self._bytes} bytes, {time.monotonic() - self._started:.3f} seconds"
+            )
 
     # DIMSE
 
     def _command(self) -> None:
         command = self.reader.command_field
-        if command == messages.C_STORE_RQ:
+        if command == dimse.C_STORE_RQ:
             self._begin_store()
             return
         self._answer_all()
-        if command == messages.C_ECHO_RQ and not self.reader.has_data_set:
+        if command == dimse.C_ECHO_RQ and not self.reader.has_data_set:
             self._echo()
+        else:
+            self._in_handover = True
+            self._hand_over(command)
+            self._in_handover = False
+
+    def _hand_over(self, command: int) -> None:
+        sop_class = self._sop_class(self.reader.context_id)
+        handler = self.door.handlers.get(sop_class, {}).get(command)
+        if handler is None:
+            logger.error(Category.DICOM, f"cannot handle command: 0x{command:x}")
+            self._handover.read_data_set()
             return
-        if self._foreign is None:
-            self._foreign = self.door.handover(self)
-        self._in_foreign = True
-        self._foreign.serve()
-        self._in_foreign = False
+        if command in _COMMITMENT:
+            self._check_commitment(*_COMMITMENT[command])
+        else:
+            worklist = sop_class == sop_classes.WORKLIST_FIND
+            self._check("FindWorklist" if worklist else _RIGHTS[command])
+        self._handover.serve(handler)
 
-    def check(self, right: Right) -> None:
-        """Raises Refused unless the peer may make this kind of request."""
-        agreement = self.agreement
-        self._log(f"Incoming {right} request from AET {agreement.calling}")
-        if not self.door.admission.may(right, agreement.calling, self.ip):
-            self.refuse(right)
+    def _sop_class(self, context: int) -> str:
+        return self.association.agreement.contexts[context].abstract_syntax
 
-    def refuse(self, request: str) -> None:
-        """Raises Refused, with the lines that Orthanc logs."""
-        aet = self.agreement.calling
+    def _check(self, right: Right) -> None:
+        """Raises UserAbort unless the peer may make this kind of request."""
+        calling = self.association.agreement.calling
+        self._log(f"Incoming {right} request from AET {calling}")
+        if not self.door.admission.may(right, calling, self.ip):
+            self._refuse(right)
+
+    def _check_commitment(self, flag: str, request: str) -> None:
+        calling = self.association.agreement.calling
+        if not self.door.admission.may_commit(flag, calling, self.ip):
+            self._refuse(request)
+
+    def _refuse(self, request: str) -> None:
+        """Raises UserAbort, with the lines that Orthanc logs."""
+        aet = self.association.agreement.calling
         logger.warning(
             Category.DICOM, f"DICOM authorization rejected for AET {aet} on IP {self.ip}: {request}"
         )
-        raise Refused(
+        raise UserAbort(
             f"Rejected {request} request from remote DICOM modality with AET {aet} and "
             f"hostname {self.ip}"
         )
 
     def _echo(self) -> None:
-        self.check("Echo")
+        self._check("Echo")
         reader = self.reader
         self.channel.send(
-            messages.response(
+            dimse.response(
                 reader.context_id,
-                messages.C_ECHO_RQ,
+                dimse.C_ECHO_RQ,
                 reader.message_id,
                 statuses.SUCCESS,
                 reader.sop_class or sop_classes.VERIFICATION.encode(),
@@ -373,13 +344,13 @@ class Association:
         )
 
     def _begin_store(self) -> None:
-        self.check("Store")
+        self._check("Store")
         reader = self.reader
         if not reader.has_data_set:
-            raise PduError("a C-STORE without data set", _INVALID_PARAMETER)
+            raise PduError("a C-STORE without data set", pdu.INVALID_PARAMETER)
         self._incoming = Incoming(
             reader,
-            self.agreement.contexts[reader.context_id].transfer_syntax,
+            self.association.agreement.contexts[reader.context_id].transfer_syntax,
             self._buffers,
             self.door.options.memory,
             self.door.store.new_partial,
@@ -388,7 +359,7 @@ class Association:
     def _complete(self) -> None:
         incoming, self._incoming = self._incoming, None
         assert incoming is not None
-        waits = self.agreement.window == 1
+        waits = self._window == 1
         promise = _Promise(incoming, self._done, None if waits else self._wake)
         try:
             self._submit(incoming, promise)
@@ -404,8 +375,7 @@ class Association:
     def _submit(self, incoming: Incoming, promise: _Promise) -> None:
         # A function of its own: while the upload lived, its buffer could not be used again.
         upload = incoming.complete()
-        context = self.agreement.contexts[incoming.context_id]
-        if not self.door.negotiator.is_storage(context.abstract_syntax):
+        if not self.door.negotiator.is_storage(self._sop_class(incoming.context_id)):
             raise statuses.StatusError(statuses.SOP_CLASS_NOT_SUPPORTED)
         self.door.store.submit(upload, self._origin, promise)
 
@@ -432,9 +402,9 @@ class Association:
             self._bytes += incoming.size
             self.door.meters.stored(incoming.size)
         self.channel.send(
-            messages.response(
+            dimse.response(
                 incoming.context_id,
-                messages.C_STORE_RQ,
+                dimse.C_STORE_RQ,
                 incoming.message_id,
                 status,
                 incoming.sop_class,
@@ -444,7 +414,7 @@ class Association:
         self._buffers.give(incoming.buffer)
 
     def _peer(self) -> str:
-        agreement = getattr(self, "agreement", None)
+        agreement = self._agreement
         return f"IP {self.ip}" if agreement is None else f"AET {agreement.calling}"
 
     @staticmethod

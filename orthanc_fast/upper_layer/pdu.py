@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from orthanc_fast.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from orthanc_fast import implementation
+from orthanc_fast._ext.pdata import PduError
 
 ASSOCIATE_RQ = 1
 ASSOCIATE_AC = 2
@@ -23,11 +24,11 @@ ACCEPTANCE = 0
 ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
 TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
 
+# Sources and reasons of an A-ABORT, PS3.8 table 9-26
+USER, PROVIDER = 0, 2
+UNEXPECTED_PDU, INVALID_PARAMETER = 2, 6
+
 _FIXED_PART = 74  # bytes of an A-ASSOCIATE-RQ or -AC in front of its items
-
-
-class MalformedPdu(Exception):
-    """An A-ASSOCIATE-RQ that cannot be read; the text says where."""
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -69,9 +70,9 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def decode_request(pdu: bytes) -> Request:
-    """Reads a complete A-ASSOCIATE-RQ PDU. Raises MalformedPdu."""
+    """Reads a complete A-ASSOCIATE-RQ PDU. Raises PduError."""
     if len(pdu) < _FIXED_PART:
-        raise MalformedPdu("an A-ASSOCIATE-RQ that ends within its fixed part")
+        raise _malformed("an A-ASSOCIATE-RQ that ends within its fixed part")
     application_context = ""
     proposals: list[Proposal] = []
     user_information: memoryview | None = None
@@ -83,7 +84,7 @@ def decode_request(pdu: bytes) -> Request:
         elif kind == 0x50:
             user_information = content
     if len({proposal.number for proposal in proposals}) != len(proposals):
-        raise MalformedPdu("two presentation contexts with one number")
+        raise _malformed("two presentation contexts with one number")
     maximum_length, roles, operations, version = _user_information(user_information)
     return Request(
         called=pdu[10:26],
@@ -97,28 +98,41 @@ def decode_request(pdu: bytes) -> Request:
     )
 
 
+def _malformed(text: str) -> PduError:
+    return PduError(text, INVALID_PARAMETER)
+
+
 def _items(data: memoryview) -> Iterator[tuple[int, memoryview]]:
     while data:
         if len(data) < 4:
-            raise MalformedPdu("an item that ends within its header")
+            raise _malformed("an item that ends within its header")
         length = data[2] << 8 | data[3]
         if length > len(data) - 4:
-            raise MalformedPdu(f"an item of {length} bytes where {len(data) - 4} are left")
+            raise _malformed(f"an item of {length} bytes where {len(data) - 4} are left")
         yield data[0], data[4 : 4 + length]
         data = data[4 + length :]
 
 
+def unpadded(value: bytes) -> bytes:
+    """What counts of a title or a UID: nothing from the first NUL on, no blanks at its ends.
+
+    Titles are padded with blanks and UIDs not at all (PS3.8 section 9.3.2); programs that keep
+    both in C strings pad with NUL.
+    """
+    return value.partition(b"\0")[0].strip(b" ")
+
+
 def _uid(content: memoryview) -> str:
-    # Padding is wrong here, yet seen; what is no ASCII can match no known UID.
-    return bytes(content).decode("ascii", "replace").strip("\0 ")
+    # What is no ASCII can match no known UID.
+    return unpadded(bytes(content)).decode("ascii", "replace")
 
 
 def _proposal(content: memoryview) -> Proposal:
     if len(content) < 4:
-        raise MalformedPdu("a presentation context that ends within its header")
+        raise _malformed("a presentation context that ends within its header")
     number = content[0]
     if number % 2 == 0:
-        raise MalformedPdu(f"a presentation context with the even number {number}")
+        raise _malformed(f"a presentation context with the even number {number}")
     abstract = ""
     syntaxes = []
     for kind, value in _items(content[4:]):
@@ -151,7 +165,7 @@ def _user_information(
 def _role(value: memoryview) -> Role:
     size = value[0] << 8 | value[1] if len(value) >= 2 else 0
     if len(value) != 2 + size + 2:
-        raise MalformedPdu("a role selection whose lengths do not add up")
+        raise _malformed("a role selection whose lengths do not add up")
     return Role(_uid(value[2 : 2 + size]), value[2 + size] == 1, value[3 + size] == 1)
 
 
@@ -174,14 +188,14 @@ def encode_accept(
     ]
     user = [
         _item(0x51, maximum_length.to_bytes(4)),
-        _item(0x52, IMPLEMENTATION_CLASS_UID.encode()),
+        _item(0x52, implementation.CLASS_UID.encode()),
     ]
     if operations is not None:
         user.append(_item(0x53, struct.pack(">HH", *operations)))
     for role in roles:
         uid = role.sop_class.encode()
         user.append(_item(0x54, struct.pack(">H", len(uid)) + uid + bytes((role.scu, role.scp))))
-    user.append(_item(0x55, IMPLEMENTATION_VERSION.encode()))
+    user.append(_item(0x55, implementation.VERSION_NAME.encode()))
     parts.append(_item(0x50, b"".join(user)))
     body = b"".join(parts)
     fixed = struct.pack(
@@ -208,5 +222,5 @@ def encode_reject(result: int, source: int, reason: int) -> bytes:
 
 
 def encode_abort(source: int, reason: int) -> bytes:
-    """An A-ABORT PDU; source 0 is the service user, 2 the provider (PS3.8 table 9-26)."""
+    """An A-ABORT PDU; `reason` counts for the PROVIDER only."""
     return bytes((ABORT, 0, 0, 0, 0, 4, 0, 0, source, reason))

@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
 from pydicom.uid import UID
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association as PynetdicomAssociation
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
@@ -20,27 +20,33 @@ from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, P_DATA, MaximumLengt
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
-from orthanc_fast.network.association import Refused
+from orthanc_fast.upper_layer import dimse
+from orthanc_fast.upper_layer.association import Association, UserAbort
 
 if TYPE_CHECKING:
-    from orthanc_fast.network.association import Association
-    from orthanc_fast.network.handover import Conversation, Handlers
+    from orthanc_fast.upper_layer.handover import Handler, Handover
 
+_EVENTS = {
+    dimse.C_FIND_RQ: evt.EVT_C_FIND,
+    dimse.C_GET_RQ: evt.EVT_C_GET,
+    dimse.C_MOVE_RQ: evt.EVT_C_MOVE,
+    dimse.N_ACTION_RQ: evt.EVT_N_ACTION,
+    dimse.N_EVENT_REPORT_RQ: evt.EVT_N_EVENT_REPORT,
+}
 _MAX_CANCELS = 10  # as pynetdicom
 
 
 class Peer(PynetdicomAssociation):
     """One association as pynetdicom's service classes see it."""
 
-    def __init__(
-        self, conversation: "Conversation", association: "Association", handlers: "Handlers"
-    ) -> None:
+    def __init__(self, handover: "Handover") -> None:
+        association = handover.association
         agreement = association.agreement
-        super().__init__(AE(ae_title=association.door.options.aet), "acceptor")
+        super().__init__(AE(ae_title=handover.title), "acceptor")
         self.dul = cast(Any, _Wire(association))
-        self.dimse = _Dimse(self, conversation)
-        self.dimse_timeout = association.door.options.timeout or None
-        self._describe(association)
+        self.dimse = _Dimse(self, handover)
+        self.dimse_timeout = handover.timeout or None
+        self._describe(association, handover.title)
         roles = {role.sop_class: role for role in agreement.roles}
         for number, answer in agreement.contexts.items():
             context = PresentationContext()
@@ -53,11 +59,9 @@ class Peer(PynetdicomAssociation):
             context._as_scp = True if role is None else role.scu
             context._as_scu = False if role is None else role.scp
             self._accepted_cx[number] = context
-        for event, handler in handlers:
-            self.bind(event, handler)
         self.is_established = True
 
-    def _describe(self, association: "Association") -> None:
+    def _describe(self, association: Association, title: str) -> None:
         agreement = association.agreement
         request = A_ASSOCIATE()
         request.calling_ae_title = agreement.calling
@@ -68,14 +72,17 @@ class Peer(PynetdicomAssociation):
         self.requestor.primitive = request
         self.requestor.ae_title = agreement.calling
         self.requestor.address_info = AddressInformation(association.ip, 0)
-        self.acceptor.ae_title = association.door.options.aet
+        self.acceptor.ae_title = title
 
-    def serve(self, context: int, command: bytes, data_set: bytes) -> None:
-        """Runs the service class of one request. Raises Refused if it aborts."""
-        primitive = decode(context, command, data_set, self)
+    def serve(
+        self, command: int, handler: "Handler", context: int, encoded: bytes, data_set: bytes
+    ) -> None:
+        """Runs the service class of one request. Raises UserAbort if it aborts."""
+        self.bind(_EVENTS[command], handler)
+        primitive = decode(context, encoded, data_set, self)
         self._serve_request(primitive, context)
         if not self.is_established:
-            raise Refused("the handler aborted the association")
+            raise UserAbort("the handler aborted the association")
 
     def abort(self, block: bool = True) -> None:
         """Marks the association as aborted; the A-ABORT is sent when the handler has returned."""
@@ -99,16 +106,16 @@ def decode(context: int, command: bytes, data_set: bytes, peer: Any) -> Any:
 class _Dimse(DIMSEServiceProvider):
     """Reads messages from our channel when a service class waits for one."""
 
-    def __init__(self, peer: Peer, conversation: "Conversation") -> None:
+    def __init__(self, peer: Peer, handover: "Handover") -> None:
         super().__init__(peer)
         self._peer = peer
-        self._conversation = conversation
+        self._handover = handover
 
     def get_msg(self, block: bool = False) -> Any:
         timeout = self.dimse_timeout
         limit = -1 if timeout is None else int(timeout * 1000)
         while True:
-            found = self._conversation.next_message(limit if block else 0)
+            found = self._handover.next_message(limit if block else 0)
             if found is None:
                 return None, None
             primitive = decode(*found, self._peer)
@@ -119,11 +126,11 @@ class _Dimse(DIMSEServiceProvider):
     def send_msg(self, primitive: Any, context_id: int) -> None:
         """Before each answer looks whether the peer has cancelled."""
         if primitive.MessageIDBeingRespondedTo is not None:
-            found = self._conversation.next_message(0)
+            found = self._handover.next_message(0)
             if found is not None:
                 received = decode(*found, self._peer)
                 if not isinstance(received, C_CANCEL):
-                    raise Refused("a request within an operation")
+                    raise UserAbort("a request within an operation")
                 self._cancelled(received)
         super().send_msg(primitive, context_id)
 
@@ -135,7 +142,7 @@ class _Dimse(DIMSEServiceProvider):
 class _Wire:
     """What the DIMSE provider and the service classes use of pynetdicom's upper layer."""
 
-    def __init__(self, association: "Association") -> None:
+    def __init__(self, association: Association) -> None:
         self._association = association
         self.socket = None
 
