@@ -12,6 +12,7 @@ COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir /wheels/*.whl && rm -rf /wheels
 RUN useradd --system --create-home --home-dir /var/lib/orthanc-fast --uid 1042 orthanc
 # The configuration is mounted over this one; it stores below the volume and serves other hosts only with users.
+# Without ORTHANC_PASSWORD the server does not start.
 RUN mkdir /etc/orthanc-fast && printf '{\n  "StorageDirectory" : "/var/lib/orthanc-fast/storage",\n  "RemoteAccessAllowed" : true,\n  "RegisteredUsers" : { "orthanc" : "${ORTHANC_PASSWORD}" }\n}\n' > /etc/orthanc-fast/orthanc.json
 USER orthanc
 VOLUME /var/lib/orthanc-fast

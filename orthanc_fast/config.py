@@ -15,6 +15,7 @@ from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Optio
 from orthanc_fast.config_sections import (
     Cors,
     Webhook,
+    allowed_hosts,
     cors,
     trusted_proxies,
     user_content_types,
@@ -98,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     orthanc_explorer_enabled: bool = True
     webhooks: tuple[Webhook, ...] = ()
     cors: Cors = Cors()
+    allowed_hosts: tuple[str, ...] | None = None  # besides this machine's own; None: all
     trusted_proxies: tuple[str, ...] = ()
     raw: dict[str, Any] = {}  # every option as given, for what reports the configuration
 
@@ -109,8 +111,9 @@ def load(
 ) -> Settings:
     """Reads files and folders (their *.json) into settings. Raises ConfigError.
 
-    Relative paths inside are resolved against the folder of the first file. `warn` hears of options
-    that are unknown or not honoured yet.
+    Relative paths inside are resolved against the folder of the first file. Without any file all
+    defaults hold, and only this machine's own names are admitted (`AllowedHosts`). `warn` hears of
+    options that are unknown or not honoured yet.
     """
     values: dict[str, Any] = {}
     origin: dict[str, Path] = {}
@@ -124,6 +127,8 @@ def load(
             origin[key] = file
     for key, value in values.items():
         _check(key, value, origin[key], warn)
+    if not paths:
+        values["AllowedHosts"] = []  # nobody has decided about names
     overwrite = values.get("OverwriteInstances")
     if _is_kind("uint", overwrite):
         warn(
@@ -308,6 +313,7 @@ class _Building:
             orthanc_explorer_enabled=get("OrthancExplorerEnabled"),
             webhooks=self._section("Webhooks", webhooks),
             cors=self._section("Cors", cors),
+            allowed_hosts=self._section("AllowedHosts", allowed_hosts),
             trusted_proxies=self._section("TrustedProxies", trusted_proxies),
             raw=self._values,
         )
@@ -376,6 +382,12 @@ class _Building:
                 raise self._refuse("RegisteredUsers", f"the name {name!r} must not contain a colon")
             if not isinstance(password, str):
                 raise self._refuse("RegisteredUsers", f"the password of {name!r} must be a text")
+            if not password:
+                raise self._refuse(
+                    "RegisteredUsers",
+                    f"the password of {name!r} is empty: give one (where it is ${{NAME}}, set that "
+                    "variable)",
+                )
         return dict(users)
 
 

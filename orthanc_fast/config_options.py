@@ -199,6 +199,13 @@ OPTIONS: tuple[Option, ...] = (
     _yes("MaximumUploadMemoryMB", "uint", 16, "larger uploads go to the disk at once"),
     _yes("Webhooks", "array", [], "who is told of stable resources"),
     _yes("Cors", "object", {}, "pages of other origins that may use this server"),
+    _yes(
+        "AllowedHosts",
+        "array",
+        None,
+        'names besides this machine\'s own that clients may use for this server, ["*"]: all; '
+        "default: all, but none where no configuration is given",
+    ),
     _yes("TrustedProxies", "array", [], "addresses of the reverse proxies in front of this server"),
 )
 

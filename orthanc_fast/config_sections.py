@@ -1,5 +1,5 @@
 """The options that have a structure of their own: UserMetadata, UserContentType, Webhooks, Cors,
-TrustedProxies.
+AllowedHosts, TrustedProxies.
 
 For each there is a function that makes it of what the file says. They raise ValueError with the
 reason.
@@ -98,6 +98,17 @@ def cors(value: Any) -> Cors:
     if found.allow_credentials and "*" in found.allowed_origins:
         raise ValueError('AllowCredentials with the origin "*" would let every page in')
     return found
+
+
+def allowed_hosts(value: Any) -> tuple[str, ...] | None:
+    """Names of the server in lower case, without ports; None for all."""
+    if value is None:
+        return None
+    found = msgspec.convert(value, tuple[str, ...])
+    for name in found:
+        if name != "*" and not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", name):
+            raise ValueError(f'a name is like "pacs.example.org", without a port, not {name!r}')
+    return None if "*" in found else tuple(name.lower().rstrip(".") for name in found)
 
 
 def trusted_proxies(value: list[Any]) -> tuple[str, ...]:

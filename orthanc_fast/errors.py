@@ -19,6 +19,7 @@ one place.
     ├── UnknownDicomTag      27   500
     ├── BadRange             41   416
     ├── Revision             43   409
+    ├── ForbiddenAccess      45   403
     └── StorageFault       2001   500
 
 An error says what was wrong and what to do: `details` is shown to the client under "Details".
@@ -126,6 +127,10 @@ class BadRange(OrthancError):
 
 class Revision(OrthancError):
     code = 43
+
+
+class ForbiddenAccess(OrthancError):
+    code = 45
 
 
 class StorageFault(OrthancError):

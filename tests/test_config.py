@@ -1,6 +1,7 @@
 """Orthanc's configuration files: reading, warnings, and what stops the start."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,9 @@ def test_a_number_of_overwrite_instances_is_ignored(value: int, tmp_path: Path) 
         ({"RemoteAccessAllowed": True}, "RegisteredUsers"),
         ({"RegisteredUsers": {"a:b": "c"}}, "RegisteredUsers"),
         ({"RegisteredUsers": {"a": 1}}, "RegisteredUsers"),
+        ({"RegisteredUsers": {"a": "b", "c": ""}}, "RegisteredUsers: the password of 'c' is empty"),
+        ({"AllowedHosts": ["pacs.example.org:8042"]}, "AllowedHosts"),
+        ({"AllowedHosts": [1]}, "AllowedHosts"),
         ({"DefaultEncoding": "Klingon"}, "DefaultEncoding"),
         ({"DatabaseServerIdentifier": ""}, "DatabaseServerIdentifier"),
         ({"UserMetadata": {"low": 1023}}, "UserMetadata"),
@@ -205,6 +209,27 @@ def test_a_number_of_overwrite_instances_is_ignored(value: int, tmp_path: Path) 
 def test_values_that_cannot_be_used(content: dict[str, Any], named: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=named):
         settings(tmp_path, content)
+
+
+def test_an_image_without_its_password_does_not_start(tmp_path: Path) -> None:
+    """The configuration that the Dockerfile writes, of which nobody has set the variable."""
+    dockerfile = (Path(__file__).parents[1] / "Dockerfile").read_text()
+    (written,) = re.findall(r"printf '(\{.*\})\\n' > ", dockerfile)
+    file = tmp_path / "orthanc.json"
+    file.write_text(written.replace("\\n", "\n"))
+    with pytest.raises(ConfigError, match="empty"):
+        load([file], environment={})
+    found = load([file], environment={"ORTHANC_PASSWORD": "secret"})
+    assert found.registered_users == {"orthanc": "secret"}
+
+
+def test_allowed_hosts(tmp_path: Path) -> None:
+    """Every name, unless they are listed or there is no configuration at all."""
+    assert settings(tmp_path, {})[0].allowed_hosts is None
+    assert settings(tmp_path, {"AllowedHosts": ["*"]})[0].allowed_hosts is None
+    found, _ = settings(tmp_path, {"AllowedHosts": ["PACS.example.org", "fd00::1"]})
+    assert found.allowed_hosts == ("pacs.example.org", "fd00::1")
+    assert load([]).allowed_hosts == ()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Wish
 from orthanc_fast.rest import compression, multipart, xml
 from orthanc_fast.rest.auth import UNAUTHORIZED, Gate
+from orthanc_fast.rest.browsers import BrowserGuard
 from orthanc_fast.rest.cors import CrossOrigin
 from orthanc_fast.rest.errors import error_response
 from orthanc_fast.rest.meters import Meters
@@ -42,6 +43,7 @@ class App:
         self._cors = CrossOrigin(settings.cors)
         self._is_prepared = settings.http_compression_enabled or self._cors.enabled
         self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._browsers = BrowserGuard(settings, self._proxies, self._cors)
         self._router: Router = build_router(settings)
         self._services: Services | None = None
         self._delivery: asyncio.Task[None] | None = None
@@ -137,6 +139,8 @@ class App:
         """The answer of a request that no handler sees, else what its handler will answer."""
         if self._settings.trusted_proxies:
             request.proxied = self._proxies.place(request.peer, request.headers)
+        if self._browsers.checks_hosts:
+            self._browsers.check_host(request)
         if self._gate.refuses_address(request.remote_ip):
             return UNAUTHORIZED
         if self._cors.enabled:
@@ -151,6 +155,8 @@ class App:
         if method not in REST_METHODS:
             return self._other_method(request, method)
         request.method = method
+        if method != "GET" and self._browsers.checks_changes:
+            self._browsers.check_change(request)
         if method == "POST":
             separator = multipart.boundary(request.header(b"content-type"))
             if separator is not None:

@@ -22,13 +22,17 @@ class CrossOrigin:
         self._credentials = settings.allow_credentials
         self._max_age = b"%d" % settings.max_age
 
+    def allows(self, origin: bytes | None) -> bool:
+        """Whether a page of this origin has been given permission."""
+        return self._any or origin in self._allowed
+
     def headers(self, request: Request) -> list[Header]:
         """What every answer to this request gets."""
         if self._any:
             found: list[Header] = [(b"access-control-allow-origin", b"*")]
         else:
             origin = request.header(b"origin")
-            if origin is None or origin not in self._allowed:
+            if origin is None or not self.allows(origin):
                 return [VARY]
             found = [(b"access-control-allow-origin", origin), VARY]
             if self._credentials:
@@ -42,7 +46,7 @@ class CrossOrigin:
         if method != "OPTIONS" or request.header(b"access-control-request-method") is None:
             return None
         origin = request.header(b"origin")
-        if origin is None or not (self._any or origin in self._allowed):
+        if origin is None or not self.allows(origin):
             return empty_response(403)
         allowed: list[Header] = [
             (b"access-control-allow-methods", METHODS),

@@ -109,6 +109,10 @@ class Request:
         return self.peer if self.proxied is None else self.proxied.client
 
     @property
+    def http_version(self) -> str:
+        return str(self._scope["http_version"])
+
+    @property
     def base_url(self) -> str | None:
         """The address of this server as the client sees it, without a slash at its end."""
         place = Place(self.peer) if self.proxied is None else self.proxied
