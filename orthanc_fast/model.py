@@ -10,6 +10,8 @@ import msgspec
 # What a client may ask of the whole server.
 Wish = Literal["reset", "shutdown"]
 
+SHA1 = 20  # bytes of an identifier; packed lists are identifiers one after the other
+
 
 class Caller(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Who asks a service for something, whichever door he came through. What he stores gets his

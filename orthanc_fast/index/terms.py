@@ -20,7 +20,6 @@ from orthanc_fast.model import Level, Resource, timestamp
 from orthanc_fast.registries import LAST_UPDATE
 
 MAX_KEY = 511  # what LMDB takes; a longer value is cut, which `value_of` tells
-SHA1 = 20
 
 _HEAD = Struct(">BI")
 HEAD_SIZE = _HEAD.size

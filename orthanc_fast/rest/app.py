@@ -3,7 +3,7 @@ chapter 1, section 1.1."""
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from orthanc_fast.config import Settings
@@ -19,7 +19,7 @@ from orthanc_fast.rest.meters import Meters
 from orthanc_fast.rest.proxies import TrustedProxies
 from orthanc_fast.rest.request import Disconnected, Receive, Refused, Request
 from orthanc_fast.rest.response import Header, Response, Send, empty_response
-from orthanc_fast.rest.router import Router, allow
+from orthanc_fast.rest.router import Answer, Router, allow
 from orthanc_fast.rest.routes import build_router
 from orthanc_fast.rest.uri import first_argument, segments
 from orthanc_fast.services.exchange.webhooks import Webhooks
@@ -133,9 +133,7 @@ class App:
             return [*self._common, *self._cors.headers(request)]
         return self._common
 
-    def _admit(
-        self, request: Request, scope: MutableMapping[str, Any]
-    ) -> Response | Awaitable[Response]:
+    def _admit(self, request: Request, scope: MutableMapping[str, Any]) -> Answer:
         """The answer of a request that no handler sees, else what its handler will answer."""
         if self._settings.trusted_proxies:
             request.proxied = self._proxies.place(request.peer, request.headers)
@@ -219,7 +217,9 @@ class App:
         handlers, request.params = found
         handler = handlers.get("POST")
         if handler is not None:
-            await handler(request)
+            answer = handler(request)
+            if not isinstance(answer, Response):
+                await answer
 
 
 async def deliver_webhooks(services: Services) -> None:

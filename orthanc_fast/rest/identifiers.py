@@ -1,9 +1,18 @@
-"""From the texts in a path to resources, with the 404 that each kind of route gives."""
+"""From the texts in a path to identifiers."""
 
 from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.errors import UnknownResource
 from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Level, Resource
+from orthanc_fast.rest.request import Request
+
+# What no resource has: a text that is no identifier names nothing, as one that is unknown.
+NOBODY = b""
+
+
+def public_id(request: Request) -> bytes:
+    """The 20-byte identifier in the path; NOBODY for a text that is none."""
+    return from_text(request.params[0]) or NOBODY
 
 
 def find(view: View, level: Level, text: str) -> Resource | None:

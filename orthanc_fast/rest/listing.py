@@ -1,16 +1,13 @@
 """Answers that list resources: identifiers or shown resources, streamed where there are many."""
 
-import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from orthanc_fast.dicom.identifiers import ids_json
-from orthanc_fast.index.lmdb.search import unpack
-from orthanc_fast.index.terms import SHA1
-from orthanc_fast.model import Level
-from orthanc_fast.rest.response import JSON, Response, encode_json
+from orthanc_fast.model import SHA1, Level
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import JSON, Header, Response, encode_json
+from orthanc_fast.rest.router import Answer
 from orthanc_fast.services.find.content import Presentation
-from orthanc_fast.services.services import Services
 
 # More than this is sent in parts of this size, so that neither memory nor the time between two
 # other requests follows the size of the answer.
@@ -18,44 +15,35 @@ SHOWN_AT_ONCE = 200
 IDENTIFIERS_AT_ONCE = 50_000
 
 
-async def listing_response(
-    services: Services,
+def listing_response(
+    request: Request,
     level: Level,
     packed: bytes,
     how: Presentation | None,
     total: int | None = None,
-) -> Response:
+) -> Answer:
     """The resources of a packed list in its order: identifiers without `how`. `total` is how many
     there are on all pages, if that is known: a header of this server's own tells it."""
-    response = await _response(services, level, packed, how)
-    if total is not None:
-        response.headers = (*response.headers, (b"x-total-count", b"%d" % total))
-    return response
-
-
-async def _response(
-    services: Services, level: Level, packed: bytes, how: Presentation | None
-) -> Response:
+    headers = () if total is None else ((b"x-total-count", b"%d" % total),)
     size = len(packed) // SHA1
     if how is None:
         if size <= IDENTIFIERS_AT_ONCE:
-            return Response(ids_json(packed), JSON)
-        return Response(kind=JSON, stream=_identifiers(packed))
-    if size <= SHOWN_AT_ONCE:
-        return Response(encode_json(await show(services, level, packed, how)), JSON)
-    return Response(kind=JSON, stream=_shown(services, level, packed, how))
+            return Response(ids_json(packed), JSON, headers=headers)
+        return Response(kind=JSON, headers=headers, stream=_identifiers(packed))
+    if size > SHOWN_AT_ONCE:
+        stream = _shown(request, level, packed, how)
+        return Response(kind=JSON, headers=headers, stream=stream)
+    if how.reads_files:
+        return _shown_at_once(request, level, packed, how, headers)
+    shown = request.services.presenter.show(request.caller, level, packed, how)
+    return Response(encode_json(shown), JSON, headers=headers)
 
 
-async def show(services: Services, level: Level, packed: bytes, how: Presentation) -> list[Any]:
-    """The resources of one part; in a thread if files have to be read."""
-    if how.requested is not None and how.requested.reads_files:
-        return await asyncio.to_thread(_show, services, level, packed, how)
-    return _show(services, level, packed, how)
-
-
-def _show(services: Services, level: Level, packed: bytes, how: Presentation) -> list[Any]:
-    with services.index.view() as view:
-        return services.presenter.show(view, level, unpack(packed), how)
+async def _shown_at_once(
+    request: Request, level: Level, packed: bytes, how: Presentation, headers: tuple[Header, ...]
+) -> Response:
+    shown = await request.services.presenter.shown(request.caller, level, packed, how)
+    return Response(encode_json(shown), JSON, headers=headers)
 
 
 async def _identifiers(packed: bytes) -> AsyncGenerator[bytes]:
@@ -67,14 +55,16 @@ async def _identifiers(packed: bytes) -> AsyncGenerator[bytes]:
 
 
 async def _shown(
-    services: Services, level: Level, packed: bytes, how: Presentation
+    request: Request, level: Level, packed: bytes, how: Presentation
 ) -> AsyncGenerator[bytes]:
     """Each part from a snapshot of its own: a slow client must not keep an old one alive."""
+    presenter, caller = request.services.presenter, request.caller
     step = SHOWN_AT_ONCE * SHA1
     begun = False
     yield b"["
     for start in range(0, len(packed), step):
-        array = encode_json(await show(services, level, packed[start : start + step], how))
+        part = packed[start : start + step]
+        array = encode_json(await presenter.shown(caller, level, part, how))
         if len(array) > 2:  # all of the part may have been deleted meanwhile
             yield (b"," if begun else b"") + array[1:-1]
             begun = True

@@ -12,6 +12,7 @@ import msgspec
 from orthanc_fast.config_file import parse
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import BadFileFormat, BadRequest, FullStorage
+from orthanc_fast.model import Caller
 from orthanc_fast.rest.proxies import Place, base_url
 from orthanc_fast.rest.response import Header, Response, empty_response
 from orthanc_fast.rest.uri import arguments
@@ -111,6 +112,11 @@ class Request:
     @property
     def http_version(self) -> str:
         return str(self._scope["http_version"])
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks, for the services."""
+        return Caller(origin="RestApi", user=self.username, address=self.remote_ip)
 
     @property
     def base_url(self) -> str | None:

@@ -1,13 +1,17 @@
 """From a path to its handler: a tree of path components, built once. Source: reference chapter
 1, section 1.3."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response
 
-Handler = Callable[[Request], Awaitable[Response]]
+Answer = Response | Awaitable[Response]
+Handler = Callable[[Request], Answer]
 
 METHODS = ("GET", "POST", "PUT", "DELETE")  # the order of the Allow header
 
@@ -60,8 +64,12 @@ class Router:
         answer: Any = None,
         only: bool = False,
     ) -> None:
-        """Registers a handler; `only`: with another method the path is unknown, instead of a method
-        that is not allowed. The other keywords are documentation: see `Route`."""
+        """Registers a handler. One that is a plain function reads the index and nothing else: it
+        costs no coroutine, and runs in a thread where the index cannot be read in place.
+
+        `only`: with another method the path is unknown, instead of a method that is not allowed.
+        The other keywords are documentation: see `Route`.
+        """
         node = self._root
         for part in path.split("/")[1:]:
             if part == ONE:
@@ -72,6 +80,8 @@ class Router:
                 node = node.rest
             elif part:
                 node = node.literal.setdefault(part, _Node())
+        if not iscoroutinefunction(handler):
+            handler = _reading(handler)
         node.handlers[method] = handler
         node.only = only
         self.routes.append(Route(method, path, handler, arguments, body, answer))
@@ -98,6 +108,21 @@ class Router:
         if not node.handlers or (node.only and method not in node.handlers):
             return None
         return node.handlers, params
+
+
+def _reading(handler: Handler) -> Handler:
+    @wraps(handler)
+    def read(request: Request) -> Answer:
+        if request.services.reads.in_place:
+            return handler(request)
+        return _read_elsewhere(handler, request)
+
+    return read
+
+
+async def _read_elsewhere(handler: Handler, request: Request) -> Response:
+    answer = await asyncio.to_thread(handler, request)
+    return answer if isinstance(answer, Response) else await answer
 
 
 def allow(handlers: dict[str, Handler]) -> bytes:

@@ -11,7 +11,7 @@ from orthanc_fast.errors import InternalError
 from orthanc_fast.index.lmdb.commit import Committer, Promise, Write
 from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.index.lmdb.writer import CallerWriter, LoopWriter, Writer
-from orthanc_fast.model import Level, Outcome, Wish
+from orthanc_fast.model import Wish
 from orthanc_fast.services.administration.default_character_set import DefaultEncoding
 from orthanc_fast.services.administration.metrics import Metrics
 from orthanc_fast.services.administration.reconstruct import Reconstruction
@@ -19,9 +19,11 @@ from orthanc_fast.services.attachments.changes import Attachments
 from orthanc_fast.services.attachments.reading import Files
 from orthanc_fast.services.browse.change_feed import ChangeFeed
 from orthanc_fast.services.browse.describe import Describer
-from orthanc_fast.services.browse.exports import LogExport
 from orthanc_fast.services.browse.instance_tags import InstanceTags
+from orthanc_fast.services.browse.labels import Labels
+from orthanc_fast.services.browse.metadata import Metadata
 from orthanc_fast.services.browse.metadata_names import MetadataNames
+from orthanc_fast.services.browse.resources import Resources
 from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.find.content import Presenter
 from orthanc_fast.services.find.finder import Finder
@@ -31,6 +33,7 @@ from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.retention.deletion import Deletion
 from orthanc_fast.services.retention.housekeeping import Housekeeping
+from orthanc_fast.services.retention.protection import Protection
 from orthanc_fast.services.scp.policy import SessionPolicy
 from orthanc_fast.services.store.file_effects import FileEffects
 from orthanc_fast.services.store.opening import (
@@ -39,6 +42,8 @@ from orthanc_fast.services.store.opening import (
     open_index,
     open_storage,
 )
+from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.services.transcoding.transcoder import Transcoder
 from orthanc_fast.services.volumes.plan import Planner
 from orthanc_fast.services.volumes.streaming import Streams
@@ -64,6 +69,7 @@ class Services:
         self.main_tags = MainTags(self.dictionary, settings.extra_main_dicom_tags)
         self.storage = open_storage(settings, slot)
         self.index: Index = open_index(settings, self.storage)
+        self.reads = Reads(self.index)
         self.files = Files(self.storage)
         self.chunks = ChunkedFiles(settings.storage_directory)
         self.pixels = Pixels(self.index, self.storage)
@@ -75,16 +81,17 @@ class Services:
         )
         self.volumes = Planner(self.pixels)
         self.volume_streams = Streams(self.pixels, self.storage)
-        self.describer = Describer(self.dictionary)
+        describer = Describer(self.dictionary)
+        self.resources = Resources(self.reads, describer)
         self.metadata_names = MetadataNames(settings.user_metadata)
         self.finder = Finder(
-            self.index,
+            self.reads,
             self.instance_tags,
             self.dictionary,
             self.main_tags,
             options,
         )
-        self.presenter = Presenter(self.describer, self.metadata_names, self.finder.files)
+        self.presenter = Presenter(self.reads, describer, self.metadata_names, self.finder.files)
         self.transcoder = Transcoder(settings, self.storage, self.dictionary)
         self._loop = loop
         committer = Committer(self.index, FileEffects(self.storage))
@@ -100,7 +107,11 @@ class Services:
             self.dictionary,
             self.default_encoding,
         )
-        self.deletion = Deletion(self.writer)
+        self.writes = Writes(self.writer, loop)
+        self.labels = Labels(self.reads, self.writes)
+        self.metadata = Metadata(self.reads, self.writes, settings)
+        self.protection = Protection(self.reads, self.writes)
+        self.deletion = Deletion(self.writes)
         self.attachments = Attachments(settings, self.index, self.files, self.write)
         self.reconstruction = Reconstruction(
             self.index,
@@ -137,26 +148,6 @@ class Services:
             lambda promise: self.ingest.submit(upload, origin, promise)
         )
         return stored
-
-    async def delete(self, level: Level, public: bytes) -> Outcome:
-        """Deletes one resource; `Outcome.found` is False if there is none."""
-        outcome: Outcome = await self._promised(
-            lambda promise: self.deletion.submit(level, public, promise)
-        )
-        return outcome
-
-    async def delete_all(self, resources: list[tuple[Level, bytes]]) -> Outcome:
-        """Deletes several resources in one transaction; unknown ones are ignored."""
-        outcome: Outcome = await self._promised(
-            lambda promise: self.deletion.submit_all(resources, promise)
-        )
-        return outcome
-
-    async def log_export(self, level: Level, public: bytes, modality: str) -> None:
-        """Notes that a resource was sent to a modality or a peer, if the configuration wants
-        that. Raises UnknownResource."""
-        if self.settings.log_exported_resources and not self.settings.read_only:
-            await self.write(LogExport(level, public, modality))
 
     async def write(self, write: Write[Any]) -> Any:
         """Any other change of the index."""

@@ -10,8 +10,8 @@ import msgspec
 
 from orthanc_fast._ext.idsets import sort
 from orthanc_fast.index.lmdb.view import PACKED_OFFSET, PACKED_STRIDE, View
-from orthanc_fast.index.terms import SHA1, Kind, field_prefix, folded_key
-from orthanc_fast.model import Level
+from orthanc_fast.index.terms import Kind, field_prefix, folded_key
+from orthanc_fast.model import SHA1, Level
 
 # Members of terms that are read in one go.
 _READ_AT_ONCE = 1000

@@ -10,8 +10,8 @@ import msgspec
 from orthanc_fast.index.lmdb import keys
 from orthanc_fast.index.lmdb.environment import Environment
 from orthanc_fast.index.lmdb.records import resource_decoder, totals_decoder
-from orthanc_fast.index.terms import SHA1, Kind, folded_key
-from orthanc_fast.model import Change, ChangesPage, Level, Resource, Totals, timestamp
+from orthanc_fast.index.terms import Kind, folded_key
+from orthanc_fast.model import SHA1, Change, ChangesPage, Level, Resource, Totals, timestamp
 from orthanc_fast.registries import LAST_UPDATE, MAIN_DICOM_TAGS_SIGNATURE
 
 # Stride and offset of the SHA-1 values in what `children_packed` returns (8 bytes of key precede

@@ -1,7 +1,6 @@
 """/tools/find, /tools/count-resources, /tools/bulk-content. Source: reference chapter 1, sections
 8.2 and 9."""
 
-import asyncio
 from typing import Any, Literal
 
 import msgspec
@@ -11,16 +10,14 @@ from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.dicom.main_tags import level_named
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
-from orthanc_fast.index.lmdb.search import Search
-from orthanc_fast.index.lmdb.view import View
-from orthanc_fast.model import Level, Resource
+from orthanc_fast.model import Level
 from orthanc_fast.rest.find_body import FindBody
+from orthanc_fast.rest.identifiers import NOBODY
 from orthanc_fast.rest.listing import listing_response
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.services.find.content import Presentation
-from orthanc_fast.services.find.facts import Facts
 
 
 class OrderRequest(msgspec.Struct):
@@ -100,10 +97,8 @@ async def post_find(request: Request) -> Response:
     body = FindBody(await request.json_object(), finder, services.metadata_names)
     query, how = body.query(), body.presentation()
     finder.limit(query, body.since_given)
-    found = finder.find_at_once(query)
-    if found is None:
-        found = await asyncio.to_thread(finder.find, query)
-    return await listing_response(services, query.level, found.packed, how, found.total)
+    found = await finder.found(request.caller, query)
+    return await _listed(request, query.level, found.packed, how, found.total)
 
 
 async def post_count(request: Request) -> Response:
@@ -113,10 +108,7 @@ async def post_count(request: Request) -> Response:
     if body.case_sensitive:
         raise ParameterOutOfRange("Counting does not look at the case of letters")
     query = body.conditions()
-    count = services.finder.count_at_once(query)
-    if count is None:
-        count = await asyncio.to_thread(services.finder.count, query)
-    return json_response(Count(count))
+    return json_response(Count(await services.finder.counted(request.caller, query)))
 
 
 async def post_bulk_content(request: Request) -> Response:
@@ -132,38 +124,29 @@ async def post_bulk_content(request: Request) -> Response:
     if not isinstance(with_metadata, bool):
         raise BadFileFormat('The field "Metadata" must be true or false')
     how = Presentation(_form(body), metadata=with_metadata)
-    services = request.services
-    with services.index.view() as view:
-        found = [
-            resource
-            for item in listed
-            if (public := from_text(item)) is not None
-            and (resource := view.resource_of_any_level(public)) is not None
-        ]
-        if level is None:
-            facts = Facts(view, services.finder.files)
-            return json_response([services.presenter.one(facts, each, how) for each in found])
-        wanted = level_named(level)
-        packed = _relatives(view, found, wanted)
-    return await listing_response(services, wanted, packed, how)
+    services, caller = request.services, request.caller
+    publics = [from_text(item) or NOBODY for item in listed]
+    if level is None:
+        shown = services.presenter.show_listed
+        return json_response(await services.reads.run(shown, caller, publics, how))
+    wanted = level_named(level)
+    packed = await services.reads.run(services.finder.relatives, caller, publics, wanted)
+    return await _listed(request, wanted, packed, how)
+
+
+async def _listed(
+    request: Request,
+    level: Level,
+    packed: bytes,
+    how: Presentation | None,
+    total: int | None = None,
+) -> Response:
+    """As `listing_response`, of a handler that is a coroutine anyway."""
+    answer = listing_response(request, level, packed, how, total)
+    return answer if isinstance(answer, Response) else await answer
 
 
 def _form(body: dict[str, Any]) -> Format:
     if body.get("Simplify"):
         return "simplify"
     return "short" if body.get("Short") else "full" if body.get("Full") else "simplify"
-
-
-def _relatives(view: View, resources: list[Resource], level: Level) -> bytes:
-    """The ancestors or descendants at `level` of all, as a set."""
-    search = Search(view)
-    by_level: dict[int, list[bytes]] = {}
-    for resource in resources:
-        by_level.setdefault(resource.level, []).append(resource.public)
-    parts = []
-    for own, publics in by_level.items():
-        packed = search.union(publics)
-        for at in range(own, level, -1):
-            packed = search.ascend(packed, at)
-        parts.append(search.descend(packed, own, level))
-    return search.union(parts)

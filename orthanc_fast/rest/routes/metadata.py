@@ -1,11 +1,9 @@
 """/{level}/{id}/metadata. Source: reference chapter 1, section 6.1."""
 
 from orthanc_fast.config import Settings
-from orthanc_fast.dicom.identifiers import from_text
-from orthanc_fast.errors import ReadOnly, UnknownResource
 from orthanc_fast.model import Level
 from orthanc_fast.registries import is_user_number
-from orthanc_fast.rest.identifiers import require
+from orthanc_fast.rest.identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     NOT_FOUND,
@@ -17,7 +15,6 @@ from orthanc_fast.rest.response import (
 )
 from orthanc_fast.rest.revisions import etag, if_match, if_match_of_deletion, not_modified
 from orthanc_fast.rest.router import Handler, Router
-from orthanc_fast.services.browse import metadata
 from orthanc_fast.services.browse.describe import PLURALS
 from orthanc_fast.services.browse.metadata_names import MetadataNames
 
@@ -38,11 +35,10 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 
 def _list(level: Level, names: MetadataNames) -> Handler:
-    async def get_metadata(request: Request) -> Response:
+    def get_metadata(request: Request) -> Response:
         """The names of the metadata of a resource; `expand` adds the values, `numeric` gives
         numbers."""
-        with request.services.index.view() as view:
-            found = metadata.texts(view, require(view, level, request.params[0]))
+        found = request.services.metadata.texts(request.caller, level, public_id(request))
         numeric = "numeric" in request.arguments
         if "expand" not in request.arguments:
             return json_response([n if numeric else names.name(n) for n in found])
@@ -54,11 +50,10 @@ def _list(level: Level, names: MetadataNames) -> Handler:
 
 
 def _get(level: Level, names: MetadataNames) -> Handler:
-    async def get_value(request: Request) -> Response:
+    def get_value(request: Request) -> Response:
         """One value, as it was given."""
         number = names.number(request.params[1])
-        with request.services.index.view() as view:
-            found = metadata.value(view, require(view, level, request.params[0]), number)
+        found = request.services.metadata.value(request.caller, level, public_id(request), number)
         if found is None:
             return NOT_FOUND
         content, version = found
@@ -74,13 +69,10 @@ def _put(names: MetadataNames) -> Handler:
         number = names.number(request.params[1])
         if not is_user_number(number):
             return empty_response(FORBIDDEN)
-        expected = if_match(request)
-        public = _public(request)
-        settings = request.services.settings
-        write = metadata.PutMetadata(
-            public, number, await request.body(), expected, settings.check_revisions
+        expected, content = if_match(request), await request.body()
+        version = await request.services.metadata.put(
+            request.caller, public_id(request), number, content, expected
         )
-        version = await request.services.write(write)
         return Response(b"", TEXT, headers=(etag(version),))
 
     return put_value
@@ -93,19 +85,7 @@ def _delete(names: MetadataNames) -> Handler:
         if not is_user_number(number):
             return empty_response(FORBIDDEN)
         expected = if_match_of_deletion(request)
-        demanded = request.services.settings.check_revisions
-        write = metadata.DeleteMetadata(_public(request), number, expected, demanded)
-        await request.services.write(write)
+        await request.services.metadata.delete(request.caller, public_id(request), number, expected)
         return text_response()
 
     return delete_value
-
-
-def _public(request: Request) -> bytes:
-    """The identifier in the path, of a server that may be written to."""
-    if request.services.settings.read_only:
-        raise ReadOnly("this server is read-only")
-    public = from_text(request.params[0])
-    if public is None:
-        raise UnknownResource
-    return public

@@ -9,15 +9,14 @@ from typing import Any
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.dicom.identifiers import from_text, to_text
+from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import BadRequest, OrthancError, UnknownDicomTag, UnknownResource
-from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Level, Resource
-from orthanc_fast.rest.identifiers import find, require
-from orthanc_fast.rest.listing import listing_response, show
+from orthanc_fast.rest.identifiers import public_id
+from orthanc_fast.rest.listing import listing_response
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, NOT_FOUND, Response, encode_json, json_response
-from orthanc_fast.rest.router import Handler, Router
+from orthanc_fast.rest.router import Answer, Handler, Router
 from orthanc_fast.rest.uri import boolean, unsigned
 from orthanc_fast.services.browse.describe import NAMES, PLURALS
 from orthanc_fast.services.find.content import Presentation, parse_content
@@ -69,16 +68,13 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 
 def _listing(level: Level) -> Handler:
-    async def get_resources(request: Request) -> Response:
+    def get_resources(request: Request) -> Answer:
         """The resources of a level: identifiers, or resources as `expand` or `response-content`
         ask; `since` with `limit`."""
-        services = request.services
         since, limit = _page(request.arguments)
         how = _presentation(request, level)
-        with services.index.view() as view:
-            packed = view.listing_packed(level, since, limit)
-            total = view.totals().resources[level]
-        return await listing_response(services, level, packed, how, total)
+        page = request.services.resources.page(request.caller, level, since, limit)
+        return listing_response(request, level, page.packed, how, page.total)
 
     return get_resources
 
@@ -121,58 +117,48 @@ def _requested(request: Request, level: Level) -> RequestedTags | None:
 
 
 def _resource(level: Level) -> Handler:
-    async def get_resource(request: Request) -> Response:
+    def get_resource(request: Request) -> Answer:
         """One resource, expanded."""
-        services = request.services
-        with services.index.view() as view:
-            resource = find(view, level, request.params[0])
-            if resource is None:
-                return NOT_FOUND
-            if not request.arguments:
-                answer = services.describer.describe(view, resource, request.form)
-                return Response(encode_json(answer), JSON)
-            how = Presentation(request.form, None, _requested(request, level))
-        shown = await show(services, level, resource.public, how)
-        return json_response(shown[0]) if shown else NOT_FOUND
+        public = public_id(request)
+        requested = _requested(request, level) if request.arguments else None
+        if requested is not None:
+            return _shown(request, level, public, Presentation(request.form, None, requested))
+        resources = request.services.resources
+        answer = resources.expanded(request.caller, level, public, request.form)
+        return NOT_FOUND if answer is None else Response(encode_json(answer), JSON)
 
     return get_resource
 
 
+async def _shown(request: Request, level: Level, public: bytes, how: Presentation) -> Response:
+    shown = await request.services.presenter.shown(request.caller, level, public, how)
+    return json_response(shown[0]) if shown else NOT_FOUND
+
+
 def _children(level: Level, below: Level) -> Handler:
-    async def get_children(request: Request) -> Response:
+    def get_children(request: Request) -> Answer:
         """The resources below: expanded, unless `expand=false`; sorted by identifier."""
         expand = boolean(request.arguments, "expand", default=True)
-        with request.services.index.view() as view:
-            packed = b"".join(view.descendants(require(view, level, request.params[0]), below))
-        if not packed:
-            raise UnknownResource
         how = Presentation(request.form, None, _requested(request, below)) if expand else None
-        return await listing_response(request.services, below, packed, how)
+        found = request.services.resources.descendants(
+            request.caller, level, public_id(request), below
+        )
+        if not found:
+            raise UnknownResource
+        return listing_response(request, below, b"".join(found), how)
 
     return get_children
 
 
 def _ancestor(level: Level, above: Level) -> Handler:
-    async def get_ancestor(request: Request) -> Response:
+    def get_ancestor(request: Request) -> Response:
         """The resource above, expanded; the identifier of another level finds nothing."""
-        services = request.services
-        with services.index.view() as view:
-            resource = find(view, level, request.params[0])
-            if resource is None and not _is_known(view, request.params[0]):
-                raise UnknownResource
-            while resource is not None and resource.level > above:
-                resource = view.parent(resource)
-            if resource is None:
-                return NOT_FOUND
-            return json_response(services.describer.describe(view, resource, request.form))
+        answer = request.services.resources.ancestor(
+            request.caller, level, public_id(request), above, request.form
+        )
+        return NOT_FOUND if answer is None else json_response(answer)
 
     return get_ancestor
-
-
-def _is_known(view: View, text: str) -> bool:
-    """Whether a resource of any level has this identifier."""
-    public = from_text(text)
-    return public is not None and view.resource_of_any_level(public) is not None
 
 
 class Sizes(msgspec.Struct, gc=False):
@@ -195,10 +181,9 @@ def _statistics(level: Level) -> Handler:
         if below > level
     ]
 
-    async def get_statistics(request: Request) -> Response:
+    def get_statistics(request: Request) -> Response:
         """Numbers and sizes of what is below; an unknown resource has zeros."""
-        with request.services.index.view() as view:
-            resource = find(view, level, request.params[0])
+        resource = request.services.resources.find(request.caller, level, public_id(request))
         answer = msgspec.to_builtins(_sizes(resource))
         counts = [0, 0, 0] if resource is None else resource.counts
         answer.update(zip(counters, counts[level:], strict=True))
@@ -227,10 +212,7 @@ def _sizes(resource: Resource | None) -> Sizes:
 def _delete(level: Level) -> Handler:
     async def delete_resource(request: Request) -> Response:
         """Deletes a resource and what is below; names the lowest ancestor that remains."""
-        public = from_text(request.params[0])
-        if public is None:
-            return NOT_FOUND
-        outcome = await request.services.delete(level, public)
+        outcome = await request.services.deletion.delete(request.caller, level, public_id(request))
         if not outcome.found:
             return NOT_FOUND
         remaining = None

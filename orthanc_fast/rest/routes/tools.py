@@ -13,6 +13,7 @@ from orthanc_fast.dicom.main_tags import level_named
 from orthanc_fast.errors import BadRequest, ParameterOutOfRange
 from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Level
+from orthanc_fast.rest.identifiers import NOBODY
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
 from orthanc_fast.rest.router import Router
@@ -141,21 +142,15 @@ async def post_bulk_delete(request: Request) -> Response:
     listed = body.get("Resources")
     if not isinstance(listed, list):
         raise BadRequest('The field "Resources" must be a list of identifiers')
-    wanted: list[tuple[Level, bytes]] = []
-    with request.services.index.view() as view:
-        for item in listed:
-            wanted += _wanted(view, item)
-    await request.services.delete_all(wanted)
+    wanted = [_wanted(item) for item in listed]
+    await request.services.deletion.delete_listed(request.caller, wanted)
     return text_response()
 
 
-def _wanted(view: View, item: Any) -> list[tuple[Level, bytes]]:
+def _wanted(item: Any) -> tuple[Level | None, bytes]:
     if isinstance(item, str):
-        public = from_text(item)
-        resource = None if public is None else view.resource_of_any_level(public)
-        return [] if resource is None else [(resource.level, resource.public)]
+        return None, from_text(item) or NOBODY
     if isinstance(item, dict) and isinstance(item.get("ID"), str):
         level = level_named(str(item.get("Level", "")))
-        public = from_text(item["ID"])
-        return [] if public is None else [(level, public)]
+        return level, from_text(item["ID"]) or NOBODY
     raise BadRequest('An item of "Resources" must be an identifier, or an object {"Level", "ID"}')

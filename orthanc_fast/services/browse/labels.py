@@ -1,12 +1,17 @@
 """Labels of resources. Source: reference chapter 1, section 6.3."""
 
 import re
+from collections.abc import Callable
 
-from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
+from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.labels import add_label, remove_label
+from orthanc_fast.index.lmdb.labels import add_label, labels_in_use, remove_label
 from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.model import Level
+from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.model import Caller, Level, Resource
+from orthanc_fast.services.browse.resources import found_or_raise
+from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.services.store.writes import Writes
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
@@ -20,20 +25,51 @@ def checked_label(text: str) -> str:
     return text
 
 
-class SetLabel(Write[None]):
-    """Adds a label to a resource, or removes it; either way it is no error if that is so already.
+class Labels:
+    """The labels of resources."""
 
-    Fails with UnknownResource.
-    """
+    def __init__(self, reads: Reads, writes: Writes) -> None:
+        self._read = reads
+        self._write = writes
 
-    def __init__(self, level: Level, public: bytes, label: str, present: bool) -> None:
+    def in_use(self, caller: Caller) -> list[str]:
+        """The labels that any resource has, sorted."""
+        return self._read(caller, labels_in_use)
+
+    def of(self, caller: Caller, level: Level, public: bytes) -> list[str]:
+        """The labels of a resource, sorted. Raises UnknownResource."""
+
+        def read(view: View) -> list[str]:
+            return sorted(found_or_raise(view.resource(level, public)).labels)
+
+        return self._read(caller, read)
+
+    async def add(self, caller: Caller, level: Level, public: bytes, label: str) -> None:
+        """Gives a resource a label; it may have it already. Raises ParameterOutOfRange,
+        UnknownResource."""
+        await self._write(caller, _Change(level, public, checked_label(label), add_label))
+
+    async def remove(self, caller: Caller, level: Level, public: bytes, label: str) -> None:
+        """Takes a label from a resource, which need not have it. Raises ParameterOutOfRange,
+        UnknownResource."""
+        await self._write(caller, _Change(level, public, checked_label(label), remove_label))
+
+
+class _Change(Write[None]):
+    """Fails with UnknownResource."""
+
+    def __init__(
+        self,
+        level: Level,
+        public: bytes,
+        label: str,
+        change: Callable[[Transaction, Resource, str], None],
+    ) -> None:
         self._level = level
         self._public = public
         self._label = label
-        self._change = add_label if present else remove_label
+        self._change = change
 
     def apply(self, transaction: Transaction) -> None:
-        resource = transaction.resource(self._level, self._public)
-        if resource is None:
-            raise UnknownResource
+        resource = found_or_raise(transaction.resource(self._level, self._public))
         self._change(transaction, resource, self._label)

@@ -3,35 +3,87 @@ chapter 1, section 6.1."""
 
 import time
 
-from orthanc_fast.errors import UnknownResource
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import ReadOnly, UnknownResource
 from orthanc_fast.index.lmdb.commit import Write
 from orthanc_fast.index.lmdb.metadata import remove_metadata, set_metadata
 from orthanc_fast.index.lmdb.transaction import Transaction
 from orthanc_fast.index.lmdb.view import View
-from orthanc_fast.model import Resource
+from orthanc_fast.model import Caller, Level, Resource
+from orthanc_fast.services.browse.resources import found_or_raise
 from orthanc_fast.services.browse.revisions import Version, check, digest
+from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.services.store.writes import Writes
 
 UPDATED_METADATA = 16
 
 
-def texts(view: View, resource: Resource) -> dict[int, str]:
-    """All metadata by number, for answers in JSON; what is no UTF-8 is replaced."""
-    return {
-        number: value if isinstance(value, str) else value.decode("utf-8", "replace")
-        for number, value in view.metadata(resource).items()
-    }
+class Metadata:
+    """The metadata of resources, by number."""
+
+    def __init__(self, reads: Reads, writes: Writes, settings: Settings) -> None:
+        self._read = reads
+        self._write = writes
+        self._settings = settings
+
+    def texts(self, caller: Caller, level: Level, public: bytes) -> dict[int, str]:
+        """All metadata of a resource; what is no UTF-8 is replaced. Raises UnknownResource."""
+        return {
+            number: value if isinstance(value, str) else value.decode("utf-8", "replace")
+            for number, value in self._all(caller, level, public)[1].items()
+        }
+
+    def value(
+        self, caller: Caller, level: Level, public: bytes, number: int
+    ) -> tuple[bytes, Version] | None:
+        """One value with its version, None if it is not set. Raises UnknownResource."""
+        resource, values = self._all(caller, level, public)
+        found = values.get(number)
+        if found is None:
+            return None
+        content = found.encode() if isinstance(found, str) else found
+        return content, Version(resource.revisions.get(number, 0), digest(content))
+
+    def _all(
+        self, caller: Caller, level: Level, public: bytes
+    ) -> tuple[Resource, dict[int, str | bytes]]:
+        def read(view: View) -> tuple[Resource, dict[int, str | bytes]]:
+            resource = found_or_raise(view.resource(level, public))
+            return resource, view.metadata(resource)
+
+        return self._read(caller, read)
+
+    async def put(
+        self,
+        caller: Caller,
+        public: bytes,
+        number: int,
+        content: bytes,
+        expected: Version | None,
+    ) -> Version:
+        """Sets a value of a resource of any level; its new version. `expected` is the one that the
+        client knows. Raises ReadOnly, UnknownResource, Revision."""
+        self._refuse_read_only()
+        demanded = self._settings.check_revisions
+        write = _PutMetadata(public, number, content, expected, demanded)
+        version: Version = await self._write(caller, write)
+        return version
+
+    async def delete(
+        self, caller: Caller, public: bytes, number: int, expected: Version | None
+    ) -> None:
+        """Removes a value of a resource of any level. Raises ReadOnly, Revision, and
+        UnknownResource also where the value is not set."""
+        self._refuse_read_only()
+        demanded = self._settings.check_revisions
+        await self._write(caller, _DeleteMetadata(public, number, expected, demanded))
+
+    def _refuse_read_only(self) -> None:
+        if self._settings.read_only:
+            raise ReadOnly("this server is read-only")
 
 
-def value(view: View, resource: Resource, number: int) -> tuple[bytes, Version] | None:
-    """One value with its version, None if it is not set."""
-    found = view.metadata(resource).get(number)
-    if found is None:
-        return None
-    content = found.encode() if isinstance(found, str) else found
-    return content, Version(resource.revisions.get(number, 0), digest(content))
-
-
-class PutMetadata(Write[Version]):
+class _PutMetadata(Write[Version]):
     """Sets a value of a resource of any level; results in its new version.
 
     Fails with UnknownResource or Revision.
@@ -47,7 +99,7 @@ class PutMetadata(Write[Version]):
         self._demanded = demanded
 
     def apply(self, transaction: Transaction) -> Version:
-        resource = _resource(transaction, self._public)
+        resource = found_or_raise(transaction.resource_of_any_level(self._public))
         current = _current(resource, self._number)
         if current is not None:
             check(self._expected, current, self._demanded)
@@ -56,7 +108,7 @@ class PutMetadata(Write[Version]):
         return Version(revision, digest(self._content))
 
 
-class DeleteMetadata(Write[None]):
+class _DeleteMetadata(Write[None]):
     """Removes a value of a resource of any level. Fails with UnknownResource, also where the value
     is not set, or Revision."""
 
@@ -67,20 +119,13 @@ class DeleteMetadata(Write[None]):
         self._demanded = demanded
 
     def apply(self, transaction: Transaction) -> None:
-        resource = _resource(transaction, self._public)
+        resource = found_or_raise(transaction.resource_of_any_level(self._public))
         current = _current(resource, self._number)
         if current is None:
             raise UnknownResource("this metadata is not set")
         check(self._expected, current, self._demanded)
         remove_metadata(transaction, resource, self._number)
         transaction.log_change(UPDATED_METADATA, resource, int(time.time()))
-
-
-def _resource(transaction: Transaction, public: bytes) -> Resource:
-    found = transaction.resource_of_any_level(public)
-    if found is None:
-        raise UnknownResource
-    return found
 
 
 def _current(resource: Resource, number: int) -> Version | None:

@@ -1,7 +1,8 @@
 """Which parts of a resource an answer shows: everything, as `expand` does, or ResponseContent's
 choice. Source: reference chapter 1, section 4.2."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from enum import Flag, auto
 from typing import Any
 
@@ -10,12 +11,14 @@ import msgspec
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import ParameterOutOfRange
+from orthanc_fast.index.lmdb.search import unpack
 from orthanc_fast.index.lmdb.view import View
-from orthanc_fast.model import Level, Resource
+from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.services.browse.describe import NAMES, PLURALS, Describer
 from orthanc_fast.services.browse.metadata_names import MetadataNames
 from orthanc_fast.services.find.facts import Facts, FileReader
 from orthanc_fast.services.find.requested import RequestedTags
+from orthanc_fast.services.store.reads import Reads
 
 
 class Content(Flag):
@@ -52,24 +55,55 @@ class Presentation(msgspec.Struct, frozen=True):
     requested: RequestedTags | None = None
     metadata: bool = False
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether a stored file is needed for every resource."""
+        return self.requested is not None and self.requested.reads_files
+
 
 class Presenter:
     """Shows resources; one per process."""
 
-    def __init__(self, describer: Describer, names: MetadataNames, files: FileReader) -> None:
+    def __init__(
+        self, reads: Reads, describer: Describer, names: MetadataNames, files: FileReader
+    ) -> None:
+        self._read = reads
         self._describer = describer
         self._names = names
         self._files = files
 
-    def show(
-        self, view: View, level: Level, publics: Iterable[bytes], how: Presentation
-    ) -> list[Any]:
-        """The resources that are there, in the given order, for the JSON encoder."""
-        facts = Facts(view, self._files)
-        found = (view.resource(level, public) for public in publics)
-        return [self.one(facts, resource, how) for resource in found if resource is not None]
+    def show(self, caller: Caller, level: Level, packed: bytes, how: Presentation) -> list[Any]:
+        """The resources of a packed list that are there, in its order, for the JSON encoder. Where
+        `how` says that it reads files that takes a while."""
 
-    def one(self, facts: Facts, resource: Resource, how: Presentation) -> Any:
+        def read(view: View) -> list[Any]:
+            found = (view.resource(level, public) for public in unpack(packed))
+            return self._show(view, found, how)
+
+        return self._read(caller, read)
+
+    async def shown(
+        self, caller: Caller, level: Level, packed: bytes, how: Presentation
+    ) -> list[Any]:
+        """As `show`, for an event loop."""
+        if how.reads_files:
+            return await asyncio.to_thread(self.show, caller, level, packed, how)
+        return await self._read.run(self.show, caller, level, packed, how)
+
+    def show_listed(self, caller: Caller, publics: Sequence[bytes], how: Presentation) -> list[Any]:
+        """The resources with these identifiers, each of any level. `how` reads no files."""
+
+        def read(view: View) -> list[Any]:
+            found = (view.resource_of_any_level(public) for public in publics)
+            return self._show(view, found, how)
+
+        return self._read(caller, read)
+
+    def _show(self, view: View, found: Iterable[Resource | None], how: Presentation) -> list[Any]:
+        facts = Facts(view, self._files)
+        return [self._one(facts, resource, how) for resource in found if resource is not None]
+
+    def _one(self, facts: Facts, resource: Resource, how: Presentation) -> Any:
         """One resource, as `how` says."""
         if how.content is not None:
             return self._chosen(facts, resource, how, how.content)

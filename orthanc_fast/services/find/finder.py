@@ -1,16 +1,15 @@
 """Runs queries. Source: reference chapter 1, section 9."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import BadRequest
-from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.index.lmdb.search import Search, unpack
 from orthanc_fast.index.lmdb.view import View
-from orthanc_fast.index.terms import SHA1
-from orthanc_fast.model import Level
+from orthanc_fast.model import SHA1, Caller, Level
 from orthanc_fast.services.browse.instance_tags import InstanceTags
 from orthanc_fast.services.find.facts import Facts, FileReader
 from orthanc_fast.services.find.matching import IDENTIFIERS, Equality
@@ -18,6 +17,7 @@ from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.ordering import Ordering
 from orthanc_fast.services.find.planner import Plan, Planner
 from orthanc_fast.services.find.query import FindQuery, Place, Tags
+from orthanc_fast.services.store.reads import Reads
 
 # A query that may have to test or order more resources than this runs in a thread.
 _TESTED_AT_ONCE = 1000
@@ -38,13 +38,13 @@ class Finder:
 
     def __init__(
         self,
-        index: Index,
+        reads: Reads,
         instance_tags: InstanceTags,
         dictionary: Dictionary,
         main_tags: MainTags,
         options: FindOptions,
     ) -> None:
-        self._index = index
+        self._read = reads
         self.files = FileReader(instance_tags)
         self.tags = Tags(dictionary, main_tags)
         self.options = options
@@ -61,23 +61,27 @@ class Finder:
         elif not since_given:
             query.limit = bound
 
-    def find(self, query: FindQuery) -> Found:
+    async def found(self, caller: Caller, query: FindQuery) -> Found:
+        """As `find`, for an event loop: in a thread where that may take more than some
+        milliseconds."""
+        found = None
+        if self._read.in_place and not self._is_broad(caller, query):
+            found = self._find(caller, query, patient=False)
+        return await asyncio.to_thread(self.find, caller, query) if found is None else found
+
+    def find(self, caller: Caller, query: FindQuery) -> Found:
         """The page asked for.
 
         Raises OrthancError 1012 for a tag that cannot be asked of this level.
         """
-        found = self._find(query, patient=True)
+        found = self._find(caller, query, patient=True)
         assert found is not None
         return found
 
-    def find_at_once(self, query: FindQuery) -> Found | None:
-        """As `find`; None if that may take more than some milliseconds, so that it belongs in a
-        thread."""
-        return None if self._is_broad(query) else self._find(query, patient=False)
-
-    def _find(self, query: FindQuery, patient: bool) -> Found | None:
+    def _find(self, caller: Caller, query: FindQuery, patient: bool) -> Found | None:
         self.tags.check_order(query.order, query.level)
-        with self._index.view() as view:
+
+        def read(view: View) -> Found | None:
             search, facts = Search(view), Facts(view, self.files)
             plan = Planner(search, facts, self.tags, self.options.files_allowed).plan(query)
             if plan is None:
@@ -95,26 +99,30 @@ class Finder:
                 return Found(view.listing_packed(query.level, query.since, query.limit), total)
             return Found(_page(ordering.sequence(plan.candidates), query.since, stop), total)
 
-    def count(self, query: FindQuery) -> int:
+        return self._read(caller, read)
+
+    async def counted(self, caller: Caller, query: FindQuery) -> int:
+        """As `count`, for an event loop: see `found`."""
+        count = self._count(caller, query, patient=False) if self._read.in_place else None
+        return await asyncio.to_thread(self.count, caller, query) if count is None else count
+
+    def count(self, caller: Caller, query: FindQuery) -> int:
         """How many resources match, without paging. Raises BadRequest for tags that are not in the
         index."""
-        found = self._count(query, patient=True)
+        found = self._count(caller, query, patient=True)
         assert found is not None
         return found
 
-    def count_at_once(self, query: FindQuery) -> int | None:
-        """As `count`; None if that may take more than some milliseconds."""
-        return self._count(query, patient=False)
-
-    def _count(self, query: FindQuery, patient: bool) -> int | None:
+    def _count(self, caller: Caller, query: FindQuery, patient: bool) -> int | None:
         for tag, _ in query.conditions:
             if self.tags.locate(tag, query.level).place not in _COUNTED:
                 raise BadRequest("only main DICOM tags can be counted")
-        if not patient and self._is_broad(query):
+        if not patient and self._is_broad(caller, query):
             return None
         query.children_match = True
         query.since = query.limit = 0
-        with self._index.view() as view:
+
+        def read(view: View) -> int | None:
             search, facts = Search(view), Facts(view, self.files)
             plan = Planner(search, facts, self.tags, files_allowed=False).plan(query)
             if plan is None:
@@ -128,7 +136,29 @@ class Finder:
             matching = self._matching(view, facts, plan, query.level, ordering)
             return sum(1 for _ in matching)
 
-    def _is_broad(self, query: FindQuery) -> bool:
+        return self._read(caller, read)
+
+    def relatives(self, caller: Caller, publics: Iterable[bytes], level: Level) -> bytes:
+        """The ancestors or descendants at `level` of resources of any level, as a set; unknown
+        ones are ignored."""
+
+        def read(view: View) -> bytes:
+            search = Search(view)
+            by_level: dict[int, list[bytes]] = {}
+            for resource in map(view.resource_of_any_level, publics):
+                if resource is not None:
+                    by_level.setdefault(resource.level, []).append(resource.public)
+            parts = []
+            for own, members in by_level.items():
+                packed = search.union(members)
+                for at in range(own, level, -1):
+                    packed = search.ascend(packed, at)
+                parts.append(search.descend(packed, own, level))
+            return search.union(parts)
+
+        return self._read(caller, read)
+
+    def _is_broad(self, caller: Caller, query: FindQuery) -> bool:
         """Whether already the planning may take long: many instances, and nothing to find few."""
         if query.level < Level.INSTANCE or query.parent is not None:
             return False
@@ -137,8 +167,7 @@ class Finder:
             for tag, matcher in query.conditions
         ):
             return False
-        with self._index.view() as view:
-            return view.totals().resources[Level.INSTANCE] > _SMALL
+        return self._read(caller, View.totals).resources[Level.INSTANCE] > _SMALL
 
     def _is_long(self, view: View, query: FindQuery, plan: Plan) -> bool:
         if plan.reads_files:

@@ -12,8 +12,8 @@ from typing import Any
 from orthanc_fast._ext.idsets import intersect, sort, subtract
 from orthanc_fast.dicom.identifiers import normalise
 from orthanc_fast.index.lmdb.search import Search, unpack
-from orthanc_fast.index.terms import HEAD_SIZE, SHA1, Kind, folded_of, value_of
-from orthanc_fast.model import Level
+from orthanc_fast.index.terms import HEAD_SIZE, Kind, folded_of, value_of
+from orthanc_fast.model import SHA1, Level
 from orthanc_fast.numerals import leading_decimal, leading_integer
 from orthanc_fast.registries import LAST_UPDATE
 from orthanc_fast.services.find.facts import Facts

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from orthanc_fast._ext.idsets import intersect, subtract
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.lmdb.search import Search, unpack
-from orthanc_fast.index.terms import SHA1, Kind
-from orthanc_fast.model import Level, Resource, Totals
+from orthanc_fast.index.terms import Kind
+from orthanc_fast.model import SHA1, Level, Resource, Totals
 from orthanc_fast.services.find.computed import SOP_CLASS_UID_METADATA, computed_value
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.matching import Equality, Keys, Matcher

@@ -1,40 +1,49 @@
 """Deleting resources: the index first, then the files."""
 
 import time
+from collections.abc import Sequence
 
-from orthanc_fast.index.lmdb.commit import Promise, Write
+from orthanc_fast.index.lmdb.commit import Write
 from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.index.lmdb.writer import Writer
-from orthanc_fast.model import Level, Outcome
+from orthanc_fast.model import Caller, Level, Outcome
+from orthanc_fast.services.store.writes import Writes
 
 
 class Deletion:
     """Removes resources with everything below them and the parents that they leave empty."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, writes: Writes) -> None:
+        self._write = writes
 
-    def submit(self, level: Level, public: bytes, promise: Promise) -> None:
-        """`promise` gets the `Outcome` once the deletion is durable and the files are unlinked;
-        `Outcome.found` is False where there is nothing to delete."""
-        self._writer.submit(_DeleteWrite([(level, public)]), promise)
+    async def delete(self, caller: Caller, level: Level, public: bytes) -> Outcome:
+        """Returns once the deletion is durable and the files are unlinked; `Outcome.found` is False
+        where there is nothing to delete."""
+        outcome: Outcome = await self._write(caller, _DeleteWrite([(level, public)]))
+        return outcome
 
-    def submit_all(self, resources: list[tuple[Level, bytes]], promise: Promise) -> None:
-        """The same for several resources in one transaction; those that do not exist are
-        ignored."""
-        self._writer.submit(_DeleteWrite(resources), promise)
+    async def delete_listed(
+        self, caller: Caller, resources: Sequence[tuple[Level | None, bytes]]
+    ) -> None:
+        """The same for several resources in one transaction; without a level the first one from the
+        patients down. Those that do not exist are ignored."""
+        await self._write(caller, _DeleteWrite(resources))
 
 
 class _DeleteWrite(Write[Outcome]):
     __slots__ = ("_resources",)
 
-    def __init__(self, resources: list[tuple[Level, bytes]]) -> None:
+    def __init__(self, resources: Sequence[tuple[Level | None, bytes]]) -> None:
         self._resources = resources
 
     def apply(self, transaction: Transaction) -> Outcome:
         now = int(time.time())
         total = Outcome()
         for level, public in self._resources:
+            if level is None:
+                found = transaction.resource_of_any_level(public)
+                if found is None:
+                    continue
+                level = found.level
             outcome = transaction.delete(level, public, now)
             total.found |= outcome.found
             total.doomed += outcome.doomed
