@@ -189,6 +189,8 @@ class Wildcard(Matcher):
         super().__init__(identifier, case_sensitive)
         self.pattern = pattern
         folded = fold(pattern)
+        # One expression for each of the two comparisons (see Matcher), whose values differ in case
+        # and accents; one for the keys of the index, so that a walk need not decode them.
         self._first_match = re.compile(_regex(self._first(pattern)), re.S).fullmatch
         self._second_match = re.compile(_regex(self._second(pattern)), re.S).fullmatch
         self._prefix = re.split(r"[*?]", folded, maxsplit=1)[0].encode("utf-8", "replace")
@@ -216,22 +218,35 @@ class Wildcard(Matcher):
 
 
 def _regex(pattern: str) -> str:
-    pattern = re.sub(r"\*+", "*", pattern)
-    return "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
+    """For a whole value, whatever characters it has."""
+    return _joined(pattern, ".", re.escape)
 
 
 def _bytes_regex(pattern: str) -> bytes:
     """For keys: UTF-8, ended by a zero or the end."""
-    pattern = re.sub(r"\*+", "*", pattern)
-    parts = [
-        rb"[^\0]*"
-        if c == "*"
-        else rb"[^\0\x80-\xbf][\x80-\xbf]*"
-        if c == "?"
-        else re.escape(c.encode("utf-8", "replace"))
-        for c in pattern
-    ]
-    return b"".join(parts) + rb"(?:\0|\Z)"
+    character = r"[^\0\x80-\xbf][\x80-\xbf]*"
+
+    def literal(text: str) -> str:
+        return re.escape(text.encode("utf-8", "replace").decode("latin-1"))
+
+    joined = _joined(pattern, character, literal, r"[^\0]")
+    return joined.encode("latin-1") + rb"(?:\0|\Z)"
+
+
+def _joined(pattern: str, character: str, literal: Callable[[str], str], unit: str = ".") -> str:
+    """The expression of a pattern; `character` stands for `?`, a run of `unit` for `*`.
+
+    What lies between two stars is taken where it comes first and never looked for again (atomic
+    groups): a pattern of many stars costs the length of the value, not a power of it.
+    """
+    first, *others = (
+        "".join(character if c == "?" else literal(c) for c in piece)
+        for piece in re.sub(r"\*+", "*", pattern).split("*")
+    )
+    if not others:
+        return first
+    middle = "".join(f"(?>{unit}*?{piece})" for piece in others[:-1])
+    return f"{first}{middle}{unit}*{others[-1]}"
 
 
 def matcher(

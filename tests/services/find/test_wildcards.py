@@ -1,0 +1,46 @@
+"""Patterns with `*` and `?`, against the plain definition of what they mean."""
+
+import time
+from functools import cache
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orthanc_fast.index.terms import HEAD_SIZE
+from orthanc_fast.services.find.matching import Wildcard
+
+PATTERNS = st.text("AB.\\[*?É", max_size=8)
+VALUES = st.text("AB.\\[É", max_size=10)
+
+
+def matches(pattern: str, value: str) -> bool:
+    @cache
+    def at(i: int, j: int) -> bool:
+        if i == len(pattern):
+            return j == len(value)
+        if pattern[i] == "*":
+            return at(i + 1, j) or (j < len(value) and at(i, j + 1))
+        return j < len(value) and pattern[i] in ("?", value[j]) and at(i + 1, j + 1)
+
+    return at(0, 0)
+
+
+@given(PATTERNS, VALUES)
+def test_values(pattern: str, value: str) -> None:
+    wildcard = Wildcard(pattern, identifier=False, case_sensitive=True)
+    assert wildcard.indexed(value) == matches(pattern, value)
+    assert wildcard.exact(value) == matches(pattern, value)
+
+
+@given(PATTERNS, VALUES, st.sampled_from([b"", b"\0other spelling"]))
+def test_keys_of_the_index(pattern: str, value: str, spelling: bytes) -> None:
+    wildcard = Wildcard(pattern, identifier=False, case_sensitive=False)
+    key = bytes(HEAD_SIZE) + value.encode() + spelling
+    assert (wildcard._key_match(key, HEAD_SIZE) is not None) == matches(pattern, value)
+
+
+def test_many_stars_cost_no_power_of_the_length() -> None:
+    wildcard = Wildcard("*A" * 30 + "*B", identifier=False, case_sensitive=True)
+    began = time.process_time()
+    assert not wildcard.exact("A" * 250)
+    assert time.process_time() - began < 1, "the naive expression takes years"
