@@ -18,13 +18,13 @@ import msgspec
 from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.log import Category, logger
+from orthanc_fast.model import Caller
 from orthanc_fast.network import statuses
 from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.meters import Meters
 from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.options import DicomOptions, Right
 from orthanc_fast.network.store import Buffers, Incoming, Store
-from orthanc_fast.services.ingest.ingest import Origin
 from orthanc_fast.services.scp import sop_classes
 from orthanc_fast.upper_layer import dimse, pdu
 from orthanc_fast.upper_layer.association import Association, NotRequested, UserAbort
@@ -134,7 +134,7 @@ class Acceptor:
         self._wake = _Wake()
         self._under_way = 0
         self._incoming: Incoming | None = None
-        self._origin: Origin
+        self._caller: Caller
         self._handover = Handover(self.association, door.options.aet, door.options.timeout)
         self._in_handover = False
         self._instances = 0
@@ -184,10 +184,10 @@ class Acceptor:
         self._window = answer.window
         if answer.window > 1:
             self._wake.open()
-        self._origin = Origin(
-            "DicomProtocol",
-            remote_ip=self.ip,
-            remote_aet=answer.calling,
+        self._caller = Caller(
+            origin="DicomProtocol",
+            address=self.ip,
+            aet=answer.calling,
             called_aet=answer.called,
         )
         self._started = time.monotonic()
@@ -373,11 +373,11 @@ class Acceptor:
             self._answer(self._done.get())
 
     def _submit(self, incoming: Incoming, promise: _Promise) -> None:
-        # A function of its own: while the upload lived, its buffer could not be used again.
-        upload = incoming.complete()
+        # A function of its own: while the request lived, its buffer could not be used again.
+        request = incoming.complete(self._caller)
         if not self.door.negotiator.is_storage(self._sop_class(incoming.context_id)):
             raise statuses.StatusError(statuses.SOP_CLASS_NOT_SUPPORTED)
-        self.door.store.submit(upload, self._origin, promise)
+        self.door.store.submit(request, promise)
 
     def _answer_all(self) -> None:
         while self._under_way:

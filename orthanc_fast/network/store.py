@@ -15,8 +15,9 @@ from orthanc_fast._ext.pdata import PduReader, sop_uids
 from orthanc_fast.dicom.file_meta import meta_header
 from orthanc_fast.errors import FullStorage, OrthancError, StorageFault
 from orthanc_fast.index.lmdb.commit import Promise
+from orthanc_fast.model import Caller
 from orthanc_fast.network import statuses
-from orthanc_fast.services.ingest.ingest import Origin, Upload
+from orthanc_fast.services.ingest.contract import IngestRequest
 from orthanc_fast.services.scp import transfer_syntaxes as syntaxes
 from orthanc_fast.storage.files.area import FULL
 
@@ -27,9 +28,9 @@ _INFLATED_HEAD = 1 << 16  # bytes of a deflated data set in which the SOP UIDs a
 
 
 class Store(Protocol):
-    """Where instances go: `Ingest.submit` with `StorageArea.new_partial`, or a test's sink."""
+    """Where instances go: the ingest, or a test's sink."""
 
-    def submit(self, upload: Upload, origin: Origin, promise: Promise) -> None: ...
+    def submit(self, request: IngestRequest, promise: Promise) -> None: ...
     def new_partial(self) -> Path: ...
 
 
@@ -107,7 +108,7 @@ class Incoming:
             self.buffer = bytearray(_SPILL_BUFFER)
         self._reader.accept(self.buffer, 0)
 
-    def complete(self) -> Upload:
+    def complete(self, caller: Caller) -> IngestRequest:
         """The whole instance is here. Raises OrthancError if it could not be kept, or
         StatusError if it is not what the command announced."""
         used = self._reader.used
@@ -123,8 +124,8 @@ class Incoming:
             raise statuses.StatusError(self._status)
         if self._partial is not None:
             partial, self._partial = self._partial, None
-            return Upload(partial=partial)
-        return Upload(data=memoryview(self.buffer)[:used])
+            return IngestRequest(caller=caller, partial=partial)
+        return IngestRequest(caller=caller, data=memoryview(self.buffer)[:used])
 
     def discard(self) -> None:
         """Leaves nothing behind; harmless after `complete` handed the instance over."""

@@ -5,10 +5,8 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from orthanc_fast.config import Settings
-from orthanc_fast.index.lmdb.commit import Promise
 from orthanc_fast.network.acceptor import Door
 from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.listener import Listener
@@ -20,7 +18,6 @@ from orthanc_fast.network.store import Store
 from orthanc_fast.network.tls import server_context
 from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
-from orthanc_fast.services.ingest.ingest import Origin, Upload
 from orthanc_fast.services.scp.policy import ScpPolicy, SessionPolicy
 from orthanc_fast.services.services import Services
 from orthanc_fast.services.store.opening import INDEX_FOLDER
@@ -30,22 +27,6 @@ DESCRIPTORS = 65536
 PLACES = "associations"  # the file, in the folder of the index
 NO_HANDLERS: Handlers = {}  # this version answers C-ECHO and C-STORE
 GRACE = 5.0  # seconds that associations get to end when the server stops
-
-
-class _Ingest:
-    """The services' ingest as the associations use it."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-
-    def submit(self, upload: Upload, origin: Origin, promise: Promise) -> None:
-        transcoder, content = self._services.transcoder, upload.content
-        if transcoder.is_ingesting and content:
-            upload = upload.replaced(transcoder.ingested_now(content))
-        self._services.ingest.submit(upload, origin, promise)
-
-    def new_partial(self) -> Path:
-        return self._services.storage.new_partial()
 
 
 def make_door(
@@ -81,7 +62,7 @@ def run(
         registry = ModalityRegistry(settings, services.index)
         policy = SessionPolicy(settings.raw, services.index)
         meters = RecordingMeters(services.metrics)
-        door = make_door(options, _Ingest(services), NO_HANDLERS, registry.all, policy, meters)
+        door = make_door(options, services.ingest, NO_HANDLERS, registry.all, policy, meters)
         listener = Listener(door, listening, places, tls)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())

@@ -28,7 +28,7 @@ from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.find.content import Presenter
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.options import find_options
-from orthanc_fast.services.ingest.ingest import Ingest, Origin, Stored, Upload
+from orthanc_fast.services.ingest.ingest import Ingest
 from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.retention.deletion import Deletion
@@ -106,6 +106,8 @@ class Services:
             self.main_tags,
             self.dictionary,
             self.default_encoding,
+            self.transcoder,
+            loop,
         )
         self.writes = Writes(self.writer, loop)
         self.labels = Labels(self.reads, self.writes)
@@ -138,17 +140,6 @@ class Services:
         """What the DICOM server accepts."""
         return SessionPolicy(self.settings.raw, self.index)
 
-    async def store(self, upload: Upload, origin: Origin) -> Stored:
-        """Stores one DICOM file, transcoded if the configuration says so; returns when it is
-        durable. Errors: see `Ingest.submit`."""
-        content = upload.content
-        if self.transcoder.is_ingesting and content:
-            upload = upload.replaced(await self.transcoder.ingested(content))
-        stored: Stored = await self._promised(
-            lambda promise: self.ingest.submit(upload, origin, promise)
-        )
-        return stored
-
     async def write(self, write: Write[Any]) -> Any:
         """Any other change of the index."""
         return await self._promised(lambda promise: self.writer.submit(write, promise))
@@ -162,6 +153,7 @@ class Services:
     def close(self) -> None:
         """Completes what is queued, then closes the store."""
         self.housekeeping.stop()
+        self.ingest.close()
         self.transcoder.close()
         self.volume_streams.close()
         self.pictures.close()

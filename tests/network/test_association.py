@@ -133,8 +133,8 @@ def test_store_writes_the_meta_header_and_the_data_set_as_it_came(door: Running)
     assert meta.ImplementationVersionName == implementation.VERSION_NAME
     assert "SourceApplicationEntityTitle" not in meta
     assert meta.FileMetaInformationGroupLength == len(file) - len(content) - 144
-    (origin,) = door.shelf.origins
-    assert (origin.kind, origin.remote_aet, origin.called_aet, origin.remote_ip) == (
+    (caller,) = door.shelf.callers
+    assert (caller.origin, caller.aet, caller.called_aet, caller.address) == (
         "DicomProtocol",
         "SENDER",
         "CALLED",

@@ -13,9 +13,9 @@ from support.power_cut import Disk
 
 from orthanc_fast.config import Settings, load
 from orthanc_fast.index.lmdb import journal
-from orthanc_fast.model import Level
+from orthanc_fast.model import Caller, Level
 from orthanc_fast.services.administration import check
-from orthanc_fast.services.ingest.ingest import Origin, Upload
+from orthanc_fast.services.ingest.contract import IngestRequest
 from orthanc_fast.services.services import Services
 from orthanc_fast.services.store.journaled_files import JournaledFiles
 from orthanc_fast.services.store.opening import INDEX_FOLDER, Store
@@ -30,6 +30,10 @@ def settings_of(folder: Path, **options: object) -> Settings:
     values = {"IndexMapSizeGB": 1, "IndexJournalSizeMB": 2, **options}
     path.write_text(json.dumps(values))
     return load([path])
+
+
+def request_of(data: bytes) -> IngestRequest:
+    return IngestRequest(caller=Caller(origin="RestApi"), data=data)
 
 
 class Machine:
@@ -70,7 +74,7 @@ class Machine:
             self.count += 1
             data = self.template.number(1, 1 + self.count % 2, self.count % 3, self.count)
             promise: Future[object] = Future()
-            self.services.ingest.submit(Upload(data=data), Origin("RestApi"), promise)
+            self.services.ingest.submit(request_of(data), promise)
             promises.append((promise, data))
         for promise, data in promises:
             self.stored[promise.result(60).publics[Level.INSTANCE]] = data  # type: ignore[attr-defined]
@@ -153,7 +157,7 @@ def test_large_files_are_synced_by_themselves(
     machine = Machine(tmp_path / "machine", 1, monkeypatch)
     data = generated.ct_slice().number(1, 1, 1, 1)
     promise: Future[object] = Future()
-    machine.services.ingest.submit(Upload(data=data), Origin("RestApi"), promise)
+    machine.services.ingest.submit(request_of(data), promise)
     promise.result(60)
     machine.disk.note()
     ring = (machine.disk.folder / journal.RING).read_bytes()

@@ -12,11 +12,12 @@ from typing import Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.index.lmdb.commit import Promise
+from orthanc_fast.model import Caller
 from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.places import Places
 from orthanc_fast.network.worker import NO_HANDLERS, make_door
-from orthanc_fast.services.ingest.ingest import Origin, Stored, Upload
+from orthanc_fast.services.ingest.contract import IngestRequest, Stored
 from orthanc_fast.services.scp.policy import ScpPolicy
 from orthanc_fast.upper_layer.handover import Handlers
 
@@ -27,7 +28,7 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.files: list[bytes] = []
-        self.origins: list[Origin] = []
+        self.callers: list[Caller] = []
         self.partials = 0
         self.error: Exception | None = None
         self.delay: Callable[[int], float] | None = None
@@ -36,17 +37,17 @@ class Shelf:
         self.partials += 1
         return self.folder / f"{self.partials}.part"
 
-    def submit(self, upload: Upload, origin: Origin, promise: Promise) -> None:
-        if upload.partial is not None:
-            content = upload.partial.read_bytes()
-            upload.partial.unlink()
+    def submit(self, request: IngestRequest, promise: Promise) -> None:
+        if request.partial is not None:
+            content = request.partial.read_bytes()
+            request.partial.unlink()
         else:
-            assert upload.data is not None
-            content = bytes(upload.data)
+            assert request.data is not None
+            content = bytes(request.data)
         if self.error is not None:
             raise self.error
         self.files.append(content)
-        self.origins.append(origin)
+        self.callers.append(request.caller)
         stored = Stored("Success", (b"", b"", b"", b""))
         if self.delay is None:
             promise.set_result(stored)

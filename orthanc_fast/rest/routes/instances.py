@@ -10,11 +10,10 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import BadFileFormat, InexistentTag
-from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.services.ingest.ingest import Origin, Stored, Upload
+from orthanc_fast.services.ingest.contract import IngestRequest, Stored
 from orthanc_fast.services.ingest.unpack import gunzip, is_zip, members
 
 # Members of an archive that wait for the disk together, hence in memory at the same time.
@@ -43,35 +42,39 @@ def add_routes(router: Router, settings: Settings) -> None:
 async def post_instances(request: Request) -> Response:
     """Stores one DICOM file, a gzip of one, or a ZIP archive, whose answer is a list."""
     body = await request.upload()
-    origin = Origin("RestApi", request.remote_ip, http_username=request.username)
     if isinstance(body, Path):
-        return await _post_file(request, body, origin)
+        return await _post_file(request, body)
     if not body:
         raise BadFileFormat("Received an empty DICOM file")
     if is_zip(body):
-        return await _post_archive(request, body, origin)
+        return await _post_archive(request, body)
     if _is_gzip(request):
         limit = request.services.settings.maximum_file_size_in_archive_mb << 20
         body = await asyncio.to_thread(gunzip, body, limit)
-    return json_response(_answer(await request.services.store(Upload(data=body), origin)))
+    return json_response(_answer(await _store(request, data=body)))
 
 
-async def _post_file(request: Request, path: Path, origin: Origin) -> Response:
+async def _post_file(request: Request, path: Path) -> Response:
     """A body too large for memory."""
     try:
         with path.open("rb") as file:
             head = file.read(4)
         if is_zip(head):
-            return await _post_archive(request, path, origin)
+            return await _post_archive(request, path)
         if _is_gzip(request):
             limit = request.services.settings.maximum_file_size_in_archive_mb << 20
             data = await asyncio.to_thread(lambda: gunzip(path.read_bytes(), limit))
-            upload = Upload(data=data)
-        else:
-            upload = Upload(partial=path)
-        return json_response(_answer(await request.services.store(upload, origin)))
+            return json_response(_answer(await _store(request, data=data)))
+        return json_response(_answer(await _store(request, partial=path)))
     finally:
         path.unlink(missing_ok=True)
+
+
+async def _store(
+    request: Request, data: bytes | None = None, partial: Path | None = None
+) -> Stored:
+    wanted = IngestRequest(caller=request.caller, data=data, partial=partial)
+    return await request.services.ingest.store(wanted)
 
 
 def _is_gzip(request: Request) -> bool:
@@ -79,7 +82,7 @@ def _is_gzip(request: Request) -> bool:
     return coding is not None and coding.lower() == b"gzip"
 
 
-async def _post_archive(request: Request, archive: bytes | Path, origin: Origin) -> Response:
+async def _post_archive(request: Request, archive: bytes | Path) -> Response:
     """Stores the members in order; those that are no DICOM files or no instances are left out."""
     limit = request.services.settings.maximum_file_size_in_archive_mb << 20
     contents = members(archive, limit)
@@ -88,8 +91,7 @@ async def _post_archive(request: Request, archive: bytes | Path, origin: Origin)
     waiting = 0
     try:
         while (data := await asyncio.to_thread(_next, contents)) is not None:
-            store = request.services.store(Upload(data=data), origin)
-            pending.append(asyncio.ensure_future(store))
+            pending.append(asyncio.create_task(_store(request, data=data)))
             waiting += len(data)
             if len(pending) >= MAX_PENDING_MEMBERS or waiting >= MAX_PENDING_BYTES:
                 await _settle(pending, answers)
@@ -115,13 +117,13 @@ async def _settle(pending: list[asyncio.Task[Stored]], answers: list[UploadAnswe
 
 
 def _answer(stored: Stored) -> UploadAnswer:
-    publics = stored.publics
-    instance = to_text(publics[Level.INSTANCE])
+    # Nobody knows the identifiers of what was discarded unread.
+    patient, study, series, instance = (to_text(each) if each else "" for each in stored.publics)
     return UploadAnswer(
         ID=instance,
-        ParentPatient=to_text(publics[Level.PATIENT]),
-        ParentSeries=to_text(publics[Level.SERIES]),
-        ParentStudy=to_text(publics[Level.STUDY]),
+        ParentPatient=patient,
+        ParentSeries=series,
+        ParentStudy=study,
         Path=f"/instances/{instance}",
         Status=stored.status,
     )

@@ -20,7 +20,7 @@ from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.services.attachments.changes import Attachments
 from orthanc_fast.services.attachments.reading import Files, dicom_attachment
 from orthanc_fast.services.find.facts import first_instance
-from orthanc_fast.services.ingest.ingest import sequences_metadata
+from orthanc_fast.services.ingest.records import sequences_metadata
 
 # Instances that are read, then written to the index in one transaction.
 AT_ONCE = 64

@@ -5,11 +5,9 @@ Sources: reference chapter 2, sections 8.1 and 8.3; chapter 1, section 2.5; chap
 """
 
 import asyncio
-import mmap
 import os
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Lock
 
 from orthanc_fast._ext.scan import ScanError
@@ -71,21 +69,10 @@ class Transcoder:
         """Whether what arrives is to be transcoded."""
         return bool(self._settings.ingest_transcoding)
 
-    async def ingested(self, data: Buffer | Path) -> bytes | None:
-        """`ingested_now` in a thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self.ingested_now, data)
-
-    def ingested_now(self, data: Buffer | Path) -> bytes | None:
-        """An arriving DICOM file, in memory or on disk, in the transfer syntax that the
-        configuration asks for; None if it is to be stored as it is: by the rules, or because it
-        cannot be transcoded."""
-        if not isinstance(data, Path):
-            return self._ingested(data)
-        with data.open("rb") as file:
-            return self._ingested(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
-
-    def _ingested(self, data: Buffer) -> bytes | None:
+    def ingested(self, data: Buffer) -> bytes | None:
+        """An arriving DICOM file in the transfer syntax that the configuration asks for; None if it
+        is to be stored as it is: by the rules, or because it cannot be transcoded. Takes its
+        time."""
         target = self._settings.ingest_transcoding
         try:
             if not self._is_wanted(data, target):
@@ -93,7 +80,7 @@ class Transcoder:
             quality = self._settings.dicom_lossy_transcoding_quality
             return transcode(data, target, quality, self._dictionary).data
         except (OrthancError, ScanError) as error:
-            logger.info(Category.DICOM, f"An instance is stored without transcoding: {error}")
+            logger.warning(Category.DICOM, f"An instance is stored without transcoding: {error}")
             return None
 
     def _is_wanted(self, data: Buffer, target: str) -> bool:

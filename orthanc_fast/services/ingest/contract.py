@@ -1,0 +1,44 @@
+"""What the ingest is asked, and what it answers: the same for HTTP, DICOM, jobs and scripts."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from orthanc_fast.config import Overwrite
+from orthanc_fast.model import Caller, Level
+
+Status = Literal["Success", "AlreadyStored", "FilteredOut"]
+
+NOBODY = (b"", b"", b"", b"")  # the identifiers of what was discarded before they were known
+
+
+class IngestRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One DICOM file that shall be stored.
+
+    The bytes are `data`, or a file that `StorageArea.new_partial` named, which belongs to the
+    ingest from then on. `metadata` (texts by number) and `labels` are set per level in the
+    transaction that stores the instance; nothing is set where it is not stored. `overwrite` is the
+    rule of this call, None the configuration's.
+    """
+
+    caller: Caller
+    data: bytes | bytearray | memoryview | None = None
+    partial: Path | None = None
+    metadata: Mapping[Level, Mapping[int, str]] = {}
+    labels: Mapping[Level, Sequence[str]] = {}
+    overwrite: Overwrite | None = None
+
+
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """What became of one file, and the 20-byte identifiers, patient first.
+
+    `FilteredOut`: somebody who may refuse did so; the identifiers are `NOBODY` if he saw nothing
+    but the bytes.
+    """
+
+    status: Status
+    publics: tuple[bytes, bytes, bytes, bytes]
+    sop_class: str | None = None
+    sop_uid: str = ""

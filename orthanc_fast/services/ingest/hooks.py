@@ -1,0 +1,58 @@
+"""Where others take part in the ingest: who may change or refuse what arrives, and who hears of
+what was stored. The order is Orthanc's: reference chapter 4, section 2.1.
+
+Hooks are called in the order of their registration, in a thread that may wait, several at the same
+time. What a receiver or a filter raises refuses the file with that error; what an announcement
+raises is logged.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+
+import msgspec
+
+from orthanc_fast.model import Caller, Header
+from orthanc_fast.services.ingest.contract import Stored
+from orthanc_fast.storage.files.area import Content
+
+
+class Decision(Enum):
+    """What a receiver wants to happen to a file."""
+
+    KEEP = "keep"
+    DISCARD = "discard"
+
+
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    """An instance that is about to be stored. `content` is valid during the call only."""
+
+    content: Content
+    header: Header
+    publics: tuple[bytes, bytes, bytes, bytes]  # patient first
+    caller: Caller
+
+
+# Sees every file first, before it is parsed; other bytes take its place, and their identifiers
+# count.
+Receiver = Callable[[Content, Caller], Decision | bytes]
+
+# Sees what would be stored, transcoded if the configuration says so: True to keep it. Is not asked
+# about an instance that is there already and would not be replaced.
+Filter = Callable[[Candidate], bool]
+
+# Hears of each instance that was stored, as soon as it is durable and before the door answers.
+Announcement = Callable[[Stored, Caller], None]
+
+
+class Hooks:
+    """Those of one process; none to begin with."""
+
+    def __init__(self) -> None:
+        self.receivers: list[Receiver] = []
+        self.filters: list[Filter] = []
+        self.announcements: list[Announcement] = []
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether anybody is asked before a file is stored."""
+        return bool(self.receivers or self.filters)

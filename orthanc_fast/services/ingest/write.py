@@ -1,0 +1,69 @@
+"""The write that enters one instance into the index."""
+
+import msgspec
+
+from orthanc_fast.errors import FullStorage
+from orthanc_fast.index.lmdb.labels import add_label
+from orthanc_fast.index.lmdb.metadata import set_metadata
+from orthanc_fast.index.lmdb.transaction import MakeRoom, Transaction
+from orthanc_fast.model import Level, NewInstance, Outcome, Resource
+from orthanc_fast.registries import is_user_number
+from orthanc_fast.services.ingest.contract import IngestRequest, Stored
+from orthanc_fast.services.store.write_with_files import FilesWrite
+from orthanc_fast.storage.files.area import Pending
+
+INSUFFICIENT_STORAGE = 507  # the HTTP status of a full store, where instances are stored
+
+
+class StoreWrite(FilesWrite):
+    """Results in a `Stored`; fails with FullStorage."""
+
+    __slots__ = ("_make_room", "_new", "_request", "_stored")
+
+    def __init__(
+        self,
+        new: NewInstance,
+        files: list[Pending],
+        stored: Stored,
+        make_room: MakeRoom | None,
+        request: IngestRequest,
+    ) -> None:
+        """Of `request` only what is to be set counts."""
+        super().__init__(files)
+        self._new = new
+        self._stored = stored
+        self._make_room = make_room
+        self._request = request
+
+    @property
+    def is_quick(self) -> bool:
+        """Not where it may have to delete patients to make room."""
+        return self._make_room is None and super().is_quick
+
+    def apply(self, transaction: Transaction) -> Outcome:
+        outcome = transaction.store_instance(self._new, self._make_room)
+        request = self._request
+        if outcome.stored and (request.metadata or request.labels):
+            for level, public in zip(Level, self._new.publics, strict=True):
+                resource = transaction.resource(level, public)
+                assert resource is not None
+                _mark(transaction, resource, request)
+        return outcome
+
+    def finish(self, outcome: Outcome) -> Stored:
+        if outcome.stored:
+            return self._stored
+        if outcome.refused:
+            raise FullStorage(http_status=INSUFFICIENT_STORAGE)
+        return msgspec.structs.replace(self._stored, status="AlreadyStored")
+
+
+def _mark(transaction: Transaction, resource: Resource, request: IngestRequest) -> None:
+    for number, text in request.metadata.get(resource.level, {}).items():
+        if is_user_number(number):
+            set_metadata(transaction, resource, number, text.encode())
+        else:
+            with transaction.editing(resource):
+                resource.metadata[number] = text
+    for label in request.labels.get(resource.level, ()):
+        add_label(transaction, resource, label)
