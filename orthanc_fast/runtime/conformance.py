@@ -1,0 +1,152 @@
+"""What every runtime has to pass: a suite for pytest, to be derived from."""
+
+import asyncio
+import threading
+import time
+
+from orthanc_fast.errors import ParameterOutOfRange
+from orthanc_fast.runtime.bell import Ear
+from orthanc_fast.runtime.contract import Runtime, Transaction
+from orthanc_fast.runtime.names import LONGEST
+
+
+class RuntimeConformance:
+    """Derived classes make a fixture `runtime`, empty and closed afterwards."""
+
+    def test_values(self, runtime: Runtime) -> None:
+        assert runtime.get("a") is None
+        runtime.write(lambda txn: txn.set("a", b"1"))
+        assert runtime.get("a") == b"1"
+        runtime.write(lambda txn: txn.set("a", b""))
+        assert runtime.get("a") == b""
+        assert runtime.write(lambda txn: txn.delete("a"))
+        assert not runtime.write(lambda txn: txn.delete("a"))
+        assert runtime.get("a") is None
+
+    def test_names_below_a_prefix_are_sorted_by_their_bytes(self, runtime: Runtime) -> None:
+        names = ["jobs/10", "jobs/9", "jobs/é", "jobs/\U0001f600", "jobs/\ufb01", "job", "k"]
+
+        def fill(transaction: Transaction) -> None:
+            for name in names:
+                transaction.set(name, name.encode())
+            assert len(transaction.below("jobs/")) == 5
+            transaction.delete("jobs/9")
+
+        runtime.write(fill)
+        found = runtime.read(lambda snapshot: snapshot.below("jobs/"))
+        assert [name for name, _ in found] == [
+            "jobs/10",
+            "jobs/é",
+            "jobs/\ufb01",
+            "jobs/\U0001f600",
+        ]
+        assert [value.decode() for _, value in found] == [name for name, _ in found]
+        assert len(runtime.read(lambda snapshot: snapshot.below(""))) == 6
+        assert runtime.read(lambda snapshot: snapshot.below("x")) == []
+
+    def test_a_transaction_that_raises_changes_nothing(self, runtime: Runtime) -> None:
+        runtime.write(lambda txn: txn.set("kept", b"1"))
+        heard = runtime.bell.heard("kept")
+
+        def broken(transaction: Transaction) -> None:
+            transaction.set("kept", b"2")
+            transaction.set("new", b"2")
+            assert transaction.get("kept") == b"2"
+            raise LookupError
+
+        try:
+            runtime.write(broken)
+        except LookupError:
+            pass
+        else:
+            raise AssertionError("the error was swallowed")
+        assert runtime.get("kept") == b"1"
+        assert runtime.get("new") is None
+        assert runtime.bell.heard("kept") == heard
+
+    def test_a_snapshot_stays_as_it_was(self, runtime: Runtime) -> None:
+        runtime.write(lambda txn: txn.set("a", b"1"))
+
+        def change() -> None:
+            runtime.write(lambda txn: txn.set("a", b"2"))
+
+        def compare(snapshot: object) -> None:
+            writer = threading.Thread(target=change)
+            writer.start()
+            writer.join()
+            assert snapshot.get("a") == b"1"  # type: ignore[attr-defined]
+
+        runtime.read(compare)
+        assert runtime.get("a") == b"2"
+
+    def test_names_that_cannot_be(self, runtime: Runtime) -> None:
+        longest = "x" * LONGEST
+        runtime.write(lambda txn: txn.set(longest, b"1"))
+        assert runtime.get(longest) == b"1"
+        for name in ("", longest + "x"):
+            try:
+                runtime.write(lambda txn, name=name: txn.set(name, b"1"))  # type: ignore[misc]
+            except ParameterOutOfRange:
+                continue
+            raise AssertionError(f"a name of {len(name)} bytes was taken")
+
+    def test_concurrent_transactions_lose_nothing(self, runtime: Runtime) -> None:
+        def add(transaction: Transaction) -> None:
+            transaction.set("sum", b"%d" % (int(transaction.get("sum") or b"0") + 1))
+
+        def work() -> None:
+            for _ in range(50):
+                runtime.write(add)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert runtime.get("sum") == b"400"
+
+    def test_changes_ring_their_name_and_their_room(self, runtime: Runtime) -> None:
+        bell = runtime.bell
+        topics = ("jobs/1/progress", "jobs", "jobs/2")
+        heard = [bell.heard(topic) for topic in topics]
+        runtime.write(lambda txn: txn.set("jobs/1/progress", b"50"))
+        changed = [bell.heard(topic) != known for topic, known in zip(topics, heard, strict=True)]
+        assert changed == [True, True, False]
+        heard = [bell.heard(topic) for topic in topics]
+        runtime.read(lambda snapshot: snapshot.below(""))
+        assert [bell.heard(topic) for topic in topics] == heard
+
+    def test_a_thread_is_woken(self, runtime: Runtime) -> None:
+        heard = runtime.bell.heard("a")
+        later = threading.Timer(0.1, lambda: runtime.write(lambda txn: txn.set("a", b"1")))
+        begin = time.monotonic()
+        later.start()
+        runtime.bell.wait("a", heard, 10)
+        assert 0.05 < time.monotonic() - begin < 0.9
+        assert runtime.get("a") == b"1"
+        runtime.bell.wait("a", heard, 10)  # it has rung: at once
+        begin = time.monotonic()
+        runtime.bell.wait("a", runtime.bell.heard("a"), 0.05)
+        assert 0.04 < time.monotonic() - begin < 0.9
+        later.join()
+
+    def test_coroutines_are_woken(self, runtime: Runtime) -> None:
+        async def waits(ear: Ear, name: str) -> float:
+            begin = time.monotonic()
+            while True:
+                heard = runtime.bell.heard(name)
+                if runtime.get(name):
+                    return time.monotonic() - begin
+                await ear.wait(name, heard, 10)
+
+        async def run() -> list[float]:
+            ear = Ear(runtime.bell)
+            waiting = [asyncio.create_task(waits(ear, f"a/{n % 2}")) for n in range(300)]
+            await asyncio.sleep(0.1)
+            runtime.write(lambda txn: txn.set("a/0", b"1"))
+            await asyncio.sleep(0.1)
+            assert [task.done() for task in waiting] == [n % 2 == 0 for n in range(300)]
+            runtime.write(lambda txn: txn.set("a/1", b"1"))
+            return await asyncio.gather(*waiting)
+
+        assert max(asyncio.run(run())) < 0.9

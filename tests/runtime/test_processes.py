@@ -1,0 +1,209 @@
+"""The runtime between processes: others are woken soon, and nobody's death harms the rest."""
+
+import multiprocessing
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from orthanc_fast.runtime.bell import Bell
+from orthanc_fast.runtime.lmdb import LmdbRuntime, begin
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "runtime"
+
+
+@pytest.fixture
+def runtime(folder: Path) -> Iterator[LmdbRuntime]:
+    found = LmdbRuntime(folder)
+    yield found
+    found.close()
+
+
+def _answer(folder: Path, to_parent: Connection) -> None:
+    """Another process: sets `pong` to whatever `ping` becomes."""
+    runtime = LmdbRuntime(folder)
+    to_parent.send(None)
+    last = None
+    while last != b"end":
+        heard = runtime.bell.heard("ping")
+        ping = runtime.get("ping")
+        if ping is None or ping == last:
+            runtime.bell.wait("ping", heard, 10)
+            continue
+        last = ping
+        runtime.write(lambda txn, value=last: txn.set("pong", value))  # type: ignore[misc]
+
+
+def test_other_processes_are_woken_within_two_milliseconds(
+    folder: Path, runtime: LmdbRuntime
+) -> None:
+    ours, theirs = _SPAWN.Pipe()
+    other = _SPAWN.Process(target=_answer, args=(folder, theirs))
+    other.start()
+    ours.recv()
+    delays = []
+    for number in range(101):
+        value = b"end" if number == 100 else b"%d" % number
+        started = time.perf_counter()
+        runtime.write(lambda txn, value=value: txn.set("ping", value))  # type: ignore[misc]
+        while True:
+            heard = runtime.bell.heard("pong")
+            if runtime.get("pong") == value:
+                break
+            runtime.bell.wait("pong", heard, 10)
+        delays.append(time.perf_counter() - started)
+        time.sleep(0.001)  # so that the other one sleeps again
+    other.join(10)
+    assert other.exitcode == 0
+    # There and back, with two transactions; the median, as other programs run here too.
+    assert statistics.median(delays) < 0.004
+
+
+def _die_within_a_transaction(folder: Path, to_parent: Connection) -> None:
+    runtime = LmdbRuntime(folder)
+
+    def work(transaction: object) -> None:
+        for number in range(1000):
+            transaction.set(f"half/{number}", bytes(1000))  # type: ignore[attr-defined]
+        to_parent.send(None)
+        time.sleep(60)
+
+    runtime.write(work)
+
+
+def test_a_writer_that_is_killed_leaves_nothing_and_stops_nobody(
+    folder: Path, runtime: LmdbRuntime
+) -> None:
+    runtime.write(lambda txn: txn.set("kept", b"1"))
+    for _ in range(3):
+        ours, theirs = _SPAWN.Pipe()
+        other = _SPAWN.Process(target=_die_within_a_transaction, args=(folder, theirs))
+        other.start()
+        ours.recv()
+        assert other.pid is not None
+        written = threading.Thread(
+            target=runtime.write, args=(lambda txn: txn.set("after", b"1"),), daemon=True
+        )
+        written.start()
+        written.join(0.1)
+        assert written.is_alive()  # one writer at a time
+        os.kill(other.pid, signal.SIGKILL)
+        other.join()
+        written.join(5)
+        assert not written.is_alive()
+        assert runtime.read(lambda snapshot: snapshot.below("")) == [
+            ("after", b"1"),
+            ("kept", b"1"),
+        ]
+        runtime.write(lambda txn: txn.delete("after"))
+
+
+def test_a_ring_that_was_lost_delays_and_no_more(runtime: LmdbRuntime) -> None:
+    """The writer was killed between its change and its ring: nobody waits longer than a second
+    without looking again."""
+    started = time.monotonic()
+    runtime.bell.wait("a", runtime.bell.heard("a"), 60)
+    assert 0.5 < time.monotonic() - started < 10
+
+
+def test_hundreds_of_threads_wait_for_one_topic(runtime: LmdbRuntime) -> None:
+    woken = []
+
+    def wait() -> None:
+        while True:
+            heard = runtime.bell.heard("a")
+            if runtime.get("a"):
+                woken.append(time.monotonic())
+                return
+            runtime.bell.wait("a", heard, 60)
+
+    threads = [threading.Thread(target=wait) for _ in range(300)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    assert woken == []
+    started = time.monotonic()
+    runtime.write(lambda txn: txn.set("a", b"1"))
+    for thread in threads:
+        thread.join(10)
+    assert len(woken) == 300
+    assert statistics.median(woken) - started < 0.5
+
+
+def test_ringing_costs_nearly_nothing_when_nobody_waits(folder: Path, runtime: LmdbRuntime) -> None:
+    best = 1.0
+    for _ in range(20):
+        started = time.perf_counter()
+        for _ in range(1000):
+            runtime.bell.ring("changes")
+        best = min(best, (time.perf_counter() - started) / 1000)
+    assert best < 5e-6
+
+
+def test_closing_ends_all_waiting_of_the_process(runtime: LmdbRuntime) -> None:
+    bell = Bell(None)
+    threads = [
+        threading.Thread(target=bell.wait, args=(f"{number}", bell.heard(f"{number}"), 60))
+        for number in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    started = time.monotonic()
+    bell.close()
+    for thread in threads:
+        thread.join(10)
+    assert time.monotonic() - started < 0.5
+    bell.wait("a", bell.heard("a"), 60)
+    assert time.monotonic() - started < 0.9
+
+
+def test_a_start_forgets_everything(folder: Path) -> None:
+    begin(folder, is_alone=True)  # there is nothing yet
+    left = LmdbRuntime(folder)
+    left.write(lambda txn: [txn.set(f"{number}", bytes(100)) for number in range(1000)])
+    left.close()
+    begin(folder, is_alone=True)
+    fresh = LmdbRuntime(folder)
+    assert fresh.read(lambda snapshot: snapshot.below("")) == []
+    fresh.close()
+
+
+def test_a_start_beside_another_server_empties_what_both_use(
+    folder: Path, runtime: LmdbRuntime
+) -> None:
+    runtime.write(lambda txn: [txn.set(f"{number}", bytes(100)) for number in range(1000)])
+    heard = runtime.bell.heard("7")
+    other = _SPAWN.Process(target=begin, args=(folder, False))
+    other.start()
+    other.join()
+    assert other.exitcode == 0
+    assert runtime.read(lambda snapshot: snapshot.below("")) == []
+    assert runtime.bell.heard("7") != heard
+
+
+def test_what_a_power_cut_left_of_it_does_no_harm(folder: Path) -> None:
+    """Never synced, so any page may hold anything: a start that is alone looks at none of it."""
+    left = LmdbRuntime(folder)
+    left.write(lambda txn: txn.set("a", bytes(100_000)))
+    left.close()
+    data = folder / "data.mdb"
+    data.write_bytes(b"\xff" * data.stat().st_size)
+    begin(folder, is_alone=True)
+    code = (
+        "import sys; from pathlib import Path; from orthanc_fast.runtime.lmdb import LmdbRuntime;"
+        "assert LmdbRuntime(Path(sys.argv[1])).read(lambda snapshot: snapshot.below('')) == []"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
