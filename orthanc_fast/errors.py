@@ -22,7 +22,8 @@ one place.
     ├── ForbiddenAccess      45   403
     └── StorageFault       2001   500
 
-An error says what was wrong and what to do: `details` is shown to the client under "Details".
+An error says what was wrong and what to do: `details` is shown to the client under "Details". What
+only the administrator may know, as the place of a file, is `private`: the log has both.
 Sources: reference chapter 1, sections 1.2 to 1.4; chapter 4, section 2.2 (DIMSE).
 """
 
@@ -36,8 +37,9 @@ DIMSE_OUT_OF_RESOURCES = 0xA700
 class OrthancError(Exception):
     """An error with one of Orthanc's codes.
 
-    `details` is free text for the client, `http_status` replaces the status of the code (507 for a
-    full storage), `payload` becomes `ErrorPayload` of the answer.
+    `details` is free text for the client, `private` what follows it in the log and in the text of
+    the exception: paths of this machine, what libraries say. `http_status` replaces the status of
+    the code (507 for a full storage), `payload` becomes `ErrorPayload` of the answer.
     """
 
     code: int = -1
@@ -47,6 +49,7 @@ class OrthancError(Exception):
         self,
         details: str | None = None,
         *,
+        private: object = None,
         code: int | None = None,
         http_status: int | None = None,
         payload: dict[str, Any] | None = None,
@@ -58,7 +61,8 @@ class OrthancError(Exception):
         self.details = details
         self.http_status = row.http_status if http_status is None else http_status
         self.payload = payload
-        super().__init__(row.text if details is None else f"{row.text}: {details}")
+        text = row.text if details is None else f"{row.text}: {details}"
+        super().__init__(text if private is None else f"{text} ({private})")
 
 
 class InternalError(OrthancError):

@@ -90,5 +90,5 @@ _TLS13 = frozenset(
 
 def _existing(path: str) -> str:
     if not Path(path).is_file():
-        raise OrthancError(f"there is no file {path}", code=_INEXISTENT_FILE)
+        raise OrthancError("there is no such file", private=path, code=_INEXISTENT_FILE)
     return path

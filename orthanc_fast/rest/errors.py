@@ -7,7 +7,8 @@ import msgspec
 
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
-from orthanc_fast.rest.response import TEXT, Response
+from orthanc_fast.rest.byte_range import Unsatisfiable
+from orthanc_fast.rest.response import TEXT, Header, Response
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _REASONS |= {413: "Request Entity Too Large", 416: "Requested Range Not Satisfiable"}
@@ -23,8 +24,11 @@ def error_response(error: Exception, method: str, uri: str, describe: bool) -> R
         logger.error(Category.HTTP, f"{method} {uri}: {error}")
     else:
         logger.info(Category.HTTP, f"{method} {uri}: {error}")
+    headers: tuple[Header, ...] = ()
+    if isinstance(error, Unsatisfiable):
+        headers = (error.content_range,)
     if not describe:
-        return Response(status=error.http_status)
+        return Response(status=error.http_status, headers=headers)
     content: dict[str, object] = {}
     if error.details is not None:
         content["Details"] = error.details
@@ -40,4 +44,4 @@ def error_response(error: Exception, method: str, uri: str, describe: bool) -> R
         "Uri": uri,
     }
     body = msgspec.json.format(msgspec.json.encode(content), indent=4) + b"\n"
-    return Response(body, TEXT, error.http_status)
+    return Response(body, TEXT, error.http_status, headers)

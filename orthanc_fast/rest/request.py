@@ -250,7 +250,9 @@ class Request:
         except BaseException as error:
             path.unlink(missing_ok=True)
             if isinstance(error, OSError) and error.errno in FULL:
-                raise FullStorage(f"no space left for {path}", http_status=507) from error
+                raise FullStorage(
+                    "no space left for the body", private=path, http_status=507
+                ) from error
             raise
         return path
 

@@ -325,10 +325,11 @@ def test_any_range_is_that_part_of_the_whole(client: httpx.Client) -> None:
             "bytes=100-": whole[100:],
             f"bytes=100-{size + 5}": whole[100:],
             f"bytes=-{size + 5}": whole,
+            f"bytes=3-{10**20}": whole[3:],
         }.items():
             part = client.get(path, headers={"Range": text})
             assert (part.status_code, part.content) == (206, wanted)
-        for text in ("bytes=5-2", "bytes=0-1,3-4", "lines=1-2", "bytes=-", "bytes=a-b"):
+        for text in ("bytes=5-2", "bytes=0-1,3-4", "lines=1-2", "bytes=a-b"):
             part = client.get(path, headers={"Range": text})
             assert (part.status_code, part.content) == (200, whole)
         for text in (f"bytes={size}-", "bytes=-0"):

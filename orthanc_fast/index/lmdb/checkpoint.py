@@ -108,7 +108,9 @@ def _newest(path: Path) -> tuple[int, Checkpoint | None]:
     if found:
         return max(found, key=lambda each: each[0])
     if any(content[:_SLOT]) and any(content[_SLOT:]):
-        raise StorageFault(f"{path} is damaged: restore the index folder from a backup")
+        raise StorageFault(
+            "the checkpoint is damaged: restore the index folder from a backup", private=path
+        )
     return 0, None
 
 
@@ -121,7 +123,7 @@ def forget(folder: Path) -> None:
         return
     if not last.clean:
         raise StorageFault(
-            f"the index in {folder} was not closed: start and stop the server once before"
+            "the index was not closed: start and stop the server once before", private=folder
         )
     try:
         path.unlink()

@@ -35,7 +35,9 @@ def sync(descriptor: int, path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        raise SyncFailed(f"cannot sync {path}: {error.strerror}") from error
+        raise SyncFailed(
+            f"cannot sync a file of the index: {error.strerror}", private=path
+        ) from error
 
 
 def write_all(descriptor: int, data: bytes, offset: int) -> None:
@@ -57,5 +59,5 @@ def sync_folder(folder: Path) -> None:
 def fault(error: OSError, path: Path) -> FullStorage | StorageFault:
     """What a failed access to a file of the index means."""
     if error.errno in _FULL:
-        return FullStorage(f"no space left for {path}")
-    return StorageFault(f"cannot use {path}: {error.strerror}")
+        return FullStorage("no space left for the index", private=path)
+    return StorageFault(f"cannot use a file of the index: {error.strerror}", private=path)

@@ -124,14 +124,16 @@ class Environment:
             version = SCHEMA_VERSION if stored is None else int(stored)
             if version > SCHEMA_VERSION:
                 raise IncompatibleDatabase(
-                    f"the index in {self.folder} has version {version}, this program reads version "
-                    f"{SCHEMA_VERSION}: start the newer program that wrote it"
+                    f"the index has version {version}, this program reads version "
+                    f"{SCHEMA_VERSION}: start the newer program that wrote it",
+                    private=self.folder,
                 )
             while version < SCHEMA_VERSION:
                 if version not in migrations:
                     raise IncompatibleDatabase(
-                        f"the index in {self.folder} has version {version}, this program reads "
-                        f"version {SCHEMA_VERSION} and has no migration from it"
+                        f"the index has version {version}, this program reads version "
+                        f"{SCHEMA_VERSION} and has no migration from it",
+                        private=self.folder,
                     )
                 migrations[version](self, txn)
                 version += 1
@@ -161,9 +163,9 @@ def _open(folder: Path, map_size: int, sync: bool) -> lmdb.Environment:
         )
     except (lmdb.VersionMismatchError, lmdb.InvalidError) as error:
         raise IncompatibleDatabase(
-            f"{folder} does not hold an index of this server: {error}"
+            "the folder does not hold an index of this server", private=f"{folder}: {error}"
         ) from error
     except (lmdb.Error, OSError) as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise FullStorage(f"no space left for the index in {folder}") from error
-        raise StorageFault(f"cannot open the index in {folder}: {error}") from error
+            raise FullStorage("no space left for the index", private=folder) from error
+        raise StorageFault("cannot open the index", private=f"{folder}: {error}") from error

@@ -82,7 +82,9 @@ class Index:
     ) -> None:
         files = files or NoFiles()
         if place.is_alone and not place.become_owner():
-            raise StorageFault(f"another program holds owner.lock in {folder}: end it")
+            raise StorageFault(
+                "another program holds owner.lock of the index: end it", private=folder
+            )
         went_back = place.is_alone and go_back(folder)
 
         def before_writing(env: Environment) -> None:
@@ -226,9 +228,9 @@ class Index:
 
 def _translate(error: lmdb.Error, folder: Path) -> OrthancError:
     if isinstance(error, lmdb.MapFullError):
-        return FullStorage(f"the index in {folder} is full: raise IndexMapSizeGB and restart")
+        return FullStorage("the index is full: raise IndexMapSizeGB and restart", private=folder)
     if isinstance(error, lmdb.DiskError) or "No space left" in str(error):
-        return FullStorage(f"no space left for the index in {folder}")
+        return FullStorage("no space left for the index", private=folder)
     if isinstance(error, lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.PanicError):
-        return StorageFault(f"the index in {folder} is damaged: {error}")
-    return InternalError(f"the index in {folder} failed: {error}")
+        return StorageFault("the index is damaged", private=f"{folder}: {error}")
+    return InternalError("the index failed", private=f"{folder}: {error}")

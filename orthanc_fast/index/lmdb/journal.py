@@ -161,8 +161,9 @@ class Journal:
         if went_back and state is not None:
             if not path.exists():
                 raise StorageFault(
-                    f"{path} is missing, and with it the last writes before the server ended: put "
-                    "it back"
+                    "the journal is missing, and with it the last writes before the server ended: "
+                    "put it back",
+                    private=path,
                 )
             self._repeat(state)
             self._checkpoint()
@@ -225,8 +226,9 @@ class Journal:
     def _refuse_after_failure(self, state: State) -> None:
         if self._failed or state.failed:
             raise StorageFault(
-                f"the disk of {self._env.folder} has failed: nothing that was acknowledged is lost "
-                "yet, but the server must be restarted on a sound disk"
+                "the disk of the index has failed: nothing that was acknowledged is lost yet, but "
+                "the server must be restarted on a sound disk",
+                private=self._env.folder,
             )
 
     @property
@@ -364,7 +366,9 @@ class Journal:
         self._failed = True
         with contextlib.suppress(lmdb.Error), self._env.lmdb.begin(write=True) as txn:
             self._put(txn, replace(self._state(txn), failed=True))
-        return StorageFault(f"{self._env.folder} or the files could not be synced: {error}")
+        return StorageFault(
+            "the index or the files could not be synced", private=f"{self._env.folder}: {error}"
+        )
 
     def _release_pin(self) -> None:
         if self._pin is not None:
@@ -402,7 +406,7 @@ class Journal:
         except OSError as error:
             raise fault(error, path) from error
         if xxhash.xxh3_128_digest(payload) != checksum:
-            raise StorageFault(f"{path} is damaged")
+            raise StorageFault("a part of the journal is damaged", private=path)
         return _record.decode(payload)
 
     # The state
@@ -415,7 +419,7 @@ class Journal:
     def _state(self, txn: lmdb.Transaction) -> State:
         found = txn.get(KEY, db=self._env.globals)
         if found is None:
-            raise StorageFault(f"the index in {self._env.folder} has lost its journal")
+            raise StorageFault("the index has lost its journal", private=self._env.folder)
         return _state.decode(found)
 
     def _put(self, txn: lmdb.Transaction, state: State) -> None:

@@ -7,11 +7,11 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import from_text
-from orthanc_fast.errors import InexistentItem, OrthancError, UnknownResource
+from orthanc_fast.errors import BadRange, InexistentItem, OrthancError, UnknownResource
 from orthanc_fast.model import Attachment, Level, Resource
 from orthanc_fast.registries import is_user_number
+from orthanc_fast.rest.byte_range import byte_range
 from orthanc_fast.rest.identifiers import require
-from orthanc_fast.rest.ranges import parse_range
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     OCTETS,
@@ -169,10 +169,10 @@ async def _data(request: Request, found: Found) -> Response:
     attachments, attachment = request.services.attachments, found.attachment
     part = request.header(b"range")
     if part is not None:
-        first, last = parse_range(part, attachment.size)
-        size = last - first + 1
-        parts = attachments.files.excerpt(attachment, first, size)
-        return _partial(Response(stream=await begun(parts), length=size), first, attachment.size)
+        first, stop = _range(part, attachment.size)
+        parts = attachments.files.excerpt(attachment, first, stop - first)
+        response = Response(stream=await begun(parts), length=stop - first)
+        return _partial(response, first, attachment.size)
     headers = _disposition(request, attachment)
     kind = (b"content-type", attachments.types.mime(found.kind).encode())
     if attachment.size < PATHSEND_FROM:
@@ -193,10 +193,18 @@ async def _compressed_data(request: Request, found: Found) -> Response:
         return await _data(request, found)
     files, size = request.services.attachments.files, attachment.stored_size
     part = request.header(b"range")
-    first, last = (0, size - 1) if part is None else parse_range(part, size)
-    stream = await begun(files.stored(attachment, first, last - first + 1))
-    response = Response(kind=OCTETS, stream=stream, length=last - first + 1)
+    first, stop = (0, size) if part is None else _range(part, size)
+    stream = await begun(files.stored(attachment, first, stop - first))
+    response = Response(kind=OCTETS, stream=stream, length=stop - first)
     return response if part is None else _partial(response, first, size)
+
+
+def _range(header: bytes, size: int) -> tuple[int, int]:
+    """As `byte_range`, but what it cannot read is refused, as by Orthanc. Raises BadRange."""
+    found = byte_range(header, size)
+    if found is None:
+        raise BadRange(f"only one range of bytes can be answered, not {header.decode('latin-1')!r}")
+    return found
 
 
 def _partial(response: Response, first: int, total: int) -> Response:

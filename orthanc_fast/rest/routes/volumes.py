@@ -19,10 +19,10 @@ from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Level
 from orthanc_fast.numerals import unsigned
-from orthanc_fast.rest.byte_range import Unsatisfiable, byte_range
+from orthanc_fast.rest.byte_range import byte_range
 from orthanc_fast.rest.identifiers import require
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import OCTETS, Header, Response, empty_response, json_response
+from orthanc_fast.rest.response import OCTETS, Header, Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.uri import boolean
 from orthanc_fast.services.attachments.reading import dicom_attachment
@@ -281,10 +281,7 @@ async def _part(
     condition = request.header(b"if-range")
     if condition is not None and condition != _etag(volume):
         asked = b""
-    try:
-        part = byte_range(asked, total)
-    except Unsatisfiable:
-        return empty_response(416, ((b"content-range", b"bytes */%d" % total),))
+    part = byte_range(asked, total)
     status = 200
     first, stop = part or (0, total)
     if part is not None:

@@ -68,7 +68,7 @@ def run(settings: Settings, repair: bool) -> Report:
     refuse_foreign_store(settings, folder)
     if not has_index(folder):
         raise IncompatibleDatabase(
-            f"there is no index in {settings.index_directory}: nothing to check"
+            "there is no index: nothing to check", private=settings.index_directory
         )
     storage = open_storage(settings, SUPERVISOR_SLOT)
     index = open_index(settings, storage)

@@ -112,4 +112,7 @@ def write_file(target: Path, parts: Iterable[bytes]) -> None:
                 os.fchmod(file.fileno(), EXPORTED)
             file.writelines(parts)
     except (OSError, ValueError) as error:
-        raise OrthancError(f"cannot write {target}: {error}", code=CANNOT_WRITE_FILE) from error
+        reason = error.strerror if isinstance(error, OSError) else "this is no path"
+        raise OrthancError(
+            f"cannot write the file: {reason}", private=target, code=CANNOT_WRITE_FILE
+        ) from error

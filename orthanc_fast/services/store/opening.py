@@ -52,7 +52,9 @@ def open_dictionary(settings: Settings) -> Dictionary:
     try:
         external = [path.read_text("latin-1") for path in settings.external_dictionaries]
     except OSError as error:
-        raise OrthancError(f"ExternalDictionaries: {error}", code=13) from error
+        raise OrthancError(
+            f"ExternalDictionaries: {error.strerror}", private=error.filename, code=13
+        ) from error
     return Dictionary(settings.dictionary, settings.load_private_dictionary, external)
 
 

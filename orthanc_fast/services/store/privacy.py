@@ -60,8 +60,9 @@ def _change(folder: Path, mode: int, group: int | None) -> None:
     except PermissionError as error:
         if group is not None:
             raise StorageFault(
-                f"StoreGroup: {folder} cannot be given to the group: {error.strerror}; the server "
-                "must own the folder and be a member of the group"
+                f"StoreGroup: the folder cannot be given to the group: {error.strerror}; the "
+                "server must own the folder and be a member of the group",
+                private=folder,
             ) from error
         logger.warning(
             Category.GENERIC, f"{folder} belongs to another user: others may read what is in it"

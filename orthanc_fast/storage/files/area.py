@@ -78,7 +78,7 @@ class StorageArea:
             self._folder = _Folder(root)
         except OSError as error:
             raise StorageFault(
-                f"cannot write to the storage folder {root}: {error.strerror}"
+                f"cannot write to the storage folder: {error.strerror}", private=root
             ) from error
 
     def rely_on_journal(self) -> None:
@@ -344,5 +344,5 @@ def _hexadecimal_folders(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntr
 
 def _error(number: int, path: str) -> OrthancError:
     if number in FULL:
-        return FullStorage(f"no space left for {path}", http_status=507)
-    return StorageFault(f"cannot write {path}: {os.strerror(number)}")
+        return FullStorage("no space left for the file", private=path, http_status=507)
+    return StorageFault(f"cannot write the file: {os.strerror(number)}", private=path)
