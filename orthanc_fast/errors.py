@@ -27,9 +27,13 @@ only the administrator may know, as the place of a file, is `private`: the log h
 Sources: reference chapter 1, sections 1.2 to 1.4; chapter 4, section 2.2 (DIMSE).
 """
 
-from typing import Any, ClassVar
+import errno
+from typing import Any, ClassVar, Final
 
 from orthanc_fast.error_codes import BY_CODE
+
+# What the operating system says of a disk without room: a matter of FullStorage.
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 DIMSE_OUT_OF_RESOURCES = 0xA700
 

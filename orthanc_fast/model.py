@@ -3,7 +3,7 @@
 import time
 from enum import IntEnum
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -23,6 +23,10 @@ class Caller(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     aet: str = ""  # the calling AE title
     called_aet: str | None = None
     labels: frozenset[str] | None = None  # that he may see; None: all, labelled or not
+
+
+# The server itself, where nobody has asked.
+SERVER: Final = Caller(origin="Unknown")
 
 
 class Level(IntEnum):

@@ -13,13 +13,12 @@ from typing import BinaryIO, Protocol
 
 from orthanc_fast._ext.pdata import PduReader, sop_uids
 from orthanc_fast.dicom.file_meta import meta_header
-from orthanc_fast.errors import FullStorage, OrthancError, StorageFault
-from orthanc_fast.index.lmdb.commit import Promise
+from orthanc_fast.errors import DISK_FULL, FullStorage, OrthancError, StorageFault
 from orthanc_fast.model import Caller
 from orthanc_fast.network import statuses
 from orthanc_fast.services.ingest.contract import IngestRequest
 from orthanc_fast.services.scp import transfer_syntaxes as syntaxes
-from orthanc_fast.storage.files.area import FULL
+from orthanc_fast.services.store.writes import Promise
 
 FIRST_BUFFER = 1 << 16  # bytes
 _GROWTH = 4
@@ -171,6 +170,6 @@ class Incoming:
                 file.close()
 
     def _fail(self, error: OSError) -> None:
-        kind = FullStorage if error.errno in FULL else StorageFault
+        kind = FullStorage if error.errno in DISK_FULL else StorageFault
         self._error = kind(f"cannot write an incoming instance: {error.strerror}")
         self.discard()

@@ -5,8 +5,10 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from orthanc_fast.config import Settings
+from orthanc_fast.model import SERVER
 from orthanc_fast.network.acceptor import Door
 from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.listener import Listener
@@ -17,8 +19,7 @@ from orthanc_fast.network.places import Places
 from orthanc_fast.network.store import Store
 from orthanc_fast.network.tls import server_context
 from orthanc_fast.services.exchange.modalities import Modality
-from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
-from orthanc_fast.services.scp.policy import ScpPolicy, SessionPolicy
+from orthanc_fast.services.scp.policy import ScpPolicy
 from orthanc_fast.services.services import Services
 from orthanc_fast.services.store.opening import INDEX_FOLDER
 from orthanc_fast.upper_layer.handover import Handlers
@@ -59,10 +60,10 @@ def run(
     shared = settings.index_directory / INDEX_FOLDER / PLACES
     places = Places(options.maximum_associations, os.open(shared, os.O_RDWR | os.O_CREAT, 0o600))
     try:
-        registry = ModalityRegistry(settings, services.index)
-        policy = SessionPolicy(settings.raw, services.index)
         meters = RecordingMeters(services.metrics)
-        door = make_door(options, services.ingest, NO_HANDLERS, registry.all, policy, meters)
+        known = partial(services.modalities.all, SERVER)
+        policy = services.scp_policy
+        door = make_door(options, services.ingest, NO_HANDLERS, known, policy, meters)
         listener = Listener(door, listening, places, tls)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())

@@ -228,10 +228,10 @@ async def deliver_webhooks(services: Services) -> None:
     while True:
         webhooks = Webhooks(
             settings.webhooks,
-            services.index,
+            services.reads,
+            services.writes,
             settings.index_directory,
             services.change_feed,
-            services.write,
         )
         try:
             await webhooks.run()

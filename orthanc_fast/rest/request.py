@@ -11,12 +11,11 @@ import msgspec
 
 from orthanc_fast.config_file import parse
 from orthanc_fast.dicom.tag_json import Format
-from orthanc_fast.errors import BadFileFormat, BadRequest, FullStorage
+from orthanc_fast.errors import DISK_FULL, BadFileFormat, BadRequest, FullStorage
 from orthanc_fast.model import Caller
 from orthanc_fast.rest.proxies import Place, base_url
 from orthanc_fast.rest.response import Header, Response, empty_response
 from orthanc_fast.rest.uri import arguments
-from orthanc_fast.storage.files.area import FULL
 
 if TYPE_CHECKING:
     from orthanc_fast.services.services import Services
@@ -249,7 +248,7 @@ class Request:
                     await asyncio.to_thread(file.write, chunk)
         except BaseException as error:
             path.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.errno in FULL:
+            if isinstance(error, OSError) and error.errno in DISK_FULL:
                 raise FullStorage(
                     "no space left for the body", private=path, http_status=507
                 ) from error

@@ -3,22 +3,24 @@
 import asyncio
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import InternalError
-from orthanc_fast.index.lmdb.commit import Committer, Promise, Write
+from orthanc_fast.index.lmdb.commit import Committer
 from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.index.lmdb.writer import CallerWriter, LoopWriter, Writer
 from orthanc_fast.model import Wish
 from orthanc_fast.services.administration.default_character_set import DefaultEncoding
 from orthanc_fast.services.administration.metrics import Metrics
+from orthanc_fast.services.administration.metrics_switch import MetricsSwitch
 from orthanc_fast.services.administration.reconstruct import Reconstruction
 from orthanc_fast.services.attachments.changes import Attachments
 from orthanc_fast.services.attachments.reading import Files
 from orthanc_fast.services.browse.change_feed import ChangeFeed
+from orthanc_fast.services.browse.change_log import ChangeLog
 from orthanc_fast.services.browse.describe import Describer
+from orthanc_fast.services.browse.exports import Exports
 from orthanc_fast.services.browse.instance_tags import InstanceTags
 from orthanc_fast.services.browse.labels import Labels
 from orthanc_fast.services.browse.metadata import Metadata
@@ -75,9 +77,14 @@ class Services:
         self.pixels = Pixels(self.index, self.storage)
         options = find_options(settings.raw)
         self.pictures = Pictures(self.pixels, settings.http_workers, options.warn)
-        self.default_encoding = DefaultEncoding(self.index, settings.default_encoding)
+        committer = Committer(self.index, FileEffects(self.storage))
+        self.writer: Writer = (
+            CallerWriter(committer) if loop is None else LoopWriter(loop, committer)
+        )
+        self.writes = Writes(self.writer, loop)
+        self.default_encoding = DefaultEncoding(self.reads, self.writes, settings.default_encoding)
         self.instance_tags = InstanceTags(
-            self.index, self.files, self.dictionary, self.default_encoding
+            self.reads, self.files, self.dictionary, self.default_encoding
         )
         self.volumes = Planner(self.pixels)
         self.volume_streams = Streams(self.pixels, self.storage)
@@ -93,11 +100,6 @@ class Services:
         )
         self.presenter = Presenter(self.reads, describer, self.metadata_names, self.finder.files)
         self.transcoder = Transcoder(settings, self.storage, self.dictionary)
-        self._loop = loop
-        committer = Committer(self.index, FileEffects(self.storage))
-        self.writer: Writer = (
-            CallerWriter(committer) if loop is None else LoopWriter(loop, committer)
-        )
         self.ingest = Ingest(
             settings,
             self.index,
@@ -109,22 +111,24 @@ class Services:
             self.transcoder,
             loop,
         )
-        self.writes = Writes(self.writer, loop)
         self.labels = Labels(self.reads, self.writes)
         self.metadata = Metadata(self.reads, self.writes, settings)
         self.protection = Protection(self.reads, self.writes)
         self.deletion = Deletion(self.writes)
-        self.attachments = Attachments(settings, self.index, self.files, self.write)
+        self.attachments = Attachments(settings, self.reads, self.writes, self.files)
+        self.change_log = ChangeLog(self.reads, self.writes, settings)
+        self.exports = Exports(self.reads, self.writes, settings, self.attachments.files)
         self.reconstruction = Reconstruction(
-            self.index,
+            self.reads,
+            self.writes,
             self.files,
             self.attachments,
             self.main_tags,
             self.dictionary,
             self.default_encoding,
-            self.write,
         )
         self.change_feed = ChangeFeed(self.index)
+        self.metrics_switch = MetricsSwitch(self.reads, self.writes, settings)
         self.metrics = Metrics(settings.index_directory / INDEX_FOLDER, slot)
         self.is_http_secure = True
         self.ask: Callable[[Wish], None] = _nobody
@@ -133,22 +137,12 @@ class Services:
     @cached_property
     def modalities(self) -> ModalityRegistry:
         """The modalities of the configuration and of REST. Raises BadFileFormat."""
-        return ModalityRegistry(self.settings, self.index)
+        return ModalityRegistry(self.settings, self.reads, self.writes)
 
     @cached_property
     def scp_policy(self) -> SessionPolicy:
         """What the DICOM server accepts."""
-        return SessionPolicy(self.settings.raw, self.index)
-
-    async def write(self, write: Write[Any]) -> Any:
-        """Any other change of the index."""
-        return await self._promised(lambda promise: self.writer.submit(write, promise))
-
-    async def _promised(self, submit: Callable[[Promise], None]) -> Any:
-        assert self._loop is not None
-        promise = self._loop.create_future()
-        submit(promise)
-        return await promise
+        return SessionPolicy(self.settings.raw, self.reads, self.writes)
 
     def close(self) -> None:
         """Completes what is queued, then closes the store."""

@@ -1,8 +1,10 @@
 """/exports and /instances/{id}/export against Debian's Orthanc, which really sends. Source:
 reference chapter 1, sections 4.5 and 7.3."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +17,18 @@ from support.server import OurServer
 
 from orthanc_fast.config import load
 from orthanc_fast.dicom.identifiers import from_text
-from orthanc_fast.model import Level
-from orthanc_fast.services.browse.exports import LogExport
+from orthanc_fast.index.lmdb.exports import log_export
+from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.model import Export, Level
 from orthanc_fast.services.store.opening import open_index, open_storage
+from orthanc_fast.services.store.terms import (
+    PATIENT_ID,
+    SERIES_INSTANCE_UID,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+)
+
+IDENTIFIERS = (PATIENT_ID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
 
 
 class Both(NamedTuple):
@@ -54,9 +65,18 @@ def both(needs_reference: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
             clients[1].post("/modalities/target/store", content=body).raise_for_status()
             public = from_text(body)
             assert public is not None
-            index.write(LogExport(level, public, "target").apply)
+            index.write(partial(log, level=level, public=public))
         index.close()
         yield Both(clients[0], clients[1], folder)
+
+
+def log(transaction: Transaction, level: Level, public: bytes) -> None:
+    """Logs that a resource was sent to the modality `target`."""
+    resource = transaction.resource(level, public)
+    assert resource is not None
+    found = sorted((resource, *transaction.ancestors(resource)), key=lambda each: each.level)
+    texts = [each.tags[IDENTIFIERS[each.level]] for each in found]
+    log_export(transaction, Export(level, public, int(time.time()), "target", *texts))
 
 
 def normalised(answer: dict[str, Any]) -> dict[str, Any]:

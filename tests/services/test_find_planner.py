@@ -3,6 +3,7 @@
 The naive side reads reference chapter 1, section 9, word by word and knows no index.
 """
 
+import asyncio
 import fnmatch
 import random
 import re
@@ -20,7 +21,7 @@ from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.model import Attachment, Level, NewInstance
+from orthanc_fast.model import SERVER, Attachment, Level, NewInstance
 from orthanc_fast.services.attachments.reading import Files
 from orthanc_fast.services.browse.instance_tags import InstanceTags
 from orthanc_fast.services.find import ordering
@@ -29,6 +30,7 @@ from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.matching import text_matcher
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.query import Condition, FindQuery, OrderKey
+from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.terms import terms
 from orthanc_fast.storage.files.area import StorageArea
 
@@ -397,8 +399,9 @@ def test_as_a_naive_scan(
 
 def make_finder(index: Index, folder: Path, dictionary: Dictionary) -> Finder:
     files = Files(StorageArea(folder / "storage", "test", sync=False))
-    tags = InstanceTags(index, files, dictionary, lambda: "Latin1")
-    return Finder(index, tags, dictionary, MainTags(dictionary), FindOptions())
+    reads = Reads(index)
+    tags = InstanceTags(reads, files, dictionary, lambda: "Latin1")
+    return Finder(reads, tags, dictionary, MainTags(dictionary), FindOptions())
 
 
 def check(model: Model, finder: Finder, it: Asked, number: int) -> None:
@@ -430,14 +433,14 @@ def check(model: Model, finder: Finder, it: Asked, number: int) -> None:
         for name, value in zip(("_PER_MEMBER", "_PER_TEST", "_PER_KEY"), costs, strict=True):
             patch.setattr(planner_module, name, value)
         patch.setattr(ordering, "_LOADED", loaded)
-        found = finder.find(query)
+        found = finder.find(SERVER, query)
     packed = found.packed
     assert [packed[at : at + 20] for at in range(0, len(packed), 20)] == expected
     if found.total is not None:
         everything = msgspec.structs.replace(query, since=0, limit=0)
-        assert found.total == len(finder.find(everything).packed) // 20
-    at_once = finder.find_at_once(query)
-    assert at_once is None or at_once.packed == found.packed
+        assert found.total == len(finder.find(SERVER, everything).packed) // 20
+    at_once = asyncio.run(finder.found(SERVER, query))
+    assert at_once.packed == found.packed
 
 
 def test_far_below_is_an_error(dictionary: Dictionary, tmp_path: Path) -> None:
@@ -446,10 +449,10 @@ def test_far_below_is_an_error(dictionary: Dictionary, tmp_path: Path) -> None:
     condition = finder.tags.condition(MODALITY, "CT", False)
     assert condition is not None
     with pytest.raises(OrthancError) as error:
-        finder.find(FindQuery(level=Level.PATIENT, conditions=[condition]))
+        finder.find(SERVER, FindQuery(level=Level.PATIENT, conditions=[condition]))
     assert error.value.code == 1012
     order = [OrderKey("tag", MODALITY)]
     with pytest.raises(OrthancError) as error:
-        finder.find(FindQuery(level=Level.STUDY, order=order))
+        finder.find(SERVER, FindQuery(level=Level.STUDY, order=order))
     assert error.value.code == 1012
     index.close()

@@ -1,17 +1,15 @@
 """/{level}/{id}/attachments. Source: reference chapter 1, sections 1.12, 1.13 and 6.2."""
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.dicom.identifiers import from_text
-from orthanc_fast.errors import BadRange, InexistentItem, OrthancError, UnknownResource
-from orthanc_fast.model import Attachment, Level, Resource
+from orthanc_fast.errors import BadRange, OrthancError
+from orthanc_fast.model import Attachment, Level
 from orthanc_fast.registries import is_user_number
 from orthanc_fast.rest.byte_range import byte_range
-from orthanc_fast.rest.identifiers import require
+from orthanc_fast.rest.identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     OCTETS,
@@ -33,7 +31,7 @@ from orthanc_fast.rest.revisions import (
 )
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.streaming import begun
-from orthanc_fast.services.attachments.changes import version_of
+from orthanc_fast.services.attachments.changes import Found, version_of
 from orthanc_fast.services.browse.describe import PLURALS
 
 FORBIDDEN = 403
@@ -53,14 +51,6 @@ OPERATIONS = (
     "verify-md5",
 )
 OF_MD5 = frozenset({"compressed-md5", "md5", "verify-md5"})
-
-
-class Found(NamedTuple):
-    """The attachment that a path names."""
-
-    owner: Resource
-    kind: int
-    attachment: Attachment
 
 
 class AttachmentInfo(msgspec.Struct, gc=False):
@@ -94,12 +84,11 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 
 def _list(level: Level) -> Handler:
-    async def get_attachments(request: Request) -> Response:
+    def get_attachments(request: Request) -> Response:
         """The names of the attachments of a resource; `full` adds their numbers."""
-        with request.services.index.view() as view:
-            resource = require(view, level, request.params[0])
-        names = request.services.attachments.types
-        kinds = sorted(resource.attachments)
+        attachments = request.services.attachments
+        kinds = attachments.kinds(request.caller, level, public_id(request))
+        names = attachments.types
         if "full" in request.arguments:
             return json_response({names.name(kind): kind for kind in kinds})
         return json_response([names.name(kind) for kind in kinds])
@@ -107,26 +96,9 @@ def _list(level: Level) -> Handler:
     return get_attachments
 
 
-def _owner(request: Request) -> tuple[Resource, int]:
-    """The resource and the number of the attachment; the level of the path does not matter. Raises
-    InexistentItem for an unknown name, UnknownResource."""
-    kind = request.services.attachments.types.number(request.params[1])
-    public = from_text(request.params[0])
-    if public is None:
-        raise UnknownResource
-    with request.services.index.view() as view:
-        owner = view.resource_of_any_level(public)
-    if owner is None:
-        raise UnknownResource
-    return owner, kind
-
-
-def _find(request: Request) -> Found:
-    """As `_owner`; raises UnknownResource also where there is no such attachment."""
-    owner, kind = _owner(request)
-    if kind not in owner.attachments:
-        raise UnknownResource
-    return Found(owner, kind, owner.attachments[kind])
+def _kind(request: Request) -> int:
+    """The number of the attachment in the path. Raises InexistentItem, BadParameterType."""
+    return request.services.attachments.types.number(request.params[1])
 
 
 # Reading
@@ -136,9 +108,12 @@ Read = Callable[[Request, Found], Awaitable[Response]]
 
 def _read(answer: Read, needs_file: bool) -> Handler:
     async def get_of_attachment(request: Request) -> Response:
-        found = _find(request)
+        attachments, kind = request.services.attachments, _kind(request)
+        found = await request.services.reads.run(
+            attachments.require, request.caller, public_id(request), kind
+        )
         try:
-            version = await request.services.attachments.version(found.owner, found.kind)
+            version = await attachments.version(request.caller, found)
         except OrthancError:
             if needs_file:
                 raise
@@ -182,7 +157,7 @@ async def _data(request: Request, found: Found) -> Response:
     if attachment.compressed:
         stream = await begun(attachments.files.content(attachment))
         return Response(kind=kind, headers=headers, stream=stream, length=attachment.size)
-    path = request.services.storage.readable_path(attachment.uuid)
+    path = attachments.path(attachment)
     return Response(kind=kind, headers=headers, path=path, length=attachment.size)
 
 
@@ -283,11 +258,13 @@ NEEDS_FILE = frozenset({"/data", "/compressed-data", "/md5", "/compressed-md5", 
 
 async def verify_md5(request: Request) -> Response:
     """`{}` if the file holds what was stored, else an error."""
-    owner, kind = _owner(request)
-    attachment = owner.attachments.get(kind)
-    if attachment is None or not request.services.settings.store_md5:
+    services, kind = request.services, _kind(request)
+    found = await services.reads.run(
+        services.attachments.find, request.caller, public_id(request), kind
+    )
+    if found is None or not services.settings.store_md5:
         return empty_response(400)
-    await request.services.attachments.verify(attachment)
+    await services.attachments.verify(found.attachment)
     return Response(b"{}", PLAIN_JSON)
 
 
@@ -302,8 +279,11 @@ async def uncompress(request: Request) -> Response:
 
 
 async def _set_compressed(request: Request, compressed: bool) -> Response:
-    found = _find(request)
-    await request.services.attachments.set_compressed(found.owner, found.kind, compressed)
+    services, kind = request.services, _kind(request)
+    found = await services.reads.run(
+        services.attachments.require, request.caller, public_id(request), kind
+    )
+    await services.attachments.set_compressed(request.caller, found, compressed)
     return Response(b"{}", PLAIN_JSON)
 
 
@@ -314,10 +294,9 @@ async def put_attachment(request: Request) -> Response:
     if not is_user_number(kind):
         return empty_response(FORBIDDEN)
     expected = if_match(request)
-    public = from_text(request.params[0])
-    if public is None:
-        raise InexistentItem("there is no such resource")
-    version = await attachments.put(public, kind, await request.upload(), expected)
+    version = await attachments.put(
+        request.caller, public_id(request), kind, await request.upload(), expected
+    )
     return Response(b"{}", PLAIN_JSON, headers=(etag(version),))
 
 
@@ -328,8 +307,5 @@ async def delete_attachment(request: Request) -> Response:
     if not is_user_number(kind) and kind != DICOM_AS_JSON:
         return empty_response(FORBIDDEN)
     expected = if_match_of_deletion(request)
-    public = from_text(request.params[0])
-    if public is None:
-        raise UnknownResource
-    await attachments.delete(public, kind, expected)
+    await attachments.delete(request.caller, public_id(request), kind, expected)
     return text_response()

@@ -6,14 +6,14 @@ import time
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import BadParameterType, ReadOnly
+from orthanc_fast.errors import BadParameterType
+from orthanc_fast.model import ChangesPage
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
-from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.router import Answer, Router
 from orthanc_fast.rest.routes import events
 from orthanc_fast.rest.uri import integer, unsigned
 from orthanc_fast.services.browse.change_feed import ChangeEntry, change_entry, change_types
-from orthanc_fast.services.retention.deletion import ClearChanges
 
 DEFAULT_LIMIT = 100
 UNLIMITED = (1 << 32) - 1  # also -1
@@ -39,7 +39,7 @@ def add_routes(router: Router, settings: Settings) -> None:
     router.add("DELETE", "/changes", delete_changes, answer="text/plain")
 
 
-async def get_changes(request: Request) -> Response:
+def get_changes(request: Request) -> Answer:
     """The log of changes, oldest first.
 
     `since`, `to`, `limit`, `type`, `last`: section 7.2. `wait` holds an empty answer back until
@@ -51,11 +51,11 @@ async def get_changes(request: Request) -> Response:
     types = change_types(arguments.get("type", ""))
     since, to, limit = _bounds(arguments)
     if "last" in arguments:
-        return json_response(_last(request, types))
+        return json_response(_answer(request.services.change_log.newest(request.caller, types)))
     patience = events.patience(arguments)
     answer = _page(request, since, to, limit, types)
     if patience and not answer.Changes and limit and to < 0:
-        answer = await _await_page(request, answer, max(since, 0), limit, types, patience)
+        return _await_page(request, answer, max(since, 0), limit, types, patience)
     return json_response(answer)
 
 
@@ -66,7 +66,7 @@ async def _await_page(
     limit: int,
     types: frozenset[int] | None,
     patience: float,
-) -> ChangesAnswer:
+) -> Response:
     """The first answer that is not empty, or an empty one when the time is up."""
     deadline = time.monotonic() + patience
     async with events.Presence(request) as presence:
@@ -74,31 +74,25 @@ async def _await_page(
             since = max(since, answer.Last)  # what lies before has been looked at
             if not await presence.beyond(since, deadline - time.monotonic()):
                 break
-            answer = _page(request, since, -1, limit, types)
-    return answer
+            answer = await request.services.reads.run(_page, request, since, -1, limit, types)
+    return json_response(answer)
 
 
 def _page(
     request: Request, since: int, to: int, limit: int, types: frozenset[int] | None
 ) -> ChangesAnswer:
+    log = request.services.change_log
     if limit == UNLIMITED:
         # Orthanc looks for one more than `limit`, and that is 0 in 32 bits.
-        return ChangesAnswer([], True, request.services.change_feed.last())
-    with request.services.index.view() as view:
-        page = view.changes(since, to, limit, types)
+        return _answer(msgspec.structs.replace(log.newest(request.caller), changes=[]))
+    return _answer(log.page(request.caller, since, to, limit, types))
+
+
+def _answer(page: ChangesPage) -> ChangesAnswer:
     if not page.changes:
         return ChangesAnswer([], page.done, page.last_allocated)
     entries = [change_entry(*row) for row in page.changes]
     return ChangesAnswer(entries, page.done, entries[-1].Seq, entries[0].Seq)
-
-
-def _last(request: Request, types: frozenset[int] | None) -> ChangesAnswer:
-    with request.services.index.view() as view:
-        newest = view.last_change(types)
-        allocated = view.totals().next_change - 1
-    if newest is None:
-        return ChangesAnswer([], True, allocated)
-    return ChangesAnswer([change_entry(*newest)], True, newest[0], newest[0])
 
 
 def _bounds(arguments: dict[str, str]) -> tuple[int, int, int]:
@@ -113,7 +107,5 @@ def _bounds(arguments: dict[str, str]) -> tuple[int, int, int]:
 
 async def delete_changes(request: Request) -> Response:
     """Empties the log; sequence numbers go on."""
-    if request.services.settings.read_only:
-        raise ReadOnly
-    await request.services.write(ClearChanges())
+    await request.services.change_log.clear(request.caller)
     return text_response()

@@ -5,16 +5,14 @@ import asyncio
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.modules import MODULES
-from orthanc_fast.errors import UnknownResource
 from orthanc_fast.model import Level
-from orthanc_fast.rest.identifiers import require
+from orthanc_fast.rest.identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, Response
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.streaming import begun
 from orthanc_fast.rest.tag_arguments import tag_format, unlimited_tags
 from orthanc_fast.services.browse.describe import PLURALS
-from orthanc_fast.services.find.facts import first_instance
 
 # More instances than this are answered in parts while their files are read.
 AT_ONCE = 200
@@ -38,18 +36,20 @@ def add_routes(router: Router, settings: Settings) -> None:
         router.add("GET", f"{path}/instances-tags", _all(level), arguments=f"{form} ignore-length")
 
 
-def _instances(request: Request, level: Level) -> list[bytes]:
+async def _instances(request: Request, level: Level) -> list[bytes]:
     """The identifiers of the instances below the resource, in ascending order."""
-    with request.services.index.view() as view:
-        return view.descendants(require(view, level, request.params[0]), Level.INSTANCE)
+    services = request.services
+    return await services.reads.run(
+        services.resources.descendants, request.caller, level, public_id(request), Level.INSTANCE
+    )
 
 
 def _all(level: Level) -> Handler:
     async def get_instances_tags(request: Request) -> Response:
         """The tags of each instance below the resource, under its identifier."""
-        instances = _instances(request, level)
+        instances = await _instances(request, level)
         form, unlimited = tag_format(request), unlimited_tags(request)
-        parts = request.services.instance_tags.of_all(instances, form, unlimited)
+        parts = request.services.instance_tags.of_all(request.caller, instances, form, unlimited)
         if len(instances) > AT_ONCE:
             return Response(kind=JSON, stream=await begun(parts))
         return Response(await asyncio.to_thread(b"".join, parts), JSON)
@@ -60,9 +60,9 @@ def _all(level: Level) -> Handler:
 def _shared(level: Level) -> Handler:
     async def get_shared_tags(request: Request) -> Response:
         """The tags whose text is the same in all instances below the resource."""
-        instances = _instances(request, level)
-        work = request.services.instance_tags.shared
-        return Response(await asyncio.to_thread(work, instances, tag_format(request)), JSON)
+        instances = await _instances(request, level)
+        work, form = request.services.instance_tags.shared, tag_format(request)
+        return Response(await asyncio.to_thread(work, request.caller, instances, form), JSON)
 
     return get_shared_tags
 
@@ -72,12 +72,16 @@ def _module(level: Level, module: Level) -> Handler:
 
     async def get_module(request: Request) -> Response:
         """The tags of a DICOM module, as one instance has them."""
-        unlimited = unlimited_tags(request)
-        with request.services.index.view() as view:
-            instance = first_instance(view, require(view, level, request.params[0]))
-        if instance is None:
-            raise UnknownResource
-        work, form = request.services.instance_tags.module, tag_format(request)
-        return Response(await asyncio.to_thread(work, instance, tags, form, unlimited), JSON)
+        unlimited, form = unlimited_tags(request), tag_format(request)
+        body = await asyncio.to_thread(
+            request.services.instance_tags.module,
+            request.caller,
+            level,
+            public_id(request),
+            tags,
+            form,
+            unlimited,
+        )
+        return Response(body, JSON)
 
     return get_module

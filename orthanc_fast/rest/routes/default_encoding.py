@@ -4,7 +4,6 @@ from orthanc_fast.config import Settings
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.services.administration.default_character_set import SetDefaultEncoding
 
 PATH = "/tools/default-encoding"
 
@@ -14,7 +13,7 @@ def add_routes(router: Router, settings: Settings) -> None:
     router.add("PUT", PATH, put_default_encoding, body="text/plain", answer="text/plain")
 
 
-async def get_default_encoding(request: Request) -> Response:
+def get_default_encoding(request: Request) -> Response:
     """The character set of files that name none."""
     return text_response(request.services.default_encoding())
 
@@ -22,4 +21,4 @@ async def get_default_encoding(request: Request) -> Response:
 async def put_default_encoding(request: Request) -> Response:
     """Sets it in all processes until the server ends; answers its canonical name."""
     text = (await request.body()).decode("utf-8", "replace")
-    return text_response(await request.services.write(SetDefaultEncoding(text)))
+    return text_response(await request.services.default_encoding.set(request.caller, text))

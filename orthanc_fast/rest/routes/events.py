@@ -104,8 +104,9 @@ async def _events(
     async with Presence(request) as presence:
         yield HELLO
         while True:
-            with services.index.view() as view:
-                page = view.changes(since, -1, PAGE, types)
+            page = await services.reads.run(
+                services.change_log.page, request.caller, since, -1, PAGE, types
+            )
             if page.changes:
                 since = page.changes[-1][0]
                 yield b"".join(_event(*row) for row in page.changes)

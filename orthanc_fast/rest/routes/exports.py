@@ -1,15 +1,12 @@
 """/exports and /instances/{id}/export. Source: reference chapter 1, sections 4.5 and 7.3."""
 
-import asyncio
 from pathlib import Path
 
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import BadParameterType, ReadOnly
-from orthanc_fast.index.lmdb.exports import exports, last_export
-from orthanc_fast.model import Level
-from orthanc_fast.rest.identifiers import require
+from orthanc_fast.errors import BadParameterType
+from orthanc_fast.rest.identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     PLAIN_JSON,
@@ -20,8 +17,7 @@ from orthanc_fast.rest.response import (
 )
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.uri import integer, unsigned
-from orthanc_fast.services.attachments.reading import dicom_attachment
-from orthanc_fast.services.browse.exports import ClearExports, ExportEntry, export_entry, write_file
+from orthanc_fast.services.browse.exports import ExportEntry, export_entry
 
 DEFAULT_LIMIT = 100
 FORBIDDEN = 403
@@ -42,17 +38,16 @@ def add_routes(router: Router, settings: Settings) -> None:
     router.add("POST", "/instances/{}/export", post_export, body="text/plain", answer=dict)
 
 
-async def get_exports(request: Request) -> Response:
+def get_exports(request: Request) -> Response:
     """The log of what was sent to other servers, oldest first."""
-    arguments = request.arguments
-    with request.services.index.view() as view:
-        if "last" in arguments:
-            since, done = 0, True
-            newest = last_export(view)
-            found = [] if newest is None else [newest]
-        else:
-            since, limit = _bounds(arguments)
-            found, done = exports(view, since, limit)
+    arguments, exports = request.arguments, request.services.exports
+    if "last" in arguments:
+        since, done = 0, True
+        newest = exports.newest(request.caller)
+        found = [] if newest is None else [newest]
+    else:
+        since, limit = _bounds(arguments)
+        found, done = exports.page(request.caller, since, limit)
     if not found:
         return json_response(ExportsAnswer(done, [], since))
     entries = [export_entry(*row) for row in found]
@@ -70,9 +65,7 @@ def _bounds(arguments: dict[str, str]) -> tuple[int, int]:
 
 async def delete_exports(request: Request) -> Response:
     """Empties the log; sequence numbers go on."""
-    if request.services.settings.read_only:
-        raise ReadOnly
-    await request.services.write(ClearExports())
+    await request.services.exports.clear(request.caller)
     return text_response()
 
 
@@ -81,9 +74,6 @@ async def post_export(request: Request) -> Response:
     services = request.services
     if not services.settings.write_to_file_system_enabled:
         return empty_response(FORBIDDEN)
-    with services.index.view() as view:
-        instance = require(view, Level.INSTANCE, request.params[0])
     target = Path((await request.body()).decode("utf-8", "surrogateescape"))
-    parts = services.attachments.files.content(dicom_attachment(instance))
-    await asyncio.to_thread(write_file, target, parts)
+    await services.exports.write_instance(request.caller, public_id(request), target)
     return Response(b"{}", PLAIN_JSON)

@@ -7,7 +7,6 @@ from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.services.administration.metrics_switch import is_enabled, switching
 
 PROMETHEUS = (b"content-type", b"text/plain; version=0.0.4")
 MEGABYTE = 1 << 20
@@ -19,26 +18,22 @@ def add_routes(router: Router, settings: Settings) -> None:
     router.add("GET", "/tools/metrics-prometheus", get_prometheus, answer="text/plain")
 
 
-async def get_enabled(request: Request) -> Response:
+def get_enabled(request: Request) -> Response:
     """Whether metrics are shown: 1 or 0."""
-    return text_response("1" if _is_enabled(request) else "0")
+    return text_response("1" if request.services.metrics_switch.is_on(request.caller) else "0")
 
 
 async def put_enabled(request: Request) -> Response:
     """Shows or hides the metrics, in all processes until the server ends: 0, 1, true or false."""
-    await request.services.write(switching(await request.boolean_text()))
+    on = await request.boolean_text()
+    await request.services.metrics_switch.turn(request.caller, on)
     return text_response()
 
 
-def _is_enabled(request: Request) -> bool:
-    with request.services.index.view() as view:
-        return is_enabled(request.services.settings, view)
-
-
-async def get_prometheus(request: Request) -> Response:
+def get_prometheus(request: Request) -> Response:
     """The figures of all processes, in the text format of Prometheus; nothing while metrics are
     off."""
-    if not _is_enabled(request):
+    if not request.services.metrics_switch.is_on(request.caller):
         return Response(b"", PROMETHEUS)
     metrics = request.services.metrics
     shown = metrics.totals() | _of_the_store(request)
@@ -49,8 +44,7 @@ async def get_prometheus(request: Request) -> Response:
 
 
 def _of_the_store(request: Request) -> dict[str, float]:
-    with request.services.index.view() as view:
-        totals = view.totals()
+    totals = request.services.resources.totals(request.caller)
     counts = totals.resources
     return {
         "orthanc_count_patients": counts[Level.PATIENT],

@@ -35,22 +35,22 @@ def add_routes(router: Router, settings: Settings) -> None:
     router.add("GET", "/modalities/{}/configuration", get_configuration, answer=dict[str, Any])
 
 
-async def get_modalities(request: Request) -> Response:
+def get_modalities(request: Request) -> Response:
     """The symbolic names; with `expand` the configurations by name."""
-    known = request.services.modalities.all()
+    known = request.services.modalities.all(request.caller)
     return json_response(known if "expand" in request.arguments else list(known))
 
 
-async def get_modality(request: Request) -> Response:
+def get_modality(request: Request) -> Response:
     """What can be done with a modality."""
-    if request.params[0] not in request.services.modalities.all():
+    if request.params[0] not in request.services.modalities.all(request.caller):
         return NOT_FOUND
     return json_response(OPERATIONS)
 
 
-async def get_configuration(request: Request) -> Response:
+def get_configuration(request: Request) -> Response:
     """The object format, whatever the modality was given in."""
-    return json_response(request.services.modalities.get(request.params[0]))
+    return json_response(request.services.modalities.get(request.caller, request.params[0]))
 
 
 async def put_modality(request: Request) -> Response:
@@ -60,11 +60,11 @@ async def put_modality(request: Request) -> Response:
         modality = parse_modality(name, await request.json())
     except BadFileFormat as error:
         raise BadRequest(error.details) from error
-    await request.services.write(request.services.modalities.putting(name, modality))
+    await request.services.modalities.put(request.caller, name, modality)
     return text_response()
 
 
 async def delete_modality(request: Request) -> Response:
     """Removes a modality."""
-    await request.services.write(request.services.modalities.deleting(request.params[0]))
+    await request.services.modalities.delete(request.caller, request.params[0])
     return text_response()

@@ -7,7 +7,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.config_file import parse
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.model import Level
-from orthanc_fast.rest.identifiers import require
+from orthanc_fast.rest.identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Handler, Router
@@ -33,9 +33,10 @@ def _reconstruct(level: Level) -> Handler:
         `ReconstructFiles` stores the files anew, too; `LimitToThisLevelMainDicomTags` reads one
         file, for the tags of the resource alone.
         """
-        with request.services.index.view() as view:
-            resource = require(view, level, request.params[0])
-        await request.services.reconstruction.run(resource, await _options(request))
+        options = await _options(request)
+        await request.services.reconstruction.run(
+            request.caller, level, public_id(request), options
+        )
         return text_response()
 
     return post_reconstruct
@@ -43,7 +44,7 @@ def _reconstruct(level: Level) -> Handler:
 
 async def post_reconstruct_all(request: Request) -> Response:
     """The same for all studies."""
-    await request.services.reconstruction.run_all(await _options(request))
+    await request.services.reconstruction.run_all(request.caller, await _options(request))
     return text_response()
 
 

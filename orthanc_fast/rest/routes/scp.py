@@ -9,7 +9,6 @@ from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.services.scp import transfer_syntaxes as scp_syntaxes
 from orthanc_fast.services.scp.conformance_statement import conformance_statement
-from orthanc_fast.services.scp.policy import SessionPolicy
 
 
 def add_routes(router: Router, settings: Settings) -> None:
@@ -35,7 +34,7 @@ def add_routes(router: Router, settings: Settings) -> None:
     router.add("GET", "/tools/dicom-conformance", get_conformance, answer="text/plain")
 
 
-async def get_syntaxes(request: Request) -> Response:
+def get_syntaxes(request: Request) -> Response:
     """The accepted transfer syntaxes."""
     accepted = request.services.scp_policy.syntaxes()
     return json_response([uid for uid in scp_syntaxes.KNOWN if uid in accepted])
@@ -54,8 +53,8 @@ async def put_syntaxes(request: Request) -> Response:
     patterns = [value] if isinstance(value, str) else value
     if not isinstance(patterns, list) or not all(isinstance(each, str) for each in patterns):
         raise BadFileFormat("A transfer syntax or a list of transfer syntaxes is expected")
-    await request.services.write(SessionPolicy.accepting(patterns))
-    return await get_syntaxes(request)
+    await request.services.scp_policy.accept(request.caller, patterns)
+    return await request.services.reads.run(get_syntaxes, request)
 
 
 def _plain(body: bytes) -> str:
@@ -65,7 +64,7 @@ def _plain(body: bytes) -> str:
     return body.decode("utf-8", "replace")
 
 
-async def get_unknown_accepted(request: Request) -> Response:
+def get_unknown_accepted(request: Request) -> Response:
     """1 if classes that the standard does not know may be stored, else 0."""
     return text_response("1" if request.services.scp_policy.unknown_accepted() else "0")
 
@@ -73,16 +72,16 @@ async def get_unknown_accepted(request: Request) -> Response:
 async def put_unknown_accepted(request: Request) -> Response:
     """Sets it: 0, 1, true or false."""
     accepted = await request.boolean_text()
-    await request.services.write(SessionPolicy.accepting_unknown(accepted))
+    await request.services.scp_policy.accept_unknown(request.caller, accepted)
     return text_response()
 
 
-async def get_classes(request: Request) -> Response:
+def get_classes(request: Request) -> Response:
     """The storage classes that are accepted."""
     return json_response(sorted(request.services.scp_policy.storage_classes))
 
 
-async def get_conformance(request: Request) -> Response:
+def get_conformance(request: Request) -> Response:
     """The DICOM conformance statement, as the server is configured at this moment."""
     return text_response(
         conformance_statement(request.services.settings, request.services.scp_policy)

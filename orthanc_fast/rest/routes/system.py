@@ -132,10 +132,9 @@ def _identifier(settings: Settings) -> str:
     return to_text(sha1("|".join(sorted(items)).encode(), usedforsecurity=False).digest())
 
 
-async def get_statistics(request: Request) -> Response:
+def get_statistics(request: Request) -> Response:
     """Counters of the whole store."""
-    with request.services.index.view() as view:
-        totals = view.totals()
+    totals = request.services.resources.totals(request.caller)
     return json_response(
         {
             "CountInstances": totals.resources[Level.INSTANCE],

@@ -11,26 +11,12 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import from_text, to_text
 from orthanc_fast.dicom.main_tags import level_named
 from orthanc_fast.errors import BadRequest, ParameterOutOfRange
-from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Level
 from orthanc_fast.rest.identifiers import NOBODY
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.services.browse.describe import NAMES, PLURALS, now_text
-from orthanc_fast.services.store.terms import (
-    PATIENT_ID,
-    SERIES_INSTANCE_UID,
-    SOP_INSTANCE_UID,
-    STUDY_INSTANCE_UID,
-)
-
-LOOKUPS = (
-    (Level.PATIENT, PATIENT_ID),
-    (Level.STUDY, STUDY_INSTANCE_UID),
-    (Level.SERIES, SERIES_INSTANCE_UID),
-    (Level.INSTANCE, SOP_INSTANCE_UID),
-)
 
 # As Orthanc's, so that a script can tell the level from a UID: reference chapter 1, section 10.2.
 # 100 random bits follow, which makes at most 56 characters of the 64 (PS3.5, section 9).
@@ -112,28 +98,14 @@ async def post_lookup(request: Request) -> Response:
         return json_response([])
     if "*" in text or "?" in text:
         raise ParameterOutOfRange("Wildcards are not allowed in a lookup")
-    found: list[dict[str, str]] = []
-    with request.services.index.view() as view:
-        for level, tag in LOOKUPS:
-            found += _looked_up(view, level, tag, text)
-    return json_response(found)
+    services = request.services
+    found = await services.reads.run(services.resources.with_dicom_identifier, request.caller, text)
+    return json_response([_entry(level, public) for level, public in found])
 
 
-def _looked_up(view: View, level: Level, tag: int, text: str) -> list[dict[str, str]]:
-    wanted = _ascii_upper(text)
-    entries = []
-    for resource in view.with_term(level, tag, text):
-        # The index folds all letters, a lookup those of ASCII only.
-        if _ascii_upper(resource.tags.get(tag, "")) == wanted:
-            public = to_text(resource.public)
-            entries.append(
-                {"ID": public, "Path": f"/{PLURALS[level]}/{public}", "Type": NAMES[level]}
-            )
-    return entries
-
-
-def _ascii_upper(text: str) -> str:
-    return "".join(c.upper() if c.isascii() else c for c in text)
+def _entry(level: Level, public: bytes) -> dict[str, str]:
+    text = to_text(public)
+    return {"ID": text, "Path": f"/{PLURALS[level]}/{text}", "Type": NAMES[level]}
 
 
 async def post_bulk_delete(request: Request) -> Response:

@@ -3,25 +3,33 @@ one for this run. Source: reference chapter 1, section 10.2."""
 
 from orthanc_fast.character_sets import canonical_encoding
 from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.model import SERVER, Caller
+from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.session import DEFAULT_ENCODING
+from orthanc_fast.services.store.writes import Writes
 
 
 class DefaultEncoding:
     """As it is now, in all processes: call it."""
 
-    def __init__(self, index: Index, configured: str) -> None:
-        self._index = index
+    def __init__(self, reads: Reads, writes: Writes, configured: str) -> None:
+        self._read = reads
+        self._write = writes
         self._configured = configured
 
     def __call__(self) -> str:
-        with self._index.view() as view:
-            stored = view.property(DEFAULT_ENCODING)
+        stored = self._read(SERVER, lambda view: view.property(DEFAULT_ENCODING))
         return self._configured if stored is None else stored.decode()
 
+    async def set(self, caller: Caller, name: str) -> str:
+        """Sets another one until the server ends; its canonical name. Raises ParameterOutOfRange
+        for one that is unknown."""
+        canonical: str = await self._write(caller, _Set(name))
+        return canonical
 
-class SetDefaultEncoding(Write[str]):
+
+class _Set(Write[str]):
     """Results in the canonical name. Making it raises ParameterOutOfRange for an unknown one."""
 
     def __init__(self, name: str) -> None:

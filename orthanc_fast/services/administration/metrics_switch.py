@@ -3,19 +3,28 @@
 from orthanc_fast.config import Settings
 from orthanc_fast.index.lmdb.commit import Write
 from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.model import Caller
+from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.session import METRICS
+from orthanc_fast.services.store.writes import Writes
 
 
-def is_enabled(settings: Settings, view: View) -> bool:
+class MetricsSwitch:
     """As it is now, in all processes."""
-    stored = view.property(METRICS)
-    return settings.metrics_enabled if stored is None else stored == b"1"
 
+    def __init__(self, reads: Reads, writes: Writes, settings: Settings) -> None:
+        self._read = reads
+        self._write = writes
+        self._settings = settings
 
-def switching(enabled: bool) -> Write[None]:
-    """The write that switches them on or off until the server ends."""
-    return _Switch(enabled)
+    def is_on(self, caller: Caller) -> bool:
+        """Whether metrics are shown."""
+        stored = self._read(caller, lambda view: view.property(METRICS))
+        return self._settings.metrics_enabled if stored is None else stored == b"1"
+
+    async def turn(self, caller: Caller, on: bool) -> None:
+        """Switches them on or off until the server ends."""
+        await self._write(caller, _Switch(on))
 
 
 class _Switch(Write[None]):

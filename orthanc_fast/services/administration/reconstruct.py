@@ -2,25 +2,26 @@
 Source: reference chapter 1, section 5.3."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.reader import read_header
-from orthanc_fast.errors import OrthancError
+from orthanc_fast.errors import OrthancError, UnknownResource
 from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.log import Category, logger
-from orthanc_fast.model import Header, Level, Resource
+from orthanc_fast.model import Caller, Header, Level, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.services.attachments.changes import Attachments
 from orthanc_fast.services.attachments.reading import Files, dicom_attachment
-from orthanc_fast.services.find.facts import first_instance
 from orthanc_fast.services.ingest.records import sequences_metadata
+from orthanc_fast.services.store.lookup import first_instance, found_or_raise
+from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.services.store.writes import Writes
 
 # Instances that are read, then written to the index in one transaction.
 AT_ONCE = 64
@@ -43,72 +44,84 @@ class _Reading(msgspec.Struct, frozen=True):
 
 
 class Reconstruction:
-    """The reconstruction of one process; `encoding` gives the default character set, `write`
-    queues a write of the index."""
+    """The reconstruction of one process; `encoding` gives the default character set."""
 
     def __init__(
         self,
-        index: Index,
+        reads: Reads,
+        writes: Writes,
         files: Files,
         attachments: Attachments,
         main_tags: MainTags,
         dictionary: Dictionary,
         encoding: Callable[[], str],
-        write: Callable[[Write[Any]], Awaitable[Any]],
     ) -> None:
-        self._index = index
+        self._read = reads
+        self._write = writes
         self._files = files
         self._attachments = attachments
         self._main_tags = main_tags
         self._dictionary = dictionary
         self._encoding = encoding
-        self._write = write
 
-    async def run(self, resource: Resource, options: Options) -> None:
+    async def run(self, caller: Caller, level: Level, public: bytes, options: Options) -> None:
         """Reads the instances of a resource in ascending order: each gives its tags to itself and
-        to all that stands above, so that the last one remains.
+        to all that stands above, so that the last one remains. Raises UnknownResource.
 
         A file that cannot be read does not keep the others from being read; its error is raised
         at the end.
         """
-        with self._index.view() as view:
-            first = first_instance(view, resource)
-            instances = view.descendants(resource, Level.INSTANCE)
+        only = level if options.this_level else None
+        instances = await self._read.run(self._instances, caller, level, public, options)
         faults: list[OrthancError] = []
-        if options.this_level:
-            instances = [] if first is None else [first.public]
         for start in range(0, len(instances), AT_ONCE):
             part = instances[start : start + AT_ONCE]
             if options.files and not options.this_level:
-                await self._store_anew(part, faults)
-            readings = await asyncio.to_thread(self._read, part, faults)
-            only = resource.level if options.this_level else None
-            await self._write(_SetTags(readings, self._main_tags.signatures, only))
+                await self._store_anew(caller, part, faults)
+            readings = await asyncio.to_thread(self._readings, caller, part, faults)
+            await self._write(caller, _SetTags(readings, self._main_tags.signatures, only))
         if faults:
             raise faults[0]
 
-    async def run_all(self, options: Options) -> None:
+    async def run_all(self, caller: Caller, options: Options) -> None:
         """The same for all studies."""
         faults: list[OrthancError] = []
-        with self._index.view() as view:
-            studies = view.listing(Level.STUDY)
+        studies = await self._read.run(self._studies, caller)
         for public in studies:
-            with self._index.view() as view:
-                study = view.resource(Level.STUDY, public)
             try:
-                if study is not None:
-                    await self.run(study, options)
+                await self.run(caller, Level.STUDY, public, options)
+            except UnknownResource:
+                continue  # it was deleted meanwhile
             except OrthancError as error:
                 faults.append(error)
         if faults:
             raise faults[0]
 
-    def _read(self, instances: Iterable[bytes], faults: list[OrthancError]) -> list[_Reading]:
+    def _studies(self, caller: Caller) -> list[bytes]:
+        return self._read(caller, lambda view: view.listing(Level.STUDY))
+
+    def _instances(
+        self, caller: Caller, level: Level, public: bytes, options: Options
+    ) -> list[bytes]:
+        """Those whose files are read."""
+
+        def read(view: View) -> list[bytes]:
+            resource = found_or_raise(view.resource(level, public))
+            if not options.this_level:
+                return view.descendants(resource, Level.INSTANCE)
+            first = first_instance(view, resource)
+            return [] if first is None else [first.public]
+
+        return self._read(caller, read)
+
+    def _readings(
+        self, caller: Caller, instances: Iterable[bytes], faults: list[OrthancError]
+    ) -> list[_Reading]:
         """What the files say; waits for the disk."""
         encoding = self._encoding()
         found = []
         for public in instances:
-            instance = self._instance(public)
+            instance = self._instance(caller, public)
             if instance is None:
                 continue
             try:
@@ -120,19 +133,20 @@ class Reconstruction:
                 _note(public, error, faults)
         return found
 
-    async def _store_anew(self, instances: Iterable[bytes], faults: list[OrthancError]) -> None:
+    async def _store_anew(
+        self, caller: Caller, instances: Iterable[bytes], faults: list[OrthancError]
+    ) -> None:
         for public in instances:
-            instance = self._instance(public)
+            instance = await self._read.run(self._instance, caller, public)
             if instance is None:
                 continue
             try:
-                await self._attachments.store_anew(instance)
+                await self._attachments.store_anew(caller, instance)
             except OrthancError as error:
                 _note(public, error, faults)
 
-    def _instance(self, public: bytes) -> Resource | None:
-        with self._index.view() as view:
-            return view.resource(Level.INSTANCE, public)
+    def _instance(self, caller: Caller, public: bytes) -> Resource | None:
+        return self._read(caller, lambda view: view.resource(Level.INSTANCE, public))
 
 
 def _note(public: bytes, error: OrthancError, faults: list[OrthancError]) -> None:

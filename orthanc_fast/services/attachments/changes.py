@@ -3,9 +3,8 @@ first asked for and kept. Source: reference chapter 1, sections 1.12 and 6.2."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -15,9 +14,9 @@ from orthanc_fast.config import Settings
 from orthanc_fast.errors import CorruptedFile, InexistentItem, UnknownResource
 from orthanc_fast.index.lmdb.attachments import put_attachment, remove_attachment
 from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.model import Attachment, Level, Outcome, Resource
+from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.model import Attachment, Caller, Level, Outcome, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT, PIXEL_DATA_OFFSET, is_user_number
 from orthanc_fast.registries import UNTIL_PIXEL_DATA_ATTACHMENT as UNTIL_PIXEL_DATA
 from orthanc_fast.services.attachments.contents import AttachmentFiles, compress_file, summary_of
@@ -25,7 +24,10 @@ from orthanc_fast.services.attachments.reading import Files, dicom_attachment
 from orthanc_fast.services.attachments.types import AttachmentTypes
 from orthanc_fast.services.browse.revisions import Version, check, digest
 from orthanc_fast.services.retention.recycling import Quota, quota_of
+from orthanc_fast.services.store.lookup import found_or_raise
+from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.write_with_files import FilesWrite
+from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.storage.compression import compress
 from orthanc_fast.storage.files.area import Pending
 
@@ -35,43 +37,67 @@ UPDATED_ATTACHMENT = 15
 SMALL = 1 << 20
 
 
-class Attachments:
-    """The attachments of one process; `write` queues a write of the index."""
+class Found(NamedTuple):
+    """One attachment of a resource."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        index: Index,
-        files: Files,
-        write: Callable[[Write[Any]], Awaitable[Any]],
-    ) -> None:
+    owner: Resource
+    kind: int
+    attachment: Attachment
+
+
+class Attachments:
+    """The attachments of resources."""
+
+    def __init__(self, settings: Settings, reads: Reads, writes: Writes, files: Files) -> None:
         self.types = AttachmentTypes(settings.user_content_types)
         self.files = AttachmentFiles(files.storage)
         self._small_files = files
         self._settings = settings
-        self._index = index
+        self._read = reads
+        self._write = writes
         self._storage = files.storage
-        self._write = write
         self._quota = quota_of(settings)
 
     # Reading
 
-    async def version(self, owner: Resource, kind: int) -> Version:
+    def kinds(self, caller: Caller, level: Level, public: bytes) -> list[int]:
+        """The numbers of the attachments of a resource. Raises UnknownResource."""
+
+        def read(view: View) -> list[int]:
+            return sorted(found_or_raise(view.resource(level, public)).attachments)
+
+        return self._read(caller, read)
+
+    def find(self, caller: Caller, public: bytes, kind: int) -> Found | None:
+        """An attachment of a resource of any level, or None. Raises UnknownResource where there is
+        no such resource."""
+        owner = self._read(caller, lambda view: view.resource_of_any_level(public))
+        attachment = found_or_raise(owner).attachments.get(kind)
+        return None if owner is None or attachment is None else Found(owner, kind, attachment)
+
+    def require(self, caller: Caller, public: bytes, kind: int) -> Found:
+        """As `find`; raises UnknownResource where there is no such attachment."""
+        found = self.find(caller, public, kind)
+        if found is None:
+            raise UnknownResource
+        return found
+
+    async def version(self, caller: Caller, found: Found) -> Version:
         """The version for ETags; without an MD5 where it is not kept."""
-        attachment = owner.attachments[kind]
+        attachment = found.attachment
         if self._settings.store_md5:
-            attachment = await self.with_checksums(owner, kind)
+            attachment = await self.with_checksums(caller, found)
         return version_of(attachment)
 
-    async def with_checksums(self, owner: Resource, kind: int) -> Attachment:
+    async def with_checksums(self, caller: Caller, located: Found) -> Attachment:
         """The attachment with its MD5s. Raises what reading the file raises."""
-        attachment = owner.attachments[kind]
+        owner, kind, attachment = located
         if attachment.md5 is not None and attachment.stored_md5 is not None:
             return attachment
         found = await asyncio.to_thread(self.files.checksums, attachment)
         attachment.md5, attachment.stored_md5 = found
         if not self._settings.read_only:
-            await self._write(_KeepChecksums(owner, kind, attachment))
+            await self._write(caller, _KeepChecksums(owner, kind, attachment))
         return attachment
 
     async def small_content(self, attachment: Attachment) -> bytes:
@@ -81,6 +107,11 @@ class Attachments:
             raise CorruptedFile(f"the file {attachment.uuid} does not hold what was stored")
         return content
 
+    def path(self, attachment: Attachment) -> str:
+        """Where the bytes lie as they are stored, for a door that can send a file by itself. Raises
+        what reading the file raises."""
+        return str(self._storage.readable_path(attachment.uuid))
+
     async def verify(self, attachment: Attachment) -> None:
         """Raises CorruptedFile, or what reading the file raises."""
         await asyncio.to_thread(self.files.verify, attachment)
@@ -88,7 +119,12 @@ class Attachments:
     # Changing
 
     async def put(
-        self, public: bytes, kind: int, body: bytes | Path, expected: Version | None
+        self,
+        caller: Caller,
+        public: bytes,
+        kind: int,
+        body: bytes | Path,
+        expected: Version | None,
     ) -> Version:
         """Adds or replaces an attachment of a resource of any level. A file belongs to this method.
 
@@ -100,7 +136,7 @@ class Attachments:
             attachment.md5 = None
         write = _PutAttachment(public, kind, attachment, pending, self._settings, self._quota)
         write.expected = expected
-        revision: int = await self._write(write)
+        revision: int = await self._write(caller, write)
         return Version(revision, md5 or "")
 
     def _prepare(self, public: bytes, body: bytes | Path) -> tuple[Attachment, Pending]:
@@ -131,38 +167,44 @@ class Attachments:
         compressed = self._settings.storage_compression
         return Attachment(str(uuid4()), size, stored_size, compressed, fast, md5)
 
-    async def delete(self, public: bytes, kind: int, expected: Version | None) -> None:
+    async def delete(
+        self, caller: Caller, public: bytes, kind: int, expected: Version | None
+    ) -> None:
         """Removes an attachment of a resource of any level. Raises UnknownResource, also where it
         is not there, or Revision."""
         write = _DeleteAttachment(public, kind, expected, self._settings.check_revisions)
-        await self._write(write)
+        await self._write(caller, write)
 
-    async def set_compressed(self, owner: Resource, kind: int, compressed: bool) -> None:
+    async def set_compressed(self, caller: Caller, found: Found, compressed: bool) -> None:
         """Stores the content anew, compressed or not, unless it is so already."""
+        owner, kind, _ = found
         while owner.attachments[kind].compressed != compressed:
-            if await self._write(await self._rewriting(owner, kind, compressed)):
+            if await self._write(caller, await self._rewriting(owner, kind, compressed)):
                 return
-            owner = self._again(owner, kind)  # it was replaced meanwhile
+            # It was replaced meanwhile.
+            owner = await self._read.run(self._again, caller, owner, kind)
 
-    async def store_anew(self, instance: Resource) -> None:
+    async def store_anew(self, caller: Caller, instance: Resource) -> None:
         """Gives an instance new files, of the same content, in the form in which it would be stored
         now; revisions start again. Raises UnknownResource where there is no DICOM file."""
         compressed = self._settings.storage_compression
         dicom_attachment(instance)
         for kind in sorted(instance.attachments.keys() & {DICOM_ATTACHMENT, UNTIL_PIXEL_DATA}):
             if kind == UNTIL_PIXEL_DATA and not compressed:
-                await self._write(_DeleteAttachment(instance.public, kind, None, False))
+                await self._write(caller, _DeleteAttachment(instance.public, kind, None, False))
             else:
-                await self._write(await self._rewriting(instance, kind, compressed, restart=True))
+                write = await self._rewriting(instance, kind, compressed, restart=True)
+                await self._write(caller, write)
         if compressed and UNTIL_PIXEL_DATA not in instance.attachments:
-            await self._add_head(self._again(instance, DICOM_ATTACHMENT))
+            renewed = await self._read.run(self._again, caller, instance, DICOM_ATTACHMENT)
+            await self._add_head(caller, renewed)
 
-    async def _add_head(self, instance: Resource) -> None:
+    async def _add_head(self, caller: Caller, instance: Resource) -> None:
         head, is_head = await self._small_files.head(instance)
         offset = instance.metadata.get(PIXEL_DATA_OFFSET)
         if offset is not None:
             content = head if is_head else head[: int(offset)]
-            await self.put(instance.public, UNTIL_PIXEL_DATA, content, None)
+            await self.put(caller, instance.public, UNTIL_PIXEL_DATA, content, None)
 
     async def _rewriting(
         self, owner: Resource, kind: int, compressed: bool, restart: bool = False
@@ -182,9 +224,8 @@ class Attachments:
         pending = self._storage.new_file(owner.public, new.uuid, None, partial)
         return _Rewrite(owner, kind, new, pending, self._quota, restart)
 
-    def _again(self, owner: Resource, kind: int) -> Resource:
-        with self._index.view() as view:
-            found = view.resource(owner.level, owner.public)
+    def _again(self, caller: Caller, owner: Resource, kind: int) -> Resource:
+        found = self._read(caller, lambda view: view.resource(owner.level, owner.public))
         if found is None or kind not in found.attachments:
             raise UnknownResource
         return found

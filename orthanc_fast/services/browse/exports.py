@@ -1,36 +1,29 @@
 """What was sent to other servers: the log of LogExportedResources, and instances written to files.
 Source: reference chapter 1, sections 4.5 and 7.3."""
 
+import asyncio
 import os
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
+from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
-from orthanc_fast.errors import OrthancError, UnknownResource
+from orthanc_fast.errors import OrthancError, ReadOnly
 from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.exports import clear_exports, log_export
+from orthanc_fast.index.lmdb.exports import clear_exports, exports, last_export
 from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.model import Export, Level, timestamp
+from orthanc_fast.model import Caller, Export, Level, Resource, timestamp
+from orthanc_fast.services.attachments.contents import AttachmentFiles
+from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.browse.describe import NAMES, PLURALS
-from orthanc_fast.services.store.terms import (
-    PATIENT_ID,
-    SERIES_INSTANCE_UID,
-    SOP_INSTANCE_UID,
-    STUDY_INSTANCE_UID,
-)
+from orthanc_fast.services.store.lookup import found_or_raise
+from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.services.store.writes import Writes
 
 CANNOT_WRITE_FILE = 14
 EXPORTED = 0o644  # for other programs, unlike the files of the store
-
-_IDENTIFIERS = {
-    Level.PATIENT: PATIENT_ID,
-    Level.STUDY: STUDY_INSTANCE_UID,
-    Level.SERIES: SERIES_INSTANCE_UID,
-    Level.INSTANCE: SOP_INSTANCE_UID,
-}
 
 
 class ExportEntry(msgspec.Struct, omit_defaults=True, gc=False):
@@ -65,46 +58,49 @@ def export_entry(sequence: int, export: Export) -> ExportEntry:
     )
 
 
-class LogExport(Write[int]):
-    """Logs that a resource was sent to `modality` (the name of a modality or a peer); results in
-    the sequence number. Fails with UnknownResource."""
+class Exports:
+    """The log of what was sent to other servers, and what is written to files of this one."""
 
-    def __init__(self, level: Level, public: bytes, modality: str) -> None:
-        self._level = level
-        self._public = public
-        self._modality = modality
+    def __init__(
+        self, reads: Reads, writes: Writes, settings: Settings, contents: AttachmentFiles
+    ) -> None:
+        self._read = reads
+        self._write = writes
+        self._settings = settings
+        self._contents = contents
 
-    def apply(self, transaction: Transaction) -> int:
-        resource = transaction.resource(self._level, self._public)
-        if resource is None:
-            raise UnknownResource
-        found = {
-            each.level: each.tags.get(_IDENTIFIERS[each.level], "")
-            for each in (resource, *transaction.ancestors(resource))
-        }
-        export = Export(
-            level=self._level,
-            public=self._public,
-            date=int(time.time()),
-            modality=self._modality,
-            patient_id=found[Level.PATIENT],
-            study_uid=found.get(Level.STUDY, ""),
-            series_uid=found.get(Level.SERIES, ""),
-            sop_uid=found.get(Level.INSTANCE, ""),
-        )
-        return log_export(transaction, export)
+    def page(self, caller: Caller, since: int, limit: int) -> tuple[list[tuple[int, Export]], bool]:
+        """Up to `limit` entries after the sequence number `since`, and whether these are all."""
+        return self._read(caller, lambda view: exports(view, since, limit))
+
+    def newest(self, caller: Caller) -> tuple[int, Export] | None:
+        """The newest entry with its sequence number."""
+        return self._read(caller, last_export)
+
+    async def clear(self, caller: Caller) -> None:
+        """Empties the log; sequence numbers go on. Raises ReadOnly."""
+        if self._settings.read_only:
+            raise ReadOnly
+        await self._write(caller, _Clear())
+
+    async def write_instance(self, caller: Caller, public: bytes, target: Path) -> None:
+        """Writes the DICOM file of an instance to a file of the server's disks, which is replaced
+        if it exists. Raises UnknownResource, OrthancError 14 where that is impossible."""
+        instance = await self._read.run(self._instance, caller, public)
+        parts = self._contents.content(dicom_attachment(instance))
+        await asyncio.to_thread(_write_file, target, parts)
+
+    def _instance(self, caller: Caller, public: bytes) -> Resource:
+        found = self._read(caller, lambda view: view.resource(Level.INSTANCE, public))
+        return found_or_raise(found)
 
 
-class ClearExports(Write[None]):
-    """`DELETE /exports`."""
-
+class _Clear(Write[None]):
     def apply(self, transaction: Transaction) -> None:
         clear_exports(transaction)
 
 
-def write_file(target: Path, parts: Iterable[bytes]) -> None:
-    """Writes a content to a file, which is replaced if it exists. Waits for the disk. Raises
-    OrthancError 14 where that is impossible."""
+def _write_file(target: Path, parts: Iterable[bytes]) -> None:
     try:
         is_new = not target.exists()
         with target.open("wb") as file:

@@ -2,6 +2,7 @@
 disk: use it in a thread. Source: reference chapter 2, sections 1.2, 1.10 and 1.11."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,9 +10,11 @@ import msgspec
 from orthanc_fast.dicom.dictionary import Dictionary, tag_text
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.dicom.tag_json import Format, reduced, tags_json
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.model import Level, Resource
+from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.services.attachments.reading import Files
+from orthanc_fast.services.store.lookup import first_instance, found_or_raise
+from orthanc_fast.services.store.reads import Reads
 
 PART = 256 << 10  # bytes of JSON that are gathered before they are handed over
 
@@ -36,9 +39,9 @@ class InstanceTags:
     """Reads tags out of the files of one process; `encoding` gives the default character set."""
 
     def __init__(
-        self, index: Index, files: Files, dictionary: Dictionary, encoding: Callable[[], str]
+        self, reads: Reads, files: Files, dictionary: Dictionary, encoding: Callable[[], str]
     ) -> None:
-        self._index = index
+        self._read = reads
         self._files = files
         self._dictionary = dictionary
         self._encoding = encoding
@@ -64,13 +67,17 @@ class InstanceTags:
         )
 
     def of_all(
-        self, instances: Iterable[bytes], form: Format, unlimited: frozenset[int] = _NOTHING
+        self,
+        caller: Caller,
+        instances: Iterable[bytes],
+        form: Format,
+        unlimited: frozenset[int] = _NOTHING,
     ) -> Iterator[bytes]:
         """One JSON object with the tags of each instance under its identifier, in parts; what has
         been deleted meanwhile is left out."""
         encoding = self._encoding()
         pieces, size, separator = [b"{"], 0, b'"'
-        for instance in self._present(instances):
+        for instance in self._present(caller, instances):
             tags = self._json(instance, form, unlimited, encoding)
             pieces += (separator, to_text(instance.public).encode(), b'":', tags)
             size += len(tags)
@@ -80,11 +87,11 @@ class InstanceTags:
                 pieces, size = [], 0
         yield b"".join((*pieces, b"}"))
 
-    def shared(self, instances: Iterable[bytes], form: Format) -> bytes:
+    def shared(self, caller: Caller, instances: Iterable[bytes], form: Format) -> bytes:
         """The texts that are the same in all instances, as one JSON object."""
         encoding = self._encoding()
         found: dict[str, _Element] | None = None
-        for instance in self._present(instances):
+        for instance in self._present(caller, instances):
             elements = _decode_elements(self._json(instance, "full", _NOTHING, encoding))
             if found is None:
                 found = {tag: each for tag, each in elements.items() if each.Type == "String"}
@@ -103,12 +110,21 @@ class InstanceTags:
 
     def module(
         self,
-        instance: Resource,
+        caller: Caller,
+        level: Level,
+        public: bytes,
         tags: Iterable[int],
         form: Format,
         unlimited: frozenset[int] = _NOTHING,
     ) -> bytes:
-        """Those of `tags`, in ascending order, that an instance has, as one JSON object."""
+        """Those of `tags`, in ascending order, that the first instance of a resource has, as one
+        JSON object. Raises UnknownResource."""
+
+        def read(view: View) -> Resource:
+            found = found_or_raise(view.resource(level, public))
+            return found_or_raise(first_instance(view, found))
+
+        instance = self._read(caller, read)
         members = _decode_members(self.json(instance, "full", unlimited))
         found = {text: members[text] for text in map(tag_text, tags) if text in members}
         if form == "full":
@@ -123,13 +139,16 @@ class InstanceTags:
             }
         )
 
-    def _present(self, instances: Iterable[bytes]) -> Iterator[Resource]:
+    def _present(self, caller: Caller, instances: Iterable[bytes]) -> Iterator[Resource]:
         """Each from a snapshot of its own, for a slow reader must not keep an old one alive."""
         for public in instances:
-            with self._index.view() as view:
-                instance = view.resource(Level.INSTANCE, public)
+            instance = self._read(caller, partial(_instance, public=public))
             if instance is not None:
                 yield instance
+
+
+def _instance(view: View, public: bytes) -> Resource | None:
+    return view.resource(Level.INSTANCE, public)
 
 
 def _is_same(one: _Element, other: _Element | None) -> bool:

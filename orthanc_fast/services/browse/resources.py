@@ -6,11 +6,24 @@ Source: reference chapter 1, sections 4 and 8.1.
 from typing import NamedTuple
 
 from orthanc_fast.dicom.tag_json import Format
-from orthanc_fast.errors import UnknownResource
 from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Caller, Level, Resource, Totals
 from orthanc_fast.services.browse.describe import Answer, Describer
+from orthanc_fast.services.store.lookup import found_or_raise
 from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.services.store.terms import (
+    PATIENT_ID,
+    SERIES_INSTANCE_UID,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+)
+
+_IDENTIFIERS = (
+    (Level.PATIENT, PATIENT_ID),
+    (Level.STUDY, STUDY_INSTANCE_UID),
+    (Level.SERIES, SERIES_INSTANCE_UID),
+    (Level.INSTANCE, SOP_INSTANCE_UID),
+)
 
 
 class Page(NamedTuple):
@@ -77,6 +90,24 @@ class Resources:
             lambda view: view.descendants(found_or_raise(view.resource(level, public)), below),
         )
 
+    # By what DICOM calls them
+
+    def with_dicom_identifier(self, caller: Caller, text: str) -> list[tuple[Level, bytes]]:
+        """The resources whose PatientID or UID is `text`, from the patients down; letters of ASCII
+        in upper or lower case. Source: reference chapter 1, section 8.2."""
+        wanted = _ascii_upper(text)
+
+        def read(view: View) -> list[tuple[Level, bytes]]:
+            return [
+                (level, resource.public)
+                for level, tag in _IDENTIFIERS
+                for resource in view.with_term(level, tag, text)
+                # The index folds all letters.
+                if _ascii_upper(resource.tags.get(tag, "")) == wanted
+            ]
+
+        return self._read(caller, read)
+
     # All of them
 
     def page(self, caller: Caller, level: Level, since: int = 0, limit: int = 0) -> Page:
@@ -94,8 +125,5 @@ class Resources:
         return self._read(caller, View.totals)
 
 
-def found_or_raise(resource: Resource | None) -> Resource:
-    """The resource; raises UnknownResource where there is none."""
-    if resource is None:
-        raise UnknownResource
-    return resource
+def _ascii_upper(text: str) -> str:
+    return "".join(c.upper() if c.isascii() else c for c in text)

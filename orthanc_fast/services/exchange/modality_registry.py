@@ -13,10 +13,12 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import InexistentItem
 from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.model import Caller
 from orthanc_fast.services.exchange.modalities import Modality, parse_modality
+from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.session import MODALITIES
+from orthanc_fast.services.store.writes import Writes
 
 _PERSISTENT = "modalities"
 
@@ -25,10 +27,11 @@ _decode = msgspec.json.Decoder(dict[str, Modality]).decode
 
 
 class ModalityRegistry:
-    """Reads the modalities, and makes the writes that change them."""
+    """The modalities by their symbolic names."""
 
-    def __init__(self, settings: Settings, index: Index) -> None:
-        self._index = index
+    def __init__(self, settings: Settings, reads: Reads, writes: Writes) -> None:
+        self._read = reads
+        self._write = writes
         raw = settings.raw
         self._property = _PERSISTENT if raw.get("DicomModalitiesInDatabase") else MODALITIES
         self._configured: dict[str, Modality] = {}
@@ -36,32 +39,31 @@ class ModalityRegistry:
             entries = raw.get("DicomModalities") or {}
             self._configured = {name: parse_modality(name, entries[name]) for name in entries}
 
-    def all(self) -> Mapping[str, Modality]:
-        """Every modality by its symbolic name, in the order of the names."""
-        with self._index.view() as view:
-            return self._read(view.property(self._property))
+    def all(self, caller: Caller) -> Mapping[str, Modality]:
+        """Every modality, in the order of the names."""
+        return self._decoded(self._read(caller, lambda view: view.property(self._property)))
 
-    def get(self, name: str) -> Modality:
+    def get(self, caller: Caller, name: str) -> Modality:
         """Raises InexistentItem, with Orthanc's words."""
-        found = self.all().get(name)
+        found = self.all(caller).get(name)
         if found is None:
             raise _unknown(name)
         return found
 
-    def putting(self, name: str, modality: Modality) -> Write[None]:
-        """The write that adds or replaces a modality."""
-        return _Change(self, name, modality)
+    async def put(self, caller: Caller, name: str, modality: Modality) -> None:
+        """Adds or replaces a modality."""
+        await self._write(caller, _Change(self, name, modality))
 
-    def deleting(self, name: str) -> Write[None]:
-        """The write that removes a modality; it fails with InexistentItem."""
-        return _Change(self, name, None)
+    async def delete(self, caller: Caller, name: str) -> None:
+        """Removes a modality. Raises InexistentItem."""
+        await self._write(caller, _Change(self, name, None))
 
-    def _read(self, stored: bytes | None) -> dict[str, Modality]:
+    def _decoded(self, stored: bytes | None) -> dict[str, Modality]:
         found = self._configured if stored is None else _decode(stored)
         return dict(sorted(found.items()))
 
     def _change(self, transaction: Transaction, name: str, modality: Modality | None) -> None:
-        known = self._read(transaction.property(self._property))
+        known = self._decoded(transaction.property(self._property))
         if modality is not None:
             known[name] = modality
         elif known.pop(name, None) is None:

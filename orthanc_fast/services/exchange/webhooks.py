@@ -13,7 +13,7 @@ import hmac
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -23,12 +23,14 @@ import msgspec
 
 from orthanc_fast.config_sections import Webhook
 from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.log import Category, logger
-from orthanc_fast.model import Change
+from orthanc_fast.model import SERVER, Change, ChangesPage
 from orthanc_fast.services.browse.change_feed import NUMBERS, ChangeEntry, ChangeFeed, change_entry
 from orthanc_fast.services.exchange.outgoing import session
+from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.services.store.writes import Writes
 
 PROPERTY: Final = "webhooks"
 LOCK_FILE: Final = "webhooks.lock"
@@ -69,22 +71,27 @@ def signature(secret: str, identifier: str, timestamp: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
+def _state(view: View) -> tuple[bytes | None, int]:
+    """What is kept of the progress, and the greatest sequence number ever given."""
+    return view.property(PROPERTY), view.totals().next_change - 1
+
+
 class Webhooks:
-    """The delivery of one process: `run` is its task. `write` is `Services.write`."""
+    """The delivery of one process: `run` is its task."""
 
     def __init__(
         self,
         hooks: Sequence[Webhook],
-        index: Index,
+        reads: Reads,
+        writes: Writes,
         folder: Path,
         feed: ChangeFeed,
-        write: Callable[[Write[None]], Awaitable[None]],
     ) -> None:
         self._hooks = {_key(hook): hook for hook in hooks}
-        self._index = index
+        self._read = reads
+        self._write = writes
         self._lock_path = folder / LOCK_FILE
         self._feed = feed
-        self._write = write
         self._progress: dict[str, Progress] = {}
 
     async def run(self) -> None:
@@ -107,23 +114,20 @@ class Webhooks:
 
     async def _begin(self) -> None:
         """Targets that are new begin with the next change; those that are gone are forgotten."""
-        with self._index.view() as view:
-            stored = view.property(PROPERTY)
-            last = view.totals().next_change - 1
+        stored, last = await self._read.run(self._read, SERVER, _state)
         known = {} if stored is None else _decode(stored)
         self._progress = {key: known.get(key) or Progress(last) for key in self._hooks}
         await self._keep()
 
     async def _keep(self) -> None:
-        await self._write(_Keep(msgspec.json.encode(self._progress)))
+        await self._write(SERVER, _Keep(msgspec.json.encode(self._progress)))
 
     async def _serve(self, key: str, hook: Webhook) -> None:
         types = frozenset(NUMBERS[name] for name in hook.events)
         progress = self._progress[key]
         async with session(hook.allow_private_addresses, hook.timeout) as client:
             while not self._feed.closed:
-                with self._index.view() as view:
-                    page = view.changes(progress.position, -1, PAGE, types)
+                page = await self._read.run(self._page, progress.position, types)
                 for sequence, change in page.changes:
                     await self._deliver(client, key, hook, sequence, change)
                     progress.position = sequence
@@ -133,6 +137,9 @@ class Webhooks:
                     progress.position = page.last_allocated  # nothing among them is for this target
                 else:
                     await self._feed.beyond(progress.position, SILENCE)
+
+    def _page(self, since: int, types: frozenset[int]) -> ChangesPage:
+        return self._read(SERVER, lambda view: view.changes(since, -1, PAGE, types))
 
     async def _deliver(
         self, client: aiohttp.ClientSession, key: str, hook: Webhook, sequence: int, change: Change

@@ -10,6 +10,7 @@ from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Level, Resource, timestamp
 from orthanc_fast.registries import DICOM_ATTACHMENT, LAST_UPDATE, MAIN_DICOM_TAGS_SIGNATURE
 from orthanc_fast.services.browse.instance_tags import InstanceTags
+from orthanc_fast.services.store.lookup import first_instance
 
 # Ancestors of neighbours are often the same; what is kept of them is bounded.
 _KEPT_ANCESTORS = 2048
@@ -102,13 +103,3 @@ class Facts:
             return self._files.read(instance, tags)
         except OrthancError:
             return {}  # a lost file must not hide the other results
-
-
-def first_instance(view: View, resource: Resource) -> Resource | None:
-    """The resource itself, or the instance below it that one comes to first."""
-    found: Resource | None = resource
-    while found is not None and found.level < Level.INSTANCE:
-        below = Level(found.level + 1)
-        children = view.children(found)
-        found = view.resource(below, children[0]) if children else None
-    return found

@@ -49,10 +49,3 @@ class _DeleteWrite(Write[Outcome]):
             total.doomed += outcome.doomed
             total.remaining = outcome.remaining
         return total
-
-
-class ClearChanges(Write[None]):
-    """`DELETE /changes`."""
-
-    def apply(self, transaction: Transaction) -> None:
-        transaction.clear_changes()

@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 
 from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.model import SERVER, Caller
 from orthanc_fast.services.scp import sop_classes as scp_classes
 from orthanc_fast.services.scp import transfer_syntaxes as scp_syntaxes
+from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.session import ACCEPTED_SYNTAXES, UNKNOWN_CLASSES
+from orthanc_fast.services.store.writes import Writes
 
 _decode = msgspec.json.Decoder(list[str]).decode
 
@@ -47,30 +49,27 @@ class ScpPolicy:
 class SessionPolicy(ScpPolicy):
     """The policy as REST has changed it, the same in all processes."""
 
-    def __init__(self, raw: dict[str, Any], index: Index) -> None:
+    def __init__(self, raw: dict[str, Any], reads: Reads, writes: Writes) -> None:
         super().__init__(raw)
-        self._index = index
+        self._read = reads
+        self._write = writes
 
     def syntaxes(self) -> frozenset[str]:
-        with self._index.view() as view:
-            stored = view.property(ACCEPTED_SYNTAXES)
+        stored = self._read(SERVER, lambda view: view.property(ACCEPTED_SYNTAXES))
         return super().syntaxes() if stored is None else frozenset(_decode(stored))
 
     def unknown_accepted(self) -> bool:
-        with self._index.view() as view:
-            stored = view.property(UNKNOWN_CLASSES)
+        stored = self._read(SERVER, lambda view: view.property(UNKNOWN_CLASSES))
         return super().unknown_accepted() if stored is None else stored == b"1"
 
-    @staticmethod
-    def accepting(patterns: Sequence[str]) -> Write[None]:
-        """The write that accepts the known syntaxes that match, and no others."""
+    async def accept(self, caller: Caller, patterns: Sequence[str]) -> None:
+        """Accepts the known syntaxes that match, and no others."""
         uids = sorted(scp_syntaxes.expand(patterns))
-        return _SetProperty(ACCEPTED_SYNTAXES, msgspec.json.encode(uids))
+        await self._write(caller, _SetProperty(ACCEPTED_SYNTAXES, msgspec.json.encode(uids)))
 
-    @staticmethod
-    def accepting_unknown(accepted: bool) -> Write[None]:
-        """The write that accepts or refuses unknown classes."""
-        return _SetProperty(UNKNOWN_CLASSES, b"1" if accepted else b"0")
+    async def accept_unknown(self, caller: Caller, accepted: bool) -> None:
+        """Accepts or refuses classes that the standard does not know."""
+        await self._write(caller, _SetProperty(UNKNOWN_CLASSES, b"1" if accepted else b"0"))
 
 
 class _SetProperty(Write[None]):

@@ -26,7 +26,13 @@ from orthanc_fast._ext.durable import (
     sync_file_system,
     write_files,
 )
-from orthanc_fast.errors import FullStorage, OrthancError, ParameterOutOfRange, StorageFault
+from orthanc_fast.errors import (
+    DISK_FULL,
+    FullStorage,
+    OrthancError,
+    ParameterOutOfRange,
+    StorageFault,
+)
 
 INCOMING = "incoming"
 PARTIAL = ".part"
@@ -54,7 +60,6 @@ SYNCED_WHOLE = frozenset(
 BEYOND_END = "Reading beyond the end of a file"
 
 Content = bytes | bytearray | memoryview | mmap.mmap
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 # preadv with RWF_NOWAIT fails with these where the bytes would have to come from the disk.
 _WOULD_WAIT = (errno.EAGAIN, errno.EOPNOTSUPP)
@@ -343,6 +348,6 @@ def _hexadecimal_folders(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntr
 
 
 def _error(number: int, path: str) -> OrthancError:
-    if number in FULL:
+    if number in DISK_FULL:
         return FullStorage("no space left for the file", private=path, http_status=507)
     return StorageFault(f"cannot write the file: {os.strerror(number)}", private=path)
