@@ -1,5 +1,11 @@
-"""JSON answers as XML for clients that ask for it. Source: reference chapter 1, section 1.8."""
+"""JSON answers as XML for clients that ask for it. Source: reference chapter 1, section 1.8.
 
+What XML 1.0 does not allow in a name (section 2.3), as the digit with which the names of tags
+begin, is written `_xHHHH_`, as SQL/XML does (ISO 9075-14, section 9.1); what it allows nowhere
+(section 2.2) becomes U+FFFD.
+"""
+
+import re
 from contextlib import aclosing
 from typing import Any
 from xml.sax.saxutils import escape
@@ -7,6 +13,11 @@ from xml.sax.saxutils import escape
 import msgspec
 
 from orthanc_fast.rest.response import JSON, PLAIN_JSON, Response
+
+_LETTERS = "A-Za-z_\xc0-\xd6\xd8-\xf6\xf8-\xff"  # what every edition of XML allows, and no more
+# At the beginning, anywhere, and what reads as if it had been written by these rules.
+_NOT_IN_NAME = re.compile(rf"^[^{_LETTERS}]|[^{_LETTERS}0-9.-]|_(?=x[0-9A-F]{{4,6}}_)")
+_NOWHERE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 CONTENT_TYPE = (b"content-type", b"application/xml; charset=utf-8")
 
@@ -33,7 +44,12 @@ async def convert(response: Response) -> None:
 
 
 def _element(name: str, value: Any) -> str:
+    name = _NOT_IN_NAME.sub(_escaped, name) or "_"
     return f"<{name}>{_content(value)}</{name}>"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"_x{ord(match[0]):04X}_"
 
 
 def _content(value: Any) -> str:
@@ -45,4 +61,4 @@ def _content(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return escape(str(value))
+    return escape(_NOWHERE.sub("\ufffd", str(value)))
