@@ -66,6 +66,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_request_timeout: int = 30
     maximum_request_body_size_mb: int = 8192
     maximum_file_size_in_archive_mb: int = 4096
+    maximum_archive_size_mb: int = 65536
+    maximum_archive_members: int = 250_000
+    maximum_archive_ratio: int = 500
+    maximum_json_body_size_mb: int = 64
+    http_body_timeout: int = 600
     remote_access_allowed: bool = False
     authentication_enabled: bool = False
     authentication_explicit: bool = False
@@ -278,6 +283,11 @@ class _Building:
             http_request_timeout=get("HttpRequestTimeout"),
             maximum_request_body_size_mb=get("MaximumRequestBodySizeMB"),
             maximum_file_size_in_archive_mb=get("MaximumFileSizeInArchiveMB"),
+            maximum_archive_size_mb=get("MaximumArchiveSizeMB"),
+            maximum_archive_members=get("MaximumArchiveMembers"),
+            maximum_archive_ratio=get("MaximumArchiveRatio"),
+            maximum_json_body_size_mb=get("MaximumJsonBodySizeMB"),
+            http_body_timeout=get("HttpBodyTimeout"),
             remote_access_allowed=remote,
             authentication_enabled=remote if explicit is None else explicit,
             authentication_explicit=explicit is not None,

@@ -197,6 +197,23 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _yes("StoreGroup", "str", "", "group that may read files and index, by name or number"),
     _yes("MaximumUploadMemoryMB", "uint", 16, "larger uploads go to the disk at once"),
+    _yes(
+        "MaximumJsonBodySizeMB", "uint", 64, "of bodies that are no uploads: JSON, texts; 0: none"
+    ),
+    _yes("MaximumArchiveSizeMB", "uint", 65536, "of all that an upload holds, unpacked; 0: none"),
+    _yes("MaximumArchiveMembers", "uint", 250_000, "entries of an archive; 0: no limit"),
+    _yes(
+        "MaximumArchiveRatio",
+        "uint",
+        500,
+        "of unpacked to packed size, of an upload that holds more than 1 GB; 0: no limit",
+    ),
+    _yes(
+        "HttpBodyTimeout",
+        "uint",
+        600,
+        "seconds that a body may take, and one more for every 16 KB; 0: no limit",
+    ),
     _yes("Webhooks", "array", [], "who is told of stable resources"),
     _yes("Cors", "object", {}, "pages of other origins that may use this server"),
     _yes(

@@ -4,6 +4,8 @@ chapter 1, section 1.1."""
 import asyncio
 import traceback
 from collections.abc import Callable, MutableMapping
+from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 from orthanc_fast.config import Settings
@@ -12,12 +14,14 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Wish
 from orthanc_fast.rest import compression, multipart, xml
 from orthanc_fast.rest.auth import UNAUTHORIZED, Gate
+from orthanc_fast.rest.body import Disconnected, Receive, Refused
 from orthanc_fast.rest.browsers import BrowserGuard
 from orthanc_fast.rest.cors import CrossOrigin
 from orthanc_fast.rest.errors import error_response
+from orthanc_fast.rest.form_data import boundary
 from orthanc_fast.rest.meters import Meters
 from orthanc_fast.rest.proxies import TrustedProxies
-from orthanc_fast.rest.request import Disconnected, Receive, Refused, Request
+from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Header, Response, Send, empty_response
 from orthanc_fast.rest.router import Answer, Router, allow
 from orthanc_fast.rest.routes import build_router
@@ -29,6 +33,7 @@ REST_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
 # Known to WebDAV, which is not mounted here: nothing is found under these.
 WEBDAV_METHODS = frozenset({"PROPFIND", "PROPPATCH", "LOCK", "UNLOCK", "MKCOL"})
 WEBHOOKS_PAUSE = 5.0  # seconds
+BODYLESS = frozenset({"GET", "HEAD"})  # as a rule
 FAKED = frozenset({"PUT", "DELETE"})
 
 
@@ -78,6 +83,8 @@ class App:
                 response = empty_response(400, ((b"connection", b"close"),))
             except Exception as error:
                 response = self._failure(request, error)
+            if method not in BODYLESS:
+                await request.drain()
             accept = request.header(b"accept")
             if accept is not None and xml.is_wanted(accept):
                 await xml.convert(response)
@@ -156,7 +163,7 @@ class App:
         if method != "GET" and self._browsers.checks_changes:
             self._browsers.check_change(request)
         if method == "POST":
-            separator = multipart.boundary(request.header(b"content-type"))
+            separator = boundary(request.header(b"content-type"))
             if separator is not None:
                 return self._multipart(request, separator)
         found = self._router.find(request.segments, method)
@@ -202,12 +209,17 @@ class App:
                 "X-Requested-With must be XMLHttpRequest", code=multipart.NETWORK_PROTOCOL
             )
         whole = multipart.chunked_file(request)
-        for headers, body in multipart.parts(await request.body(), separator):
-            content: bytes | None = body
-            if whole is not None:
-                content = await asyncio.to_thread(request.services.chunks.add, *whole, body)
-            if content is not None:
-                await self._part(request.part(headers, content))
+        async with aclosing(multipart.parts(request, separator)) as parts:
+            async for headers, body in parts:
+                content: bytes | Path | None = body
+                if whole is not None:
+                    content = await asyncio.to_thread(request.services.chunks.add, *whole, body)
+                if content is not None:
+                    part = request.part(headers, content)
+                    try:
+                        await self._part(part)
+                    finally:
+                        part.forget()
         return empty_response(200)
 
     async def _part(self, request: Request) -> None:

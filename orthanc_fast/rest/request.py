@@ -3,7 +3,7 @@ for."""
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,44 +11,19 @@ import msgspec
 
 from orthanc_fast.config_file import parse
 from orthanc_fast.dicom.tag_json import Format
-from orthanc_fast.errors import DISK_FULL, BadFileFormat, BadRequest, FullStorage
+from orthanc_fast.errors import BadFileFormat, BadRequest
 from orthanc_fast.model import Caller
+from orthanc_fast.rest.body import Body, Receive
+from orthanc_fast.rest.json_body import LARGE, parse_large
 from orthanc_fast.rest.proxies import Place, base_url
-from orthanc_fast.rest.response import Header, Response, empty_response
+from orthanc_fast.rest.response import Header
 from orthanc_fast.rest.uri import arguments
+from orthanc_fast.storage.files.spool import Spool
 
 if TYPE_CHECKING:
     from orthanc_fast.services.services import Services
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-
 _NO_ARGUMENTS: dict[str, str] = {}
-
-
-class Refused(Exception):
-    """The request is answered by a bare status before any handler sees it."""
-
-    def __init__(self, response: Response) -> None:
-        self.response = response
-        super().__init__(str(response.status))
-
-
-class Disconnected(Exception):
-    """The client has gone before the request was complete."""
-
-
-class _Patience:
-    """Cancels a task that waits for too long; `ended` says that it has."""
-
-    __slots__ = ("_task", "ended")
-
-    def __init__(self, task: "asyncio.Task[Any]") -> None:
-        self._task = task
-        self.ended = False
-
-    def ends(self) -> None:
-        self.ended = True
-        self._task.cancel()
 
 
 class Request:
@@ -57,6 +32,7 @@ class Request:
     __slots__ = (
         "_arguments",
         "_body",
+        "_incoming",
         "_receive",
         "_scope",
         "headers",
@@ -80,7 +56,8 @@ class Request:
         self._scope = scope
         self._receive = receive
         self._arguments: dict[str, str] | None = None
-        self._body: bytes | None = None
+        self._body: bytes | Path | None = None
+        self._incoming: Body | None = None
         self.headers: list[Header] = scope["headers"]
         self.services = services
         self.segments = segments
@@ -146,7 +123,7 @@ class Request:
             return "simplify"
         return "short" if "short" in given else "full" if "full" in given else "simplify"
 
-    def part(self, headers: list[Header], body: bytes) -> "Request":
+    def part(self, headers: list[Header], body: bytes | Path) -> "Request":
         """The same request with one part of a multipart body as its headers and body."""
         other = Request(self._scope, self._receive, self.services, self.segments, self.method)
         other.headers = headers
@@ -156,24 +133,59 @@ class Request:
         other._body = body
         return other
 
+    def _stream(self) -> Body:
+        """The body as the HTTP server has it."""
+        if self._incoming is None:
+            self._incoming = Body(self._receive, self.headers, self.services.settings)
+        return self._incoming
+
     async def body(self) -> bytes:
-        """The whole body in memory. Raises Refused (413, 408), Disconnected."""
+        """The whole body in memory. Raises Refused (413, 408), Disconnected, BadRequest (413)."""
         if self._body is None:
-            found = await self._read(None)
-            assert isinstance(found, bytes)
-            self._body = found
+            self._body = await self._stream().whole()
+        elif isinstance(self._body, Path):
+            return await asyncio.to_thread(self._read_part, self._body)
         return self._body
 
     async def upload(self) -> bytes | Path:
         """The body: bytes, or a file of the storage area's that now belongs to the caller."""
         if self._body is not None:
             return self._body
-        return await self._read(self.services.settings.maximum_upload_memory_mb << 20)
+        return await self._stream().spooled(self.services.storage.new_partial)
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """The body as it comes."""
+        body = self._stream()
+        while not body.is_complete:
+            yield await body.next()
+
+    async def drain(self) -> None:
+        """Takes what is left of the body, so that the client gets the answer: see `Body.drain`."""
+        body = self._stream()
+        if not body.is_complete:
+            await body.drain()
+
+    def forget(self) -> None:
+        """Removes the file of a part that its handler has not taken over."""
+        if isinstance(self._body, Path):
+            self._body.unlink(missing_ok=True)
+
+    def spool(self) -> Spool:
+        """For a body of unknown size: in memory up to MaximumUploadMemoryMB."""
+        memory = self.services.settings.maximum_upload_memory_mb << 20
+        return Spool(memory, self.services.storage.new_partial)
+
+    def _read_part(self, path: Path) -> bytes:
+        self._stream().check_memory(path.stat().st_size)
+        return path.read_bytes()
 
     async def json(self) -> Any:
         """The body as JSON, leniently parsed. Raises BadRequest."""
         try:
-            return parse(await self.body())
+            body = await self.body()
+            if len(body) > LARGE:
+                return await asyncio.to_thread(parse_large, body)
+            return parse(body)
         except (msgspec.DecodeError, json.JSONDecodeError, ValueError) as error:
             raise BadRequest(f"Cannot parse the JSON body: {error}") from error
 
@@ -199,77 +211,4 @@ class Request:
 
     def check_size(self, size: int) -> None:
         """Refuses a body of more bytes than the configuration admits."""
-        limit = self.services.settings.maximum_request_body_size_mb << 20
-        if limit and size > limit:
-            raise Refused(empty_response(413))
-
-    async def _read(self, spill_above: int | None) -> bytes | Path:
-        limit = self.services.settings.maximum_request_body_size_mb << 20
-        header = self.header(b"content-length")
-        if self.header(b"transfer-encoding") is not None:
-            header = None  # which counts then
-        announced = None if header is None else int(header)
-        if announced is not None:
-            self.check_size(announced)
-        message = await self._next_chunk()
-        chunk: bytes = message.get("body", b"")
-        size = len(chunk)
-        # Where all has come there is no need to wait for the word that it has: one hand-over
-        # between the threads of the HTTP server less.
-        if size == announced or not message.get("more_body", False):
-            return chunk
-        chunks = [chunk]
-        large = announced is not None and spill_above is not None and announced > spill_above
-        while not large:
-            message = await self._next_chunk()
-            chunk = message.get("body", b"")
-            chunks.append(chunk)
-            size += len(chunk)
-            if limit and size > limit:
-                raise Refused(empty_response(413))
-            if size == announced or not message.get("more_body", False):
-                return b"".join(chunks)
-            large = spill_above is not None and size > spill_above
-        return await self._spill(chunks, size, limit)
-
-    async def _spill(self, chunks: list[bytes], size: int, limit: int) -> Path:
-        path = self.services.storage.new_partial()
-        try:
-            with path.open("wb") as file:  # buffered: it writes all, or raises
-                await asyncio.to_thread(file.writelines, chunks)
-                more = True
-                while more:
-                    message = await self._next_chunk()
-                    chunk = message.get("body", b"")
-                    more = message.get("more_body", False)
-                    size += len(chunk)
-                    if limit and size > limit:
-                        raise Refused(empty_response(413))
-                    await asyncio.to_thread(file.write, chunk)
-        except BaseException as error:
-            path.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.errno in DISK_FULL:
-                raise FullStorage(
-                    "no space left for the body", private=path, http_status=507
-                ) from error
-            raise
-        return path
-
-    async def _next_chunk(self) -> MutableMapping[str, Any]:
-        task = asyncio.current_task()
-        assert task is not None
-        patience = _Patience(task)  # at a third of what `asyncio.timeout` costs
-        timer = task.get_loop().call_later(
-            self.services.settings.http_request_timeout, patience.ends
-        )
-        try:
-            message = await self._receive()
-        except asyncio.CancelledError:
-            if patience.ended and task.uncancel() == 0:
-                raise Refused(empty_response(408, ((b"connection", b"close"),))) from None
-            raise
-        finally:
-            timer.cancel()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        return message
+        self._stream().check_size(size)

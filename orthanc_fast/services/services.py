@@ -31,6 +31,8 @@ from orthanc_fast.services.find.content import Presenter
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.ingest.ingest import Ingest
+from orthanc_fast.services.ingest.unpack import Bounds
+from orthanc_fast.services.ingest.uploads import Uploads
 from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.retention.deletion import Deletion
@@ -73,7 +75,7 @@ class Services:
         self.index: Index = open_index(settings, self.storage)
         self.reads = Reads(self.index)
         self.files = Files(self.storage)
-        self.chunks = ChunkedFiles(settings.storage_directory)
+        self.chunks = ChunkedFiles(settings.storage_directory, self.storage.new_partial)
         self.pixels = Pixels(self.index, self.storage)
         options = find_options(settings.raw)
         self.pictures = Pictures(self.pixels, settings.http_workers, options.warn)
@@ -111,6 +113,7 @@ class Services:
             self.transcoder,
             loop,
         )
+        self.uploads = Uploads(self.ingest, Bounds.of(settings))
         self.labels = Labels(self.reads, self.writes)
         self.metadata = Metadata(self.reads, self.writes, settings)
         self.protection = Protection(self.reads, self.writes)

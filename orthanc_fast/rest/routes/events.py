@@ -10,7 +10,8 @@ from types import TracebackType
 
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.model import Change
-from orthanc_fast.rest.request import Disconnected, Request
+from orthanc_fast.rest.body import Disconnected
+from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, encode_json
 from orthanc_fast.services.browse.change_feed import change_entry, change_types
 

@@ -7,17 +7,92 @@ reference chapter 1, sections 1.7, 2.1, 2.3.
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import IO
 
-from orthanc_fast.errors import BadFileFormat
+import msgspec
+
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import BadFileFormat, BadRequest
+from orthanc_fast.storage.files.spool import Spool
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 _CANNOT_OPEN = "Cannot open ZIP archive from memory buffer"
-_STEP = 1 << 20
+_STEP = 1 << 18
 _GZIP_WINDOW = 31
+_TOO_LARGE = 413
+
+_ENTRY = b"PK\x01\x02"  # begins each entry of the directory of an archive
+_ENTRY_BYTES = 256  # of an entry with its name, generously
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What unpacking may cost; 0 for no bound. Sizes are bytes of unpacked content."""
+
+    member: int = 0
+    total: int = 0
+    members: int = 0
+    ratio: int = 0  # of unpacked to packed bytes; deflate reaches 1,032
+    judged_from: int = 1 << 30  # less is not judged by its ratio
+    memory: int = 16 << 20  # a larger content goes through a file
+
+    @staticmethod
+    def of(settings: Settings) -> "Bounds":
+        """Those of the configuration."""
+        return Bounds(
+            settings.maximum_file_size_in_archive_mb << 20,
+            settings.maximum_archive_size_mb << 20,
+            settings.maximum_archive_members,
+            settings.maximum_archive_ratio,
+            memory=settings.maximum_upload_memory_mb << 20,
+        )
+
+
+class Unpacking:
+    """The unpacked bytes of one upload, counted."""
+
+    def __init__(self, bounds: Bounds, packed: int, new_partial: Callable[[], Path]) -> None:
+        """`packed` are the bytes of the upload itself."""
+        self.bounds = bounds
+        self._packed = packed
+        self._new_partial = new_partial
+        self._total = 0
+
+    def content(self, parts: Iterator[bytes]) -> bytes | Path:
+        """The whole of `parts`, in memory or in a partial file.
+
+        Raises BadFileFormat if it is larger than one member may be, BadRequest (413) if the upload
+        holds too much, FullStorage.
+        """
+        spool = Spool(self.bounds.memory, self._new_partial)
+        try:
+            for part in parts:
+                if 0 < self.bounds.member < spool.size + len(part):
+                    raise BadFileFormat(_exceeds(self.bounds.member))
+                self._count(len(part))
+                spool.add(part)
+            return spool.finish()
+        except BaseException:
+            spool.discard()
+            raise
+
+    def announced(self, members: list[zipfile.ZipInfo]) -> None:
+        """Refuses what admits to be too much, before anything of it is stored. Raises BadRequest
+        (413)."""
+        self._judge(sum(entry.file_size for entry in members))
+
+    def _count(self, size: int) -> None:
+        self._total += size
+        self._judge(self._total)
+
+    def _judge(self, total: int) -> None:
+        bounds = self.bounds
+        if 0 < bounds.total < total:
+            raise _refused("MaximumArchiveSizeMB", f"{bounds.total >> 20} MB unpacked")
+        if bounds.ratio and total > max(bounds.judged_from, bounds.ratio * self._packed):
+            raise _refused("MaximumArchiveRatio", f"{bounds.ratio} times its packed size")
 
 
 def is_zip(head: bytes | bytearray | memoryview) -> bool:
@@ -25,68 +100,112 @@ def is_zip(head: bytes | bytearray | memoryview) -> bool:
     return bytes(head[:4]) in ZIP_MAGICS
 
 
-def gunzip(data: bytes | memoryview, limit: int) -> bytes:
-    """The content of a gzip body, at most `limit` bytes (0: no limit).
+def gunzip(packed: bytes | Path, bounds: Bounds, new_partial: Callable[[], Path]) -> bytes | Path:
+    """The content of a gzip body, in memory or in a partial file.
 
-    Raises BadFileFormat for a damaged or truncated stream and for one that exceeds the limit.
+    Raises BadFileFormat for a damaged or truncated stream, and as `Unpacking.content` does.
     """
-    parts: list[bytes] = []
-    size = 0
-    stream = zlib.decompressobj(_GZIP_WINDOW)
-    pending: bytes | memoryview = data
-    try:
-        while not stream.eof:
-            part = stream.decompress(pending, _STEP)
-            pending = stream.unconsumed_tail
-            size += len(part)
-            if limit and size > limit:
-                raise BadFileFormat(_exceeds(limit))
-            if not part and not pending:
-                raise BadFileFormat("the gzip stream is truncated")
-            parts.append(part)
-    except zlib.error as error:
-        raise BadFileFormat(f"the gzip stream is damaged: {error}") from error
-    return b"".join(parts)
+    with _opened(packed) as file:
+        unpacking = Unpacking(bounds, _size(file), new_partial)
+        return unpacking.content(_inflated(file))
 
 
-def members(archive: bytes | Path, limit: int) -> Iterator[bytes]:
-    """The contents of the files in a ZIP archive, in its order, one in memory at a time.
+def members(
+    archive: bytes | Path, bounds: Bounds, new_partial: Callable[[], Path]
+) -> Generator[bytes | Path]:
+    """The contents of the files in a ZIP archive, in its order, one at a time; each is in memory or
+    in a partial file that belongs to the caller.
 
-    Empty members and folders are left out. Raises BadFileFormat for what is no archive, for a
-    damaged member, and for one larger than `limit` bytes (0: no limit).
+    Empty members and folders are left out. Raises BadFileFormat for what is no archive and for a
+    damaged member, and as `Unpacking.content` does.
     """
-    source: IO[bytes] | Path = io.BytesIO(archive) if isinstance(archive, bytes) else archive
-    try:
-        opened = zipfile.ZipFile(source)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise BadFileFormat(_CANNOT_OPEN) from error
-    with opened:
-        if not opened.infolist():  # nor can Orthanc open one without members
-            raise BadFileFormat(_CANNOT_OPEN)
-        for entry in opened.infolist():
-            if entry.is_dir() or entry.file_size == 0:
-                continue
-            yield _read_member(opened, entry, limit)
+    with _opened(archive) as file:
+        directory = _Directory(file, bounds.members)
+        try:
+            opened = zipfile.ZipFile(directory)
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise BadFileFormat(_CANNOT_OPEN) from error
+        directory.is_read = True
+        unpacking = Unpacking(bounds, _size(file), new_partial)
+        with opened:
+            unpacking.announced(opened.infolist())
+            for entry in opened.infolist():
+                if not entry.is_dir() and entry.file_size:
+                    yield unpacking.content(_read_member(opened, entry, bounds.member))
 
 
-def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> bytes:
-    if limit and entry.file_size > limit:
+class _Directory:
+    """An archive as `zipfile` reads it: its directory is refused, before objects are made of it,
+    where it has too many entries."""
+
+    def __init__(self, file: IO[bytes], entries: int) -> None:
+        self._file = file
+        self._entries = entries
+        self.is_read = False
+        self.seek = file.seek
+        self.tell = file.tell
+        self.seekable = file.seekable
+        self.close = file.close
+
+    def read(self, size: int = -1) -> bytes:
+        if self.is_read or not self._entries:
+            return self._file.read(size)
+        if size > self._entries * _ENTRY_BYTES + (1 << 20):
+            raise self._refused()
+        data = self._file.read(size)
+        if data.count(_ENTRY) > self._entries:
+            raise self._refused()
+        return data
+
+    def _refused(self) -> BadRequest:
+        return _refused("MaximumArchiveMembers", f"{self._entries} members")
+
+
+def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> Iterator[bytes]:
+    if 0 < limit < entry.file_size:
         raise BadFileFormat(_exceeds(limit))
-    parts: list[bytes] = []
-    size = 0
     try:
         with archive.open(entry) as file:
             while part := file.read(_STEP):
-                size += len(part)
-                # The announced size may be a lie.
-                if limit and size > limit:
-                    raise BadFileFormat(_exceeds(limit))
-                parts.append(part)
+                yield part
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise BadFileFormat(f"the archive member {entry.filename!r} is damaged: {error}") from error
     except (NotImplementedError, RuntimeError) as error:  # unknown method; encrypted
         raise BadFileFormat(f"cannot unpack the member {entry.filename!r}: {error}") from error
-    return b"".join(parts)
+
+
+def _inflated(file: IO[bytes]) -> Iterator[bytes]:
+    stream = zlib.decompressobj(_GZIP_WINDOW)
+    pending = b""
+    try:
+        while not stream.eof:
+            pending = pending or file.read(_STEP)
+            part = stream.decompress(pending, _STEP)
+            ends = not pending
+            pending = stream.unconsumed_tail
+            if part:
+                yield part
+            elif ends:
+                raise BadFileFormat("the gzip stream is truncated")
+    except zlib.error as error:
+        raise BadFileFormat(f"the gzip stream is damaged: {error}") from error
+
+
+def _opened(source: bytes | Path) -> IO[bytes]:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def _size(file: IO[bytes]) -> int:
+    at = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(at)
+    return size
+
+
+def _refused(option: str, bound: str) -> BadRequest:
+    return BadRequest(
+        f"The upload holds more than {bound}: see the option {option}", http_status=_TOO_LARGE
+    )
 
 
 def _exceeds(limit: int) -> str:

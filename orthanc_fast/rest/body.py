@@ -1,0 +1,202 @@
+"""The body of one request, taken from the HTTP server chunk by chunk, within the bounds of the
+configuration. Source: reference chapter 1, section 1.7."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import BadRequest
+from orthanc_fast.rest.response import Header, Response, empty_response
+from orthanc_fast.storage.files.spool import Spool
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+# Bytes for each of which a body gets a second more than HttpBodyTimeout: who sends steadily, if
+# slowly, is not cut off.
+_BYTES_PER_SECOND = 16 << 10
+
+
+class Refused(Exception):
+    """The request is answered by a bare status before any handler sees it."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+        super().__init__(str(response.status))
+
+
+class Disconnected(Exception):
+    """The client has gone before the request was complete."""
+
+
+class _Patience:
+    """Cancels a task that waits for too long; `ended` says that it has."""
+
+    __slots__ = ("_task", "ended")
+
+    def __init__(self, task: "asyncio.Task[Any]") -> None:
+        self._task = task
+        self.ended = False
+
+    def ends(self) -> None:
+        self.ended = True
+        self._task.cancel()
+
+
+class Body:
+    """Every method raises Refused (413, 408) or Disconnected."""
+
+    __slots__ = (
+        "_announced",
+        "_is_expected",
+        "_is_given_up",
+        "_limit",
+        "_receive",
+        "_received",
+        "_settings",
+        "_waited",
+        "is_complete",
+    )
+
+    def __init__(self, receive: Receive, headers: list[Header], settings: Settings) -> None:
+        self._receive = receive
+        self._settings = settings
+        self._limit = settings.maximum_request_body_size_mb << 20
+        self._received = 0
+        self._waited = 0.0  # seconds
+        self._is_given_up = False
+        self._is_expected = False
+        self.is_complete = False
+        length: bytes | None = None
+        is_chunked = False
+        for key, value in headers:
+            if key == b"content-length":
+                length = value
+            elif key == b"transfer-encoding":
+                is_chunked = True
+            elif key == b"expect":
+                self._is_expected = True  # the client waits for our word before it sends
+        # Chunks count where both are given.
+        self._announced = None if is_chunked or length is None else int(length)
+        if not is_chunked and not self._announced:
+            self._announced = 0
+
+    async def next(self) -> bytes:
+        """The next chunk; may be empty."""
+        if self._received == 0 and self._announced is not None:
+            self.check_size(self._announced)
+        message = await self._message()
+        chunk: bytes = message.get("body", b"")
+        self._received += len(chunk)
+        self.check_size(self._received)
+        # Where all has come there is no need to wait for the word that it has: one hand-over
+        # between the threads of the HTTP server less.
+        if self._received == self._announced or not message.get("more_body", False):
+            self.is_complete = True
+        return chunk
+
+    async def whole(self) -> bytes:
+        """All of it in memory. Raises BadRequest (413) above MaximumJsonBodySizeMB."""
+        self.check_memory(self._announced or 0)
+        chunk = await self.next()
+        if self.is_complete:
+            return chunk
+        chunks = [chunk]
+        while not self.is_complete:
+            chunks.append(await self.next())
+            self.check_memory(self._received)
+        return b"".join(chunks)
+
+    async def spooled(self, new_partial: Callable[[], Path]) -> bytes | Path:
+        """All of it, in a file if it is larger than MaximumUploadMemoryMB; that belongs to the
+        caller. Raises FullStorage."""
+        chunk = await self.next()
+        if self.is_complete:
+            return chunk
+        memory = self._settings.maximum_upload_memory_mb << 20
+        is_large = self._announced is not None and self._announced > memory
+        spool = Spool(0 if is_large else memory, new_partial)
+        try:
+            await add(spool, chunk)
+            while not self.is_complete:
+                await add(spool, await self.next())
+            return await finished(spool)
+        except BaseException:
+            spool.discard()
+            raise
+
+    async def drain(self) -> None:
+        """Takes what is left and forgets it: clients that send all before they read would not get
+        the answer otherwise, nor could the connection be used again. Not where more is announced
+        than may come, where the client waits for our word, nor where it was too slow already."""
+        announced = self._announced or 0
+        if self._announced == 0 or self._is_given_up or 0 < self._limit < announced:
+            return
+        if self._is_expected and not self._received:
+            return
+        try:
+            while not self.is_complete:
+                await self.next()
+        except (Refused, Disconnected):
+            return
+
+    def check_size(self, size: int) -> None:
+        """Refuses a body of more bytes than the configuration admits."""
+        if self._limit and size > self._limit:
+            self._is_given_up = True
+            raise Refused(empty_response(413))
+
+    def check_memory(self, size: int) -> None:
+        """Refuses what is too large to be taken into memory. Raises BadRequest (413)."""
+        limit = self._settings.maximum_json_body_size_mb
+        if limit and size > limit << 20:
+            raise BadRequest(
+                f"A body that is no upload has at most {limit} MB: see the option "
+                "MaximumJsonBodySizeMB",
+                http_status=413,
+            )
+
+    def _patience(self) -> float:
+        """Seconds that the next chunk may take."""
+        seconds: float = self._settings.http_request_timeout
+        total = self._settings.http_body_timeout
+        if total:
+            left = total + self._received / _BYTES_PER_SECOND - self._waited
+            seconds = min(seconds, max(0.0, left))
+        return seconds
+
+    async def _message(self) -> MutableMapping[str, Any]:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = task.get_loop()
+        began = loop.time()
+        patience = _Patience(task)  # at a third of what `asyncio.timeout` costs
+        timer = loop.call_later(self._patience(), patience.ends)
+        try:
+            message = await self._receive()
+        except asyncio.CancelledError:
+            if patience.ended and task.uncancel() == 0:
+                self._is_given_up = True
+                raise Refused(empty_response(408, ((b"connection", b"close"),))) from None
+            raise
+        finally:
+            timer.cancel()
+        self._waited += loop.time() - began
+        if message["type"] == "http.disconnect":
+            self._is_given_up = True
+            raise Disconnected
+        return message
+
+
+async def add(spool: Spool, part: bytes) -> None:
+    """`Spool.add`, in a thread where that may wait for the disk."""
+    if spool.waits(len(part)):
+        await asyncio.to_thread(spool.add, part)
+    else:
+        spool.add(part)
+
+
+async def finished(spool: Spool) -> bytes | Path:
+    """`Spool.finish`, likewise."""
+    return await asyncio.to_thread(spool.finish) if spool.waits(0) else spool.finish()

@@ -1,0 +1,98 @@
+"""Uploads as doors bring them: a DICOM file, a gzip of one, or a ZIP archive of many.
+
+Source: reference chapter 1, section 2.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+from orthanc_fast.errors import BadFileFormat, InexistentTag
+from orthanc_fast.model import Caller
+from orthanc_fast.services.ingest.contract import IngestRequest, Stored
+from orthanc_fast.services.ingest.ingest import Ingest
+from orthanc_fast.services.ingest.unpack import Bounds, gunzip, is_zip, members
+
+# Members of an archive that wait for the disk together, hence in memory at the same time.
+MAX_PENDING_MEMBERS = 16
+MAX_PENDING_BYTES = 32 << 20
+
+_HEAD = 4
+
+
+class Uploads:
+    """Takes uploads apart, in threads, and gives what is in them to the ingest."""
+
+    def __init__(self, ingest: Ingest, bounds: Bounds) -> None:
+        self._ingest = ingest
+        self._bounds = bounds
+
+    async def store(
+        self, body: bytes | Path, caller: Caller, gzipped: bool = False
+    ) -> Stored | list[Stored]:
+        """What became of the file, or of each file of an archive. A partial file belongs to this
+        method.
+
+        Raises as `Ingest.store`, `gunzip` and `members` do.
+        """
+        try:
+            head = body[:_HEAD] if isinstance(body, bytes) else _head(body)
+            if is_zip(head):
+                return await self._archive(body, caller)
+            if gzipped:
+                packed = body
+                content = await asyncio.to_thread(
+                    gunzip, packed, self._bounds, self._ingest.new_partial
+                )
+            else:
+                content = body
+            return await self._one(content, caller)
+        finally:
+            if isinstance(body, Path):
+                body.unlink(missing_ok=True)
+
+    async def _one(self, content: bytes | Path, caller: Caller) -> Stored:
+        if isinstance(content, bytes):
+            request = IngestRequest(caller=caller, data=content)
+        else:
+            request = IngestRequest(caller=caller, partial=content)
+        return await self._ingest.store(request)
+
+    async def _archive(self, archive: bytes | Path, caller: Caller) -> list[Stored]:
+        """Stores the members in order; those that are no DICOM files or no instances are left
+        out."""
+        contents = members(archive, self._bounds, self._ingest.new_partial)
+        done: list[Stored] = []
+        pending: list[asyncio.Task[Stored]] = []
+        waiting = 0
+        try:
+            while (content := await asyncio.to_thread(_next, contents)) is not None:
+                pending.append(asyncio.create_task(self._one(content, caller)))
+                waiting += len(content) if isinstance(content, bytes) else 0
+                if len(pending) >= MAX_PENDING_MEMBERS or waiting >= MAX_PENDING_BYTES:
+                    await _settle(pending, done)
+                    waiting = 0
+        finally:
+            await _settle(pending, done)
+            await asyncio.to_thread(contents.close)
+        return done
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD)
+
+
+def _next(contents: Iterator[bytes | Path]) -> bytes | Path | None:
+    return next(contents, None)
+
+
+async def _settle(pending: list[asyncio.Task[Stored]], done: list[Stored]) -> None:
+    """Waits for all, keeps the answers in order, then raises the first error that counts."""
+    results = await asyncio.gather(*pending, return_exceptions=True)
+    pending.clear()
+    for result in results:
+        if isinstance(result, Stored):
+            done.append(result)
+        elif not isinstance(result, BadFileFormat | InexistentTag):
+            raise result

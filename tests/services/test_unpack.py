@@ -1,0 +1,124 @@
+"""Archives within bounds, without a server."""
+
+import gzip
+import io
+import zipfile
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from orthanc_fast.errors import BadFileFormat, BadRequest, OrthancError
+from orthanc_fast.services.ingest.unpack import Bounds, Unpacking, gunzip, members
+
+MB = 1 << 20
+
+
+def archive(contents: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in contents.items():
+            made.writestr(name, content)
+    return buffer.getvalue()
+
+
+class Area:
+    """Names partial files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers = count()
+
+    def new_partial(self) -> Path:
+        return self.folder / f"{next(self._numbers)}.part"
+
+    def files(self) -> list[Path]:
+        return sorted(self.folder.iterdir())
+
+
+@pytest.fixture
+def area(tmp_path: Path) -> Area:
+    return Area(tmp_path)
+
+
+def test_large_members_go_through_files(area: Area) -> None:
+    large = bytes(range(256)) * 2000
+    body = archive({"a": b"small", "folder/": b"", "empty": b"", "b": large, "c": b"more"})
+    found = []
+    for content in members(body, Bounds(memory=1000), area.new_partial):
+        if isinstance(content, Path):
+            assert content.stat().st_size == len(large)
+            found.append(content.read_bytes())
+            content.unlink()
+        else:
+            found.append(content)
+    assert found == [b"small", large, b"more"]
+    assert area.files() == []
+
+
+def test_an_archive_without_members_holds_nothing(area: Area) -> None:
+    assert list(members(archive({}), Bounds(), area.new_partial)) == []
+
+
+def test_gzip_bodies(area: Area, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5000
+    packed = gzip.compress(content)
+    assert gunzip(packed, Bounds(), area.new_partial) == content
+    assert gunzip(gzip.compress(b""), Bounds(), area.new_partial) == b""
+    spilled = gunzip(packed, Bounds(memory=1000), area.new_partial)
+    assert isinstance(spilled, Path)
+    assert spilled.read_bytes() == content
+    spilled.unlink()
+    for broken in (packed[:-10], packed[:20], b"\0" * 100, packed[:30] + b"\xff" * 30, b""):
+        with pytest.raises(BadFileFormat):
+            gunzip(broken, Bounds(memory=1000), area.new_partial)
+    assert area.files() == []
+
+
+def refusal(bounds: Bounds, body: bytes, area: Area) -> OrthancError:
+    with pytest.raises(OrthancError) as caught:
+        for content in members(body, bounds, area.new_partial):
+            if isinstance(content, Path):
+                content.unlink()
+    assert area.files() == []
+    return caught.value
+
+
+def test_bounds_name_their_options(area: Area) -> None:
+    body = archive({str(number): b"\0" * MB for number in range(20)})
+    for bounds, option in (
+        (Bounds(members=19), "MaximumArchiveMembers"),
+        (Bounds(total=20 * MB - 1), "MaximumArchiveSizeMB"),
+        (Bounds(ratio=100, judged_from=10 * MB), "MaximumArchiveRatio"),
+    ):
+        error = refusal(bounds, body, area)
+        assert isinstance(error, BadRequest)
+        assert error.http_status == 413
+        assert option in str(error.details)
+    error = refusal(Bounds(member=MB - 1), body, area)
+    assert isinstance(error, BadFileFormat)
+    exactly = Bounds(member=MB, total=20 * MB, members=20, ratio=1100, judged_from=0)
+    assert len(list(members(body, exactly, area.new_partial))) == 20
+    assert len(list(members(body, Bounds(ratio=100), area.new_partial))) == 20  # small
+
+
+def test_a_directory_that_lies_is_found_out(area: Area) -> None:
+    """The directory announces 10 bytes for each member, the streams hold 1 MB."""
+    body = archive({str(number): b"\0" * MB for number in range(20)})
+    body = body.replace(MB.to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    assert isinstance(refusal(Bounds(memory=1000), body, area), BadFileFormat)
+    # As many entries as one likes, whatever number stands at the end.
+    many = bytearray(archive({str(number): b"" for number in range(5000)}))
+    end = many.rfind(b"PK\x05\x06")
+    many[end + 8 : end + 12] = b"\1\0\1\0"
+    assert "MaximumArchiveMembers" in str(refusal(Bounds(members=4999), bytes(many), area).details)
+    assert list(members(bytes(many), Bounds(members=5000), area.new_partial)) == []
+
+
+def test_what_unpacks_is_counted_as_it_comes(area: Area) -> None:
+    unpacking = Unpacking(Bounds(total=3 * MB, memory=MB), 1, area.new_partial)
+    first = unpacking.content(iter([b"x" * MB, b"y" * MB]))
+    assert isinstance(first, Path)
+    with pytest.raises(BadRequest):
+        unpacking.content(b"z" * MB for _ in count())
+    assert area.files() == [first]
