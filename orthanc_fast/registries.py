@@ -1,7 +1,13 @@
 """The built-in metadata and attachment types, with Orthanc's names and numbers. Source: reference
 chapter 1, section 6."""
 
+import re
 from typing import Final, NamedTuple
+
+from orthanc_fast.errors import BadParameterType, InexistentItem
+
+_INTEGER = re.compile(r"\s*-?[0-9]+\s*\Z")
+_PLAIN = re.compile(r"-?[0-9]{1,9}\Z")
 
 # The numbers that a user may give names to, or use as they are.
 FIRST_USER_NUMBER: Final = 1024
@@ -73,3 +79,13 @@ ATTACHMENT_TYPES: Final = {
 def is_user_number(number: int) -> bool:
     """Whether metadata or attachments of this number belong to the users."""
     return FIRST_USER_NUMBER <= number <= LAST_USER_NUMBER
+
+
+def registered_number(text: str, what: str) -> int:
+    """A number that stands for a name of `what`. Raises InexistentItem for what is no number,
+    BadParameterType for one that is written oddly or too large."""
+    if _PLAIN.match(text):
+        return int(text)
+    if _INTEGER.match(text):
+        raise BadParameterType("Syntax error in some user-supplied data")
+    raise InexistentItem(f"Unknown type of {what}: {text}")

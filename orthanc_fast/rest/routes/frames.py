@@ -1,14 +1,14 @@
 """The frames of an instance: their list, their raw bytes, what can be asked of one, the PDF of an
 encapsulated document. Source: reference chapter 2, section 4."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.content import content
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.numerals import integer
 from orthanc_fast.registries import SOP_CLASS_UID as SOP_CLASS
-from orthanc_fast.rest.identifiers import require
+from orthanc_fast.rest.identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, OCTETS, Response, json_response
 from orthanc_fast.rest.router import Router
@@ -70,14 +70,16 @@ def frame_of(request: Request) -> int | None:
     return frame_number(request.params[1]) if len(request.params) > 1 else 0
 
 
-def _instance(request: Request) -> Resource:
-    with request.services.index.view() as view:
-        return require(view, Level.INSTANCE, request.params[0])
+def _instance(request: Request) -> Awaitable[Resource]:
+    services = request.services
+    return services.reads.run(
+        services.resources.require, request.caller, Level.INSTANCE, public_id(request)
+    )
 
 
 async def list_frames(request: Request) -> Response:
     """GET /instances/{id}/frames: their numbers; one for a video, and for what is no image."""
-    instance = _instance(request)
+    instance = await _instance(request)
     return json_response(list(range(request.services.pixels.listed_frames(instance))))
 
 
@@ -88,7 +90,7 @@ async def list_operations(request: Request) -> Response:
 
 async def get_raw(request: Request) -> Response:
     """GET /instances/{id}/frames/{n}/raw: native pixels in little endian, or the codestream."""
-    instance = _instance(request)
+    instance = await _instance(request)
     frame = frame_of(request)
     if frame is None:
         return NOT_FOUND
@@ -106,7 +108,7 @@ def _parts(raw: memoryview) -> Iterator[bytes]:
 
 async def get_raw_gzip(request: Request) -> Response:
     """GET /instances/{id}/frames/{n}/raw.gz: the same, compressed."""
-    instance = _instance(request)
+    instance = await _instance(request)
     frame = frame_of(request)
     if frame is None:
         return NOT_FOUND
@@ -115,7 +117,7 @@ async def get_raw_gzip(request: Request) -> Response:
 
 async def get_matlab(request: Request) -> Response:
     """GET /instances/{id}[/frames/{n}]/matlab: the pixels as text for Matlab and Octave."""
-    instance = _instance(request)
+    instance = await _instance(request)
     frame = frame_of(request)
     if frame is None:
         return NOT_FOUND
@@ -125,7 +127,7 @@ async def get_matlab(request: Request) -> Response:
 
 async def get_pdf(request: Request) -> Response:
     """GET /instances/{id}/pdf: the document of an Encapsulated PDF without its padding."""
-    instance = _instance(request)
+    instance = await _instance(request)
     if instance.metadata.get(SOP_CLASS) != _ENCAPSULATED_PDF:
         return NOT_FOUND
     services = request.services

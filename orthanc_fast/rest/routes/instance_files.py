@@ -4,7 +4,7 @@ Source: reference chapter 2, sections 1, 3 and 8.1.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 from orthanc_fast.config import Settings
@@ -16,7 +16,7 @@ from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.numerals import unsigned
-from orthanc_fast.rest.identifiers import require
+from orthanc_fast.rest.identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     DICOM,
@@ -80,16 +80,18 @@ def add_routes(router: Router, settings: Settings) -> None:
     )
 
 
-def _instance(request: Request) -> Resource:
-    with request.services.index.view() as view:
-        return require(view, Level.INSTANCE, request.params[0])
+def _instance(request: Request) -> Awaitable[Resource]:
+    services = request.services
+    return services.reads.run(
+        services.resources.require, request.caller, Level.INSTANCE, public_id(request)
+    )
 
 
 async def get_file(request: Request) -> Response:
     """The DICOM file; `filename` replaces the name that is proposed to the client, `transcode` the
     transfer syntax, and `lossy-quality` goes with it. With the header `Accept` being exactly
     `application/dicom+json` or `application/dicom+xml` the data set comes in that form."""
-    instance = _instance(request)
+    instance = await _instance(request)
     model = _MODELS.get(request.header(b"accept"))
     if model is not None:
         return await _data_set_model(request, instance, model)
@@ -140,7 +142,7 @@ async def get_simplified_tags(request: Request) -> Response:
 
 
 async def _tags(request: Request, form: Format) -> Response:
-    instance = _instance(request)
+    instance = await _instance(request)
     services = request.services
     whole = boolean(request.arguments, "whole")
     ignore_length = unlimited_tags(request)
@@ -162,7 +164,7 @@ async def _tags(request: Request, form: Format) -> Response:
 
 async def get_header(request: Request) -> Response:
     """The file meta information."""
-    instance = _instance(request)
+    instance = await _instance(request)
     services = request.services
     form = tag_format(request)
     data, _ = await services.files.head(instance)
@@ -171,7 +173,7 @@ async def get_header(request: Request) -> Response:
 
 async def get_content(request: Request) -> Response:
     """One step at a time through the file: tags, items, raw values, blocks of pixel data."""
-    instance = _instance(request)
+    instance = await _instance(request)
     services = request.services
     data = await services.files.content(dicom_attachment(instance))
     found = content(data, request.params[1:], services.dictionary)

@@ -15,7 +15,7 @@ from orthanc_fast.imaging.picture import DEFAULT_QUALITY
 from orthanc_fast.imaging.voi import Function
 from orthanc_fast.model import Level
 from orthanc_fast.numerals import unsigned
-from orthanc_fast.rest.identifiers import find
+from orthanc_fast.rest.identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, empty_response
 from orthanc_fast.rest.router import Router
@@ -95,8 +95,10 @@ async def get_int16(request: Request) -> Response:
 async def _picture(
     request: Request, draw_for: Callable[[Arguments], Draw], is_wide: bool = False
 ) -> Response:
-    with request.services.index.view() as view:
-        instance = find(view, Level.INSTANCE, request.params[0])
+    services = request.services
+    instance = await services.reads.run(
+        services.resources.find, request.caller, Level.INSTANCE, public_id(request)
+    )
     frame = frame_of(request)
     if instance is None or frame is None:
         return NOT_FOUND

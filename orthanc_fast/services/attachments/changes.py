@@ -22,11 +22,11 @@ from orthanc_fast.registries import UNTIL_PIXEL_DATA_ATTACHMENT as UNTIL_PIXEL_D
 from orthanc_fast.services.attachments.contents import AttachmentFiles, compress_file, summary_of
 from orthanc_fast.services.attachments.reading import Files, dicom_attachment
 from orthanc_fast.services.attachments.types import AttachmentTypes
-from orthanc_fast.services.browse.revisions import Version, check, digest
 from orthanc_fast.services.retention.recycling import Quota, quota_of
+from orthanc_fast.services.store.file_effects import FilesWrite
 from orthanc_fast.services.store.lookup import found_or_raise
 from orthanc_fast.services.store.reads import Reads
-from orthanc_fast.services.store.write_with_files import FilesWrite
+from orthanc_fast.services.store.revisions import Version, check, digest
 from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.storage.compression import compress
 from orthanc_fast.storage.files.area import Pending

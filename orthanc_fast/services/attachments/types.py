@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 
-from orthanc_fast.registries import ATTACHMENT_TYPES, DEFAULT_MIME_TYPE, AttachmentType
-from orthanc_fast.services.browse.metadata_names import integer_name
+from orthanc_fast.registries import (
+    ATTACHMENT_TYPES,
+    DEFAULT_MIME_TYPE,
+    AttachmentType,
+    registered_number,
+)
 
 
 class AttachmentTypes:
@@ -30,4 +34,4 @@ class AttachmentTypes:
         """The number of a name, or of a number as text. Raises InexistentItem or
         BadParameterType."""
         found = self._numbers.get(text)
-        return integer_name(text, "attachment") if found is None else found
+        return registered_number(text, "attachment") if found is None else found

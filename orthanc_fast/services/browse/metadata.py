@@ -10,9 +10,9 @@ from orthanc_fast.index.lmdb.metadata import remove_metadata, set_metadata
 from orthanc_fast.index.lmdb.transaction import Transaction
 from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Caller, Level, Resource
-from orthanc_fast.services.browse.revisions import Version, check, digest
 from orthanc_fast.services.store.lookup import found_or_raise
 from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.services.store.revisions import Version, check, digest
 from orthanc_fast.services.store.writes import Writes
 
 UPDATED_METADATA = 16

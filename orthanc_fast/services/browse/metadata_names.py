@@ -1,13 +1,8 @@
 """Names and numbers of metadata. Source: reference chapter 1, section 6.1."""
 
-import re
 from collections.abc import Mapping
 
-from orthanc_fast.errors import BadParameterType, InexistentItem
-from orthanc_fast.registries import METADATA
-
-_INTEGER = re.compile(r"\s*-?[0-9]+\s*\Z")
-_PLAIN = re.compile(r"-?[0-9]{1,9}\Z")
+from orthanc_fast.registries import METADATA, registered_number
 
 
 class MetadataNames:
@@ -25,13 +20,4 @@ class MetadataNames:
         """The number of a name, or of a number as text. Raises InexistentItem, or BadParameterType
         for a number that is written oddly or too large."""
         found = self._numbers.get(text)
-        return integer_name(text, "metadata") if found is None else found
-
-
-def integer_name(text: str, what: str) -> int:
-    """A number that stands for a name; raises as `MetadataNames.number`."""
-    if _PLAIN.match(text):
-        return int(text)
-    if _INTEGER.match(text):
-        raise BadParameterType("Syntax error in some user-supplied data")
-    raise InexistentItem(f"Unknown type of {what}: {text}")
+        return registered_number(text, "metadata") if found is None else found

@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from orthanc_fast.config import Overwrite
-from orthanc_fast.model import Caller, Header, Level, NewInstance, PixelLayout, timestamp
+from orthanc_fast.model import Caller, Header, Level, NewInstance, timestamp
 from orthanc_fast.registries import (
     CALLED_AET,
     HTTP_USERNAME,
@@ -25,8 +25,8 @@ from orthanc_fast.registries import (
 )
 from orthanc_fast.registries import EXPECTED_NUMBER_OF_INSTANCES as EXPECTED_IN_SERIES
 from orthanc_fast.services.ingest.expected_instances import expected_instances
+from orthanc_fast.services.store.frame_maps import packed_layout
 
-_encode_layout = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
 
 
@@ -53,7 +53,7 @@ def new_instance(
         metadata=(metadata[0], metadata[1], metadata[2], metadata[3]),
         signatures=signatures,
         attachments={},
-        image=b"" if header.pixels is None else _encode_layout(header.pixels),
+        image=packed_layout(header.pixels),
         received=now,
         overwrite=overwrite,
         series_index=header.index_in_series,
@@ -92,8 +92,3 @@ def sequences_metadata(sequences: dict[int, bytes]) -> str:
         for tag, value in sorted(sequences.items())
     }
     return _encode_json({"Sequences": members, "Version": 1}).decode()
-
-
-def layout_decoder() -> msgspec.msgpack.Decoder[PixelLayout]:
-    """Reads the frame map back: what `View.image` gives for an instance."""
-    return msgspec.msgpack.Decoder(PixelLayout)

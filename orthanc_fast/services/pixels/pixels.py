@@ -26,7 +26,7 @@ from orthanc_fast.imaging.syntaxes import SYNTAXES
 from orthanc_fast.index.lmdb.index import Index
 from orthanc_fast.model import PixelLayout, Resource
 from orthanc_fast.services.attachments.reading import dicom_attachment, opened
-from orthanc_fast.services.ingest.records import layout_decoder
+from orthanc_fast.services.store.frame_maps import layout_decoder
 from orthanc_fast.storage.files.area import StorageArea
 
 TRANSFER_SYNTAX = 9

@@ -15,9 +15,9 @@ from orthanc_fast.imaging.npy import npy_header
 from orthanc_fast.index.lmdb.view import View
 from orthanc_fast.model import Level, PixelLayout, Resource
 from orthanc_fast.services.attachments.reading import dicom_attachment
-from orthanc_fast.services.ingest.records import layout_decoder
 from orthanc_fast.services.pixels.display import number
 from orthanc_fast.services.pixels.pixels import TRANSFER_SYNTAX, Pixels
+from orthanc_fast.services.store.frame_maps import layout_decoder
 from orthanc_fast.services.volumes.places import Places, Selection
 from orthanc_fast.services.volumes.slices import order_slices
 
