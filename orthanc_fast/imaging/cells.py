@@ -28,6 +28,20 @@ def strip_padding(raw: np.ndarray, out: np.ndarray, info: ImageInfo) -> None:
     extract(raw, raw_bytes(out), width, left, 8 * width - info.bits_stored, info.is_signed)
 
 
+def exceeds(cells: np.ndarray, info: ImageInfo) -> bool:
+    """Whether whole cells hold values that `info.bits_stored` bits cannot: something else than
+    zeros, or the sign, in the bits above."""
+    above = cells.view(f"u{cells.itemsize}") >> info.bits_stored
+    if not above.any():
+        return False
+    if not info.is_signed:
+        return True
+    values = cells.view(f"i{cells.itemsize}")
+    negative = values < 0
+    lowest = -(1 << (info.bits_stored - 1))
+    return bool(above[~negative].any() or (values[negative] < lowest).any())
+
+
 def stored_values(
     numbers: np.ndarray, precision: int, info: ImageInfo, out: np.ndarray | None
 ) -> np.ndarray:
@@ -35,14 +49,17 @@ def stored_values(
     `precision` bits. Fills `out` if it is given.
 
     The codestream of a signed image may hold two's complement of `precision` bits as unsigned
-    numbers. Where a lossless one holds whole cells, padding and all, padding is removed.
+    numbers. Where a lossless one holds whole cells, padding and all, padding is removed, unless it
+    is none: see `ImageInfo.may_be_wider`.
     """
     dtype = info.stored_dtype
     values = numbers.reshape(info.stored_shape).astype(dtype, copy=False)
     if info.bits_allocated == 1 and not info.is_palette:
         values = values * np.uint8(255)
     bits = 8 * dtype.itemsize
-    if precision > info.bits_stored and not info.syntax.is_lossy:
+    if info.may_be_wider and precision == bits and exceeds(values, info):
+        left = right = 0
+    elif precision > info.bits_stored and not info.syntax.is_lossy:
         left, right = bits - 1 - info.high_bit, bits - info.bits_stored
     elif precision < bits and info.is_signed != (numbers.dtype.kind == "i"):
         left = right = bits - precision

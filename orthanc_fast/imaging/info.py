@@ -48,6 +48,7 @@ class ImageInfo(msgspec.Struct, frozen=True, gc=False):
     syntax: TransferSyntax
     is_float: bool = False
     is_subsampled: bool = False  # native YBR_xxx_422 with two samples per pixel in the file
+    may_be_wider: bool = False  # codestreams have more bits than `bits_stored`, all of the value
 
     @property
     def transfer_syntax(self) -> str:
@@ -211,6 +212,11 @@ def _check(info: ImageInfo) -> None:
         raise BadFileFormat("Empty DICOM instance: NumberOfFrames is 0")
     if info.planar_configuration not in (0, 1):
         raise NotImplementedYet(f"PlanarConfiguration is {info.planar_configuration}")
+    require_frame_size(info)
+
+
+def require_frame_size(info: ImageInfo) -> None:
+    """Raises BadFileFormat for frames that nobody holds in memory."""
     if info.frame_bits > 8 * MAX_FRAME_BYTES:
         raise BadFileFormat(f"a frame of {info.rows} x {info.columns} pixels exceeds 4 GiB")
 

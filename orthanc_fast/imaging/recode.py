@@ -13,6 +13,7 @@ import numpy as np
 
 from orthanc_fast.errors import NotImplementedYet
 from orthanc_fast.imaging import encoders, syntaxes
+from orthanc_fast.imaging.cells import exceeds
 from orthanc_fast.imaging.codecs import codec_of
 from orthanc_fast.imaging.codecs.contract import Buffer
 from orthanc_fast.imaging.info import SUBSAMPLED, ImageInfo
@@ -83,6 +84,10 @@ class Recoding(msgspec.Struct, frozen=True, gc=False):
     def keeps_cells(self) -> bool:
         """Whether unused bits, and overlays in them, survive."""
         return self.target.material == "cells"
+
+
+class Wider(Exception):
+    """Whole cells hold more than BitsStored says: see `ImageInfo.may_be_wider`."""
 
 
 class Image(Protocol):
@@ -169,7 +174,8 @@ def _plan_shown(info: ImageInfo, syntax: TransferSyntax, target: Target) -> Reco
 def recode(image: Image, index: int, recoding: Recoding, quality: int) -> bytes:
     """One frame in the target's encoding; native ones in little endian.
 
-    Raises BadFileFormat for a damaged frame, NotImplementedYet.
+    Raises BadFileFormat for a damaged frame, NotImplementedYet, Wider for one that needs another
+    plan.
     """
     info = image.info
     material = recoding.target.material
@@ -179,6 +185,8 @@ def recode(image: Image, index: int, recoding: Recoding, quality: int) -> bytes:
         array = _decoder(info)(image.encoded(index), _neutral(info))
     else:
         array = whole_cells(image, index)
+    if info.may_be_wider and exceeds(array, info):
+        raise Wider
     if recoding.offset:
         array = (array.astype(np.int32) + recoding.offset).astype(
             f"u{recoding.bits_allocated // 8}"

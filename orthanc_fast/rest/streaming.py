@@ -2,6 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.log import Category, logger
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import Header, Response
+
+Bytes = bytes | bytearray
 
 
 async def begun(parts: Iterator[bytes]) -> AsyncGenerator[bytes]:
@@ -16,3 +24,38 @@ async def _stream(first: bytes, parts: Iterator[bytes]) -> AsyncGenerator[bytes]
     while part:
         yield part
         part = await asyncio.to_thread(next, parts, b"")
+
+
+async def while_present(
+    request: Request,
+    stream: AsyncGenerator[Bytes],
+    kind: Header,
+    headers: tuple[Header, ...] = (),
+    length: int | None = None,
+    status: int = 200,
+) -> Response:
+    """The answer that a stream makes, once its first bytes are there: what fails until then is a
+    proper error. The stream ends when its client leaves."""
+    first = await anext(stream, b"")
+    watched = _watched(request, first, stream)
+    return Response(kind=kind, status=status, headers=headers, stream=watched, length=length)
+
+
+async def _watched(
+    request: Request, first: Bytes, rest: AsyncGenerator[Bytes]
+) -> AsyncGenerator[Bytes]:
+    """A stream for as long as its client is there: `send` does not tell that it has gone. What
+    fails in its middle aborts the connection, so that the client knows."""
+    gone = asyncio.ensure_future(request.gone())
+    try:
+        async with aclosing(rest):
+            yield first
+            async for chunk in rest:
+                if gone.done():
+                    return
+                yield chunk
+    except OrthancError as error:
+        logger.error(Category.HTTP, f"GET {request.path}: aborted: {error}")
+        raise
+    finally:
+        gone.cancel()

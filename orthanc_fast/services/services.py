@@ -49,8 +49,8 @@ from orthanc_fast.services.store.opening import (
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.services.transcoding.transcoder import Transcoder
-from orthanc_fast.services.volumes.plan import Planner
 from orthanc_fast.services.volumes.streaming import Streams
+from orthanc_fast.services.volumes.volumes import Volumes
 from orthanc_fast.storage.files.chunks import ChunkedFiles
 
 
@@ -88,8 +88,7 @@ class Services:
         self.instance_tags = InstanceTags(
             self.reads, self.files, self.dictionary, self.default_encoding
         )
-        self.volumes = Planner(self.pixels)
-        self.volume_streams = Streams(self.pixels, self.storage)
+        self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))
         describer = Describer(self.dictionary)
         self.resources = Resources(self.reads, describer)
         self.metadata_names = MetadataNames(settings.user_metadata)
@@ -152,7 +151,7 @@ class Services:
         self.housekeeping.stop()
         self.ingest.close()
         self.transcoder.close()
-        self.volume_streams.close()
+        self.volumes.close()
         self.pictures.close()
         self.writer.stop()
         self.index.close()

@@ -14,6 +14,7 @@ from orthanc_fast.imaging.syntaxes import (
     DEFLATED,
     EXPLICIT_LITTLE,
     JPEG_2000_LOSSLESS,
+    JPEG_BASELINE,
     RLE,
 )
 
@@ -101,3 +102,14 @@ def test_a_damaged_frame_hides_no_others(ours: httpx.Client) -> None:
     statuses = [ours.get(f"{base}/{number}/preview").status_code for number in range(3)]
     assert statuses == [200, 415, 200]
     assert ours.get(f"{base}/2/numpy").status_code == 200
+
+
+def test_a_large_announced_codestream_takes_no_memory(ours: httpx.Client) -> None:
+    """A header of JPEG that announces 65,500 x 65,500 pixels."""
+    frame = bytes.fromhex("ffd8ffc0000b08ffdcffdc01011100ffda0008010100003f00ffd9")
+    pixels = item(b"") + item(frame + b"\0" * (len(frame) % 2))
+    made = stored(ours, pixels, JPEG_BASELINE, Rows=65500, Columns=65500)
+    begin = time.monotonic()
+    assert ours.get(f"/instances/{made['ID']}/numpy").status_code == 400
+    assert ours.get(f"/instances/{made['ID']}/preview").status_code == 415
+    assert time.monotonic() - begin < 2

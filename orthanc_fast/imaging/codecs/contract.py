@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.imaging.codecs.headers import Header
 from orthanc_fast.imaging.info import ImageInfo
 
 MAX_UNQUESTIONED = 1 << 22  # bytes of a decoded frame
@@ -19,6 +20,13 @@ class Codec(Protocol):
     RGB_FROM: frozenset[str]
     """The photometric interpretations that `decode` itself turns into RGB. All others stay what
     they are: imaging.color converts them."""
+
+    MAX_EXPANSION: int
+    """How many times as large as its codestream a frame may be at most: see `check_expansion`."""
+
+    def describe(self, frame: bytes | memoryview) -> Header | None:
+        """What the codestream says about itself, None if it is of a kind that says nothing. Raises
+        BadFileFormat for what is no such codestream, NotImplementedYet."""
 
     def decode(self, frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.ndarray:
         """The stored values of one encoded frame: `info.stored_shape`, `info.stored_dtype`,

@@ -15,6 +15,9 @@ SOF_BASELINE, SOF_EXTENDED, SOF_PROGRESSIVE, SOF_LOSSLESS, SOF_LS = 0xC0, 0xC1, 
 _SOI = b"\xff\xd8"
 _EOI = b"\xff\xd9"
 _SOS = 0xDA
+_APP0, _APP14 = 0xE0, 0xEE
+_JFIF, _ADOBE = b"JFIF\0", b"Adobe"
+_ADOBE_TRANSFORM = 11  # offset of the byte that tells the transformation of colour
 _NO_FRAME = frozenset({0xC4, 0xC8, 0xCC})  # DHT, JPG and DAC have numbers among those of SOF
 _J2K_START = b"\xff\x4f\xff\x51"
 _CHROMA_STEPS = frozenset({1, 2, 4})
@@ -24,7 +27,8 @@ _SIZ = struct.Struct(">HHIIIIIIIIH")
 class Header(msgspec.Struct, frozen=True, gc=False):
     """`kind` is the SOF marker of JPEG and JPEG-LS, 0 for JPEG 2000. `chroma`: of how many columns
     and rows the second and third component have one sample (JPEG 2000 only). `precision` is that
-    of the component which has most."""
+    of the component which has most. `color` is what a marker of lossy JPEG says of three
+    components: "RGB", "YCBCR", or "" where there is none."""
 
     kind: int
     precision: int
@@ -33,6 +37,7 @@ class Header(msgspec.Struct, frozen=True, gc=False):
     components: int
     is_signed: bool = False
     chroma: tuple[int, int] = (1, 1)
+    color: str = ""
 
     def check(self, info: ImageInfo) -> None:
         """Raises BadFileFormat if this is not a frame of the image."""
@@ -50,12 +55,12 @@ class Header(msgspec.Struct, frozen=True, gc=False):
             )
 
 
-def jpeg_header(codestream: bytes) -> Header:
-    """Of JPEG and JPEG-LS. Raises BadFileFormat for what is neither or is cut off."""
-    at = codestream.find(_SOI)
-    if at != 0:
+def jpeg_header(codestream: bytes | memoryview) -> Header:
+    """Of JPEG and JPEG-LS. Raises BadFileFormat for what is neither or has no frame header."""
+    if codestream[:2] != _SOI:
         raise BadFileFormat("the frame is no JPEG codestream")
     at, size = 2, len(codestream)
+    color = ""
     while at + 4 <= size:
         if codestream[at] != 0xFF:
             break
@@ -68,17 +73,30 @@ def jpeg_header(codestream: bytes) -> Header:
             if at + 10 > size:
                 break
             precision, rows, columns, components = struct.unpack_from(">BHHB", codestream, at + 4)
-            _check_end(codestream, at)
-            return Header(marker, precision, rows, columns, components)
+            is_lossy = marker not in (SOF_LS, SOF_LOSSLESS) and components == 3
+            color = color if is_lossy else ""
+            return Header(marker, precision, rows, columns, components, color=color)
         if marker == _SOS or length < 2:
             break
+        if marker in (_APP0, _APP14):
+            color = _color_of(bytes(codestream[at + 4 : at + 2 + min(length, 16)])) or color
         at += 2 + length
     raise BadFileFormat("the JPEG codestream has no frame header")
 
 
-def _check_end(codestream: bytes, start: int) -> None:
-    """Decoders fill up what a truncated codestream lacks with grey, without a word."""
-    if codestream.rfind(_EOI, start) < 0:
+def _color_of(segment: bytes) -> str:
+    """What a JFIF (always YCbCr) or Adobe marker says of three components."""
+    if segment.startswith(_JFIF):
+        return "YCBCR"
+    if segment.startswith(_ADOBE) and len(segment) > _ADOBE_TRANSFORM:
+        return "YCBCR" if segment[_ADOBE_TRANSFORM] == 1 else "RGB"
+    return ""
+
+
+def require_end(codestream: bytes) -> None:
+    """Raises BadFileFormat for JPEG that is cut off: decoders fill up what it lacks with grey,
+    without a word."""
+    if codestream.rfind(_EOI) < 0:
         raise BadFileFormat("the JPEG codestream is cut off: it has no end marker")
 
 

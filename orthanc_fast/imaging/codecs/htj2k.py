@@ -4,6 +4,6 @@ Decoded by OpenJPEG like all JPEG 2000. OpenJPH is faster, but in its wheel it r
 loop on a few damaged codestreams and gives pixels without an error for others.
 """
 
-from orthanc_fast.imaging.codecs.jpeg_2000 import RGB_FROM, decode
+from orthanc_fast.imaging.codecs.jpeg_2000 import MAX_EXPANSION, RGB_FROM, decode, describe
 
-__all__ = ["RGB_FROM", "decode"]
+__all__ = ["MAX_EXPANSION", "RGB_FROM", "decode", "describe"]

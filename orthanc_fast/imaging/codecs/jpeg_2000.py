@@ -22,7 +22,13 @@ _UNDONE = frozenset({"YBR_ICT", "YBR_RCT"})
 # Both builds take it for certain that samples with such chroma are YCbCr, and make them RGB.
 _MADE_RGB = frozenset({(2, 1), (2, 2)})
 
-_MAX_EXPANSION = 1 << 14  # an empty tile takes few bytes
+_HEAD = 1 << 16  # bytes in which the main header begins, behind boxes of JP2
+MAX_EXPANSION = 1 << 14  # an empty tile takes few bytes
+
+
+def describe(frame: bytes | memoryview) -> Header:
+    """See `contract.Codec`."""
+    return jpeg_2000_header(bytes(frame[:_HEAD]))
 
 
 def decode(frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.ndarray:
@@ -30,7 +36,7 @@ def decode(frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.
     codestream = bytes(frame)
     header = jpeg_2000_header(codestream)
     header.check(info)
-    check_expansion(frame, info, _MAX_EXPANSION)
+    check_expansion(frame, info, MAX_EXPANSION)
     photometric = info.photometric_interpretation
     if photometric == "YBR_FULL" and header.chroma != (1, 1):
         raise BadFileFormat(

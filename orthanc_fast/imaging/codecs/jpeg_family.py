@@ -16,28 +16,34 @@ from orthanc_fast.imaging.codecs.headers import (
     SOF_LOSSLESS,
     SOF_PROGRESSIVE,
     jpeg_header,
+    require_end,
 )
 from orthanc_fast.imaging.color import rgb_from_ybr
 from orthanc_fast.imaging.info import YBR, ImageInfo
 
-# Colour that codestreams hold as YCbCr: the file decides, not the JFIF or Adobe marker.
+# Colour that codestreams hold as YCbCr. What a marker of theirs says has become the photometric
+# interpretation: see `imaging.reconcile`.
 _YCBCR = YBR - {"YBR_ICT", "YBR_RCT"}
 RGB_FROM = YBR
 
 _KINDS = frozenset({SOF_BASELINE, SOF_EXTENDED, SOF_PROGRESSIVE, SOF_LOSSLESS})
 # A block of 64 samples takes two bits; with one of four chroma blocks left out, or all
 # coefficients but one in a run over the whole image, less.
-_MAX_EXPANSION = 1100
+MAX_EXPANSION = 1100
+
+
+describe = jpeg_header
 
 
 def decode(frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.ndarray:
     """See `contract.Codec`; colour comes out as RGB."""
     codestream = bytes(frame)
     header = jpeg_header(codestream)
+    require_end(codestream)
     if header.kind not in _KINDS:
         raise NotImplementedYet(f"a JPEG process with arithmetic coding or hierarchy, {header}")
     header.check(info)
-    check_expansion(frame, info, _MAX_EXPANSION)
+    check_expansion(frame, info, MAX_EXPANSION)
     is_ycbcr = info.samples_per_pixel == 3 and info.photometric_interpretation in _YCBCR
     is_lossless = header.kind == SOF_LOSSLESS
     source = target = None

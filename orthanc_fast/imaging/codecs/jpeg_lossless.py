@@ -1,5 +1,5 @@
 """JPEG lossless: 2 to 16 bits, all selection values."""
 
-from orthanc_fast.imaging.codecs.jpeg_family import RGB_FROM, decode
+from orthanc_fast.imaging.codecs.jpeg_family import MAX_EXPANSION, RGB_FROM, decode, describe
 
-__all__ = ["RGB_FROM", "decode"]
+__all__ = ["MAX_EXPANSION", "RGB_FROM", "decode", "describe"]

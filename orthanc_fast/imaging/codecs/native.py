@@ -14,6 +14,12 @@ from orthanc_fast.imaging.info import ImageInfo
 # Decompressed by someone who forgot to change the name.
 RGB_FROM = frozenset({"YBR_ICT", "YBR_RCT"})
 
+MAX_EXPANSION = 8  # single bits become bytes
+
+
+def describe(frame: bytes | memoryview) -> None:
+    """There is none that tells the shape: see `contract.Codec`."""
+
 
 def decode(frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.ndarray:
     """See `contract.Codec`. 1-bit cells give 0 and 255, those that are indices of a palette

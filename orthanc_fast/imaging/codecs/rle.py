@@ -11,12 +11,16 @@ from orthanc_fast.imaging.info import ImageInfo
 
 RGB_FROM = native.RGB_FROM
 
-_MAX_EXPANSION = 64  # a run of 128 equal values takes two bytes
+MAX_EXPANSION = 64  # a run of 128 equal values takes two bytes
+
+
+def describe(frame: bytes | memoryview) -> None:
+    """There is none that tells the shape: see `contract.Codec`."""
 
 
 def decode(frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.ndarray:
     """See `contract.Codec`. 1-bit cells are packed in bytes, as native ones are."""
-    check_expansion(frame, info, _MAX_EXPANSION)
+    check_expansion(frame, info, MAX_EXPANSION)
     cells = np.empty((info.frame_bits + 7) // 8, np.uint8)
     samples, width = info.samples_per_pixel, max(info.bits_allocated // 8, 1)
     try:

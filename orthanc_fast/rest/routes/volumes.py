@@ -3,43 +3,30 @@
 Source: reference chapter 2, sections 6 and 7; what is beyond Orthanc's: docs/volumes.md.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from typing import TypeVar
-
 import msgspec
-import xxhash
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
-from orthanc_fast.errors import InexistentItem, OrthancError, ParameterOutOfRange
-from orthanc_fast.imaging.nifti import nifti_header
-from orthanc_fast.index.lmdb.view import View
-from orthanc_fast.log import Category, logger
+from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.model import Level
 from orthanc_fast.numerals import unsigned
 from orthanc_fast.rest.byte_range import byte_range
-from orthanc_fast.rest.identifiers import require
+from orthanc_fast.rest.identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import OCTETS, Header, Response, json_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.streaming import while_present
 from orthanc_fast.rest.uri import boolean
-from orthanc_fast.services.attachments.reading import dicom_attachment
-from orthanc_fast.services.volumes import bodies
-from orthanc_fast.services.volumes.geometry import Geometry, geometry
+from orthanc_fast.services.volumes.geometry import Geometry
 from orthanc_fast.services.volumes.places import Selection
-from orthanc_fast.services.volumes.plan import TARGETS, Numbers, Volume
-from orthanc_fast.services.volumes.slices import OrderedSlices, frame_count, order_slices
-from orthanc_fast.services.volumes.zip_records import stored_length
+from orthanc_fast.services.volumes.plan import TARGETS, Numbers
+from orthanc_fast.services.volumes.volumes import ArrayBody, Wish
 
 ZIP = (b"content-type", b"application/zip")
 GZIP = (b"content-type", b"application/gzip")
 RANGES = (b"accept-ranges", b"bytes")
 
 NUMBERS = "rescale dtype window-center window-width"
-
-Planned = TypeVar("Planned")
 
 
 def add_routes(router: Router, settings: Settings) -> None:
@@ -62,15 +49,10 @@ class SlicesAnswer(msgspec.Struct, gc=False):
     Type: str
 
 
-async def get_ordered_slices(request: Request) -> Response:
+def get_ordered_slices(request: Request) -> Response:
     """GET /series/{id}/ordered-slices"""
-
-    def ordered(view: View) -> OrderedSlices:
-        return order_slices(view, require(view, Level.SERIES, request.params[0]))
-
-    slices = await _in_thread(request, ordered)
-    pixels = request.services.pixels
-    rows = [(to_text(each.public), frame_count(each, pixels)) for each in slices.instances]
+    slices = request.services.volumes.ordered_slices(request.caller, public_id(request))
+    rows = [(to_text(instance.public), count) for instance, count in slices.rows]
     answer = SlicesAnswer(
         Dicom=[f"/instances/{name}/file" for name, _ in rows],
         Slices=[f"/instances/{name}/frames/{n}" for name, count in rows for n in range(count)],
@@ -83,13 +65,8 @@ async def get_ordered_slices(request: Request) -> Response:
 async def get_geometry(request: Request) -> Response:
     """GET /series/{id}/geometry: where the volume lies in the patient."""
     slices = _selection(request, "slices")
-
-    def placed(view: View) -> Geometry:
-        series = require(view, Level.SERIES, request.params[0])
-        volume = request.services.volumes.series(view, series, Numbers(), slices)
-        return geometry(volume, request.services.pixels)
-
-    return json_response(await _in_thread(request, placed))
+    volumes = request.services.volumes
+    return json_response(await volumes.geometry(request.caller, public_id(request), slices))
 
 
 # Arrays
@@ -97,91 +74,74 @@ async def get_geometry(request: Request) -> Response:
 
 async def get_frame_numpy(request: Request) -> Response:
     """GET /instances/{id}/frames/{n}/numpy: (rows, columns, channels)."""
-    numbers, packed = _numbers(request), boolean(request.arguments, "compress")
-    text = request.params[1]
-    with request.services.index.view() as view:
-        instance = require(view, Level.INSTANCE, request.params[0])
-        number = unsigned(text)
-        if number is None:
-            raise ParameterOutOfRange(
-                f'Expected an unsigned integer for the "frame" argument, found: {text[:64]}'
-            )
-        volume = request.services.volumes.frame(view, instance, number, numbers)
-    return await _array(request, volume, volume.header(is_frame=True), packed)
+    wish, frame = _wish(request), _frame(request)
+    volumes = request.services.volumes
+    return await _numpy(
+        request, await volumes.frame(request.caller, public_id(request), frame, wish), wish
+    )
 
 
 async def get_instance_numpy(request: Request) -> Response:
     """GET /instances/{id}/numpy: (frames, rows, columns, channels)."""
-    numbers, packed = _numbers(request), boolean(request.arguments, "compress")
-    frames = _selection(request, "frames")
-    with request.services.index.view() as view:
-        instance = require(view, Level.INSTANCE, request.params[0])
-        volume = request.services.volumes.instance(view, instance, numbers, frames)
-    return await _array(request, volume, volume.header(), packed)
+    wish, volumes = _wish(request, "frames"), request.services.volumes
+    return await _numpy(
+        request, await volumes.instance(request.caller, public_id(request), wish), wish
+    )
 
 
 async def get_series_numpy(request: Request) -> Response:
     """GET /series/{id}/numpy: (slices, rows, columns, channels)."""
-    numbers, packed = _numbers(request), boolean(request.arguments, "compress")
-    slices = _selection(request, "slices")
-
-    def planned(view: View) -> tuple[Volume, Geometry | None]:
-        series = require(view, Level.SERIES, request.params[0])
-        volume = request.services.volumes.series(view, series, numbers, slices)
-        try:
-            return volume, geometry(volume, request.services.pixels, check=False)
-        except InexistentItem:
-            return volume, None
-
-    volume, place = await _in_thread(request, planned)
-    return await _array(request, volume, volume.header(), packed, _geometry_headers(place))
+    wish, volumes = _wish(request, "slices"), request.services.volumes
+    return await _numpy(
+        request, await volumes.series(request.caller, public_id(request), wish), wish
+    )
 
 
 async def get_study_numpy(request: Request) -> Response:
     """GET /studies/{id}/numpy: a .npz of all series that are volumes; X-Volume-Skipped names the
     others."""
-    numbers = _numbers(request)
-
-    def planned(view: View) -> tuple[list[tuple[str, Volume]], list[str]]:
-        study = require(view, Level.STUDY, request.params[0])
-        volumes, refused = request.services.volumes.study(view, study, numbers)
-        named = [(f"{to_text(series.public)}.npy", volume) for series, volume in volumes]
-        return named, [to_text(series.public) for series, _ in refused]
-
-    named, skipped = await _in_thread(request, planned)
-    length = stored_length([(name, len(v.header()) + v.nbytes) for name, v in named])
-    headers = ((b"x-volume-skipped", ",".join(skipped).encode()),) if skipped else ()
-    return await _streamed(
-        request, bodies.npz(request.services.volume_streams, named), ZIP, headers, length
-    )
+    volumes = request.services.volumes
+    body = await volumes.study(request.caller, public_id(request), _numbers(request))
+    names = ",".join(to_text(series.public) for series in body.skipped).encode()
+    headers = ((b"x-volume-skipped", names),) if names else ()
+    return await while_present(request, body.stream, ZIP, headers, body.length)
 
 
 async def get_nifti(request: Request) -> Response:
     """GET /series/{id}/nifti: NIfTI-1, gzipped with `compress`."""
-    numbers, packed = _numbers(request), boolean(request.arguments, "compress")
-    slices = _selection(request, "slices")
-
-    def planned(view: View) -> tuple[Volume, bytes]:
-        series = require(view, Level.SERIES, request.params[0])
-        volume = request.services.volumes.series(view, series, numbers, slices)
-        place = geometry(volume, request.services.pixels)
-        header = nifti_header(place.Size, volume.dtype, volume.info.is_color, place.affine)
-        return volume, header
-
-    volume, header = await _in_thread(request, planned)
-    name = b'filename="%s.nii%s"' % (request.params[0].encode(), b".gz" if packed else b"")
+    wish, volumes = _wish(request, "slices"), request.services.volumes
+    body = await volumes.nifti(request.caller, public_id(request), wish)
+    name = b'filename="%s.nii%s"' % (request.params[0].encode(), b".gz" if wish.packed else b"")
     headers = ((b"content-disposition", name),)
-    if packed:
-        return await _streamed(
-            request, bodies.gzipped(request.services.volume_streams, volume, header), GZIP, headers
-        )
-    stream = bodies.plain(
-        request.services.volume_streams, volume, header, 0, len(header) + volume.nbytes
-    )
-    return await _streamed(request, stream, OCTETS, headers, len(header) + volume.nbytes)
+    if wish.packed:
+        return await while_present(request, body.gzipped(), GZIP, headers)
+    return await while_present(request, body.whole(), OCTETS, headers, body.length)
 
 
 # What the arguments say
+
+
+def _wish(request: Request, selection: str = "") -> Wish:
+    """Raises ParameterOutOfRange."""
+    if not request.arguments:
+        return Wish()
+    return Wish(
+        _numbers(request),
+        _selection(request, selection) if selection else None,
+        boolean(request.arguments, "compress"),
+    )
+
+
+def _frame(request: Request) -> int:
+    """Raises UnknownResource before ParameterOutOfRange."""
+    number = unsigned(request.params[1])
+    if number is None:
+        request.services.resources.require(request.caller, Level.INSTANCE, public_id(request))
+        found = request.params[1][:64]
+        raise ParameterOutOfRange(
+            f'Expected an unsigned integer for the "frame" argument, found: {found}'
+        )
+    return number
 
 
 def _numbers(request: Request) -> Numbers:
@@ -233,14 +193,6 @@ def _slice(text: str) -> slice:
 # Answers
 
 
-async def _in_thread(request: Request, plan: Callable[[View], Planned]) -> Planned:
-    def work() -> Planned:
-        with request.services.index.view() as view:
-            return plan(view)
-
-    return await asyncio.to_thread(work)
-
-
 def _geometry_headers(place: Geometry | None) -> tuple[Header, ...]:
     if place is None:
         return ()
@@ -252,83 +204,23 @@ def _geometry_headers(place: Geometry | None) -> tuple[Header, ...]:
     return tuple((name, ",".join(f"{v:.9g}" for v in values).encode()) for name, values in rows)
 
 
-async def _array(
-    request: Request,
-    volume: Volume,
-    header: bytes,
-    packed: bool,
-    headers: tuple[Header, ...] = (),
-) -> Response:
-    streams = request.services.volume_streams
-    if packed:
-        return await _streamed(request, bodies.zipped(streams, volume, header), OCTETS, headers)
-    total = len(header) + volume.nbytes
+async def _numpy(request: Request, body: ArrayBody, wish: Wish) -> Response:
+    headers = _geometry_headers(body.place)
+    if wish.packed:
+        return await while_present(request, body.zipped(), OCTETS, headers)
+    tag = b'"%s"' % body.tag.encode()
+    headers = (*headers, RANGES, (b"etag", tag))
     asked = request.header(b"range")
-    headers = (*headers, RANGES, (b"etag", _etag(volume)))
     if asked is None:
-        whole = streams.at_once(volume, header)
+        whole = body.at_once()
         if whole is not None:
             return Response(whole, OCTETS, headers=headers)
-        stream = bodies.plain(streams, volume, header, 0, total)
-        return await _streamed(request, stream, OCTETS, headers, total)
-    return await _part(request, volume, header, asked, headers)
-
-
-async def _part(
-    request: Request, volume: Volume, header: bytes, asked: bytes, headers: tuple[Header, ...]
-) -> Response:
-    total = len(header) + volume.nbytes
-    condition = request.header(b"if-range")
-    if condition is not None and condition != _etag(volume):
-        asked = b""
-    part = byte_range(asked, total)
-    status = 200
-    first, stop = part or (0, total)
-    if part is not None:
-        status = 206
-        headers = (*headers, (b"content-range", b"bytes %d-%d/%d" % (first, stop - 1, total)))
-    stream = bodies.plain(request.services.volume_streams, volume, header, first, stop)
-    return await _streamed(request, stream, OCTETS, headers, stop - first, status)
-
-
-def _etag(volume: Volume) -> bytes:
-    """Changes with the files and with what is asked of them."""
-    digest = xxhash.xxh3_64()
-    for source in volume.sources:
-        digest.update(dicom_attachment(source.instance).uuid.encode())
-    digest.update(repr((volume.numbers, volume.frames.identity)).encode())
-    return b'"%s"' % digest.hexdigest().encode()
-
-
-async def _streamed(
-    request: Request,
-    stream: AsyncGenerator[bodies.Bytes],
-    kind: Header,
-    headers: tuple[Header, ...],
-    length: int | None = None,
-    status: int = 200,
-) -> Response:
-    """The answer, once its first bytes are there: what fails until then is a proper error."""
-    first = await anext(stream, b"")
-    watched = _while_present(request, first, stream)
-    return Response(kind=kind, status=status, headers=headers, stream=watched, length=length)
-
-
-async def _while_present(
-    request: Request, first: bodies.Bytes, rest: AsyncGenerator[bodies.Bytes]
-) -> AsyncGenerator[bodies.Bytes]:
-    """A stream for as long as its client is there: `send` does not tell that it has gone. What
-    fails in its middle aborts the connection, so that the client knows."""
-    gone = asyncio.ensure_future(request.gone())
-    try:
-        async with aclosing(rest):
-            yield first
-            async for chunk in rest:
-                if gone.done():
-                    return
-                yield chunk
-    except OrthancError as error:
-        logger.error(Category.HTTP, f"GET {request.path}: aborted: {error}")
-        raise
-    finally:
-        gone.cancel()
+        return await while_present(request, body.whole(), OCTETS, headers, body.length)
+    is_current = request.header(b"if-range") in (None, tag)
+    part = byte_range(asked, body.length) if is_current else None
+    if part is None:
+        return await while_present(request, body.whole(), OCTETS, headers, body.length)
+    first, stop = part
+    headers = (*headers, (b"content-range", b"bytes %d-%d/%d" % (first, stop - 1, body.length)))
+    stream = body.part(first, stop)
+    return await while_present(request, stream, OCTETS, headers, stop - first, status=206)

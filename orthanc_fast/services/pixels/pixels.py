@@ -7,23 +7,32 @@ Everything here waits for the disk and decodes on the calling thread: call it in
         pixels = image.decode(0)
 """
 
+from collections.abc import Callable
 from functools import cached_property
+from threading import Lock
 from types import TracebackType
+from typing import Literal
 
+import msgspec
 import numpy as np
 
+from orthanc_fast._ext.ids import to_text
 from orthanc_fast.dicom.encoding import DEFLATED, Buffer, open_encoding
 from orthanc_fast.dicom.pixel_layout import PMSCT_DATA, find_layout, raw_values
-from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.errors import BadFileFormat, NotImplementedYet
 from orthanc_fast.imaging import pmsct
+from orthanc_fast.imaging.codecs import codec_of
+from orthanc_fast.imaging.codecs.contract import check_expansion
 from orthanc_fast.imaging.decode import decode_frame
 from orthanc_fast.imaging.frame_count import SMALLEST_FRAGMENT, room_for_frames
 from orthanc_fast.imaging.frames import ExtendedOffsets, Frames
 from orthanc_fast.imaging.info import ImageInfo, image_info, number_of_frames
 from orthanc_fast.imaging.palette import TAGS as PALETTE_TAGS
 from orthanc_fast.imaging.palette import Palette, read_palette
+from orthanc_fast.imaging.reconcile import as_encoded, difference
 from orthanc_fast.imaging.syntaxes import SYNTAXES
 from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.log import Category, logger
 from orthanc_fast.model import PixelLayout, Resource
 from orthanc_fast.services.attachments.reading import dicom_attachment, opened
 from orthanc_fast.services.store.frame_maps import layout_decoder
@@ -31,6 +40,13 @@ from orthanc_fast.storage.files.area import StorageArea
 
 TRANSFER_SYNTAX = 9
 NUMBER_OF_FRAMES = 0x00280008
+# PS3.3 C.9.2: an overlay without data of its own lies at a bit of the pixel cells.
+_BIT_POSITION, _OVERLAY_DATA = 0x0102, 0x3000
+_OVERLAY_GROUPS = range(0x60000000, 0x60200000, 0x00020000)
+_OVERLAYS = frozenset(
+    group | element for group in _OVERLAY_GROUPS for element in (_BIT_POSITION, _OVERLAY_DATA)
+)
+_REMEMBERED = 1 << 12  # files of which has been warned
 _EXTENDED_OFFSETS = frozenset({0x7FE00001, 0x7FE00002})
 
 
@@ -40,6 +56,8 @@ class Pixels:
     def __init__(self, index: Index, storage: StorageArea) -> None:
         self._index = index
         self._storage = storage
+        self._lock = Lock()
+        self._warned: dict[str, None] = {}
 
     def layout(self, instance: Resource) -> PixelLayout | None:
         """What the index knows about the image of an instance, without touching its file. A file
@@ -81,13 +99,36 @@ class Pixels:
         """
         attachment = dicom_attachment(instance)
         file = opened(self._storage, attachment)
-        return open_image(file, self.layout(instance), instance.metadata.get(TRANSFER_SYNTAX))
+        return open_image(
+            file,
+            self.layout(instance),
+            instance.metadata.get(TRANSFER_SYNTAX),
+            lambda text: self._told(instance, attachment.uuid, text),
+        )
+
+    def _told(self, instance: Resource, uuid: str, text: str) -> None:
+        """One warning for each file, of those of late."""
+        with self._lock:
+            if uuid in self._warned:
+                return
+            self._warned[uuid] = None
+            if len(self._warned) > _REMEMBERED:
+                del self._warned[next(iter(self._warned))]
+        logger.warning(
+            Category.DICOM,
+            f"The pixel data of instance {to_text(instance.public)} are shown as they are encoded: "
+            f"{text}",
+        )
 
 
 def open_image(
-    file: Buffer, layout: PixelLayout | None, transfer_syntax: str | None
+    file: Buffer,
+    layout: PixelLayout | None,
+    transfer_syntax: str | None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> "OpenImage":
     """The image in a DICOM file that is in memory. A `layout` of None is looked for in the file.
+    `warn` takes what the codestreams have otherwise than the file announces.
 
     Raises as `Pixels.open` does.
     """
@@ -99,7 +140,13 @@ def open_image(
     frames_layout = layout
     if layout.element == PMSCT_DATA:
         data, frames_layout = pmsct.expand(data, layout, info)
-    return OpenImage(file, data, layout, frames_layout, info)
+    image = OpenImage(file, data, layout, frames_layout, info)
+    if info.syntax.is_encapsulated and info.syntax.codec is not None:
+        image.reconcile()
+        text = difference(info, image.info)
+        if text:
+            warn(text)
+    return image
 
 
 class OpenImage:
@@ -124,6 +171,44 @@ class OpenImage:
         self._file = file
         self._data = data
         self._frames = Frames(data, frames_layout, info, self._extended_offsets)
+
+    def reconcile(self) -> None:
+        """Takes over what the codestream of the first frame says of itself, if it can be read."""
+        try:
+            frame = self._frames.encoded(0)
+            header = codec_of(self.info.syntax).describe(frame)
+        except (BadFileFormat, NotImplementedYet):
+            return  # whoever wants this frame is told
+        if header is None:
+            return
+        info = as_encoded(self.info, header)
+        if info.may_be_wider and self._has_overlays_in_cells():
+            info = msgspec.structs.replace(info, may_be_wider=False)
+        self.info = info
+
+    def require_expansion(self) -> None:
+        """Before memory for frames is taken: raises BadFileFormat if the first compressed one is
+        too short to be as large as the image, or missing."""
+        self.info.require_decodable()
+        if self.info.syntax.is_encapsulated:
+            codec = codec_of(self.info.syntax)
+            check_expansion(self._frames.encoded(0), self.info, codec.MAX_EXPANSION)
+
+    def widen(self) -> None:
+        """From now on all bits of the cells belong to the values: see `ImageInfo.may_be_wider`."""
+        bits = self.info.bits_allocated
+        self.info = msgspec.structs.replace(
+            self.info, bits_stored=bits, high_bit=bits - 1, may_be_wider=False
+        )
+
+    def _has_overlays_in_cells(self) -> bool:
+        values, big = raw_values(self.dataset_head, _OVERLAYS)
+        order: Literal["big", "little"] = "big" if big else "little"
+        return any(
+            int.from_bytes(values.get(group | _BIT_POSITION, b"")[:2], order)
+            and group | _OVERLAY_DATA not in values
+            for group in _OVERLAY_GROUPS
+        )
 
     @property
     def number_of_frames(self) -> int:

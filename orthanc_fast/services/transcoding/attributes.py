@@ -22,6 +22,7 @@ _PALETTE = (
     *(0x00281101, 0x00281102, 0x00281103, 0x00281199),
     *(0x00281201, 0x00281202, 0x00281203, 0x00281221, 0x00281222, 0x00281223),
 )
+_ROWS, _COLUMNS = 0x00280010, 0x00280011
 _INTERCEPT, _SLOPE, _RESCALE_TYPE = 0x00281052, 0x00281053, 0x00281054
 _MODALITY_LUT = 0x00283000
 _FUNCTIONAL_GROUPS = (0x52009229, 0x52009230)
@@ -48,7 +49,10 @@ def check(editor: Editor, image: OpenImage, recoding: Recoding) -> None:
 
 
 def describe_pixels(editor: Editor, info: ImageInfo, recoding: Recoding) -> None:
-    """The image pixel module."""
+    """The image pixel module, of the size that the codestreams have."""
+    if (info.rows, info.columns) != (editor.number(_ROWS), editor.number(_COLUMNS)):
+        editor.set_number(_ROWS, info.rows)
+        editor.set_number(_COLUMNS, info.columns)
     editor.set_number(0x00280002, recoding.samples_per_pixel)
     if recoding.photometric_interpretation:
         editor.set_text(0x00280004, "CS", recoding.photometric_interpretation)

@@ -19,7 +19,7 @@ from orthanc_fast.dicom.encoding import KNOWN_SYNTAXES, Buffer
 from orthanc_fast.dicom.file_meta import meta_header
 from orthanc_fast.errors import NotImplementedYet, ParameterOutOfRange
 from orthanc_fast.imaging.encapsulate import Encapsulated, encapsulate
-from orthanc_fast.imaging.recode import Recoding, can_encode, plan, recode
+from orthanc_fast.imaging.recode import Recoding, Wider, can_encode, plan, recode
 from orthanc_fast.imaging.syntaxes import SYNTAXES, TransferSyntax
 from orthanc_fast.services.pixels.pixels import OpenImage, open_image
 from orthanc_fast.services.transcoding import attributes
@@ -82,10 +82,13 @@ def transcode(
     else:
         editor.remove(_GROUP_LENGTH, _OFFSETS, _LENGTHS)
         with open_image(file, None, source) as image:
-            recoding = plan(image.info, uid)
-            if recoding.is_lossy and not may_lose:
-                raise NotImplementedYet(f"{syntax.name} is lossy, which is not wanted")
-            value = _recoded(editor, image, recoding, quality)
+            try:
+                recoding = _planned(image, uid, may_lose)
+                value = _recoded(editor, image, recoding, quality)
+            except Wider:
+                image.widen()
+                recoding = _planned(image, uid, may_lose)
+                value = _recoded(editor, image, recoding, quality)
     sop = editor.text(SOP_INSTANCE) or ""
     is_lossy = recoding is not None and recoding.is_lossy
     if is_lossy:
@@ -99,6 +102,13 @@ def transcode(
     if syntax.is_deflated:
         parts = list(_deflated(parts))
     return Transcoded(b"".join([header, *parts]), sop, is_lossy)
+
+
+def _planned(image: OpenImage, uid: str, may_lose: bool) -> Recoding:
+    recoding = plan(image.info, uid)
+    if recoding.is_lossy and not may_lose:
+        raise NotImplementedYet(f"{recoding.syntax.name} is lossy, which is not wanted")
+    return recoding
 
 
 def _native_copy(editor: Editor, pixels: Row) -> list[Buffer]:

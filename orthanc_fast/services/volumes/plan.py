@@ -3,23 +3,23 @@
 Sources: reference chapter 2, sections 6 and 7.
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
-from orthanc_fast.errors import BadFileFormat, OrthancError, ParameterOutOfRange, UnknownResource
+from orthanc_fast.errors import BadFileFormat, OrthancError, ParameterOutOfRange
 from orthanc_fast.imaging.frame_count import room_for_frames
 from orthanc_fast.imaging.info import ImageInfo, image_info
 from orthanc_fast.imaging.npy import npy_header
-from orthanc_fast.index.lmdb.view import View
-from orthanc_fast.model import Level, PixelLayout, Resource
+from orthanc_fast.imaging.syntaxes import SYNTAXES
+from orthanc_fast.model import PixelLayout, Resource
 from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.pixels.display import number
 from orthanc_fast.services.pixels.pixels import TRANSFER_SYNTAX, Pixels
 from orthanc_fast.services.store.frame_maps import layout_decoder
 from orthanc_fast.services.volumes.places import Places, Selection
-from orthanc_fast.services.volumes.slices import order_slices
 
 INCOMPATIBLE_FORMAT, INCOMPATIBLE_SIZE = 23, 24
 
@@ -92,85 +92,70 @@ class Volume(msgspec.Struct, frozen=True):
         return npy_header(self.shape[1:] if is_frame else self.shape, self.dtype)
 
 
+class Found(NamedTuple):
+    """What the index has of one instance; `image` is None where it knows no layout."""
+
+    instance: Resource
+    image: bytes | None
+
+    @property
+    def needs_file(self) -> bool:
+        """Whether only the file tells the shape: a codestream has its own."""
+        syntax = SYNTAXES.get(self.instance.metadata.get(TRANSFER_SYNTAX, ""))
+        return not self.image or syntax is None or syntax.is_encapsulated
+
+
 class Planner:
-    """Plans from what the index knows; a file is opened only where that is nothing. Blocking, may
-    be used from any thread."""
+    """From what the index knows to volumes; files are opened where that is not enough. Blocking
+    where they are, may be used from any thread."""
 
     def __init__(self, pixels: Pixels) -> None:
         self._pixels = pixels
 
-    def frame(self, view: View, instance: Resource, index: int, numbers: Numbers) -> Volume:
+    def frame(self, found: Found, index: int, numbers: Numbers) -> Volume:
         """One frame. Raises ParameterOutOfRange, and what `instance` raises."""
-        source = self._source(view, instance)
+        source = self._source(found)
         count = source.info.number_of_frames
         if index >= count:
             raise ParameterOutOfRange(f"there is no frame {index}: the instance has {count}")
         source.require_room(index + 1)
         return _volume([source], Places([count], [slice(index, index + 1)]), numbers)
 
-    def instance(
-        self, view: View, instance: Resource, numbers: Numbers, frames: Selection = None
-    ) -> Volume:
+    def instance(self, found: Found, numbers: Numbers, frames: Selection = None) -> Volume:
         """All frames of an instance, or those chosen.
 
         Raises BadFileFormat, NotImplementedYet (see `image_info`, `require_decodable`),
         ParameterOutOfRange for a choice that is empty and for numbers that do not fit.
         """
-        source = self._source(view, instance)
-        places = Places([_whole(source)], frames, "frames")
-        return _volume([source], places, numbers)
+        source = self._source(found)
+        return _volume([source], Places([_whole(source)], frames, "frames"), numbers)
 
-    def series(
-        self, view: View, series: Resource, numbers: Numbers, slices: Selection = None
-    ) -> Volume:
-        """All frames of all slices in order, or those chosen.
+    def series(self, found: Sequence[Found], numbers: Numbers, slices: Selection = None) -> Volume:
+        """All frames of all slices, which are given in their order, or those chosen.
 
-        Raises as `instance` and `order_slices` do, and OrthancError 23 or 24 where the formats or
-        sizes of the images differ.
+        Raises as `instance` does, and OrthancError 23 or 24 where the formats or sizes of the
+        images differ.
         """
-        ordered = order_slices(view, series).instances
         decoder = layout_decoder()
-        sources = [self._source(view, instance, decoder) for instance in ordered]
+        sources = [self._source(each, decoder) for each in found]
         _require_alike([source.info for source in sources])
         places = Places([_whole(source) for source in sources], slices, "slices")
         return _volume(sources, places, numbers)
 
-    def study(
-        self, view: View, study: Resource, numbers: Numbers
-    ) -> tuple[list[tuple[Resource, Volume]], list[tuple[Resource, OrthancError]]]:
-        """The volumes of a study's series in the order of their identifiers, and those of which
-        none can be made with the reason. Raises the first reason where there is no volume."""
-        volumes: list[tuple[Resource, Volume]] = []
-        refused: list[tuple[Resource, OrthancError]] = []
-        for public in view.children(study):
-            series = view.resource(Level.SERIES, public)
-            if series is None:
-                continue
-            try:
-                volumes.append((series, self.series(view, series, numbers)))
-            except OrthancError as error:
-                refused.append((series, error))
-        if not volumes:
-            raise refused[0][1] if refused else UnknownResource()
-        return volumes, refused
-
     def _source(
-        self,
-        view: View,
-        instance: Resource,
-        decoder: msgspec.msgpack.Decoder[PixelLayout] | None = None,
+        self, found: Found, decoder: msgspec.msgpack.Decoder[PixelLayout] | None = None
     ) -> Source:
-        stored = view.image(instance)
+        instance = found.instance
         size = dicom_attachment(instance).size
-        if stored:
-            layout = (decoder or layout_decoder()).decode(stored)
-            info = image_info(layout, instance.metadata.get(TRANSFER_SYNTAX))
-            room = room_for_frames(layout, info, size)
-        else:
-            layout = None
+        layout = (decoder or layout_decoder()).decode(found.image) if found.image else None
+        if layout is None or found.needs_file:
             with self._pixels.open(instance) as image:
                 info = image.info
                 room = room_for_frames(image.layout, info, size)
+                image.require_expansion()
+        else:
+            info = image_info(layout, instance.metadata.get(TRANSFER_SYNTAX))
+            room = room_for_frames(layout, info, size)
         info.require_decodable()
         if info.rows == 0 or info.columns == 0:
             raise BadFileFormat(f"the image has {info.rows} rows and {info.columns} columns")

@@ -1,5 +1,5 @@
-"""The order of the slices of a series, from the index alone. Source: reference chapter 2, section
-7."""
+"""The order of the slices of a series, from what the index knows. Source: reference chapter 2,
+section 7."""
 
 from typing import Literal
 
@@ -7,8 +7,7 @@ import msgspec
 import numpy as np
 
 from orthanc_fast.errors import OrthancError, UnknownResource
-from orthanc_fast.index.lmdb.view import View
-from orthanc_fast.model import Level, Resource
+from orthanc_fast.model import Resource
 from orthanc_fast.numerals import BLANKS, decimal, integer
 from orthanc_fast.registries import INDEX_IN_SERIES
 from orthanc_fast.services.pixels.pixels import Pixels
@@ -30,15 +29,13 @@ class OrderedSlices(msgspec.Struct, frozen=True, gc=False):
     instances: list[Resource]
 
 
-def order_slices(view: View, series: Resource) -> OrderedSlices:
+def order_slices(series: Resource, instances: list[Resource]) -> OrderedSlices:
     """The instances of `series` in order: by position, else by IndexInSeries; those of the same
     index by identifier.
 
     Raises OrthancError 2040 where neither can be told, UnknownResource for a series that has just
     been deleted.
     """
-    found = (view.resource(Level.INSTANCE, public) for public in view.children(series))
-    instances = [instance for instance in found if instance is not None]
     if not instances:
         raise UnknownResource
     if len(instances) == 1:
