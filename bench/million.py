@@ -16,8 +16,8 @@ from support.server import OurServer
 
 from bench import load, population
 from orthanc_fast.dicom.identifiers import to_text
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Transaction
+from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.model import Level
 from orthanc_fast.services.store.opening import INDEX_FOLDER
 from orthanc_fast.services.store.terms import terms
@@ -29,7 +29,7 @@ ROUNDS = 3
 
 def fill(folder: Path, amount: int) -> None:
     """Writes `amount` instances into a new index, with the labels and metadata of their studies."""
-    index = Index(folder, terms, 64 << 30, sync=False)
+    index = LmdbIndex(folder, terms, 64 << 30, sync=False)
     for start in range(0, amount, BATCH):
 
         def batch(transaction: Transaction, start: int = start) -> None:
@@ -46,9 +46,10 @@ def fill(folder: Path, amount: int) -> None:
 def _annotate(transaction: Transaction, number: int, public: bytes) -> None:
     study = transaction.resource(Level.STUDY, public)
     assert study is not None
-    with transaction.editing(study):
-        study.labels = population.labels(number)
-        study.user_metadata = population.metadata(number)
+    for label in population.labels(number):
+        transaction.add_label(study, label)
+    for kind, value in population.metadata(number).items():
+        transaction.set_metadata(study, kind, value)
 
 
 def run(amount: int) -> list[str]:

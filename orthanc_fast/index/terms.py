@@ -1,10 +1,11 @@
 """Terms: the values under which resources can be found.
 
-    (kind, level):1 number:4 folded value [0 value] => sha1:20 ...    (duplicates, sorted)
+    (kind, level):1 number:4 folded value [0 value]
 
-A value lies under its folded form, in which upper and lower case are one; the value itself follows
-where it differs, so that every comparison, whatever its rules, is decided on the key alone. The
-resources under a key are sorted as answers list them.
+The keys of terms, and their order, are the same in every implementation of the index. A value lies
+under its folded form, in which upper and lower case are one; the value itself follows where it
+differs, so that every comparison, whatever its rules, is decided on the key alone. Under a key are
+the identifiers of the resources that have the term, sorted as answers list them.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,14 +13,9 @@ from enum import IntEnum
 from functools import lru_cache
 from struct import Struct
 
-import lmdb
+from orthanc_fast.model import Resource
 
-from orthanc_fast.index.lmdb.environment import Environment, WriteTransaction
-from orthanc_fast.index.lmdb.records import resource_decoder
-from orthanc_fast.model import Level, Resource, timestamp
-from orthanc_fast.registries import LAST_UPDATE
-
-MAX_KEY = 511  # what LMDB takes; a longer value is cut, which `value_of` tells
+MAX_KEY = 511  # as many bytes as LMDB takes; a longer value is cut, which `value_of` tells
 
 _HEAD = Struct(">BI")
 HEAD_SIZE = _HEAD.size
@@ -88,84 +84,16 @@ def value_of(key: bytes) -> str | None:
     return (value if separator else folded).decode("utf-8", "replace")
 
 
-class TermWriter:
-    """Keeps the terms of resources in one transaction."""
-
-    def __init__(self, env: Environment, txn: WriteTransaction, terms: Terms) -> None:
-        self._db = env.value
-        self._txn = txn
-        self._terms = terms
-
-    def keys(self, resource: Resource) -> set[tuple[bytes, bytes]]:
-        """The (key, SHA-1) pairs of a resource. Those of kind OF_CHILD name its parent."""
-        level = resource.level
-        found = {
-            (term_key(kind, level - 1, number, value), resource.parent_public)
-            if kind == Kind.OF_CHILD
-            else (term_key(kind, level, number, value), resource.public)
-            for kind, number, value in self._terms(resource)
-        }
-        if level != Level.INSTANCE:
-            found.add((_update_key(resource), resource.public))
-        return found
-
-    def add(self, resource: Resource) -> None:
-        self._put(self.keys(resource))
-
-    def remove(self, resource: Resource, siblings: Callable[[], Iterable[Resource]]) -> None:
-        """Takes away the terms; what a sibling gives its parent too stays."""
-        self._delete(self.keys(resource), resource, siblings)
-
-    def change(
-        self,
-        before: set[tuple[bytes, bytes]],
-        resource: Resource,
-        siblings: Callable[[], Iterable[Resource]],
-    ) -> None:
-        """From the terms that the resource had to those that it has now."""
-        after = self.keys(resource)
-        self._delete(before - after, resource, siblings)
-        self._put(after - before)
-
-    def set_last_update(self, resource: Resource, now: int) -> None:
-        """Changes `last_update` with its term."""
-        if resource.last_update != now:
-            self._txn.delete(_update_key(resource), resource.public, db=self._db)
-            resource.last_update = now
-            self._txn.put(_update_key(resource), resource.public, db=self._db)
-
-    def _put(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        for key, public in pairs:
-            self._txn.put(key, public, db=self._db)
-
-    def _delete(
-        self,
-        pairs: Iterable[tuple[bytes, bytes]],
-        resource: Resource,
-        siblings: Callable[[], Iterable[Resource]],
-    ) -> None:
-        of_child = set()
-        for key, public in pairs:
-            if key[0] >> 4 == Kind.OF_CHILD:
-                of_child.add((key, public))
-            else:
-                self._txn.delete(key, public, db=self._db)
-        if of_child:
-            for sibling in siblings():
-                if sibling.id != resource.id:
-                    of_child -= self.keys(sibling)
-                    if not of_child:
-                        return
-        for key, public in of_child:
-            self._txn.delete(key, public, db=self._db)
+def successor(prefix: bytes) -> bytes:
+    """The first key after all those that begin with `prefix`."""
+    return (int.from_bytes(prefix, "big") + 1).to_bytes(len(prefix), "big")
 
 
-def _update_key(resource: Resource) -> bytes:
-    return term_key(Kind.METADATA, resource.level, LAST_UPDATE, timestamp(resource.last_update))
-
-
-def build_terms(env: Environment, txn: lmdb.Transaction, terms: Terms) -> None:
-    """Writes the terms of all resources, for a migration."""
-    writer = TermWriter(env, txn, terms)
-    for record in txn.cursor(db=env.resource).iternext(keys=False, values=True):
-        writer.add(resource_decoder.decode(record))
+def between_bounds(
+    kind: Kind, level: int, number: int, low: bytes, high: bytes | None
+) -> tuple[bytes, bytes]:
+    """The first key, and the first one after the last, of those whose folded value begins at or
+    after `low` and does not lie above `high` and what begins with it; None is no bound."""
+    prefix = field_prefix(kind, level, number)
+    # All that begins with the upper bound, the bound's other spellings included, lies below.
+    return prefix + low, successor(prefix) if high is None else prefix + high + b"\1"

@@ -2,7 +2,7 @@
 
 from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.errors import UnknownResource
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.rest.request import Request
 
@@ -15,13 +15,13 @@ def public_id(request: Request) -> bytes:
     return from_text(request.params[0]) or NOBODY
 
 
-def find(view: View, level: Level, text: str) -> Resource | None:
+def find(view: Snapshot, level: Level, text: str) -> Resource | None:
     """The resource that the text names at this level, or None."""
     public = from_text(text)
     return None if public is None else view.resource(level, public)
 
 
-def require(view: View, level: Level, text: str) -> Resource:
+def require(view: Snapshot, level: Level, text: str) -> Resource:
     """As `find`; raises UnknownResource."""
     resource = find(view, level, text)
     if resource is None:

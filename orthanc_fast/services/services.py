@@ -7,9 +7,7 @@ from functools import cached_property
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import InternalError
-from orthanc_fast.index.lmdb.commit import Committer
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.writer import CallerWriter, LoopWriter, Writer
+from orthanc_fast.index.contract import Index
 from orthanc_fast.model import Wish
 from orthanc_fast.services.administration.default_character_set import DefaultEncoding
 from orthanc_fast.services.administration.metrics import Metrics
@@ -79,10 +77,7 @@ class Services:
         self.pixels = Pixels(self.index, self.storage)
         options = find_options(settings.raw)
         self.pictures = Pictures(self.pixels, settings.http_workers, options.warn)
-        committer = Committer(self.index, FileEffects(self.storage))
-        self.writer: Writer = (
-            CallerWriter(committer) if loop is None else LoopWriter(loop, committer)
-        )
+        self.writer = self.index.writer(FileEffects(self.storage), loop)
         self.writes = Writes(self.writer, loop)
         self.default_encoding = DefaultEncoding(self.reads, self.writes, settings.default_encoding)
         self.instance_tags = InstanceTags(

@@ -21,10 +21,10 @@ from support.power_cut import Disk, contents
 
 from orthanc_fast._ext.redo import RecordedTransaction, replay
 from orthanc_fast.errors import FullStorage, StorageFault
+from orthanc_fast.index.contract import Transaction
 from orthanc_fast.index.lmdb import checkpoint, journal
-from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.index.lmdb.journal import Journal
-from orthanc_fast.index.lmdb.transaction import Transaction
 from orthanc_fast.model import Level
 
 MAP_SIZE = 1 << 26
@@ -37,25 +37,24 @@ def no_checkpoints_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "POLL", 1000.0)
 
 
-def opened(folder: Path, files: Disk | None = None, size: int = RING) -> Index:
-    return Index(folder, terms, MAP_SIZE, files=files, journal_size=size)
+def opened(folder: Path, files: Disk | None = None, size: int = RING) -> LmdbIndex:
+    return LmdbIndex(folder, terms, MAP_SIZE, keeper=files, journal_size=size)
 
 
-def store(index: Index, path: str, data: bytes = b"") -> None:
+def store(index: LmdbIndex, path: str, data: bytes = b"") -> None:
     files = [(f"slot/{path}", data)] if data else []
     index.write(
         lambda txn: txn.store_instance(new_instance(path, overwrite="Always")), lambda _: files
     )
 
 
-def stored(index: Index) -> int:
+def stored(index: LmdbIndex) -> int:
     with index.view() as view:
         return view.totals().resources[Level.INSTANCE]
 
 
-def everything(index: Index) -> list[list[tuple[bytes, bytes]]]:
-    with index.view() as view:
-        return contents(view.environment())
+def everything(index: LmdbIndex) -> list[list[tuple[bytes, bytes]]]:
+    return contents(index._env)
 
 
 paths = st.text(alphabet=LETTERS, min_size=4, max_size=4)
@@ -69,7 +68,7 @@ steps = st.lists(
 )
 
 
-def perform(index: Index, step: tuple[str, ...], number: int) -> None:
+def perform(index: LmdbIndex, step: tuple[str, ...], number: int) -> None:
     """One write of the index that depends on nothing but what it holds."""
     work: Callable[[Transaction], object]
     match step:
@@ -94,7 +93,7 @@ def perform(index: Index, step: tuple[str, ...], number: int) -> None:
     index.write(work)
 
 
-def worn(folder: Path, steps: list[tuple[str, ...]]) -> tuple[Disk, Index]:
+def worn(folder: Path, steps: list[tuple[str, ...]]) -> tuple[Disk, LmdbIndex]:
     """An open index after these steps, and the disk that noted its pages after each."""
     disk = Disk(folder)
     index = opened(folder, disk)
@@ -330,9 +329,9 @@ def test_a_record_without_a_commit_is_no_obstacle_where_the_ring_ends(tmp_path: 
     index.close()
 
 
-def tail_of(index: Index) -> int:
-    with index.view() as view:
-        found = view.transaction().get(journal.KEY, db=view.environment().globals)
+def tail_of(index: LmdbIndex) -> int:
+    with index._env.lmdb.begin() as txn:
+        found = txn.get(journal.KEY, db=index._env.globals)
     return msgspec.msgpack.decode(found or b"", type=journal.State).tail
 
 
@@ -375,9 +374,9 @@ def test_only_owners_free_the_readers_of_the_dead(tmp_path: Path) -> None:
     index = opened(tmp_path / "index")
     owner.kill()
     owner.join(60)
-    assert index.clear_stale_readers() == 0, "the pin of the last checkpoint is one of them"
+    assert index.clear_dead_readers() == 0, "the pin of the last checkpoint is one of them"
     index.settle()
-    assert index.clear_stale_readers() > 0
+    assert index.clear_dead_readers() > 0
     index.close()
 
 
@@ -386,11 +385,11 @@ def test_an_index_that_was_not_closed_is_not_opened_without_its_journal(tmp_path
     assert to_owner.recv() == "stored"
     for _ in range(2):  # beside the owner, and after it
         with pytest.raises(StorageFault, match="was not closed"):
-            Index(tmp_path / "index", terms, MAP_SIZE, sync=False)
+            LmdbIndex(tmp_path / "index", terms, MAP_SIZE, sync=False)
         owner.kill()
         owner.join(60)
     opened(tmp_path / "index").close()
-    Index(tmp_path / "index", terms, MAP_SIZE, sync=False).close()
+    LmdbIndex(tmp_path / "index", terms, MAP_SIZE, sync=False).close()
 
 
 class FailingDisk(Disk):
@@ -444,10 +443,10 @@ def test_a_take_over_that_failed_is_tried_again(
         for _ in range(2):
             with pytest.raises(StorageFault, match="too many"):
                 store(index, "aaab")
-        assert index.clear_stale_readers() == 0, "nothing else protects the last checkpoint"
+        assert index.clear_dead_readers() == 0, "nothing else protects the last checkpoint"
     store(index, "aaab")
     assert stored(index) == 2
-    assert index.clear_stale_readers() > 0
+    assert index.clear_dead_readers() > 0
     index.close()
 
 

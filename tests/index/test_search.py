@@ -11,9 +11,9 @@ from support.instances import PATIENT_ID, SERIES_UID, SOP_UID, new_instance, pub
 
 from orthanc_fast._ext.idsets import intersect, sort, subtract
 from orthanc_fast.errors import IncompatibleDatabase
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.search import Search, unpack
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Index, Transaction
+from orthanc_fast.index.lmdb.index import LmdbIndex
+from orthanc_fast.index.packed import unpack
 from orthanc_fast.index.terms import MAX_KEY, Kind, fold, term_key, value_of
 from orthanc_fast.model import Level
 from orthanc_fast.registries import LAST_UPDATE
@@ -24,6 +24,12 @@ members = st.lists(
     | st.sampled_from("ab").map(lambda letter: letter.encode() * 20),
     max_size=40,
 )
+
+
+def terms_in(index: LmdbIndex) -> int:
+    """The number of all terms of all resources."""
+    with index._env.lmdb.begin() as txn:
+        return int(txn.stat(index._env.value)["entries"])
 
 
 def packed(some: set[bytes]) -> bytes:
@@ -63,7 +69,7 @@ def test_a_key_holds_folded_and_true_value(value: str) -> None:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Index:
-    opened = Index(tmp_path / "index", terms, 1 << 24)
+    opened = LmdbIndex(tmp_path / "index", terms, 1 << 24)
     rng = random.Random(7)
     paths = {"".join(rng.choices("abc", k=4)) for _ in range(60)}
 
@@ -75,35 +81,37 @@ def index(tmp_path: Path) -> Index:
     return opened
 
 
-def test_along_the_hierarchy(index: Index) -> None:
+def test_along_the_hierarchy(index: LmdbIndex) -> None:
     with index.view() as view:
-        search = Search(view)
-        studies = search.everything(Level.STUDY)
+        search = view.search
+        studies = view.listing_packed(Level.STUDY)
         assert list(unpack(studies)) == view.listing(Level.STUDY)
-        assert search.descend(studies, Level.STUDY, Level.INSTANCE) == search.everything(3)
-        assert search.ascend(search.everything(2), Level.SERIES) == studies
+        assert search.descend(studies, Level.STUDY, Level.INSTANCE) == view.listing_packed(
+            Level.INSTANCE
+        )
+        assert search.ascend(view.listing_packed(Level.SERIES), Level.SERIES) == studies
         one = view.resource(Level.PATIENT, public("a"))
         assert one is not None
         below = search.descend(public("a"), Level.PATIENT, Level.INSTANCE)
         assert list(unpack(below)) == view.descendants(one, Level.INSTANCE)
 
 
-def found(index: Index, kind: Kind, level: Level, number: int, value: str) -> list[bytes]:
+def found(index: LmdbIndex, kind: Kind, level: Level, number: int, value: str) -> list[bytes]:
     with index.view() as view:
-        search = Search(view)
+        search = view.search
         keys = search.equal(kind, level, number, value)
         assert search.count(keys) == len(search.members(keys)) // 20
         return list(unpack(search.members(keys)))
 
 
-def test_walking_a_field_from_both_ends(index: Index) -> None:
+def test_walking_a_field_from_both_ends(index: LmdbIndex) -> None:
     def more(transaction: Transaction) -> None:
         for number, path in enumerate(("xaaa", "yaaa", "zaaa")):
             transaction.store_instance(new_instance(path, now=100 + number))
 
     index.write(more)
     with index.view() as view:
-        search = Search(view)
+        search = view.search
         fields = [
             (kind, level, number)
             for kind in Kind
@@ -121,15 +129,14 @@ def test_walking_a_field_from_both_ends(index: Index) -> None:
         assert sizes >= {0, 4}
 
 
-def test_editing_moves_terms(index: Index) -> None:
+def test_editing_moves_terms(index: LmdbIndex) -> None:
     with index.view() as view:
         series = view.listing(Level.SERIES)[0]
 
     def label(transaction: Transaction) -> None:
         resource = transaction.resource(Level.SERIES, series)
         assert resource is not None
-        with transaction.editing(resource):
-            resource.labels = ["Urgent"]
+        transaction.add_label(resource, "Urgent")
 
     index.write(label)
     assert found(index, Kind.LABEL, Level.SERIES, 0, "urgent") == [series]
@@ -137,7 +144,7 @@ def test_editing_moves_terms(index: Index) -> None:
     assert found(index, Kind.LABEL, Level.SERIES, 0, "urgent") == []
 
 
-def test_terms_of_children_follow_the_last_one(index: Index) -> None:
+def test_terms_of_children_follow_the_last_one(index: LmdbIndex) -> None:
     """A study is found by the last letter of its series' paths."""
     index.write(lambda transaction: transaction.store_instance(new_instance("zzaa")))
     index.write(lambda transaction: transaction.store_instance(new_instance("zzba")))
@@ -150,39 +157,38 @@ def test_terms_of_children_follow_the_last_one(index: Index) -> None:
     assert public("zz") not in found(index, Kind.OF_CHILD, Level.STUDY, SERIES_UID, "b")
 
 
-def test_nothing_is_left_when_all_is_deleted(index: Index) -> None:
+def test_nothing_is_left_when_all_is_deleted(index: LmdbIndex) -> None:
     with index.view() as view:
         patients = view.listing(Level.PATIENT)
     for patient in patients:
         index.write(lambda transaction, it=patient: transaction.delete(Level.PATIENT, it, 5))
-    with index.view() as view:
-        assert view.transaction().stat(view.environment().value)["entries"] == 0
+    assert terms_in(index) == 0
 
 
-def test_migration_from_the_first_layout(index: Index, tmp_path: Path) -> None:
+def test_migration_from_the_first_layout(index: LmdbIndex, tmp_path: Path) -> None:
     with index.view() as view:
-        search = Search(view)
+        search = view.search
         expected = [
             search.between(kind, level, 0, b"", b"\xff") for kind in Kind for level in Level
         ]
-        before = view.transaction().stat(view.environment().value)["entries"]
+        before = terms_in(index)
     index.close()
     with lmdb.open(str(tmp_path / "index"), max_dbs=20) as env, env.begin(write=True) as txn:
         txn.put(b"schema", b"1", db=env.open_db(b"global", txn=txn))
         txn.put(b"old", b"", db=env.open_db(b"term", txn=txn))
         txn.drop(env.open_db(b"value", txn=txn))
-    again = Index(tmp_path / "index", terms, 1 << 24)
+    again = LmdbIndex(tmp_path / "index", terms, 1 << 24)
     with again.view() as view:
-        search = Search(view)
+        search = view.search
         found = [search.between(kind, level, 0, b"", b"\xff") for kind in Kind for level in Level]
         assert found == expected
-        assert view.transaction().stat(view.environment().value)["entries"] == before
+        assert terms_in(again) == before
     again.close()
 
 
-def test_a_newer_layout_is_refused(index: Index, tmp_path: Path) -> None:
+def test_a_newer_layout_is_refused(index: LmdbIndex, tmp_path: Path) -> None:
     index.close()
     with lmdb.open(str(tmp_path / "index"), max_dbs=20) as env, env.begin(write=True) as txn:
         txn.put(b"schema", b"99", db=env.open_db(b"global", txn=txn))
     with pytest.raises(IncompatibleDatabase, match="newer program"):
-        Index(tmp_path / "index", terms, 1 << 24)
+        LmdbIndex(tmp_path / "index", terms, 1 << 24)

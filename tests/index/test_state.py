@@ -8,9 +8,8 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.instances import TAGS, new_instance, public, terms
 
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot, Transaction
+from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.model import Level
 
 LETTERS = "abc"
@@ -23,7 +22,7 @@ class IndexMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.index = Index(Path(self.folder.name), terms, 1 << 24, sync=False)
+        self.index = LmdbIndex(Path(self.folder.name), terms, 1 << 24, sync=False)
         self.instances: dict[str, tuple[int, bytes, str]] = {}
         self.changes: list[tuple[int, int, str]] = []  # sequence, type, path
         self.sequence = 0
@@ -167,7 +166,7 @@ class IndexMachine(RuleBasedStateMachine):
             assert view.totals().uncompressed_size == total
             assert set(view.doomed()) == self.doomed
 
-    def resource_agrees(self, view: View, level: Level, path: str) -> None:
+    def resource_agrees(self, view: Snapshot, level: Level, path: str) -> None:
         resource = view.resource(level, public(path))
         assert resource is not None
         below = [instance for instance in self.instances if instance.startswith(path)]

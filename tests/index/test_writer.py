@@ -13,18 +13,24 @@ import pytest
 from support.instances import new_instance, terms
 
 from orthanc_fast.errors import FullStorage
-from orthanc_fast.index.lmdb.commit import Committer, NoEffects, Write
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.index.lmdb.writer import CallerWriter, LoopWriter, ThreadWriter
+from orthanc_fast.index.contract import (
+    CallerWriter,
+    Committer,
+    LoopWriter,
+    NoEffects,
+    ThreadWriter,
+    Transaction,
+    Write,
+)
+from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.model import Level, Outcome
 
 MAP_SIZE = 1 << 26
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    opened = Index(tmp_path, terms, MAP_SIZE)
+def index(tmp_path: Path) -> Iterator[LmdbIndex]:
+    opened = LmdbIndex(tmp_path, terms, MAP_SIZE)
     yield opened
     opened.close()
 
@@ -63,8 +69,8 @@ class Deaf:
         raise OSError("nobody is there")
 
 
-def test_a_promise_that_fails_harms_no_other(index: Index) -> None:
-    writer = ThreadWriter(Committer(index))
+def test_a_promise_that_fails_harms_no_other(index: LmdbIndex) -> None:
+    writer = ThreadWriter(Committer(index.write_within))
     heard: Future[Any] = Future()
     writer.submit(Store("aaaa"), Deaf())
     writer.submit(Store("aaab"), heard)
@@ -119,9 +125,9 @@ class Gate(Write[None]):
 
 
 def submit_as_group(
-    index: Index, writes: list[Store], effects: Notes | None = None
+    index: LmdbIndex, writes: list[Store], effects: Notes | None = None
 ) -> list["Future[str]"]:
-    writer = ThreadWriter(Committer(index, effects))
+    writer = ThreadWriter(Committer(index.write_within, effects))
     gate = Gate()
     writer.submit(gate, Future())
     assert gate.entered.wait(10)
@@ -133,7 +139,7 @@ def submit_as_group(
     return promises
 
 
-def test_effects_surround_the_transaction(index: Index) -> None:
+def test_effects_surround_the_transaction(index: LmdbIndex) -> None:
     notes = Notes()
     (promise,) = submit_as_group(index, [Store("aaaa")], notes)
     assert promise.result(0) == "aaaa"
@@ -142,7 +148,7 @@ def test_effects_surround_the_transaction(index: Index) -> None:
 
 
 @pytest.mark.parametrize("step", ["before", "apply"])
-def test_a_failing_write_fails_alone(index: Index, step: str) -> None:
+def test_a_failing_write_fails_alone(index: LmdbIndex, step: str) -> None:
     notes = Notes()
     writes = [Store("aaaa"), Store("abaa", step), Store("acaa")]
     promises = submit_as_group(index, writes, notes)
@@ -154,21 +160,21 @@ def test_a_failing_write_fails_alone(index: Index, step: str) -> None:
         assert view.totals().resources[Level.STUDY] == 2
 
 
-def test_a_write_that_cannot_finish_is_durable_but_reported(index: Index) -> None:
+def test_a_write_that_cannot_finish_is_durable_but_reported(index: LmdbIndex) -> None:
     (promise,) = submit_as_group(index, [Store("aaaa", "finish")])
     assert isinstance(promise.exception(0), ValueError)
     with index.view() as view:
         assert view.totals().resources[Level.INSTANCE] == 1
 
 
-def test_the_owner_of_the_promises_is_woken_once_for_a_group(index: Index) -> None:
+def test_the_owner_of_the_promises_is_woken_once_for_a_group(index: LmdbIndex) -> None:
     woken: list[int] = []
 
     def wake(resolve: object) -> None:
         woken.append(1)
         resolve()  # type: ignore[operator]
 
-    writer = ThreadWriter(Committer(index), wake)
+    writer = ThreadWriter(Committer(index.write_within), wake)
     gate = Gate()
     writer.submit(gate, Future())
     assert gate.entered.wait(10)
@@ -193,9 +199,9 @@ def submit_three_as_group(writer: ThreadWriter) -> None:
         promise.result(10)
 
 
-def test_a_group_waits_to_become_as_large_as_the_last_one(index: Index) -> None:
+def test_a_group_waits_to_become_as_large_as_the_last_one(index: LmdbIndex) -> None:
     notes = Groups()
-    writer = ThreadWriter(Committer(index, notes), patience=1e9)
+    writer = ThreadWriter(Committer(index.write_within, notes), patience=1e9)
     submit_three_as_group(writer)
     promises: list[Future[str]] = [Future() for _ in range(3)]
     for number, promise in enumerate(promises):
@@ -207,8 +213,8 @@ def test_a_group_waits_to_become_as_large_as_the_last_one(index: Index) -> None:
     assert notes.sizes == [1, 3, 3]
 
 
-def test_a_group_does_not_wait_for_those_who_stay_away(index: Index) -> None:
-    writer = ThreadWriter(Committer(index))
+def test_a_group_does_not_wait_for_those_who_stay_away(index: LmdbIndex) -> None:
+    writer = ThreadWriter(Committer(index.write_within))
     submit_three_as_group(writer)
     promise: Future[str] = Future()
     writer.submit(Store("abaa"), promise)
@@ -216,8 +222,8 @@ def test_a_group_does_not_wait_for_those_who_stay_away(index: Index) -> None:
     writer.stop()
 
 
-def test_stopping_ends_the_waiting_for_a_group(index: Index) -> None:
-    writer = ThreadWriter(Committer(index), patience=1e9)
+def test_stopping_ends_the_waiting_for_a_group(index: LmdbIndex) -> None:
+    writer = ThreadWriter(Committer(index.write_within), patience=1e9)
     submit_three_as_group(writer)
     promise: Future[str] = Future()
     writer.submit(Store("abaa"), promise)
@@ -225,8 +231,8 @@ def test_stopping_ends_the_waiting_for_a_group(index: Index) -> None:
     assert promise.result(0) == "abaa"
 
 
-def test_cancelled_promises_are_left_alone(index: Index) -> None:
-    writer = ThreadWriter(Committer(index))
+def test_cancelled_promises_are_left_alone(index: LmdbIndex) -> None:
+    writer = ThreadWriter(Committer(index.write_within))
     promise: Future[str] = Future()
     assert promise.cancel()
     writer.submit(Store("aaaa"), promise)
@@ -236,7 +242,7 @@ def test_cancelled_promises_are_left_alone(index: Index) -> None:
 
 
 def test_a_full_map_is_reported_and_harms_nothing(tmp_path: Path) -> None:
-    index = Index(tmp_path, terms, 1 << 18)
+    index = LmdbIndex(tmp_path, terms, 1 << 18)
     stored = 0
     with pytest.raises(FullStorage, match="IndexMapSizeGB"):
         for number in range(100_000):
@@ -244,7 +250,7 @@ def test_a_full_map_is_reported_and_harms_nothing(tmp_path: Path) -> None:
             index.write(lambda txn, path=path: txn.store_instance(new_instance("aaa" + path)))
             stored += 1
     index.close()
-    reopened = Index(tmp_path, terms, 1 << 24)
+    reopened = LmdbIndex(tmp_path, terms, 1 << 24)
     with reopened.view() as view:
         assert view.totals().resources[Level.INSTANCE] == stored
         assert len(view.listing(Level.INSTANCE)) == stored
@@ -253,7 +259,7 @@ def test_a_full_map_is_reported_and_harms_nothing(tmp_path: Path) -> None:
 
 
 def store_many(folder: Path, letter: str, count: int) -> None:
-    index = Index(folder, terms, MAP_SIZE)
+    index = LmdbIndex(folder, terms, MAP_SIZE)
     for number in range(count):
         # All processes share the patient and the study; each has a series of its own.
         path = f"aa{letter}{number:03}"
@@ -272,7 +278,7 @@ def test_counters_do_not_drift_between_processes(tmp_path: Path) -> None:
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0
-    index = Index(tmp_path, terms, MAP_SIZE)
+    index = LmdbIndex(tmp_path, terms, MAP_SIZE)
     with index.view() as view:
         totals = view.totals()
         assert totals.resources == [1, 1, 3, 60]
@@ -315,11 +321,11 @@ def run_in_loop(work: Callable[[asyncio.AbstractEventLoop], Coroutine[Any, Any, 
     asyncio.run(main())
 
 
-def test_an_event_loop_commits_what_is_quick_itself(index: Index) -> None:
+def test_an_event_loop_commits_what_is_quick_itself(index: LmdbIndex) -> None:
     groups = Groups()
 
     async def work(loop: asyncio.AbstractEventLoop) -> None:
-        writer = LoopWriter(loop, Committer(index, groups))
+        writer = LoopWriter(loop, Committer(index.write_within, groups))
         writes = [Quick(f"aa{number}a") for number in range(5)]
         slow = Quick("abaa")
         slow.__class__ = type("Slow", (Quick,), {"is_quick": False})
@@ -335,7 +341,7 @@ def test_an_event_loop_commits_what_is_quick_itself(index: Index) -> None:
     assert sorted(groups.sizes) == [1, 5], "all of one turn of the loop are a group"
 
 
-def test_an_event_loop_does_not_wait_for_a_long_write(index: Index) -> None:
+def test_an_event_loop_does_not_wait_for_a_long_write(index: LmdbIndex) -> None:
     """Of another thread or process: the loop goes on, and the write comes after it."""
     gate = Gate()
     other = threading.Thread(target=lambda: index.write(gate.apply))
@@ -343,7 +349,7 @@ def test_an_event_loop_does_not_wait_for_a_long_write(index: Index) -> None:
     assert gate.entered.wait(10)
 
     async def work(loop: asyncio.AbstractEventLoop) -> None:
-        writer = LoopWriter(loop, Committer(index))
+        writer = LoopWriter(loop, Committer(index.write_within))
         first, second = loop.create_future(), loop.create_future()
         writer.submit(Quick("aaaa"), first)
         turns = 0
@@ -361,9 +367,9 @@ def test_an_event_loop_does_not_wait_for_a_long_write(index: Index) -> None:
     other.join()
 
 
-def test_the_end_of_a_loops_writer_completes_what_is_queued(index: Index) -> None:
+def test_the_end_of_a_loops_writer_completes_what_is_queued(index: LmdbIndex) -> None:
     async def work(loop: asyncio.AbstractEventLoop) -> None:
-        writer = LoopWriter(loop, Committer(index))
+        writer = LoopWriter(loop, Committer(index.write_within))
         promise = loop.create_future()
         writer.submit(Quick("aaaa"), promise)
         await asyncio.to_thread(writer.stop)
@@ -374,9 +380,9 @@ def test_the_end_of_a_loops_writer_completes_what_is_queued(index: Index) -> Non
     run_in_loop(work)
 
 
-def test_a_failing_write_of_a_loop_fails_alone(index: Index) -> None:
+def test_a_failing_write_of_a_loop_fails_alone(index: LmdbIndex) -> None:
     async def work(loop: asyncio.AbstractEventLoop) -> None:
-        writer = LoopWriter(loop, Committer(index))
+        writer = LoopWriter(loop, Committer(index.write_within))
         writes = [Quick("aaaa"), Quick("abaa", "apply"), Quick("acaa")]
         promises = [loop.create_future() for _ in writes]
         for write, promise in zip(writes, promises, strict=True):
@@ -389,11 +395,11 @@ def test_a_failing_write_of_a_loop_fails_alone(index: Index) -> None:
     run_in_loop(work)
 
 
-def test_a_group_that_fails_does_not_hold_up_its_loop(index: Index) -> None:
+def test_a_group_that_fails_does_not_hold_up_its_loop(index: LmdbIndex) -> None:
     """Its members are committed one by one, by the thread."""
 
     async def work(loop: asyncio.AbstractEventLoop) -> None:
-        writer = LoopWriter(loop, Committer(index))
+        writer = LoopWriter(loop, Committer(index.write_within))
         good, bad = Quick("aaaa"), Quick("abaa", "apply")
         promises = [loop.create_future() for _ in range(2)]
         for write, promise in zip([good, bad], promises, strict=True):
@@ -405,9 +411,9 @@ def test_a_group_that_fails_does_not_hold_up_its_loop(index: Index) -> None:
     run_in_loop(work)
 
 
-def test_a_lone_thread_commits_itself_and_a_crowd_forms_groups(index: Index) -> None:
+def test_a_lone_thread_commits_itself_and_a_crowd_forms_groups(index: LmdbIndex) -> None:
     groups = Groups()
-    writer = CallerWriter(Committer(index, groups))
+    writer = CallerWriter(Committer(index.write_within, groups))
     first = Future[str]()
     writer.submit(Quick("aaab"), first)
     assert first.result(10) == "aaab"
@@ -430,8 +436,8 @@ def test_a_lone_thread_commits_itself_and_a_crowd_forms_groups(index: Index) -> 
         writer.submit(Quick("acaa"), Future())
 
 
-def test_a_lone_thread_that_does_not_wait_goes_on(index: Index) -> None:
-    writer = CallerWriter(Committer(index))
+def test_a_lone_thread_that_does_not_wait_goes_on(index: LmdbIndex) -> None:
+    writer = CallerWriter(Committer(index.write_within))
     gate = Gate()
     writer.submit(gate, Unawaited())  # returns although the write is held
     assert gate.entered.wait(10)

@@ -17,8 +17,7 @@ from support.server import OurServer
 
 from orthanc_fast.config import load
 from orthanc_fast.dicom.identifiers import from_text
-from orthanc_fast.index.lmdb.exports import log_export
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Transaction
 from orthanc_fast.model import Export, Level
 from orthanc_fast.services.store.opening import open_index, open_storage
 from orthanc_fast.services.store.terms import (
@@ -76,7 +75,7 @@ def log(transaction: Transaction, level: Level, public: bytes) -> None:
     assert resource is not None
     found = sorted((resource, *transaction.ancestors(resource)), key=lambda each: each.level)
     texts = [each.tags[IDENTIFIERS[each.level]] for each in found]
-    log_export(transaction, Export(level, public, int(time.time()), "target", *texts))
+    transaction.log_export(Export(level, public, int(time.time()), "target", *texts))
 
 
 def normalised(answer: dict[str, Any]) -> dict[str, Any]:

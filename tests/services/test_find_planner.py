@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Index, Transaction
+from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.model import SERVER, Attachment, Level, NewInstance
 from orthanc_fast.services.attachments.reading import Files
 from orthanc_fast.services.browse.instance_tags import InstanceTags
@@ -130,7 +130,7 @@ class Model:
 
 def build(seed: int, folder: Path) -> tuple[Model, Index]:
     rng = random.Random(seed)
-    model, index = Model(), Index(folder, terms, 1 << 26, sync=False)
+    model, index = Model(), LmdbIndex(folder, terms, 1 << 26, sync=False)
     new: list[NewInstance] = []
 
     def make(level: Level, path: tuple[int, ...], parent: Item | None) -> Item:
@@ -162,11 +162,10 @@ def build(seed: int, folder: Path) -> tuple[Model, Index]:
             for item in items.values():
                 resource = transaction.resource(level, item.public)
                 assert resource is not None
-                with transaction.editing(resource):
-                    resource.labels = list(item.labels)
-                    resource.user_metadata = {
-                        number: value.encode() for number, value in item.metadata.items()
-                    }
+                for label in item.labels:
+                    transaction.add_label(resource, label)
+                for number, value in item.metadata.items():
+                    transaction.set_metadata(resource, number, value.encode())
 
     index.write(fill)
     return model, index

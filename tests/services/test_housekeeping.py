@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from support.instances import new_instance, terms
 
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.model import Attachment, Outcome
+from orthanc_fast.index.contract import Transaction
+from orthanc_fast.index.lmdb.index import LmdbIndex
+from orthanc_fast.model import Attachment, Level
 from orthanc_fast.services.retention import housekeeping as housekeeping_module
 from orthanc_fast.services.retention.housekeeping import Housekeeping
 from orthanc_fast.storage.files.area import StorageArea
@@ -18,14 +18,16 @@ UUID = "aabbccdd-0000-4000-8000-000000000000"
 def test_a_file_that_is_published_after_its_deletion_is_found(tmp_path: Path) -> None:
     """One process has stored an instance, another has recycled it before the first could move the
     file to its place."""
-    index = Index(tmp_path / "index", terms, 1 << 24)
+    index = LmdbIndex(tmp_path / "index", terms, 1 << 24)
     storage = StorageArea(tmp_path / "storage", "one", sync=False)
     housekeeping = Housekeeping(index, storage, 60)
     housekeeping.stop()
     pending = storage.new_file(bytes(20), UUID, b"content")
     assert storage.write([pending]) == [None]
-    attachment = Attachment(UUID, 7, 7, False, bytes(16))
-    index.write(lambda transaction: transaction.doom(attachment, Outcome()))
+    new = new_instance("aaaa")
+    new.attachments = {1: Attachment(UUID, 7, 7, False, bytes(16))}
+    index.write(lambda transaction: transaction.store_instance(new))
+    index.write(lambda transaction: transaction.delete(Level.PATIENT, new.publics[0], 1))
 
     housekeeping.sweep()
     storage.publish([pending])
@@ -42,7 +44,7 @@ def test_what_waited_for_long_becomes_stable_in_parts(
 ) -> None:
     """All of it, in the order of one transaction."""
     monkeypatch.setattr(housekeeping_module, "STABLE_AT_ONCE", 3)
-    index = Index(tmp_path / "index", terms, 1 << 24)
+    index = LmdbIndex(tmp_path / "index", terms, 1 << 24)
 
     def fill(transaction: Transaction) -> None:
         for number, path in enumerate(("aaaa", "baaa", "bbaa", "caaa", "cabb", "ddaa")):

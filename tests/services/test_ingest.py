@@ -16,7 +16,6 @@ from support import generated
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import BadFileFormat, OrthancError, ParameterOutOfRange
-from orthanc_fast.index.lmdb.labels import labels_in_use
 from orthanc_fast.log import logger
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT, MODIFIED_FROM, ORIGIN, REMOTE_AET
@@ -109,7 +108,7 @@ def test_metadata_and_labels_are_set_with_the_instance(place: Place) -> None:
     assert instance.metadata[MODIFIED_FROM] == to_text(first.publics[Level.INSTANCE])
     assert place.resource(second, Level.SERIES).labels == []
     with place.services.index.view() as view:
-        assert labels_in_use(view) == ["mine", "yours"]  # searches see them too
+        assert view.labels_in_use() == ["mine", "yours"]  # searches see them too
 
 
 def test_nothing_is_set_where_nothing_is_stored(place: Place) -> None:

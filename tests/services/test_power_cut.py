@@ -13,6 +13,7 @@ from support.power_cut import Disk
 
 from orthanc_fast.config import Settings, load
 from orthanc_fast.index.lmdb import journal
+from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.services.administration import check
 from orthanc_fast.services.ingest.contract import IngestRequest
@@ -134,6 +135,7 @@ def test_what_was_acknowledged_is_there(
             machine.delete()
             machine.services.housekeeping.sweep()
         if number % 10 == 5:
+            assert isinstance(machine.services.index, LmdbIndex)
             machine.services.index.checkpoint()
     assert any(name not in machine.synced for name in machine.files()), "all was synced"
     for attempt in range(3):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orthanc_fast.config import Settings
-from orthanc_fast.index.lmdb.commit import Promise
+from orthanc_fast.index.contract import Promise
 from orthanc_fast.model import Caller
 from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.options import dicom_options

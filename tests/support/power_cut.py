@@ -3,17 +3,18 @@ its versions."""
 
 import random
 import shutil
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.lmdb.environment import Environment
-from orthanc_fast.index.lmdb.journal import Repeated
 
 PAGE = 4096
 DATA = "data.mdb"
 
 
 class Disk:
-    """Watches an index folder; give it to the index as its `files`, so that it hears of syncs."""
+    """Watches an index folder; give it to the index as its keeper, so that it hears of syncs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -27,9 +28,11 @@ class Disk:
         self._synced = (self.folder / DATA).read_bytes()
         self._versions = []
 
-    def restore(self, env: Environment, repeated: Repeated) -> None:
-        self.restored |= repeated.files
-        self.removed |= repeated.removed
+    def restore(
+        self, snapshot: Snapshot, cargo: Mapping[str, bytes], forgotten: Collection[str]
+    ) -> None:
+        self.restored |= cargo
+        self.removed |= set(forgotten)
 
     def note(self) -> None:
         """Keeps the pages as they are now, as one that the disk may have; call it after every

@@ -1,66 +1,33 @@
 """Group commit: concurrent writes share one transaction, hence one record of the journal. Who runs
 it is said in `writer.py`."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
 
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.journal import FILE
+from orthanc_fast.index.contract import (
+    Cargo,
+    Effects,
+    NoEffects,
+    Promise,
+    Transaction,
+    Write,
+)
 from orthanc_fast.index.lmdb.locks import Busy, JournalFull
-from orthanc_fast.index.lmdb.transaction import Transaction
 from orthanc_fast.log import Category, logger
 
 T = TypeVar("T")
 
-Outcome = tuple[Any, BaseException | None]
 
+class Commit(Protocol):
+    """`LmdbIndex.write_within`."""
 
-class Promise(Protocol):
-    """What is told of the result: an asyncio or a concurrent future."""
-
-    def done(self) -> bool: ...
-    def set_result(self, result: Any, /) -> None: ...
-    def set_exception(self, error: Any, /) -> None: ...
-
-
-class Write(Generic[T]):
-    """One write of the index. A write whose method raises fails alone."""
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether it is done in less than a millisecond, files included, so that an event loop may
-        do it itself."""
-        return False
-
-    def apply(self, transaction: Transaction) -> T:
-        """Changes the index. Called again, alone, if another write of the group failed."""
-        raise NotImplementedError
-
-    def journaled(self, result: T) -> Iterable[FILE]:
-        """The small files that become durable together with this result."""
-        return ()
-
-    def finish(self, result: T) -> Any:
-        """After the commit; returns what the promise gets."""
-        return result
-
-
-class Effects(Protocol):
-    """What a group of writes does outside of the index, e.g. to files."""
-
-    def before(self, writes: Sequence[Write[Any]]) -> Sequence[BaseException | None]:
-        """Before the transaction; a write with an error takes no part in it."""
-
-    def after(self, writes: Sequence[Write[Any]], outcomes: Sequence[Outcome]) -> None:
-        """After the commit: each write with its result or its error, those of `before` included."""
-
-
-class NoEffects:
-    def before(self, writes: Sequence[Write[Any]]) -> Sequence[BaseException | None]:
-        return [None] * len(writes)
-
-    def after(self, writes: Sequence[Write[Any]], outcomes: Sequence[Outcome]) -> None:
-        return
+    def __call__(
+        self,
+        patience: float | None,
+        function: Callable[[Transaction], T],
+        cargo: Callable[[T], Iterable[Cargo]],
+        /,
+    ) -> T: ...
 
 
 class Apart(Exception):
@@ -95,8 +62,8 @@ class Entry:
 class Committer:
     """Commits groups; may be used from several threads."""
 
-    def __init__(self, index: Index, effects: Effects | None = None) -> None:
-        self._index = index
+    def __init__(self, commit: Commit, effects: Effects | None = None) -> None:
+        self._write_within = commit
         self._effects: Effects = effects or NoEffects()
 
     def commit(self, group: Sequence[Entry], patience: float | None = None) -> None:
@@ -137,14 +104,14 @@ class Committer:
             return
         writes = [entry.write for entry in group]
         try:
-            results = self._index.write(
+            results = self._write_within(
+                patience,
                 lambda txn: [write.apply(txn) for write in writes],
                 lambda results: [
-                    file
+                    cargo
                     for write, result in zip(writes, results, strict=True)
-                    for file in write.journaled(result)
+                    for cargo in write.cargo(result)
                 ],
-                patience,
             )
         except Busy:
             raise

@@ -1,5 +1,6 @@
-"""The index as the rest of the program sees it: snapshots to read, transactions to write."""
+"""The index in LMDB: snapshots that wait for nobody, and one writer at a time."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable
@@ -10,14 +11,28 @@ import lmdb
 
 from orthanc_fast._ext.redo import RecordedTransaction
 from orthanc_fast.errors import FullStorage, InternalError, OrthancError, StorageFault
+from orthanc_fast.index.contract import (
+    Cargo,
+    CargoKeeper,
+    Effects,
+    Index,
+    NoCargo,
+    Snapshot,
+    Transaction,
+    Writer,
+    no_cargo,
+)
 from orthanc_fast.index.lmdb import checkpoint
+from orthanc_fast.index.lmdb.commit import Committer
 from orthanc_fast.index.lmdb.environment import Environment, WriteTransaction
-from orthanc_fast.index.lmdb.journal import FILE, Journal, NoFiles, StoredFiles, go_back, protect
+from orthanc_fast.index.lmdb.journal import Journal, go_back, protect
 from orthanc_fast.index.lmdb.locks import Busy, Gate, JournalFull, Place
 from orthanc_fast.index.lmdb.migrations import migrations
 from orthanc_fast.index.lmdb.ring import CAN_WRITE_THROUGH
-from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.lmdb.snapshot import LmdbSnapshot
+from orthanc_fast.index.lmdb.tables import LmdbTables
+from orthanc_fast.index.lmdb.writer import CallerWriter, LoopWriter
+from orthanc_fast.index.rules.transaction import run
 from orthanc_fast.index.terms import Terms
 from orthanc_fast.log import Category, logger
 
@@ -30,19 +45,14 @@ WAIT = 60.0
 PAUSE = 0.002
 
 
-def _no_files(result: object) -> Iterable[FILE]:
-    return ()
-
-
 def _nothing(transaction: Transaction) -> None:
     return
 
 
-class Index:
-    """The durable truth about what is stored. One per process; safe for use from several threads.
+class LmdbIndex(Index):
+    """The index in a folder that all processes of the server have open.
 
     `terms` says under which tags and values a resource can be found (see `terms.Terms`).
-    Any later backend offers these methods, and the views and transactions they give.
     """
 
     def __init__(
@@ -51,11 +61,11 @@ class Index:
         terms: Terms,
         map_size: int = 1 << 40,
         sync: bool = True,
-        files: StoredFiles | None = None,
+        keeper: CargoKeeper | None = None,
         journal_size: int = JOURNAL_SIZE,
     ):
-        """`sync=False` gives up durability (bulk generation only). `files` are those whose bytes
-        are given to `write`. Raises StorageFault or IncompatibleDatabase: see Environment."""
+        """`sync=False` gives up durability (bulk generation only). `keeper` is where the cargo of
+        the writes belongs. Raises StorageFault or IncompatibleDatabase: see Environment."""
         self._terms = terms
         self._journal: Journal | None = None
         with contextlib.ExitStack() as failed:
@@ -65,7 +75,9 @@ class Index:
             failed.callback(self._gate.close)
             with self._place as place:
                 if sync and CAN_WRITE_THROUGH:
-                    self._open_with_journal(folder, map_size, place, files, journal_size)
+                    self._open_with_journal(
+                        folder, map_size, place, keeper or NoCargo(), journal_size
+                    )
                 else:
                     checkpoint.forget(folder)
                     self._env = Environment(folder, map_size, sync, migrations(terms))
@@ -77,10 +89,9 @@ class Index:
         folder: Path,
         map_size: int,
         place: Place,
-        files: StoredFiles | None,
+        keeper: CargoKeeper,
         journal_size: int,
     ) -> None:
-        files = files or NoFiles()
         if place.is_alone and not place.become_owner():
             raise StorageFault(
                 "another program holds owner.lock of the index: end it", private=folder
@@ -89,52 +100,60 @@ class Index:
 
         def before_writing(env: Environment) -> None:
             if place.is_alone and not went_back:
-                protect(env, files)
+                protect(env, keeper)
 
         self._env = Environment(folder, map_size, False, migrations(self._terms), before_writing)
         try:
-            self._journal = Journal(self._env, place, files, journal_size, went_back)
+            self._journal = Journal(self._env, place, keeper, journal_size, went_back)
         except BaseException:
             self._env.close()
             raise
 
     @property
-    def was_alone(self) -> bool:
-        """Whether no other process used the index when this one opened it."""
-        return self._place.is_alone
+    def reads_in_place(self) -> bool:
+        return True
 
     @property
-    def is_journaled(self) -> bool:
-        """Whether files that are given to `write` need not be synced before."""
+    def carries_cargo(self) -> bool:
         return self._journal is not None
 
-    def view(self) -> View:
-        """A snapshot for reading; close it soon (`with index.view() as view`)."""
-        return View(self._env)
+    @property
+    def was_alone(self) -> bool:
+        return self._place.is_alone
 
-    def read(self, function: Callable[[View], T]) -> T:
-        """What `function` makes of one snapshot, which is closed afterwards."""
-        with self.view() as view:
-            return function(view)
+    def view(self) -> LmdbSnapshot:
+        return LmdbSnapshot(self._env)
+
+    def read(self, function: Callable[[Snapshot], T]) -> T:
+        with LmdbSnapshot(self._env) as snapshot:
+            return function(snapshot)
+
+    def writer(
+        self, effects: Effects | None = None, loop: asyncio.AbstractEventLoop | None = None
+    ) -> Writer:
+        committer = Committer(self.write_within, effects)
+        return CallerWriter(committer) if loop is None else LoopWriter(loop, committer)
 
     def write(
         self,
-        work: Callable[[Transaction], T],
-        files: Callable[[T], Iterable[FILE]] = _no_files,
-        patience: float | None = None,
+        function: Callable[[Transaction], T],
+        cargo: Callable[[T], Iterable[Cargo]] = no_cargo,
     ) -> T:
-        """Runs `work` in one transaction and returns its result once that is durable, with the
-        bytes of the small `files` that belong to the result.
+        return self.write_within(None, function, cargo)
 
-        Waits for other writers, of other processes too; for more than `patience` seconds, where it
-        is given, raises Busy. If `work` raises nothing is changed. Raises FullStorage when the
-        index or its disk is full, StorageFault when the disk has failed.
-        """
+    def write_within(
+        self,
+        patience: float | None,
+        function: Callable[[Transaction], T],
+        cargo: Callable[[T], Iterable[Cargo]] = no_cargo,
+    ) -> T:
+        """As `write`; raises Busy where other writers, of other processes too, take longer than
+        `patience` seconds."""
         end = time.monotonic() + WAIT
         while True:
             self._gate.enter(patience)
             try:
-                written = self._translated(lambda: self._write_once(work, files))
+                written = self._translated(lambda: self._write_once(function, cargo))
                 is_ready = written is None and self._translated(self._make_ready)
             finally:
                 self._gate.leave()
@@ -156,36 +175,31 @@ class Index:
         return self._journal.make_ready()
 
     def _write_once(
-        self, work: Callable[[Transaction], T], files: Callable[[T], Iterable[FILE]]
+        self, function: Callable[[Transaction], T], cargo: Callable[[T], Iterable[Cargo]]
     ) -> tuple[T] | None:
         """The result; None where the journal has no room for it at the moment."""
         if self._journal is None:
             with self._env.lmdb.begin(write=True) as txn:
-                return (self._run(txn, work),)
+                return (self._run(txn, function),)
         is_recorded = False
         try:
             with self._env.lmdb.begin(write=True) as txn:
                 if not self._journal.is_ready(txn):
                     return None
                 recorded = RecordedTransaction(txn, self._env.numbers)
-                result = self._run(recorded, work)
+                result = self._run(recorded, function)
                 is_recorded = True
-                self._journal.append(txn, recorded.notes(), list(files(result)))
+                self._journal.append(txn, recorded.notes(), list(cargo(result)))
                 return (result,)
         except BaseException:
-            if is_recorded and work is not _nothing:
+            if is_recorded and function is not _nothing:
                 self._settle_after_failure()
             raise
 
-    def _run(self, txn: WriteTransaction, work: Callable[[Transaction], T]) -> T:
-        transaction = Transaction(self._env, txn, self._terms)
-        result = work(transaction)
-        transaction.flush()
-        return result
+    def _run(self, txn: WriteTransaction, function: Callable[[Transaction], T]) -> T:
+        return run(LmdbTables(self._env, txn), self._terms, function)
 
     def settle(self) -> None:
-        """Makes sure that a write which was not finished, because its process died or its commit
-        failed, cannot come back: its files may be removed afterwards."""
         self.write(_nothing)
 
     def checkpoint(self) -> None:
@@ -196,7 +210,7 @@ class Index:
 
     def _settle_after_failure(self) -> None:
         try:
-            if self._write_once(_nothing, _no_files) is None:
+            if self._write_once(_nothing, no_cargo) is None:
                 raise StorageFault("the journal is full")
         except (OrthancError, lmdb.Error) as error:
             logger.error(Category.GENERIC, f"A failed write may come back after a crash: {error}")
@@ -209,9 +223,9 @@ class Index:
         except lmdb.Error as error:
             raise _translate(error, self._env.folder) from error
 
-    def clear_stale_readers(self) -> int:
-        """Frees the reader slots of processes that died; returns how many. One of them may be what
-        keeps the last checkpoint valid, so none is freed but by the owner, who has its own."""
+    def clear_dead_readers(self) -> int:
+        """One of their slots may be what keeps the last checkpoint valid, so none is freed but by
+        the owner, who has its own."""
         if self._journal is not None and not self._journal.is_protecting:
             return 0
         return self._env.clear_stale_readers()

@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 from uuid import uuid4
 
 import lmdb
@@ -27,12 +26,14 @@ from msgspec.structs import replace
 
 from orthanc_fast._ext.redo import replay
 from orthanc_fast.errors import StorageFault
+from orthanc_fast.index.contract import Cargo, CargoKeeper
 from orthanc_fast.index.lmdb import checkpoint
 from orthanc_fast.index.lmdb.checkpoint import Checkpoint
 from orthanc_fast.index.lmdb.disk import SyncFailed, create_as_owner, fault, sync_folder, write_all
 from orthanc_fast.index.lmdb.environment import Environment
 from orthanc_fast.index.lmdb.locks import Place
 from orthanc_fast.index.lmdb.ring import Ring, create
+from orthanc_fast.index.lmdb.snapshot import LmdbSnapshot
 from orthanc_fast.log import Category, logger
 
 RING = "journal"
@@ -49,9 +50,6 @@ WAIT_AT = 2
 POLL = 0.1  # seconds between two looks at the ring
 PERIOD = 1.0  # seconds until what was written is durable without the journal
 STALE_READERS = 100  # looks
-
-# The bytes of files in one record.
-FILE = tuple[str, bytes | bytearray | memoryview]
 
 
 class State(msgspec.Struct, array_like=True, frozen=True):
@@ -70,34 +68,8 @@ class Record(msgspec.Struct, array_like=True):
     """`aside` names the file that holds this record because of its size, with its checksum."""
 
     notes: bytes
-    files: list[tuple[str, bytes]]
+    cargo: list[tuple[str, bytes]]
     aside: tuple[str, bytes] | None = None
-
-
-class Repeated(msgspec.Struct):
-    """What the records that were repeated say about files: the bytes of those that were written,
-    and the names of those that were unlinked."""
-
-    files: dict[str, bytes] = {}
-    removed: set[str] = set()
-
-
-class StoredFiles(Protocol):
-    """The files that the journal answers for until a checkpoint."""
-
-    def sync(self) -> None:
-        """Returns when all that was written so far is on the disk. Raises StorageFault."""
-
-    def restore(self, env: Environment, repeated: Repeated) -> None:
-        """Brings files to the state that the index, as it is now, asks for."""
-
-
-class NoFiles:
-    def sync(self) -> None:
-        return
-
-    def restore(self, env: Environment, repeated: Repeated) -> None:
-        return
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -116,10 +88,10 @@ def go_back(folder: Path) -> bool:
     return True
 
 
-def protect(env: Environment, files: StoredFiles) -> None:
+def protect(env: Environment, keeper: CargoKeeper) -> None:
     """Makes the snapshot that `env.pin` keeps the one to go back to, before anything is written;
     for who is alone with the index. Raises StorageFault or FullStorage."""
-    files.sync()
+    keeper.sync()
     env.lmdb.sync(True)
     checkpoint.save(env.folder, Checkpoint(False, checkpoint.read_metas(env.folder, env.page_size)))
 
@@ -128,14 +100,14 @@ class Journal:
     """The journal of one open index."""
 
     def __init__(
-        self, env: Environment, place: Place, files: StoredFiles, size: int, went_back: bool
+        self, env: Environment, place: Place, keeper: CargoKeeper, size: int, went_back: bool
     ) -> None:
         """`size` is that of the ring, in bytes, where it is made; `went_back` what `go_back`
         returned. What `env.pin` keeps must be what a checkpoint stands for, if `place` is alone.
         Raises StorageFault."""
         self._env = env
         self._place = place
-        self._files = files
+        self._keeper = keeper
         self._pin: lmdb.Transaction | None = env.pin
         self._checkpoints = threading.Lock()
         self._stopping = threading.Event()
@@ -246,12 +218,12 @@ class Journal:
         self._start()
         return True
 
-    def append(self, txn: lmdb.Transaction, notes: bytes, files: Sequence[FILE]) -> None:
+    def append(self, txn: lmdb.Transaction, notes: bytes, cargo: Sequence[Cargo]) -> None:
         """Returns when what the transaction does is on the disk; it must be committed next. Raises
         FullStorage or StorageFault: then it must be aborted."""
         state = self._current
         ring = self._ring_of(state)
-        payload = _encode((notes, files))
+        payload = _encode((notes, cargo))
         if len(payload) > ring.size // LARGEST_RECORD:
             payload = _encode((b"", (), self._put_aside(state.tail, payload)))
         tail = ring.write(state.tail, payload)
@@ -350,7 +322,7 @@ class Journal:
         """Raises StorageFault where the disk fails. The system reports that once, and takes what it
         could not write for written: only the journal has it then, so nothing is tried again."""
         try:
-            self._files.sync()
+            self._keeper.sync()
             self._env.lmdb.sync(True)
         except Exception as error:
             raise self._failure(error) from error
@@ -380,17 +352,19 @@ class Journal:
     def _repeat(self, state: State) -> None:
         env = self._env
         doomed = env.numbers[env.doomed]
-        repeated = Repeated({}, set())
+        cargo: dict[str, bytes] = {}
+        forgotten: set[str] = set()
         count = 0
         for payload, tail in self._ring_of(state).read(state.tail):
             record = self._whole(_record.decode(payload))
             with env.lmdb.begin(write=True) as txn:
                 removed = replay(record.notes, txn, env.databases, doomed)
                 self._put(txn, replace(state, tail=tail))
-            repeated.removed.update(key.decode() for key in removed)
-            repeated.files.update(record.files)
+            forgotten.update(key.decode() for key in removed)
+            cargo.update(record.cargo)
             count += 1
-        self._files.restore(env, repeated)
+        with LmdbSnapshot(env) as snapshot:
+            self._keeper.restore(snapshot, cargo, forgotten)
         if count:
             logger.warning(
                 Category.GENERIC, f"Repeated {count} writes: the server was not closed in order"

@@ -36,3 +36,10 @@ def unpack_unstable(key: bytes | memoryview) -> tuple[int, int]:
 def property_key(name: str) -> bytes:
     """Key of a property of the server in `global`; apart from the index's own entries there."""
     return b"property:" + name.encode()
+
+
+def signature_key(number: int) -> bytes:
+    return number.to_bytes(4, "big")
+
+
+TOTALS = b"totals"  # in `global`

@@ -10,9 +10,10 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from orthanc_fast.index.lmdb.commit import Apart, Committer, Entry, Promise, Write
+from orthanc_fast.index.contract import Promise, Write, Writer
+from orthanc_fast.index.lmdb.commit import Apart, Committer, Entry
 from orthanc_fast.index.lmdb.locks import Busy
 
 # Bounds the work of one transaction, hence what its members wait and what a crash makes clients
@@ -36,17 +37,7 @@ SLOW = 0.02
 PEACE = 1.0
 
 
-class Writer(Protocol):
-    """Where writes go."""
-
-    def submit(self, write: Write[Any], promise: Promise) -> None:
-        """Queues a write; `promise` gets its result when that is durable, or its error."""
-
-    def stop(self) -> None:
-        """Completes what is queued."""
-
-
-class ThreadWriter:
+class ThreadWriter(Writer):
     """A thread that commits. Clients that were answered together come back together, so a group
     waits a little for as many writes as the last one had; a lone write never waits for company.
 
@@ -130,7 +121,7 @@ class ThreadWriter:
             self._wake(lambda: _resolve(group))
 
 
-class LoopWriter:
+class LoopWriter(Writer):
     """The writer of an event loop, which does what is quick itself: all that came in one turn of
     the loop is a group. `submit` must be called in the loop's thread; `stop` may be called in
     any."""
@@ -198,7 +189,7 @@ class LoopWriter:
         self._thread.take_over(entries)
 
 
-class CallerWriter:
+class CallerWriter(Writer):
     """The writer of threads: a lone one, which also brought the last write, commits itself. Not
     where its promise says that it is not `is_awaited`: a thread that goes on meanwhile brings more,
     and they become a group."""

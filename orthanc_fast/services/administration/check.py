@@ -11,9 +11,7 @@ import xxhash
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import IncompatibleDatabase, OrthancError
-from orthanc_fast.index.lmdb.attachments import remove_attachment
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Index, Transaction
 from orthanc_fast.model import Attachment, Level
 from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.services.browse.describe import NAMES
@@ -175,4 +173,4 @@ def _forget(transaction: Transaction, level: Level, public: bytes, attachment: A
     if resource is not None:
         for kind, other in list(resource.attachments.items()):
             if other.uuid == attachment.uuid:
-                remove_attachment(transaction, resource, kind)
+                transaction.remove_attachment(resource, kind)

@@ -2,8 +2,7 @@
 one for this run. Source: reference chapter 1, section 10.2."""
 
 from orthanc_fast.character_sets import canonical_encoding
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Transaction, Write
 from orthanc_fast.model import SERVER, Caller
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.session import DEFAULT_ENCODING

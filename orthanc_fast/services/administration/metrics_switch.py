@@ -1,8 +1,7 @@
 """Whether the metrics are shown: the option `MetricsEnabled`, until REST decides otherwise."""
 
 from orthanc_fast.config import Settings
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Transaction, Write
 from orthanc_fast.model import Caller
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.session import METRICS

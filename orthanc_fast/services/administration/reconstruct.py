@@ -10,9 +10,7 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import OrthancError, UnknownResource
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller, Header, Level, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT
@@ -105,7 +103,7 @@ class Reconstruction:
     ) -> list[bytes]:
         """Those whose files are read."""
 
-        def read(view: View) -> list[bytes]:
+        def read(view: Snapshot) -> list[bytes]:
             resource = found_or_raise(view.resource(level, public))
             if not options.this_level:
                 return view.descendants(resource, Level.INSTANCE)

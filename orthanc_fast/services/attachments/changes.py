@@ -12,10 +12,7 @@ import xxhash
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import CorruptedFile, InexistentItem, UnknownResource
-from orthanc_fast.index.lmdb.attachments import put_attachment, remove_attachment
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.model import Attachment, Caller, Level, Outcome, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT, PIXEL_DATA_OFFSET, is_user_number
 from orthanc_fast.registries import UNTIL_PIXEL_DATA_ATTACHMENT as UNTIL_PIXEL_DATA
@@ -63,7 +60,7 @@ class Attachments:
     def kinds(self, caller: Caller, level: Level, public: bytes) -> list[int]:
         """The numbers of the attachments of a resource. Raises UnknownResource."""
 
-        def read(view: View) -> list[int]:
+        def read(view: Snapshot) -> list[int]:
             return sorted(found_or_raise(view.resource(level, public)).attachments)
 
         return self._read(caller, read)
@@ -268,7 +265,7 @@ class _PutAttachment(FilesWrite):
         if old is not None:
             check(self.expected, version_of(old), self._demanded)
         doomed = self._quota.room_for_attachment(transaction, owner, self._attachment, old)
-        outcome = put_attachment(transaction, owner, self._kind, self._attachment)
+        outcome = transaction.put_attachment(owner, self._kind, self._attachment)
         outcome.doomed += doomed
         log_update(transaction, owner, self._kind)
         return outcome
@@ -290,7 +287,7 @@ class _DeleteAttachment(Write[Outcome]):
         if owner is None or attachment is None:
             raise UnknownResource
         check(self._expected, version_of(attachment), self._demanded)
-        outcome = remove_attachment(transaction, owner, self._kind)
+        outcome = transaction.remove_attachment(owner, self._kind)
         log_update(transaction, owner, self._kind)
         return outcome
 
@@ -322,7 +319,7 @@ class _Rewrite(FilesWrite):
         if owner is None or old is None or old.uuid != self._old:
             return Outcome()
         doomed = self._quota.room_for_attachment(transaction, owner, self._new, old)
-        outcome = put_attachment(transaction, owner, self._kind, self._new)
+        outcome = transaction.put_attachment(owner, self._kind, self._new)
         if self._restart:
             self._new.revision = 0
         outcome.doomed += doomed
@@ -344,8 +341,8 @@ class _KeepChecksums(Write[None]):
         owner = transaction.resource(self._level, self._public)
         found = None if owner is None else owner.attachments.get(self._kind)
         if owner is not None and found is not None and found.uuid == self._known.uuid:
-            found.md5, found.stored_md5 = self._known.md5, self._known.stored_md5
-            transaction.touch(owner)
+            known = self._known
+            transaction.set_md5(owner, self._kind, known.md5, known.stored_md5)
 
 
 def log_update(transaction: Transaction, owner: Resource, kind: int) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.contract import Index
 from orthanc_fast.model import Change, Level, timestamp
 from orthanc_fast.services.browse.describe import NAMES, PLURALS
 

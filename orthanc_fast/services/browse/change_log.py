@@ -2,9 +2,7 @@
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import ReadOnly
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.model import Caller, ChangesPage
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
@@ -33,7 +31,7 @@ class ChangeLog:
     def newest(self, caller: Caller, types: frozenset[int] | None = None) -> ChangesPage:
         """The newest change of one of `types`, if there is one."""
 
-        def read(view: View) -> ChangesPage:
+        def read(view: Snapshot) -> ChangesPage:
             found = view.last_change(types)
             changes = [] if found is None else [found]
             return ChangesPage(changes, True, view.totals().next_change - 1)

@@ -12,7 +12,7 @@ import msgspec
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import ids_json, to_text
 from orthanc_fast.dicom.tag_json import Format, named_tags, reduced
-from orthanc_fast.index.lmdb.view import PACKED_OFFSET, PACKED_STRIDE, View
+from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.series_status import status
 from orthanc_fast.model import Level, Resource, timestamp
 from orthanc_fast.numerals import unsigned
@@ -105,7 +105,7 @@ class Describer:
     def __init__(self, dictionary: Dictionary) -> None:
         self._dictionary = dictionary
 
-    def describe(self, view: View, resource: Resource, form: Format = "simplify") -> Answer:
+    def describe(self, view: Snapshot, resource: Resource, form: Format = "simplify") -> Answer:
         """The expanded form of a resource; main tags in the given format."""
         if resource.level == Level.INSTANCE:
             return self._instance(resource, form)
@@ -152,7 +152,7 @@ class Describer:
             ParentSeries=to_text(resource.parent_public),
         )
 
-    def _series(self, view: View, resource: Resource, form: Format) -> SeriesAnswer:
+    def _series(self, view: Snapshot, resource: Resource, form: Format) -> SeriesAnswer:
         packed = view.children_packed(resource)
         state, expected = self.series_status(view, resource)
         return SeriesAnswer(
@@ -162,7 +162,7 @@ class Describer:
             ModifiedFrom=resource.metadata.get(MODIFIED_FROM),
             AnonymizedFrom=resource.metadata.get(ANONYMIZED_FROM),
             ExpectedNumberOfInstances=_NULL if expected is None else msgspec.Raw(b"%d" % expected),
-            Instances=msgspec.Raw(ids_json(packed, PACKED_STRIDE, PACKED_OFFSET)),
+            Instances=msgspec.Raw(ids_json(packed)),
             IsStable=_boolean(not resource.unstable_since),
             Labels=_labels(resource),
             LastUpdate=timestamp(resource.last_update),
@@ -170,7 +170,7 @@ class Describer:
             Status=state,
         )
 
-    def series_status(self, view: View, series: Resource) -> tuple[str, int | None]:
+    def series_status(self, view: Snapshot, series: Resource) -> tuple[str, int | None]:
         """`Status` and the expected number; looks at the instances only if a number is expected."""
         text = series.metadata.get(EXPECTED_IN_SERIES)
         expected = None if text is None else unsigned(text)
@@ -183,7 +183,7 @@ class Describer:
                 indexes.append(instance.metadata.get(INDEX_IN_SERIES))
         return status(indexes, expected)
 
-    def _study(self, view: View, resource: Resource, form: Format) -> StudyAnswer:
+    def _study(self, view: Snapshot, resource: Resource, form: Format) -> StudyAnswer:
         packed = view.children_packed(resource)
         return StudyAnswer(
             ID=to_text(resource.public),
@@ -196,10 +196,10 @@ class Describer:
             LastUpdate=timestamp(resource.last_update),
             ParentPatient=to_text(resource.parent_public),
             PatientMainDicomTags=self.tags(resource.patient_tags, form),
-            Series=msgspec.Raw(ids_json(packed, PACKED_STRIDE, PACKED_OFFSET)),
+            Series=msgspec.Raw(ids_json(packed)),
         )
 
-    def _patient(self, view: View, resource: Resource, form: Format) -> PatientAnswer:
+    def _patient(self, view: Snapshot, resource: Resource, form: Format) -> PatientAnswer:
         packed = view.children_packed(resource)
         return PatientAnswer(
             ID=to_text(resource.public),
@@ -211,7 +211,7 @@ class Describer:
             IsStable=_boolean(not resource.unstable_since),
             Labels=_labels(resource),
             LastUpdate=timestamp(resource.last_update),
-            Studies=msgspec.Raw(ids_json(packed, PACKED_STRIDE, PACKED_OFFSET)),
+            Studies=msgspec.Raw(ids_json(packed)),
         )
 
 

@@ -11,9 +11,7 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import OrthancError, ReadOnly
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.exports import clear_exports, exports, last_export
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Transaction, Write
 from orthanc_fast.model import Caller, Export, Level, Resource, timestamp
 from orthanc_fast.services.attachments.contents import AttachmentFiles
 from orthanc_fast.services.attachments.reading import dicom_attachment
@@ -71,11 +69,11 @@ class Exports:
 
     def page(self, caller: Caller, since: int, limit: int) -> tuple[list[tuple[int, Export]], bool]:
         """Up to `limit` entries after the sequence number `since`, and whether these are all."""
-        return self._read(caller, lambda view: exports(view, since, limit))
+        return self._read(caller, lambda view: view.exports(since, limit))
 
     def newest(self, caller: Caller) -> tuple[int, Export] | None:
         """The newest entry with its sequence number."""
-        return self._read(caller, last_export)
+        return self._read(caller, lambda view: view.last_export())
 
     async def clear(self, caller: Caller) -> None:
         """Empties the log; sequence numbers go on. Raises ReadOnly."""
@@ -97,7 +95,7 @@ class Exports:
 
 class _Clear(Write[None]):
     def apply(self, transaction: Transaction) -> None:
-        clear_exports(transaction)
+        transaction.clear_exports()
 
 
 def _write_file(target: Path, parts: Iterable[bytes]) -> None:

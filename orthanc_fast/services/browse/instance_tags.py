@@ -10,7 +10,7 @@ import msgspec
 from orthanc_fast.dicom.dictionary import Dictionary, tag_text
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.dicom.tag_json import Format, reduced, tags_json
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.services.attachments.reading import Files
 from orthanc_fast.services.store.lookup import first_instance, found_or_raise
@@ -120,7 +120,7 @@ class InstanceTags:
         """Those of `tags`, in ascending order, that the first instance of a resource has, as one
         JSON object. Raises UnknownResource."""
 
-        def read(view: View) -> Resource:
+        def read(view: Snapshot) -> Resource:
             found = found_or_raise(view.resource(level, public))
             return found_or_raise(first_instance(view, found))
 
@@ -147,7 +147,7 @@ class InstanceTags:
                 yield instance
 
 
-def _instance(view: View, public: bytes) -> Resource | None:
+def _instance(view: Snapshot, public: bytes) -> Resource | None:
     return view.resource(Level.INSTANCE, public)
 
 

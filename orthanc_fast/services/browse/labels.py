@@ -1,14 +1,10 @@
 """Labels of resources. Source: reference chapter 1, section 6.3."""
 
 import re
-from collections.abc import Callable
 
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.labels import add_label, labels_in_use, remove_label
-from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.index.lmdb.view import View
-from orthanc_fast.model import Caller, Level, Resource
+from orthanc_fast.index.contract import Snapshot, Transaction, Write
+from orthanc_fast.model import Caller, Level
 from orthanc_fast.services.store.lookup import found_or_raise
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
@@ -34,12 +30,12 @@ class Labels:
 
     def in_use(self, caller: Caller) -> list[str]:
         """The labels that any resource has, sorted."""
-        return self._read(caller, labels_in_use)
+        return self._read(caller, lambda view: view.labels_in_use())
 
     def of(self, caller: Caller, level: Level, public: bytes) -> list[str]:
         """The labels of a resource, sorted. Raises UnknownResource."""
 
-        def read(view: View) -> list[str]:
+        def read(view: Snapshot) -> list[str]:
             return sorted(found_or_raise(view.resource(level, public)).labels)
 
         return self._read(caller, read)
@@ -47,29 +43,26 @@ class Labels:
     async def add(self, caller: Caller, level: Level, public: bytes, label: str) -> None:
         """Gives a resource a label; it may have it already. Raises ParameterOutOfRange,
         UnknownResource."""
-        await self._write(caller, _Change(level, public, checked_label(label), add_label))
+        await self._write(caller, _Change(level, public, checked_label(label), True))
 
     async def remove(self, caller: Caller, level: Level, public: bytes, label: str) -> None:
         """Takes a label from a resource, which need not have it. Raises ParameterOutOfRange,
         UnknownResource."""
-        await self._write(caller, _Change(level, public, checked_label(label), remove_label))
+        await self._write(caller, _Change(level, public, checked_label(label), False))
 
 
 class _Change(Write[None]):
     """Fails with UnknownResource."""
 
-    def __init__(
-        self,
-        level: Level,
-        public: bytes,
-        label: str,
-        change: Callable[[Transaction, Resource, str], None],
-    ) -> None:
+    def __init__(self, level: Level, public: bytes, label: str, present: bool) -> None:
         self._level = level
         self._public = public
         self._label = label
-        self._change = change
+        self._present = present
 
     def apply(self, transaction: Transaction) -> None:
         resource = found_or_raise(transaction.resource(self._level, self._public))
-        self._change(transaction, resource, self._label)
+        if self._present:
+            transaction.add_label(resource, self._label)
+        else:
+            transaction.remove_label(resource, self._label)

@@ -5,10 +5,7 @@ import time
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import ReadOnly, UnknownResource
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.metadata import remove_metadata, set_metadata
-from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.services.store.lookup import found_or_raise
 from orthanc_fast.services.store.reads import Reads
@@ -47,7 +44,7 @@ class Metadata:
     def _all(
         self, caller: Caller, level: Level, public: bytes
     ) -> tuple[Resource, dict[int, str | bytes]]:
-        def read(view: View) -> tuple[Resource, dict[int, str | bytes]]:
+        def read(view: Snapshot) -> tuple[Resource, dict[int, str | bytes]]:
             resource = found_or_raise(view.resource(level, public))
             return resource, view.metadata(resource)
 
@@ -103,7 +100,7 @@ class _PutMetadata(Write[Version]):
         current = _current(resource, self._number)
         if current is not None:
             check(self._expected, current, self._demanded)
-        revision = set_metadata(transaction, resource, self._number, self._content)
+        revision = transaction.set_metadata(resource, self._number, self._content)
         transaction.log_change(UPDATED_METADATA, resource, int(time.time()))
         return Version(revision, digest(self._content))
 
@@ -124,7 +121,7 @@ class _DeleteMetadata(Write[None]):
         if current is None:
             raise UnknownResource("this metadata is not set")
         check(self._expected, current, self._demanded)
-        remove_metadata(transaction, resource, self._number)
+        transaction.remove_metadata(resource, self._number)
         transaction.log_change(UPDATED_METADATA, resource, int(time.time()))
 
 

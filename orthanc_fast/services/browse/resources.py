@@ -6,7 +6,7 @@ Source: reference chapter 1, sections 4 and 8.1.
 from typing import NamedTuple
 
 from orthanc_fast.dicom.tag_json import Format
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Caller, Level, Resource, Totals
 from orthanc_fast.services.browse.describe import Answer, Describer
 from orthanc_fast.services.store.lookup import found_or_raise
@@ -58,7 +58,7 @@ class Resources:
     def expanded(self, caller: Caller, level: Level, public: bytes, form: Format) -> Answer | None:
         """What a resource shows, main tags in the given format; None where there is none."""
 
-        def read(view: View) -> Answer | None:
+        def read(view: Snapshot) -> Answer | None:
             found = view.resource(level, public)
             return None if found is None else self._describer.describe(view, found, form)
 
@@ -72,7 +72,7 @@ class Resources:
         """What the resource at the level `above` shows; None where `public` is of another level.
         Raises UnknownResource where it is of none."""
 
-        def read(view: View) -> Answer | None:
+        def read(view: Snapshot) -> Answer | None:
             found = view.resource(level, public)
             if found is None:
                 found_or_raise(view.resource_of_any_level(public))
@@ -97,7 +97,7 @@ class Resources:
         in upper or lower case. Source: reference chapter 1, section 8.2."""
         wanted = _ascii_upper(text)
 
-        def read(view: View) -> list[tuple[Level, bytes]]:
+        def read(view: Snapshot) -> list[tuple[Level, bytes]]:
             return [
                 (level, resource.public)
                 for level, tag in _IDENTIFIERS
@@ -122,7 +122,7 @@ class Resources:
 
     def totals(self, caller: Caller) -> Totals:
         """The counters of the whole store."""
-        return self._read(caller, View.totals)
+        return self._read(caller, lambda view: view.totals())
 
 
 def _ascii_upper(text: str) -> str:

@@ -12,8 +12,7 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import InexistentItem
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Transaction, Write
 from orthanc_fast.model import Caller
 from orthanc_fast.services.exchange.modalities import Modality, parse_modality
 from orthanc_fast.services.store.reads import Reads

@@ -22,9 +22,7 @@ import aiohttp
 import msgspec
 
 from orthanc_fast.config_sections import Webhook
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.transaction import Transaction
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import SERVER, Change, ChangesPage
 from orthanc_fast.services.browse.change_feed import NUMBERS, ChangeEntry, ChangeFeed, change_entry
@@ -71,7 +69,7 @@ def signature(secret: str, identifier: str, timestamp: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
-def _state(view: View) -> tuple[bytes | None, int]:
+def _state(view: Snapshot) -> tuple[bytes | None, int]:
     """What is kept of the progress, and the greatest sequence number ever given."""
     return view.property(PROPERTY), view.totals().next_change - 1
 

@@ -6,7 +6,7 @@ from orthanc_fast.dicom.main_tags import (
     INSTANCE_AVAILABILITY,
     MODALITIES_IN_STUDY,
 )
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.services.store.terms import MODALITY
 
@@ -23,7 +23,7 @@ _COUNTS = {
 }
 
 
-def computed_value(view: View, resource: Resource, tag: int) -> str | None:
+def computed_value(view: Snapshot, resource: Resource, tag: int) -> str | None:
     """The value of a computed tag, None where the level of the resource does not have it."""
     if COMPUTED[tag] != resource.level:
         return None
@@ -43,7 +43,7 @@ def computed_value(view: View, resource: Resource, tag: int) -> str | None:
     return "\\".join(sorted(found - {""}))
 
 
-def _classes(view: View, series: Resource) -> set[str]:
+def _classes(view: Snapshot, series: Resource) -> set[str]:
     found = set()
     for public in view.children(series):
         instance = view.resource(Level.INSTANCE, public)

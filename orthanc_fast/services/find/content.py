@@ -11,8 +11,8 @@ import msgspec
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.index.lmdb.search import unpack
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.index.packed import unpack
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.services.browse.describe import NAMES, PLURALS, Describer
 from orthanc_fast.services.browse.metadata_names import MetadataNames
@@ -76,7 +76,7 @@ class Presenter:
         """The resources of a packed list that are there, in its order, for the JSON encoder. Where
         `how` says that it reads files that takes a while."""
 
-        def read(view: View) -> list[Any]:
+        def read(view: Snapshot) -> list[Any]:
             found = (view.resource(level, public) for public in unpack(packed))
             return self._show(view, found, how)
 
@@ -93,13 +93,15 @@ class Presenter:
     def show_listed(self, caller: Caller, publics: Sequence[bytes], how: Presentation) -> list[Any]:
         """The resources with these identifiers, each of any level. `how` reads no files."""
 
-        def read(view: View) -> list[Any]:
+        def read(view: Snapshot) -> list[Any]:
             found = (view.resource_of_any_level(public) for public in publics)
             return self._show(view, found, how)
 
         return self._read(caller, read)
 
-    def _show(self, view: View, found: Iterable[Resource | None], how: Presentation) -> list[Any]:
+    def _show(
+        self, view: Snapshot, found: Iterable[Resource | None], how: Presentation
+    ) -> list[Any]:
         facts = Facts(view, self._files)
         return [self._one(facts, resource, how) for resource in found if resource is not None]
 
@@ -157,7 +159,7 @@ class Presenter:
             members["RequestedTags"] = shown
         return members
 
-    def _metadata(self, view: View, resource: Resource) -> dict[str, str]:
+    def _metadata(self, view: Snapshot, resource: Resource) -> dict[str, str]:
         return {
             self._names.name(number): (
                 value if isinstance(value, str) else value.decode("utf-8", "replace")

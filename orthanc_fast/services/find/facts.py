@@ -6,7 +6,7 @@ import msgspec
 
 from orthanc_fast.dicom.dictionary import tag_text
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Level, Resource, timestamp
 from orthanc_fast.registries import DICOM_ATTACHMENT, LAST_UPDATE, MAIN_DICOM_TAGS_SIGNATURE
 from orthanc_fast.services.browse.instance_tags import InstanceTags
@@ -54,7 +54,7 @@ class FileReader:
 class Facts:
     """Values of resources of one view."""
 
-    def __init__(self, view: View, files: FileReader) -> None:
+    def __init__(self, view: Snapshot, files: FileReader) -> None:
         self.view = view
         self._files = files
         self._ancestors: dict[tuple[int, bytes], Resource | None] = {}

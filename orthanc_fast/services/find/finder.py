@@ -7,8 +7,8 @@ from typing import NamedTuple
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import BadRequest
-from orthanc_fast.index.lmdb.search import Search, unpack
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.index.packed import union, unpack
 from orthanc_fast.model import SHA1, Caller, Level
 from orthanc_fast.services.browse.instance_tags import InstanceTags
 from orthanc_fast.services.find.facts import Facts, FileReader
@@ -81,8 +81,8 @@ class Finder:
     def _find(self, caller: Caller, query: FindQuery, patient: bool) -> Found | None:
         self.tags.check_order(query.order, query.level)
 
-        def read(view: View) -> Found | None:
-            search, facts = Search(view), Facts(view, self.files)
+        def read(view: Snapshot) -> Found | None:
+            search, facts = view.search, Facts(view, self.files)
             plan = Planner(search, facts, self.tags, self.options.files_allowed).plan(query)
             if plan is None:
                 return Found(b"", 0)
@@ -122,8 +122,8 @@ class Finder:
         query.children_match = True
         query.since = query.limit = 0
 
-        def read(view: View) -> int | None:
-            search, facts = Search(view), Facts(view, self.files)
+        def read(view: Snapshot) -> int | None:
+            search, facts = view.search, Facts(view, self.files)
             plan = Planner(search, facts, self.tags, files_allowed=False).plan(query)
             if plan is None:
                 return 0
@@ -142,19 +142,19 @@ class Finder:
         """The ancestors or descendants at `level` of resources of any level, as a set; unknown
         ones are ignored."""
 
-        def read(view: View) -> bytes:
-            search = Search(view)
+        def read(view: Snapshot) -> bytes:
+            search = view.search
             by_level: dict[int, list[bytes]] = {}
             for resource in map(view.resource_of_any_level, publics):
                 if resource is not None:
                     by_level.setdefault(resource.level, []).append(resource.public)
             parts = []
             for own, members in by_level.items():
-                packed = search.union(members)
+                packed = union(members)
                 for at in range(own, level, -1):
                     packed = search.ascend(packed, at)
                 parts.append(search.descend(packed, own, level))
-            return search.union(parts)
+            return union(parts)
 
         return self._read(caller, read)
 
@@ -167,16 +167,16 @@ class Finder:
             for tag, matcher in query.conditions
         ):
             return False
-        return self._read(caller, View.totals).resources[Level.INSTANCE] > _SMALL
+        return self._read(caller, lambda view: view.totals()).resources[Level.INSTANCE] > _SMALL
 
-    def _is_long(self, view: View, query: FindQuery, plan: Plan) -> bool:
+    def _is_long(self, view: Snapshot, query: FindQuery, plan: Plan) -> bool:
         if plan.reads_files:
             return True
         size = view.totals().resources[query.level] if plan.size is None else plan.size
         return bool(plan.tests or query.order) and size > _TESTED_AT_ONCE
 
     def _matching(
-        self, view: View, facts: Facts, plan: Plan, level: Level, ordering: Ordering
+        self, view: Snapshot, facts: Facts, plan: Plan, level: Level, ordering: Ordering
     ) -> Iterator[bytes]:
         """The candidates that pass all tests, one by one."""
         tests = plan.tests

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from orthanc_fast.dicom.identifiers import normalise
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.index.lmdb.search import Search
+from orthanc_fast.index.contract import Search
 from orthanc_fast.index.terms import HEAD_SIZE, MAX_KEY, Kind, fold, value_of
 
 # Identifiers are compared in their normal form.

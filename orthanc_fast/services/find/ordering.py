@@ -11,7 +11,8 @@ from typing import Any
 
 from orthanc_fast._ext.idsets import intersect, sort, subtract
 from orthanc_fast.dicom.identifiers import normalise
-from orthanc_fast.index.lmdb.search import Search, unpack
+from orthanc_fast.index.contract import Search
+from orthanc_fast.index.packed import unpack
 from orthanc_fast.index.terms import HEAD_SIZE, Kind, folded_of, value_of
 from orthanc_fast.model import SHA1, Level
 from orthanc_fast.numerals import leading_decimal, leading_integer
@@ -66,7 +67,7 @@ class Ordering:
 
     def _ordered(self, candidates: bytes | None, depth: int) -> Iterator[bytes]:
         if depth == len(self._order):
-            yield self._search.everything(self._level) if candidates is None else candidates
+            yield self._facts.view.listing_packed(self._level) if candidates is None else candidates
             return
         for group in self._groups(candidates, self._order[depth]):
             if len(group) <= SHA1:
@@ -79,7 +80,7 @@ class Ordering:
         field = self._field(key)
         if field is None or (candidates is not None and len(candidates) <= _LOADED * SHA1):
             if candidates is None:
-                candidates = self._search.everything(self._level)
+                candidates = self._facts.view.listing_packed(self._level)
             return self._loaded_groups(candidates, key)
         return self._walked_groups(candidates, key, *field)
 
@@ -129,7 +130,7 @@ class Ordering:
             if group:
                 seen.append(group)
                 yield group
-        known = self._search.everything(self._level) if left is None else left
+        known = self._facts.view.listing_packed(self._level) if left is None else left
         without = subtract(known, sort(b"".join(seen)))
         if without:
             yield without

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from orthanc_fast._ext.idsets import intersect, subtract
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.index.lmdb.search import Search, unpack
+from orthanc_fast.index.contract import Search
+from orthanc_fast.index.packed import union, unpack
 from orthanc_fast.index.terms import Kind
 from orthanc_fast.model import SHA1, Level, Resource, Totals
 from orthanc_fast.services.find.computed import SOP_CLASS_UID_METADATA, computed_value
@@ -91,7 +92,7 @@ class _Indexed:
             doubtful = unpack(search.members(keys.cut))
             resources = (facts.view.resource(self.home, public) for public in doubtful)
             passed = [each.public for each in resources if each and self._exact(facts, each)]
-            found = search.union([found, *passed])
+            found = union([found, *passed])
         if self.home > level:
             return search.ascend(found, self.home)
         return search.descend(found, self.home, level)
@@ -133,7 +134,7 @@ class Planner:
         self._facts = facts
         self._tags = tags
         self._files_allowed = files_allowed
-        self._totals = search.view.totals()
+        self._totals = facts.view.totals()
 
     def plan(self, query: FindQuery) -> Plan | None:
         """None if nothing can match. Raises OrthancError 1012 for a tag of a level further
@@ -147,7 +148,7 @@ class Planner:
             self._place_metadata(query, condition, plan, indexed)
         if query.parent is not None:
             above, public = query.parent
-            exists = self._search.view.exists(above, public)
+            exists = self._facts.view.exists(above, public)
             plan.narrow(self._search.descend(public, above, query.level) if exists else b"")
         self._apply_labels(query, plan)
         self._apply(query, plan, indexed)
@@ -214,15 +215,17 @@ class Planner:
         labels, level, search = query.labels, query.level, self._search
         if query.labels_constraint == "None":
             if labels:
-                excluded = search.union([self._labelled(level, label) for label in labels])
+                excluded = union([self._labelled(level, label) for label in labels])
             else:
                 excluded = search.members(search.between(Kind.LABEL, level, 0))
             if plan.candidates is None and not excluded:
                 return
-            everything = search.everything(level) if plan.candidates is None else plan.candidates
-            plan.candidates = subtract(everything, excluded)
+            candidates = plan.candidates
+            if candidates is None:
+                candidates = self._facts.view.listing_packed(level)
+            plan.candidates = subtract(candidates, excluded)
         elif labels and query.labels_constraint == "Any":
-            plan.narrow(search.union([self._labelled(level, label) for label in labels]))
+            plan.narrow(union([self._labelled(level, label) for label in labels]))
         else:
             for label in labels:
                 plan.narrow(self._labelled(level, label))
@@ -237,10 +240,10 @@ class Planner:
         self._apply(FindQuery(level=level), plan, indexed)
         candidates = plan.candidates
         if candidates is None:
-            candidates = self._search.everything(level)
+            candidates = self._facts.view.listing_packed(level)
         if not plan.tests:
             return candidates
-        resources = (self._search.view.resource(level, public) for public in unpack(candidates))
+        resources = (self._facts.view.resource(level, public) for public in unpack(candidates))
         return b"".join(
             resource.public
             for resource in resources

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from orthanc_fast.index.lmdb.commit import Promise
+from orthanc_fast.index.contract import Promise
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller
 from orthanc_fast.services.ingest.contract import Stored

@@ -26,9 +26,7 @@ from orthanc_fast.dicom.identifiers import identify
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import BadFileFormat
-from orthanc_fast.index.lmdb.commit import Promise
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.writer import Writer
+from orthanc_fast.index.contract import Index, Promise, Writer
 from orthanc_fast.model import Caller, Header, Level, NewInstance
 from orthanc_fast.registries import DICOM_ATTACHMENT, UNTIL_PIXEL_DATA_ATTACHMENT
 from orthanc_fast.services.ingest.announced import Announced

@@ -3,9 +3,7 @@
 import msgspec
 
 from orthanc_fast.errors import FullStorage
-from orthanc_fast.index.lmdb.labels import add_label
-from orthanc_fast.index.lmdb.metadata import set_metadata
-from orthanc_fast.index.lmdb.transaction import MakeRoom, Transaction
+from orthanc_fast.index.contract import MakeRoom, Transaction
 from orthanc_fast.model import Level, NewInstance, Outcome, Resource
 from orthanc_fast.registries import is_user_number
 from orthanc_fast.services.ingest.contract import IngestRequest, Stored
@@ -61,9 +59,8 @@ class StoreWrite(FilesWrite):
 def _mark(transaction: Transaction, resource: Resource, request: IngestRequest) -> None:
     for number, text in request.metadata.get(resource.level, {}).items():
         if is_user_number(number):
-            set_metadata(transaction, resource, number, text.encode())
+            transaction.set_metadata(resource, number, text.encode())
         else:
-            with transaction.editing(resource):
-                resource.metadata[number] = text
+            transaction.set_builtin_metadata(resource, number, text)
     for label in request.labels.get(resource.level, ()):
-        add_label(transaction, resource, label)
+        transaction.add_label(resource, label)

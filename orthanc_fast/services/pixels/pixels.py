@@ -31,7 +31,7 @@ from orthanc_fast.imaging.palette import TAGS as PALETTE_TAGS
 from orthanc_fast.imaging.palette import Palette, read_palette
 from orthanc_fast.imaging.reconcile import as_encoded, difference
 from orthanc_fast.imaging.syntaxes import SYNTAXES
-from orthanc_fast.index.lmdb.index import Index
+from orthanc_fast.index.contract import Index
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import PixelLayout, Resource
 from orthanc_fast.services.attachments.reading import dicom_attachment, opened

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Transaction, Write
 from orthanc_fast.model import Caller, Level, Outcome
 from orthanc_fast.services.store.writes import Writes
 

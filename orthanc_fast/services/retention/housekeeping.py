@@ -7,8 +7,7 @@ missed when it dies.
 import threading
 import time
 
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Index, Transaction
 from orthanc_fast.log import Category, logger
 from orthanc_fast.storage.files.area import StorageArea
 

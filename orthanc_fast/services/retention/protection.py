@@ -1,8 +1,7 @@
 """Protecting patients from recycling. Source: reference chapter 1, section 8.3."""
 
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Transaction, Write
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
@@ -43,11 +42,4 @@ class _SetProtected(Write[None]):
         patient = transaction.resource(Level.PATIENT, self._public)
         if patient is None:
             raise _no_patient()
-        if patient.protected == self._protected:
-            return
-        patient.protected = self._protected
-        if self._protected:
-            transaction.recycling.leave(patient)
-        else:
-            transaction.recycling.to_end(patient)
-        transaction.touch(patient)
+        transaction.set_protected(patient, self._protected)

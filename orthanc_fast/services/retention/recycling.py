@@ -8,8 +8,7 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import FullStorage
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Index, Transaction
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Attachment, Level, NewInstance, Resource, Totals
 
@@ -147,14 +146,11 @@ def _oldest(
 ) -> list[Resource]:
     """As many of the oldest patients as it takes, as far as there are so many."""
     found: list[Resource] = []
-    order = transaction.recycling.oldest_first()
-    while bytes_over > 0 or patients_over > 0:
-        resource_id = next(order, None)
-        if resource_id is None:
+    for patient in transaction.oldest_patients():
+        if bytes_over <= 0 and patients_over <= 0:
             break
-        if spared is not None and resource_id == spared.id:
+        if spared is not None and patient.id == spared.id:
             continue
-        patient = transaction.by_id(resource_id)
         found.append(patient)
         bytes_over -= patient.disk_size
         patients_over -= 1

@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Transaction, Write
 from orthanc_fast.model import SERVER, Caller
 from orthanc_fast.services.scp import sop_classes as scp_classes
 from orthanc_fast.services.scp import transfer_syntaxes as scp_syntaxes

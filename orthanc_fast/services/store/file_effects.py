@@ -5,9 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.index.lmdb.commit import Outcome as WriteOutcome
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.journal import FILE
+from orthanc_fast.index.contract import Cargo, Result, Write
 from orthanc_fast.model import Outcome
 from orthanc_fast.storage.files.area import Pending, StorageArea
 
@@ -26,7 +24,7 @@ class FilesWrite(Write[Outcome]):
         """None of its files has to wait for the disk."""
         return all(file.is_small for file in self.files)
 
-    def journaled(self, outcome: Outcome) -> Iterable[FILE]:
+    def cargo(self, outcome: Outcome) -> Iterable[Cargo]:
         """Those that were written without syncing them."""
         if not outcome.stored:
             return ()
@@ -61,7 +59,7 @@ class FileEffects:
                 found[number] = error
         return found
 
-    def after(self, writes: Sequence[Write[Any]], outcomes: Sequence[WriteOutcome]) -> None:
+    def after(self, writes: Sequence[Write[Any]], outcomes: Sequence[Result]) -> None:
         """Publishes what was stored, removes what was not and what was deleted or replaced."""
         published: list[Pending] = []
         abandoned: list[Pending] = []

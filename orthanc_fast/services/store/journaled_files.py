@@ -1,14 +1,14 @@
-"""The files whose bytes are in the journal of the index until a checkpoint."""
+"""The small files whose bytes the index carries until they are on the disk."""
 
-from orthanc_fast.index.lmdb.environment import Environment
-from orthanc_fast.index.lmdb.journal import Repeated
-from orthanc_fast.index.lmdb.view import View
+from collections.abc import Collection, Mapping
+
+from orthanc_fast.index.contract import CargoKeeper, Snapshot
 from orthanc_fast.model import Level
 from orthanc_fast.storage.files.area import StorageArea
 
 
-class JournaledFiles:
-    """What the journal asks of the storage area."""
+class JournaledFiles(CargoKeeper):
+    """What the index asks of the storage area."""
 
     def __init__(self, storage: StorageArea) -> None:
         self._storage = storage
@@ -17,18 +17,19 @@ class JournaledFiles:
         """Raises StorageFault or FullStorage."""
         self._storage.sync()
 
-    def restore(self, env: Environment, repeated: Repeated) -> None:
+    def restore(
+        self, snapshot: Snapshot, cargo: Mapping[str, bytes], forgotten: Collection[str]
+    ) -> None:
         """Writes the files that the index has over whatever a power cut left of them, and unlinks
         again what was unlinked. Raises StorageFault or FullStorage."""
-        with View(env) as view:
-            for name, data in repeated.files.items():
-                owner, _, uuid = name.rpartition("/")[2].partition(".")
-                if belongs(view, bytes.fromhex(owner), uuid):
-                    self._storage.restore(name, data)
-        self._storage.remove(sorted(repeated.removed))
+        for name, data in cargo.items():
+            owner, _, uuid = name.rpartition("/")[2].partition(".")
+            if belongs(snapshot, bytes.fromhex(owner), uuid):
+                self._storage.restore(name, data)
+        self._storage.remove(sorted(forgotten))
 
 
-def belongs(view: View, owner: bytes, uuid: str) -> bool:
+def belongs(view: Snapshot, owner: bytes, uuid: str) -> bool:
     """Whether the resource with the identifier `owner` has the file."""
     resource = view.resource(Level.INSTANCE, owner) or view.resource_of_any_level(owner)
     return resource is not None and any(

@@ -1,7 +1,7 @@
 """Looking resources up in a snapshot."""
 
 from orthanc_fast.errors import UnknownResource
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Level, Resource
 
 
@@ -12,7 +12,7 @@ def found_or_raise(resource: Resource | None) -> Resource:
     return resource
 
 
-def first_instance(view: View, resource: Resource) -> Resource | None:
+def first_instance(view: Snapshot, resource: Resource) -> Resource | None:
     """The resource itself, or the instance below it that one comes to first."""
     found: Resource | None = resource
     while found is not None and found.level < Level.INSTANCE:

@@ -8,8 +8,8 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.encoding import KNOWN_SYNTAXES
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import OrthancError, ParameterOutOfRange
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Index, Transaction
+from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.log import Category, logger
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.retention.recycling import recycle_at_start
@@ -30,14 +30,14 @@ _DECODER_ORDERS = ("After", "Before", "Disabled")
 def open_index(settings: Settings, storage: StorageArea) -> Index:
     """The index of the files in `storage`. Raises StorageFault or IncompatibleDatabase with a text
     for the administrator."""
-    index = Index(
+    index = LmdbIndex(
         settings.index_directory / INDEX_FOLDER,
         terms,
         settings.index_map_size_gb << 30,
-        files=JournaledFiles(storage),
+        keeper=JournaledFiles(storage),
         journal_size=settings.index_journal_size_mb << 20,
     )
-    if index.is_journaled:
+    if index.carries_cargo:
         storage.rely_on_journal()
     return index
 
@@ -108,7 +108,7 @@ class Store:
 
     def _recover(self, slot: str | None) -> None:
         self._index.settle()
-        self._index.clear_stale_readers()
+        self._index.clear_dead_readers()
         with self._index.view() as view:
             published, unlinked = self._storage.recover(
                 lambda owner, uuid: belongs(view, owner, uuid), slot

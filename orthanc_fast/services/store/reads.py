@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Index, Snapshot
 from orthanc_fast.model import Caller
 from orthanc_fast.services.store.visibility import restricted
 
@@ -24,7 +23,7 @@ class Reads:
         self._index = index
         self.in_place = True
 
-    def __call__(self, caller: Caller, function: Callable[[View], T]) -> T:
+    def __call__(self, caller: Caller, function: Callable[[Snapshot], T]) -> T:
         """What `function` makes of one snapshot, as far as the caller may see it. It must
         neither keep the snapshot nor read files."""
         return self._index.read(restricted(caller, function))

@@ -1,8 +1,7 @@
 """What REST changes for this run of the server only: properties of the index that every process
 sees at once, and that the next start forgets."""
 
-from orthanc_fast.index.lmdb.index import Index
-from orthanc_fast.index.lmdb.transaction import Transaction
+from orthanc_fast.index.contract import Index, Transaction
 
 MODALITIES = "session: modalities"
 ACCEPTED_SYNTAXES = "session: accepted transfer syntaxes"

@@ -3,9 +3,8 @@
 import asyncio
 from typing import Any
 
-from orthanc_fast.index.lmdb.commit import Promise as Promise
-from orthanc_fast.index.lmdb.commit import Write
-from orthanc_fast.index.lmdb.writer import Writer
+from orthanc_fast.index.contract import Promise as Promise
+from orthanc_fast.index.contract import Write, Writer
 from orthanc_fast.model import Caller
 from orthanc_fast.services.store.visibility import restricted
 

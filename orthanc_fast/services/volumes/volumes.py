@@ -13,7 +13,7 @@ import xxhash
 from orthanc_fast._ext.ids import to_text
 from orthanc_fast.errors import InexistentItem, OrthancError, UnknownResource
 from orthanc_fast.imaging.nifti import nifti_header
-from orthanc_fast.index.lmdb.view import View
+from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.pixels.pixels import Pixels
@@ -209,13 +209,13 @@ class _Series(NamedTuple):
     found: list[Found]
 
 
-def _found(view: View, instance: Resource | None) -> Found:
+def _found(view: Snapshot, instance: Resource | None) -> Found:
     if instance is None:
         raise UnknownResource
     return Found(instance, view.image(instance))
 
 
-def _series(view: View, public: bytes) -> _Series:
+def _series(view: Snapshot, public: bytes) -> _Series:
     series = view.resource(Level.SERIES, public)
     if series is None:
         raise UnknownResource
@@ -223,7 +223,7 @@ def _series(view: View, public: bytes) -> _Series:
     return _Series(series, [_found(view, each) for each in instances if each is not None])
 
 
-def _study(view: View, public: bytes) -> list[_Series]:
+def _study(view: Snapshot, public: bytes) -> list[_Series]:
     study = view.resource(Level.STUDY, public)
     if study is None:
         raise UnknownResource

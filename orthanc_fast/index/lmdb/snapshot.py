@@ -1,0 +1,219 @@
+"""Reading the LMDB index: one consistent snapshot that never waits for a writer."""
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from types import TracebackType
+
+import msgspec
+
+from orthanc_fast._ext.idsets import sort
+from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.index.lmdb import keys
+from orthanc_fast.index.lmdb.environment import Environment
+from orthanc_fast.index.lmdb.records import resource_decoder, totals_decoder
+from orthanc_fast.index.lmdb.search import CHILD_OFFSET, CHILD_STRIDE, LmdbSearch
+from orthanc_fast.index.terms import Kind, field_prefix, value_of
+from orthanc_fast.model import Change, ChangesPage, Export, Level, Resource, Totals
+
+# Keys that `listing_packed` holds apart before they are joined.
+_JOINED_AT_ONCE = 50_000
+
+_change_decoder = msgspec.msgpack.Decoder(Change)
+_export_decoder = msgspec.msgpack.Decoder(Export)
+
+Row = tuple[bytes | memoryview, bytes | memoryview]
+
+
+class LmdbSnapshot(Snapshot):
+    """See the contract; a context manager. A lookup costs less than a microsecond, so what stands
+    for one resource in the contract is one lookup here, not a list of one."""
+
+    __slots__ = ("_env", "_search", "_txn")
+
+    def __init__(self, env: Environment) -> None:
+        self._env = env
+        self._txn = env.lmdb.begin()
+        self._search: LmdbSearch | None = None
+
+    def __enter__(self) -> "LmdbSnapshot":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._txn.abort()
+
+    @property
+    def search(self) -> LmdbSearch:
+        if self._search is None:
+            self._search = LmdbSearch(self._env, self._txn)
+        return self._search
+
+    # Resources
+
+    def resource(self, level: Level, public: bytes) -> Resource | None:
+        found = self._txn.get(keys.public_key(level, public), db=self._env.public)
+        if found is None:
+            return None
+        record = self._txn.get(found, db=self._env.resource)
+        return None if record is None else resource_decoder.decode(record)
+
+    def resources(self, level: Level, publics: Sequence[bytes]) -> list[Resource | None]:
+        resource = self.resource
+        return [resource(level, public) for public in publics]
+
+    def exists(self, level: Level, public: bytes) -> bool:
+        return self._txn.get(keys.public_key(level, public), db=self._env.public) is not None
+
+    def parent(self, resource: Resource) -> Resource | None:
+        if not resource.parent:
+            return None
+        record = self._txn.get(keys.pack_id(resource.parent), db=self._env.resource)
+        return None if record is None else resource_decoder.decode(record)
+
+    def parents_of(self, resources: Sequence[Resource]) -> list[Resource | None]:
+        return [self.parent(resource) for resource in resources]
+
+    def children_packed(self, resource: Resource) -> bytes:
+        cursor = self._txn.cursor(db=self._env.child)
+        packed = cursor.getmulti(
+            [keys.pack_id(resource.id)], dupdata=True, dupfixed_bytes=20, keyfixed=True
+        )
+        return sort(packed, CHILD_STRIDE, CHILD_OFFSET)
+
+    def children_of(self, resources: Sequence[Resource]) -> list[bytes]:
+        return [self.children_packed(resource) for resource in resources]
+
+    def image(self, instance: Resource) -> bytes | None:
+        found = self._txn.get(keys.pack_id(instance.id), db=self._env.image)
+        return None if found is None else bytes(found)
+
+    def images_of(self, instances: Sequence[Resource]) -> list[bytes | None]:
+        return [self.image(instance) for instance in instances]
+
+    def signature(self, number: int) -> str:
+        found = self._txn.get(keys.signature_key(number), db=self._env.signature)
+        return "" if found is None else bytes(found).decode()
+
+    def signatures(self, numbers: Collection[int]) -> dict[int, str]:
+        return {number: self.signature(number) for number in numbers}
+
+    def listing_packed(self, level: Level, since: int = 0, limit: int = 0) -> bytes:
+        total = self.totals().resources[level]
+        stop = min(since + limit, total) if limit else total
+        if since >= stop:
+            return b""
+        cursor = self._txn.cursor(db=self._env.public)
+        backwards = since > total - stop  # the end of the level is nearer than its beginning
+        if not backwards:
+            cursor.set_range(bytes([level]))
+            keys = islice(cursor.iternext(keys=True, values=False), since, stop)
+        else:
+            if cursor.set_range(bytes([level + 1])):
+                cursor.prev()
+            else:
+                cursor.last()
+            keys = islice(cursor.iterprev(keys=True, values=False), total - stop, total - since)
+        step = -1 if backwards else 1
+        parts = []
+        while part := [key[1:] for key in islice(keys, _JOINED_AT_ONCE)]:
+            parts.append(b"".join(part[::step]))
+        return b"".join(parts[::step])
+
+    # Metadata and labels
+
+    def labels_in_use(self) -> list[str]:
+        """Costs one step per label and level."""
+        found: set[str] = set()
+        cursor = self._txn.cursor(db=self._env.value)
+        for level in Level:
+            prefix = field_prefix(Kind.LABEL, level, 0)
+            if not cursor.set_range(prefix):
+                continue
+            for key in cursor.iternext_nodup(keys=True, values=False):
+                label = value_of(key) if key.startswith(prefix) else None
+                if label is None:  # labels are short: the keys of another field have begun
+                    break
+                found.add(label)
+        return sorted(found)
+
+    # The store as a whole
+
+    def totals(self) -> Totals:
+        found = self._txn.get(keys.TOTALS, db=self._env.globals)
+        return Totals() if found is None else totals_decoder.decode(found)
+
+    def property(self, name: str) -> bytes | None:
+        found = self._txn.get(keys.property_key(name), db=self._env.globals)
+        return None if found is None else bytes(found)
+
+    def first_unstable(self) -> int | None:
+        cursor = self._txn.cursor(db=self._env.unstable)
+        return keys.unpack_unstable(cursor.key())[0] if cursor.first() else None
+
+    def doomed(self) -> list[str]:
+        cursor = self._txn.cursor(db=self._env.doomed)
+        return [bytes(key).decode() for key in cursor.iternext(keys=True, values=False)]
+
+    # The logs
+
+    def changes(
+        self, since: int = 0, to: int = -1, limit: int = 100, types: frozenset[int] | None = None
+    ) -> ChangesPage:
+        backwards = to >= 0 and since <= 0
+        found: list[tuple[int, Change]] = []
+        done = True
+        for sequence, change in self._walk_changes(since, to, backwards):
+            if types is not None and change.type not in types:
+                continue
+            if len(found) == limit:
+                done = False
+                break
+            found.append((sequence, change))
+        if backwards:
+            found.reverse()
+        return ChangesPage(found, done, self.totals().next_change - 1)
+
+    def last_change(self, types: frozenset[int] | None = None) -> tuple[int, Change] | None:
+        for entry in self._walk_changes(0, -1, True):
+            if types is None or entry[1].type in types:
+                return entry
+        return None
+
+    def _walk_changes(self, since: int, to: int, backwards: bool) -> Iterator[tuple[int, Change]]:
+        cursor = self._txn.cursor(db=self._env.change)
+        if backwards:
+            if to < 0 or not cursor.set_range(keys.pack_id(to + 1)):
+                positioned = cursor.last()
+            else:
+                positioned = cursor.prev()
+            rows = cursor.iterprev() if positioned else iter(())
+        else:
+            positioned = cursor.set_range(keys.pack_id(max(since, 0) + 1))
+            rows = cursor.iternext() if positioned else iter(())
+        for key, value in rows:
+            sequence = keys.unpack_id(key)
+            if (to >= 0 and sequence > to) or sequence <= since:
+                return
+            yield sequence, _change_decoder.decode(value)
+
+    def exports(self, since: int, limit: int) -> tuple[list[tuple[int, Export]], bool]:
+        found: list[tuple[int, Export]] = []
+        cursor = self._txn.cursor(db=self._env.export)
+        if cursor.set_range(keys.pack_id(max(since, 0) + 1)):
+            for row in cursor.iternext():
+                if len(found) == limit:
+                    return found, False
+                found.append(_export(row))
+        return found, True
+
+    def last_export(self) -> tuple[int, Export] | None:
+        cursor = self._txn.cursor(db=self._env.export)
+        return _export(cursor.item()) if cursor.last() else None
+
+
+def _export(row: Row) -> tuple[int, Export]:
+    return keys.unpack_id(row[0]), _export_decoder.decode(row[1])

@@ -1,0 +1,17 @@
+"""Packed identifiers: SHA-1 values one after the other, 20 bytes each. Sets of resources are packed
+in ascending order, as `orthanc_fast._ext.idsets` works on them."""
+
+from collections.abc import Iterable, Iterator
+
+from orthanc_fast._ext.idsets import sort
+from orthanc_fast.model import SHA1
+
+
+def unpack(packed: bytes) -> Iterator[bytes]:
+    """The identifiers one by one."""
+    return (packed[at : at + SHA1] for at in range(0, len(packed), SHA1))
+
+
+def union(parts: Iterable[bytes]) -> bytes:
+    """The set of what is in any of the parts, sets or not."""
+    return sort(b"".join(parts))

@@ -1,0 +1,1 @@
+"""What a write does to the index, once for every implementation."""

@@ -1,0 +1,91 @@
+"""The records that a transaction has read or made: each once, changed in memory, written at the
+end."""
+
+from collections.abc import Iterator, Sequence
+
+from orthanc_fast.index.rules.tables import Tables
+from orthanc_fast.model import Level, Resource
+
+_READ_AT_ONCE = 64  # siblings
+
+
+class Records:
+    """The resources as one transaction sees them."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._records: dict[int, Resource] = {}
+        self._ids: dict[tuple[Level, bytes], int] = {}
+        self._touched: set[int] = set()
+
+    def flush(self) -> None:
+        """Writes what was touched into the tables."""
+        self._tables.put_records([self._records[each] for each in self._touched])
+        self._touched.clear()
+
+    def find(self, wanted: Sequence[tuple[Level, bytes]]) -> list[Resource | None]:
+        """The resources, each in its place; None for those that do not exist."""
+        ids = [self._ids.get(key) for key in wanted]
+        if None in ids:
+            unknown = [key for key, known in zip(wanted, ids, strict=True) if known is None]
+            for key, found in zip(unknown, self._tables.find(unknown), strict=True):
+                if found is not None:
+                    self._ids[key] = found
+            ids = [self._ids.get(key) for key in wanted]
+        self._load([each for each in ids if each is not None])
+        return [None if each is None else self._records[each] for each in ids]
+
+    def by_ids(self, ids: Sequence[int]) -> list[Resource]:
+        """The resources with these internal ids. Raises StorageFault if one is missing."""
+        self._load(ids)
+        return [self._records[each] for each in ids]
+
+    def _load(self, ids: Sequence[int]) -> None:
+        unknown = [each for each in ids if each not in self._records]
+        if unknown:
+            for record in self._tables.records(unknown):
+                self._records[record.id] = record
+                self._ids[record.level, record.public] = record.id
+
+    def ancestors(self, resource: Resource) -> list[Resource]:
+        """Parent first."""
+        found = []
+        while resource.parent:
+            [resource] = self.by_ids((resource.parent,))
+            found.append(resource)
+        return found
+
+    def children(self, resource: Resource) -> list[Resource]:
+        """In the order of their identifiers."""
+        if resource.level == Level.INSTANCE:
+            return []
+        return self._present(Level(resource.level + 1), self._tables.children(resource.id))
+
+    def siblings(self, resource: Resource) -> Iterator[Resource]:
+        """The children of the resource's parent, itself included while it is one of them; for who
+        may stop early."""
+        publics = self._tables.children(resource.parent) if resource.parent else []
+        for start in range(0, len(publics), _READ_AT_ONCE):
+            yield from self._present(resource.level, publics[start : start + _READ_AT_ONCE])
+
+    def _present(self, level: Level, publics: Sequence[bytes]) -> list[Resource]:
+        found = self.find([(level, public) for public in publics])
+        return [resource for resource in found if resource is not None]
+
+    def touch(self, resource: Resource) -> None:
+        """The record has changed."""
+        self._touched.add(resource.id)
+
+    def add(self, resource: Resource, image: bytes) -> None:
+        """A new resource."""
+        self._records[resource.id] = resource
+        self._ids[resource.level, resource.public] = resource.id
+        self._touched.add(resource.id)
+        self._tables.add(resource, image)
+
+    def remove(self, resource: Resource) -> None:
+        """The resource is gone."""
+        self._records.pop(resource.id, None)
+        self._ids.pop((resource.level, resource.public), None)
+        self._touched.discard(resource.id)
+        self._tables.remove(resource)

@@ -1,0 +1,84 @@
+"""Which terms a resource has, and what its changes take from and give to them."""
+
+from collections.abc import Callable, Iterable
+
+from orthanc_fast.index.rules.tables import Tables
+from orthanc_fast.index.terms import Kind, Terms, term_key
+from orthanc_fast.model import Level, Resource, timestamp
+from orthanc_fast.registries import LAST_UPDATE
+
+
+class TermWriter:
+    """Keeps the terms of resources in one transaction."""
+
+    def __init__(self, tables: Tables, terms: Terms) -> None:
+        self._tables = tables
+        self._terms = terms
+
+    def keys(self, resource: Resource) -> set[tuple[bytes, bytes]]:
+        """The (key, identifier) pairs of a resource. Those of kind OF_CHILD name its parent."""
+        level = resource.level
+        found = {
+            (term_key(kind, level - 1, number, value), resource.parent_public)
+            if kind == Kind.OF_CHILD
+            else (term_key(kind, level, number, value), resource.public)
+            for kind, number, value in self._terms(resource)
+        }
+        if level != Level.INSTANCE:
+            found.add((_update_key(resource), resource.public))
+        return found
+
+    def add(self, resource: Resource) -> None:
+        self._put(self.keys(resource))
+
+    def remove(self, resource: Resource, siblings: Callable[[], Iterable[Resource]]) -> None:
+        """Takes away the terms; what a sibling gives its parent too stays."""
+        self._delete(self.keys(resource), resource, siblings)
+
+    def change(
+        self,
+        before: set[tuple[bytes, bytes]],
+        resource: Resource,
+        siblings: Callable[[], Iterable[Resource]],
+    ) -> None:
+        """From the terms that the resource had to those that it has now."""
+        after = self.keys(resource)
+        self._delete(before - after, resource, siblings)
+        self._put(after - before)
+
+    def set_last_update(self, resource: Resource, now: int) -> None:
+        """Changes `last_update` with its term."""
+        if resource.last_update != now:
+            self._tables.delete_term(_update_key(resource), resource.public)
+            resource.last_update = now
+            self._tables.put_term(_update_key(resource), resource.public)
+
+    def _put(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        put = self._tables.put_term
+        for key, public in pairs:
+            put(key, public)
+
+    def _delete(
+        self,
+        pairs: Iterable[tuple[bytes, bytes]],
+        resource: Resource,
+        siblings: Callable[[], Iterable[Resource]],
+    ) -> None:
+        of_child = set()
+        for key, public in pairs:
+            if key[0] >> 4 == Kind.OF_CHILD:
+                of_child.add((key, public))
+            else:
+                self._tables.delete_term(key, public)
+        if of_child:
+            for sibling in siblings():
+                if sibling.id != resource.id:
+                    of_child -= self.keys(sibling)
+                    if not of_child:
+                        return
+        for key, public in of_child:
+            self._tables.delete_term(key, public)
+
+
+def _update_key(resource: Resource) -> bytes:
+    return term_key(Kind.METADATA, resource.level, LAST_UPDATE, timestamp(resource.last_update))
