@@ -1,5 +1,5 @@
 """`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, volumes, dicom, find
-(against Debian's Orthanc), million, kernels.
+(against Debian's Orthanc), uploads, million, kernels.
 
 Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
 run of some scenarios only prints.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import dicom, find, kernels, million, pictures, scenarios, volumes
+from bench import dicom, find, kernels, million, pictures, scenarios, uploads, volumes
 from bench.compare import HEADER, Pair, Row, environment, line
 
 FOLDER = Path(__file__).parent
@@ -30,12 +30,12 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        help="ingest, rest, pictures, volumes, dicom, find, million, kernels; default: all",
+        help="ingest, rest, pictures, volumes, dicom, find, uploads, million, kernels; or all",
     )
     parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")
     given = parser.parse_args()
-    names = given.names or [*COMPARISONS, "dicom", "find", "million", "kernels"]
+    names = given.names or [*COMPARISONS, "dicom", "find", "uploads", "million", "kernels"]
     rows: list[Row] = []
     report = [f"{key} {value}" for key, value in environment().items()]
     print(", ".join(report))
@@ -68,6 +68,9 @@ def main() -> None:
         rows += found
         notes += remarks
         print("\n".join(remarks))
+    if "uploads" in names:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=Path.cwd()) as folder:
+            notes += uploads.uploads(Path(folder), given.quick)
     if "million" in names:
         notes += million.run(100_000 if given.quick else 1_000_000)
     if "kernels" in names:

@@ -88,7 +88,7 @@ class App:
             accept = request.header(b"accept")
             if accept is not None and xml.is_wanted(accept):
                 await xml.convert(response)
-            common = self._prepare(request, response) if self._is_prepared else self._common
+            common = await self._prepare(request, response) if self._is_prepared else self._common
             if response.path is None and response.stream is None and method != "HEAD":
                 await send(response.start(common))
                 await send({"type": "http.response.body", "body": response.body})
@@ -129,13 +129,14 @@ class App:
         method = request.method if request.method in REST_METHODS else "GET"
         return error_response(error, method, request.path, self._settings.http_describe_errors)
 
-    def _prepare(self, request: Request, response: Response) -> list[Header]:
+    async def _prepare(self, request: Request, response: Response) -> list[Header]:
         """Compresses the answer where both sides agree, and gives the headers it shares with all
         others."""
         if self._settings.http_compression_enabled:
             encodings = request.header(b"accept-encoding")
-            if encodings is not None:
-                compression.compress(response, encodings)
+            coding = None if encodings is None else compression.agreed(response, encodings)
+            if coding is not None:
+                await compression.compress(response, coding)
         if self._cors.enabled:
             return [*self._common, *self._cors.headers(request)]
         return self._common
