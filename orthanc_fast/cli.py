@@ -27,6 +27,7 @@ def main() -> None:
     Exit codes: 0 success, 1 something was refused or found, 2 wrong usage or configuration, 3 the
     server cannot start.
     """
+    logger.install()
 
 
 def _settings(configurations: tuple[Path, ...]) -> Settings:

@@ -1,18 +1,20 @@
 """Logging with Orthanc's categories, levels and line format. Source: reference chapter 4,
 section 11.1.
 
-One logger per process, made before anything else; asking whether a level is on costs one lookup.
-The levels can lie in memory that the processes of a server share: what one sets, all have at once.
+All of it is Python's `logging` below: each category has a logger, each library belongs to a
+category, and one handler writes Orthanc's lines. What differs is where the levels are: in memory
+that the processes of a server can share, so that what one sets, all have at once. Asking whether a
+level is on costs one lookup there.
 """
 
+import logging
 import mmap
 import os
 import sys
-import threading
 import time
 from enum import IntEnum
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 
 class Category(IntEnum):
@@ -33,67 +35,133 @@ class Level(IntEnum):
     TRACE = 2
 
 
-class Logger:
-    """Writes lines such as `W1124 11:58:02.123456   http-0 http:/ text` to a stream or a file."""
+# What each level begins with.
+_LEAST = (logging.WARNING, logging.INFO, logging.DEBUG)
 
-    def __init__(self, stream: TextIO | None = None, name: str = "main") -> None:
-        self._stream = stream or sys.stderr
-        self._lock = threading.Lock()
-        self.name = name
-        self._levels: bytearray | mmap.mmap = bytearray(len(Category))
+_OWN: Final = "orthanc_fast"
+# Libraries by the first part of their loggers' names; all others are GENERIC.
+_LIBRARIES = {
+    "pynetdicom": Category.DICOM,
+    "pydicom": Category.DICOM,
+    "pylibjpeg": Category.DICOM,
+    "openjpeg": Category.DICOM,
+    "_granian": Category.HTTP,
+    "aiohttp": Category.HTTP,
+}
+
+
+class _Levels:
+    """The level of each category, of this process or of all that share them."""
+
+    values: bytearray | mmap.mmap = bytearray(len(Category))
+
+
+class _CategoryLogger(logging.Logger):
+    """A logger that has the level of its category, whatever a library sets."""
+
+    def __init__(self, name: str, level: int = logging.NOTSET) -> None:
+        super().__init__(name, level)
+        self.category = _category(name)
+
+    def isEnabledFor(self, level: int) -> bool:
+        return level >= _LEAST[_Levels.values[self.category]]
+
+    def getEffectiveLevel(self) -> int:
+        return _LEAST[_Levels.values[self.category]]
+
+
+def _category(name: str) -> Category:
+    first, _, rest = name.partition(".")
+    if first == _OWN and rest.upper() in Category.__members__:
+        return Category[rest.upper()]
+    return _LIBRARIES.get(first, Category.GENERIC)
+
+
+class _Lines(logging.Formatter):
+    """Orthanc's lines, each of a text of several with all that stands before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.process = "main"
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%m%d %H:%M:%S", time.localtime(record.created))
+        micro = int(record.created * 1_000_000) % 1_000_000
+        category = _category(record.name).name.lower()
+        prefix = f"{_letter(record.levelno)}{stamp}.{micro:06d} {self.process:>10} {category}:/ "
+        return "\n".join(f"{prefix}{line}" for line in super().format(record).splitlines() or [""])
+
+
+def _letter(number: int) -> str:
+    if number >= logging.ERROR:
+        return "E"
+    return "W" if number >= logging.WARNING else "I" if number >= logging.INFO else "T"
+
+
+class Logger:
+    """What the program itself logs by. Before `install` it is a library to `logging` as any
+    other."""
+
+    def __init__(self) -> None:
+        self._lines = _Lines()
+        self._handler = logging.StreamHandler(sys.stderr)
+        self._handler.setFormatter(self._lines)
+        # Loggers that are older than `install` have no category to ask.
+        self._handler.addFilter(
+            lambda record: record.levelno >= _LEAST[_Levels.values[_category(record.name)]]
+        )
+        usual = logging.getLoggerClass()
+        logging.setLoggerClass(_CategoryLogger)
+        self._loggers = [logging.getLogger(f"{_OWN}.{each.name.lower()}") for each in Category]
+        logging.setLoggerClass(usual)
+
+    def install(self, process: str = "main") -> None:
+        """From now on all that is logged in this process, by whatever library, is written in
+        Orthanc's lines, with the name of the process in them."""
+        self._lines.process = process
+        logging.setLoggerClass(_CategoryLogger)
+        logging.root.setLevel(logging.DEBUG)
+        logging.root.addHandler(self._handler)
+        logging.captureWarnings(True)
 
     def open_file(self, path: Path) -> None:
         """Sends all further lines to the end of a file. Raises OSError."""
-        self._stream = path.open("a", encoding="utf-8", buffering=1)
+        self._handler.setStream(path.open("a", encoding="utf-8"))
 
     def set_level(self, level: Level, category: Category | None = None) -> None:
         """For one category, or for all."""
         for each in Category if category is None else (category,):
-            self._levels[each] = level
+            _Levels.values[each] = level
 
     def level(self, category: Category | None = None) -> Level:
         """Of one category, or the most talkative of all."""
-        return Level(
-            max(self._levels[each] for each in Category)
-            if category is None
-            else self._levels[category]
-        )
+        if category is not None:
+            return Level(_Levels.values[category])
+        return Level(max(_Levels.values[each] for each in Category))
 
     def share(self) -> int:
         """Moves the levels into memory that other processes can share by the descriptor that is
         returned: see `join`."""
         descriptor = os.memfd_create("log-levels")
-        os.write(descriptor, bytes(self._levels[each] for each in Category))
+        os.write(descriptor, _Levels.values[:])
         self.join(descriptor)
         return descriptor
 
     def join(self, descriptor: int) -> None:
         """Takes the levels, now and from now on, from the process that shares them."""
-        self._levels = mmap.mmap(descriptor, len(Category))
+        _Levels.values = mmap.mmap(descriptor, len(Category))
 
     def error(self, category: Category, text: str) -> None:
-        self._write("E", category, text)
+        self._loggers[category].error(text)
 
     def warning(self, category: Category, text: str) -> None:
-        self._write("W", category, text)
+        self._loggers[category].warning(text)
 
     def info(self, category: Category, text: str) -> None:
-        if self._levels[category] >= Level.VERBOSE:
-            self._write("I", category, text)
+        self._loggers[category].info(text)
 
     def trace(self, category: Category, text: str) -> None:
-        if self._levels[category] >= Level.TRACE:
-            self._write("T", category, text)
-
-    def _write(self, letter: str, category: Category, text: str) -> None:
-        now = time.time()
-        stamp = time.strftime("%m%d %H:%M:%S", time.localtime(now))
-        micro = int(now * 1_000_000) % 1_000_000
-        prefix = f"{letter}{stamp}.{micro:06d} {self.name:>10} {category.name.lower()}:/ "
-        with self._lock:
-            for line in text.splitlines() or [""]:
-                self._stream.write(f"{prefix}{line}\n")
-            self._stream.flush()
+        self._loggers[category].debug(text)
 
 
 logger: Final = Logger()

@@ -43,7 +43,7 @@ def main() -> int:
     assignment: Assignment = pickle.load(sys.stdin.buffer)
     _die_with(assignment.supervisor)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal sends it to all; the supervisor acts
-    logger.name = assignment.slot
+    logger.install(assignment.slot)
     logger.join(assignment.log_levels)
     if assignment.log_file is not None:
         from pathlib import Path
