@@ -16,11 +16,12 @@ import openjpeg
 from support import generated
 from support.images import image_file, item
 
+from orthanc_fast import transfer_syntaxes as syntaxes
 from orthanc_fast._ext import cells, color, rle, volume
-from orthanc_fast.imaging import syntaxes
 from orthanc_fast.imaging.decode import decode_frame
 from orthanc_fast.imaging.info import ImageInfo
-from orthanc_fast.imaging.syntaxes import SYNTAXES
+from orthanc_fast.imaging.registry import coding_of
+from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 PIXELS = 4 << 20
 SIZE = 512
@@ -178,7 +179,7 @@ def codecs(seconds: float) -> list[str]:
     for uid, pixels, stream, theirs in jobs:
         frame = bytes(stream)
         info = _info(uid, pixels)
-        is_j2k = SYNTAXES[uid].codec in ("jpeg_2000", "htj2k")
+        is_j2k = coding_of(SYNTAXES[uid]).codec in ("jpeg_2000", "htj2k")
         others = (theirs, openjpeg.decode if is_j2k else None)
         columns = [f"{rate(lambda f=frame, i=info: decode_frame(f, i), seconds):.0f}"]
         columns += [

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from orthanc_fast.imaging.syntaxes import SYNTAXES
+from orthanc_fast.imaging.registry import coding_of
+from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 PAGE = Path(__file__).parent.parent / "docs" / "imaging.md"
 BEGIN, END = "<!-- support matrix: begin -->\n", "<!-- support matrix: end -->\n"
@@ -21,7 +22,8 @@ def matrix() -> str:
     """The table as Markdown."""
     lines = ["| UID | transfer syntax | decoded by |", "|---|---|---|"]
     for row in SYNTAXES.values():
-        by = f"no: {row.reason}" if row.codec is None else BY[row.codec]
+        coding = coding_of(row)
+        by = f"no: {coding.reason}" if coding.codec is None else BY[coding.codec]
         lines.append(f"| {row.uid} | {row.name} | {by} |")
     return "\n".join(lines) + "\n"
 

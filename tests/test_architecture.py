@@ -24,6 +24,7 @@ GROUND = {
     "model",
     "numerals",
     "registries",
+    "transfer_syntaxes",
     "_ext",
 }
 KNOWLEDGE = {"index", "storage", "imaging", "dicom", "upper_layer", "runtime"}

@@ -12,7 +12,7 @@ import numpy as np
 from orthanc_fast._ext.scan import ScanError, elements, items
 from orthanc_fast.dicom.charset import Charset, decode, without_padding
 from orthanc_fast.dicom.dictionary import VRS, Dictionary, creator_tag
-from orthanc_fast.dicom.encoding import Buffer, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, open_encoding
 from orthanc_fast.dicom.tag_json import charset_in
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.numerals import integer

@@ -9,7 +9,6 @@ from typing import Literal
 import msgspec
 
 from orthanc_fast._ext.scan import ScanError
-from orthanc_fast.dicom.encoding import Buffer
 from orthanc_fast.dicom.functional_groups import (
     FRAME_VOI_LUT,
     PER_FRAME_FUNCTIONAL_GROUPS,
@@ -20,6 +19,7 @@ from orthanc_fast.dicom.functional_groups import (
     WINDOW_CENTER,
     WINDOW_WIDTH,
 )
+from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.dicom.scope import Scope, root, text_of
 
 _MODALITY_LUT = 0x00283000

@@ -8,7 +8,7 @@ from orthanc_fast._ext.rewrite import NestedPixels, RewriteError, rewrite
 from orthanc_fast._ext.scan import ScanError, elements
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.elements import Writer
-from orthanc_fast.dicom.encoding import Buffer, Encoding, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
 from orthanc_fast.errors import BadFileFormat
 
 _ICON = 0x00880200  # IconImageSequence

@@ -7,7 +7,7 @@ them are read by `display_attributes`.
 import msgspec
 
 from orthanc_fast._ext.scan import ScanError
-from orthanc_fast.dicom.encoding import Buffer
+from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.dicom.scope import Scope, root
 
 PER_FRAME_FUNCTIONAL_GROUPS = 0x52009230

@@ -7,7 +7,7 @@ Source: reference chapter 2, section 4 (Philips PMSCT_RLE1).
 from collections.abc import Callable
 
 from orthanc_fast._ext.scan import ScanError, elements
-from orthanc_fast.dicom.encoding import Buffer, Encoding, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.model import PixelLayout
 

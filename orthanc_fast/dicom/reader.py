@@ -7,19 +7,13 @@ from orthanc_fast._ext.scan import ScanError, scan
 from orthanc_fast._ext.tagjson import sequence_json, value_text
 from orthanc_fast.dicom.charset import Charset, charset_of, decode, without_padding
 from orthanc_fast.dicom.dictionary import Dictionary
-from orthanc_fast.dicom.encoding import (
-    EXPLICIT_BIG,
-    EXPLICIT_LITTLE,
-    IMPLICIT_LITTLE,
-    Buffer,
-    Encoding,
-    open_encoding,
-)
 from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
 from orthanc_fast.dicom.pixel_layout import Pixel, build_layout
 from orthanc_fast.errors import BadFileFormat, BadParameterType, InexistentTag
 from orthanc_fast.model import Header, Level, PixelLayout
 from orthanc_fast.numerals import BLANKS, integer
+from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 MAX_VALUE = 256  # bytes of UTF-8: what a main tag or an identifier may have
 
@@ -33,7 +27,7 @@ _INSTANCE_NUMBER = 0x00200013
 _IMAGE_INDEX = 0x00541330
 _BITS_ALLOCATED = 0x00280100
 
-_NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG})
+_NATIVE = frozenset(uid for uid, syntax in SYNTAXES.items() if syntax.is_native)
 _OW = ord("O") << 8 | ord("W")
 _OB = ord("O") << 8 | ord("B")
 _SQ = ord("S") << 8 | ord("Q")

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from orthanc_fast._ext.scan import elements, items
-from orthanc_fast.dicom.encoding import Buffer, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, open_encoding
 
 _UN = ord("U") << 8 | ord("N")
 

@@ -9,7 +9,7 @@ from orthanc_fast._ext.scan import ScanError
 from orthanc_fast._ext.tagjson import TagError, dataset_json
 from orthanc_fast.dicom.charset import Charset, charset_of, decode
 from orthanc_fast.dicom.dictionary import Dictionary, generic_name, tag_text
-from orthanc_fast.dicom.encoding import Buffer, Encoding, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
 from orthanc_fast.dicom.walk import first_value
 from orthanc_fast.errors import BadFileFormat
 

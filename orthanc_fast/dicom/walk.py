@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from orthanc_fast.dicom.encoding import Encoding
+from orthanc_fast.dicom.part10 import Encoding
 
 _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 

@@ -7,9 +7,10 @@ import msgspec
 import numpy as np
 
 from orthanc_fast.errors import BadFileFormat, NotImplementedYet
-from orthanc_fast.imaging.syntaxes import EXPLICIT_LITTLE, SYNTAXES, TransferSyntax
+from orthanc_fast.imaging.registry import CodecName, coding_of
 from orthanc_fast.model import PixelLayout
 from orthanc_fast.numerals import BLANKS, unsigned
+from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE, SYNTAXES, TransferSyntax
 
 FLOAT_PIXEL_DATA = 0x7FE00008
 DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00009
@@ -48,7 +49,13 @@ class ImageInfo(msgspec.Struct, frozen=True, gc=False):
     syntax: TransferSyntax
     is_float: bool = False
     is_subsampled: bool = False  # native YBR_xxx_422 with two samples per pixel in the file
+    has_wrong_fragments: bool = False  # of a syntax that has none
     may_be_wider: bool = False  # codestreams have more bits than `bits_stored`, all of the value
+
+    @property
+    def codec(self) -> CodecName | None:
+        """What decodes the frames; None where nothing does."""
+        return None if self.has_wrong_fragments else coding_of(self.syntax).codec
 
     @property
     def transfer_syntax(self) -> str:
@@ -101,8 +108,9 @@ class ImageInfo(msgspec.Struct, frozen=True, gc=False):
 
     def require_decodable(self) -> None:
         """Raises NotImplementedYet for an image that is none of those which `decode` knows."""
-        if self.syntax.codec is None:
-            raise NotImplementedYet(f"{self.syntax.name}: {self.syntax.reason}")
+        if self.codec is None:
+            reason = coding_of(self.syntax).reason or "its pixel data are in fragments"
+            raise NotImplementedYet(f"{self.syntax.name}: {reason}")
         photometric, allocated = self.photometric_interpretation, self.bits_allocated
         if self.samples_per_pixel == 3:
             if photometric not in YBR and photometric != "RGB":
@@ -147,6 +155,7 @@ def image_info(layout: PixelLayout | None, transfer_syntax: str | None) -> Image
         photometric_interpretation=(layout.photometric_interpretation or "").strip().upper(),
         number_of_frames=1 if syntax.is_video else number_of_frames(layout.number_of_frames),
         syntax=syntax,
+        has_wrong_fragments=layout.value_length is None and not syntax.is_encapsulated,
     )
     _check(info)
     if _is_subsampled(info, layout.value_length):
@@ -165,16 +174,12 @@ def number_of_frames(text: str | None) -> int:
 
 
 def _syntax(layout: PixelLayout, uid: str | None) -> TransferSyntax:
-    """The table's row, or one that cannot be decoded where the file does not follow it."""
+    """That of the file, or what its pixel data are where they do not follow it."""
     row = SYNTAXES.get(uid or "")
     if layout.value_length is not None:
         # Whatever the header says, these are no fragments.
         return SYNTAXES[EXPLICIT_LITTLE] if row is None or row.is_encapsulated else row
-    if row is None:
-        return TransferSyntax(uid or "", "An unknown transfer syntax", reason="nobody knows it")
-    if row.is_encapsulated:
-        return row
-    return TransferSyntax(row.uid, row.name, reason="its pixel data are in fragments")
+    return TransferSyntax(uid or "", "An unknown transfer syntax") if row is None else row
 
 
 def _required(value: int | None, name: str) -> int:

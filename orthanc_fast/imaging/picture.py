@@ -4,9 +4,9 @@ import numpy as np
 
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.imaging.accept import PictureFormat
-from orthanc_fast.imaging.encode_jpeg import encode_jpeg
-from orthanc_fast.imaging.encode_pam import encode_pam
-from orthanc_fast.imaging.encode_png import encode_png
+from orthanc_fast.imaging.picture_jpeg import picture_to_jpeg
+from orthanc_fast.imaging.picture_pam import picture_to_pam
+from orthanc_fast.imaging.picture_png import picture_to_png
 
 DEFAULT_QUALITY = 90
 
@@ -16,9 +16,9 @@ def encode(picture: np.ndarray, form: PictureFormat, quality: int = DEFAULT_QUAL
     encoded; `quality` (1 to 100) is JPEG's. Raises OrthancError where the format cannot hold
     it."""
     if form is PictureFormat.PNG:
-        return encode_png(picture)
+        return picture_to_png(picture)
     if form is PictureFormat.PAM:
-        return encode_pam(picture)
+        return picture_to_pam(picture)
     if picture.itemsize != 1:
         raise OrthancError("JPEG cannot hold 16 bits per sample", code=23)
-    return encode_jpeg(picture, quality)
+    return picture_to_jpeg(picture, quality)

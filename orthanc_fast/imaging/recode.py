@@ -6,61 +6,33 @@ section 8.2.
 """
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 import numpy as np
 
 from orthanc_fast.errors import NotImplementedYet
-from orthanc_fast.imaging import encoders, syntaxes
 from orthanc_fast.imaging.cells import exceeds
 from orthanc_fast.imaging.codecs import codec_of
-from orthanc_fast.imaging.codecs.contract import Buffer
+from orthanc_fast.imaging.codecs.contract import Buffer, Parameters
 from orthanc_fast.imaging.info import SUBSAMPLED, ImageInfo
-from orthanc_fast.imaging.syntaxes import SYNTAXES, TransferSyntax
-
-# What a target is made of: whole cells with all that stands in their unused bits, stored values,
-# or what is shown (RGB).
-_Material = Literal["cells", "values", "shown"]
+from orthanc_fast.imaging.registry import Target, coding_of
+from orthanc_fast.transfer_syntaxes import (
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    JPEG_LS_NEAR_LOSSLESS,
+    SYNTAXES,
+    TransferSyntax,
+)
 
 # Lossless codecs that keep whole cells; the others know nothing but stored values.
 _WHOLE = frozenset({"native", "rle", "jpeg_lossless", "jpeg_ls"})
 _RANGE_OF_VIDEO = frozenset({"YBR_PARTIAL_422", "YBR_PARTIAL_420"})
 
 
-class Target(msgspec.Struct, frozen=True, gc=False):
-    """One way to encode. `method` is the defined term of LossyImageCompressionMethod, `color` the
-    photometric interpretation that RGB becomes."""
-
-    material: _Material
-    max_bits: int  # of stored values
-    method: str = ""
-    color: str = "RGB"
-    description: str = ""  # of a lossless derivation, where Orthanc gives one
-
-
-TARGETS: dict[str, Target] = {
-    syntaxes.JPEG_BASELINE: Target("shown", 8, "ISO_10918_1", "YBR_FULL_422"),
-    syntaxes.JPEG_EXTENDED: Target("shown", 12, "ISO_10918_1", "YBR_FULL_422"),
-    syntaxes.JPEG_LOSSLESS: Target(
-        "cells", 16, description="Lossless JPEG compression, selection value 6, point transform 0"
-    ),
-    syntaxes.JPEG_LOSSLESS_SV1: Target(
-        "cells", 16, description="Lossless JPEG compression, selection value 1, point transform 0"
-    ),
-    syntaxes.JPEG_LS_LOSSLESS: Target("cells", 16),
-    syntaxes.JPEG_LS_NEAR_LOSSLESS: Target("shown", 16, "ISO_14495_1"),
-    syntaxes.JPEG_2000_LOSSLESS: Target("values", 16, color="YBR_RCT"),
-    syntaxes.JPEG_2000: Target("shown", 16, "ISO_15444_1", "YBR_ICT"),
-    syntaxes.HTJ2K_LOSSLESS: Target("values", 16, color="YBR_RCT"),
-    syntaxes.HTJ2K_LOSSLESS_RPCL: Target("values", 16, color="YBR_RCT"),
-    syntaxes.HTJ2K: Target("shown", 16, "ISO_15444_15", "YBR_ICT"),
-    syntaxes.RLE: Target("cells", 32),
-}
-_NATIVE = Target("cells", 32)
-_JPEG = frozenset({syntaxes.JPEG_BASELINE, syntaxes.JPEG_EXTENDED})
+_JPEG = frozenset({JPEG_BASELINE, JPEG_EXTENDED})
 # Codestreams whose samples cannot be negative, or would jump where the sign changes.
-_UNSIGNED_ONLY = _JPEG | {syntaxes.JPEG_LS_NEAR_LOSSLESS}
+_UNSIGNED_ONLY = _JPEG | {JPEG_LS_NEAR_LOSSLESS}
 
 
 class Recoding(msgspec.Struct, frozen=True, gc=False):
@@ -101,7 +73,7 @@ class Image(Protocol):
 
 def can_encode(syntax: TransferSyntax) -> bool:
     """Whether images can be brought into this transfer syntax at all."""
-    return syntax.codec == "native" or syntax.uid in TARGETS
+    return coding_of(syntax).target is not None
 
 
 def plan(info: ImageInfo, uid: str) -> Recoding:
@@ -110,10 +82,10 @@ def plan(info: ImageInfo, uid: str) -> Recoding:
     Raises NotImplementedYet, with the reason, where they cannot.
     """
     syntax = SYNTAXES[uid]
-    if not can_encode(syntax):
+    target = coding_of(syntax).target
+    if target is None:
         raise NotImplementedYet(f"no image can be transcoded to {syntax.name}")
     info.require_decodable()
-    target = TARGETS.get(uid, _NATIVE)
     if info.is_float or info.bits_allocated not in (8, 16, 32):
         kind = "floating-point" if info.is_float else f"{info.bits_allocated}-bit"
         raise NotImplementedYet(f"{kind} images cannot be transcoded to {syntax.name}")
@@ -154,7 +126,7 @@ def _plan_shown(info: ImageInfo, syntax: TransferSyntax, target: Target) -> Reco
     allocated = 8 * info.dtype.itemsize
     if syntax.uid in _JPEG:
         allocated = 8 if bits == 8 else 16
-    if syntax.uid == syntaxes.JPEG_LS_NEAR_LOSSLESS:
+    if syntax.uid == JPEG_LS_NEAR_LOSSLESS:
         bits = allocated  # what is added by the loss must not run over
     must_shift = info.is_signed and syntax.uid in _UNSIGNED_ONLY
     photometric = info.photometric_interpretation
@@ -209,7 +181,7 @@ def whole_cells(image: Image, index: int) -> np.ndarray:
 
 
 def _has_whole_cells(info: ImageInfo) -> bool:
-    return info.syntax.codec in _WHOLE and not info.syntax.is_lossy
+    return info.codec in _WHOLE and not info.syntax.is_lossy
 
 
 def _decoder(info: ImageInfo) -> Callable[[Buffer, ImageInfo], np.ndarray]:
@@ -218,7 +190,7 @@ def _decoder(info: ImageInfo) -> Callable[[Buffer, ImageInfo], np.ndarray]:
 
 def _neutral(info: ImageInfo) -> ImageInfo:
     """Lossless JPEG of YBR_FULL is decoded without the conversion to RGB, which rounds."""
-    if info.syntax.codec == "jpeg_lossless" and info.photometric_interpretation == "YBR_FULL":
+    if info.codec == "jpeg_lossless" and info.photometric_interpretation == "YBR_FULL":
         return msgspec.structs.replace(info, photometric_interpretation="RGB")
     return info
 
@@ -236,20 +208,10 @@ def _kept_photometric(info: ImageInfo) -> str:
 
 
 def _encode(array: np.ndarray, recoding: Recoding, quality: int) -> bytes:
-    uid, bits = recoding.syntax.uid, recoding.bits_stored
-    loss = quality if recoding.is_lossy else None
-    is_transformed = recoding.photometric_interpretation == recoding.target.color != "RGB"
-    if uid in _JPEG:
-        return encoders.encode_jpeg(array, bits, quality, uid == syntaxes.JPEG_EXTENDED)
-    if uid in (syntaxes.JPEG_LOSSLESS, syntaxes.JPEG_LOSSLESS_SV1):
-        selection_value = 6 if uid == syntaxes.JPEG_LOSSLESS else 1
-        return encoders.encode_jpeg_lossless(array, selection_value)
-    if uid in (syntaxes.JPEG_LS_LOSSLESS, syntaxes.JPEG_LS_NEAR_LOSSLESS):
-        return encoders.encode_jpeg_ls(array, encoders.NEAR if recoding.is_lossy else 0)
-    if uid in (syntaxes.JPEG_2000_LOSSLESS, syntaxes.JPEG_2000):
-        return encoders.encode_jpeg_2000(array, bits, loss, is_transformed)
-    if uid == syntaxes.RLE:
-        return encoders.encode_rle(array)
-    if recoding.syntax.is_encapsulated:
-        return encoders.encode_htj2k(array, bits, loss, is_transformed)
-    return array.tobytes()
+    parameters = Parameters(
+        recoding.syntax.uid,
+        recoding.bits_stored,
+        quality if recoding.is_lossy else None,
+        recoding.photometric_interpretation == recoding.target.color != "RGB",
+    )
+    return codec_of(recoding.syntax).encode(array, parameters)

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from orthanc_fast.imaging.encode_png import encode_png
+from orthanc_fast.imaging.picture_png import picture_to_png
 
 _WIDTH, _HEIGHT = 150, 83
 _PAPER, _INK, _EDGE = 238, 96, 176
@@ -40,7 +40,7 @@ def unsupported_png() -> bytes:
         x = left + place * step
         area = picture[top : top + glyph.shape[0], x : x + glyph.shape[1]]
         area[glyph] = _INK
-    return encode_png(picture)
+    return picture_to_png(picture)
 
 
 def _bitmap(letter: str) -> "np.ndarray":

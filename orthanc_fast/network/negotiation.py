@@ -6,6 +6,7 @@ from orthanc_fast.network.admission import Admission
 from orthanc_fast.services.scp import sop_classes
 from orthanc_fast.services.scp import transfer_syntaxes as syntaxes
 from orthanc_fast.services.scp.policy import ScpPolicy
+from orthanc_fast.transfer_syntaxes import IMPLICIT_LITTLE
 from orthanc_fast.upper_layer.negotiation import (
     CALLED_NOT_RECOGNIZED,
     CALLING_NOT_RECOGNIZED,
@@ -98,7 +99,7 @@ class Negotiator:
         else:
             syntax, failure = None, ABSTRACT_SYNTAX_NOT_SUPPORTED
         if syntax is None:
-            return Answer(proposal.number, failure, uid, syntaxes.IMPLICIT_LITTLE)
+            return Answer(proposal.number, failure, uid, IMPLICIT_LITTLE)
         return Answer(proposal.number, ACCEPTANCE, uid, syntax)
 
     def _roles(self, request: Request, accepted: set[str]) -> list[Role]:

@@ -17,8 +17,8 @@ from orthanc_fast.errors import DISK_FULL, FullStorage, OrthancError, StorageFau
 from orthanc_fast.model import Caller
 from orthanc_fast.network import statuses
 from orthanc_fast.services.ingest.contract import IngestRequest
-from orthanc_fast.services.scp import transfer_syntaxes as syntaxes
 from orthanc_fast.services.store.writes import Promise
+from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 FIRST_BUFFER = 1 << 16  # bytes
 _GROWTH = 4
@@ -135,8 +135,9 @@ class Incoming:
 
     def _consistency(self, used: int) -> int:
         view = memoryview(self.buffer)[:used]
-        explicit, big = syntaxes.is_explicit(self._syntax), syntaxes.is_big(self._syntax)
-        if self._syntax == syntaxes.DEFLATED:
+        syntax = SYNTAXES[self._syntax]
+        explicit, big = not syntax.is_implicit, syntax.is_big_endian
+        if syntax.is_deflated:
             head = view[self._start : self._start + _INFLATED_HEAD]
             try:
                 inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(head, _INFLATED_HEAD)

@@ -11,7 +11,7 @@ from support.rewriting import EXPLICIT, IMPLICIT, Form, check_lengths, rewritten
 
 from orthanc_fast._ext.rewrite import RewriteError
 from orthanc_fast.dicom.elements import Writer
-from orthanc_fast.dicom.encoding import open_encoding
+from orthanc_fast.dicom.part10 import open_encoding
 
 BIG = Form(True, True)
 EXPLICIT_FORMS = (EXPLICIT, BIG)

@@ -19,8 +19,8 @@ from orthanc_fast.errors import OrthancError  # noqa: E402
 from orthanc_fast.imaging.decode import decode_frame  # noqa: E402
 from orthanc_fast.imaging.frames import Frames  # noqa: E402
 from orthanc_fast.imaging.info import image_info  # noqa: E402
-from orthanc_fast.imaging.syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, RLE  # noqa: E402
 from orthanc_fast.model import PixelLayout  # noqa: E402
+from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, RLE  # noqa: E402
 
 HEAD = 8
 SYNTAXES = (RLE, EXPLICIT_LITTLE, EXPLICIT_BIG)

@@ -15,7 +15,7 @@ from support.rewriting import EXPLICIT, IMPLICIT, Form, check_lengths, rewritten
 
 from orthanc_fast._ext.rewrite import RewriteError  # noqa: E402
 from orthanc_fast.dicom.elements import Writer  # noqa: E402
-from orthanc_fast.dicom.encoding import open_encoding  # noqa: E402
+from orthanc_fast.dicom.part10 import open_encoding  # noqa: E402
 
 FORMS = (IMPLICIT, EXPLICIT, Form(False, True), Form(True, True))
 TAGS = (0x00080000, 0x00080016, 0x00100010, 0x00280103, 0x00400275, 0x7FE00010)

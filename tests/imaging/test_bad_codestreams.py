@@ -14,7 +14,7 @@ from orthanc_fast._ext import rle
 from orthanc_fast.errors import BadFileFormat, NotImplementedYet
 from orthanc_fast.imaging.codecs import codec_of
 from orthanc_fast.imaging.info import ImageInfo
-from orthanc_fast.imaging.syntaxes import (
+from orthanc_fast.transfer_syntaxes import (
     HTJ2K_LOSSLESS,
     JPEG_2000_LOSSLESS,
     JPEG_BASELINE,

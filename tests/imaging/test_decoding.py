@@ -20,7 +20,8 @@ from support.images import (
 )
 
 from orthanc_fast.errors import BadFileFormat
-from orthanc_fast.imaging.syntaxes import HTJ2K, HTJ2K_LOSSLESS, HTJ2K_LOSSLESS_RPCL, SYNTAXES
+from orthanc_fast.imaging.registry import CODINGS
+from orthanc_fast.transfer_syntaxes import HTJ2K, HTJ2K_LOSSLESS, HTJ2K_LOSSLESS_RPCL
 
 # What differs on purpose, by how much and why.
 ONE_BIT = (254, "0 and 255 here, as Orthanc shows them, 0 and 1 there")
@@ -146,7 +147,7 @@ def test_every_decodable_syntax_is_tested(tmp_path: Path) -> None:
         made = tool(tmp_path / f"{number}.dcm", *command, file_named("CT_small.dcm"))
         tested.add(image_in(made.read_bytes()).info.transfer_syntax)
     tested.add("1.2.840.10008.1.2.4.81")  # test_near_lossless_jpeg_ls
-    assert {uid for uid, row in SYNTAXES.items() if row.codec is not None} == tested
+    assert {uid for uid, row in CODINGS.items() if row.codec is not None} == tested
 
 
 def test_a_view_outlives_its_image() -> None:

@@ -8,8 +8,8 @@ from support.images import image_file, image_in, item
 
 from orthanc_fast._ext import rle
 from orthanc_fast.errors import BadFileFormat, NotImplementedYet, OrthancError, ParameterOutOfRange
-from orthanc_fast.imaging.syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE, JPEG_BASELINE, RLE
 from orthanc_fast.services.pixels.pixels import open_image
+from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE, JPEG_BASELINE, RLE
 
 RNG = np.random.default_rng(3)
 MPEG2 = "1.2.840.10008.1.2.4.100"

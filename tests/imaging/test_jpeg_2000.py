@@ -8,7 +8,7 @@ from support.images import image_file, image_in, item
 from support.jpeg_2000 import joined
 
 from orthanc_fast.errors import BadFileFormat, NotImplementedYet
-from orthanc_fast.imaging.syntaxes import JPEG_2000, JPEG_2000_LOSSLESS
+from orthanc_fast.transfer_syntaxes import JPEG_2000, JPEG_2000_LOSSLESS
 
 ROWS, COLUMNS = 131, 141
 RNG = np.random.default_rng(3)

@@ -8,7 +8,7 @@ from pydicom.pixels.processing import _expand_segmented_lut
 from support.images import image_file, image_in
 
 from orthanc_fast.errors import BadFileFormat
-from orthanc_fast.imaging.syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE
+from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE
 
 RNG = np.random.default_rng(9)
 COLORS = ("Red", "Green", "Blue")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from orthanc_fast._ext.png import filter_up
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.imaging.encode_png import encode_png
+from orthanc_fast.imaging.picture_png import picture_to_png
 
 SHAPES = [(1, 1), (1, 9), (9, 1), (7, 5), (64, 33), (300, 257)]
 
@@ -39,13 +39,13 @@ def chunks(png: bytes) -> list[tuple[bytes, bytes]]:
 @pytest.mark.parametrize("kind", ["u1", "u2", "i2", "rgb"])
 def test_another_reader_sees_the_same_pixels(kind: str, shape: tuple[int, int]) -> None:
     pixels = picture("u1", *shape, 3) if kind == "rgb" else picture(kind, *shape)
-    read = Image.open(io.BytesIO(encode_png(pixels)))
+    read = Image.open(io.BytesIO(picture_to_png(pixels)))
     assert read.mode == {"u1": "L", "rgb": "RGB"}.get(kind, "I;16")
     np.testing.assert_array_equal(np.asarray(read), pixels.view("u2") if kind == "i2" else pixels)
 
 
 def test_there_are_no_ancillary_chunks() -> None:
-    found = chunks(encode_png(picture("u2", 40, 30)))
+    found = chunks(picture_to_png(picture("u2", 40, 30)))
     assert [kind for kind, _ in found] == [b"IHDR", b"IDAT", b"IEND"]
     assert found[0][1] == struct.pack(">IIBBBBB", 30, 40, 16, 0, 0, 0, 0)
 
@@ -53,7 +53,7 @@ def test_there_are_no_ancillary_chunks() -> None:
 def test_smooth_images_become_small() -> None:
     row = np.arange(512, dtype="u2")
     pixels = np.ascontiguousarray(np.add.outer(row, row))
-    assert len(encode_png(pixels)) < pixels.nbytes / 50
+    assert len(picture_to_png(pixels)) < pixels.nbytes / 50
 
 
 def filtered(pixels: np.ndarray, swapped: bool) -> bytes:
@@ -79,7 +79,7 @@ def test_filter_equals_its_twin(shape: tuple[int, int]) -> None:
 def test_a_picture_without_pixels_is_refused() -> None:
     for shape in ((0, 5), (5, 0), (0, 0)):
         with pytest.raises(OrthancError):
-            encode_png(np.empty(shape, "u1"))
+            picture_to_png(np.empty(shape, "u1"))
 
 
 def test_filter_refuses_sizes_that_do_not_fit() -> None:

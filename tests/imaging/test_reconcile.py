@@ -10,8 +10,11 @@ from support.images import image_file, image_in, item
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.errors import BadFileFormat, NotImplementedYet
-from orthanc_fast.imaging import encoders
-from orthanc_fast.imaging.syntaxes import (
+from orthanc_fast.imaging.codecs import codec_of
+from orthanc_fast.imaging.codecs.contract import Parameters
+from orthanc_fast.services.pixels.pixels import OpenImage, open_image
+from orthanc_fast.services.transcoding.transcode import transcode
+from orthanc_fast.transfer_syntaxes import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     HTJ2K_LOSSLESS,
@@ -23,9 +26,8 @@ from orthanc_fast.imaging.syntaxes import (
     JPEG_LOSSLESS_SV1,
     JPEG_LS_LOSSLESS,
     RLE,
+    SYNTAXES,
 )
-from orthanc_fast.services.pixels.pixels import OpenImage, open_image
-from orthanc_fast.services.transcoding.transcode import transcode
 
 RAMP = (np.arange(64 * 48) * 2520 // (64 * 48 - 1)).reshape(64, 48).astype("u2")
 LOSSLESS = (
@@ -38,6 +40,10 @@ LOSSLESS = (
     JPEG_2000_LOSSLESS,
     HTJ2K_LOSSLESS,
 )
+
+
+def encoded(syntax: str, pixels: np.ndarray, bits: int = 16, quality: int | None = None) -> bytes:
+    return codec_of(SYNTAXES[syntax]).encode(pixels, Parameters(syntax, bits, quality))
 
 
 def compressed(codestream: bytes, syntax: str, **attributes: object) -> bytes:
@@ -56,19 +62,19 @@ def compressed(codestream: bytes, syntax: str, **attributes: object) -> bytes:
 def twelve_bits(syntax: str) -> bytes:
     """The ramp, which needs 12 bits, as a codestream that knows that."""
     if syntax in (JPEG_2000, JPEG_2000_LOSSLESS):
-        return encoders.encode_jpeg_2000(RAMP, 12, None, False)
+        return encoded(JPEG_2000_LOSSLESS, RAMP, 12)
     if syntax == HTJ2K_LOSSLESS:
-        return encoders.encode_htj2k(RAMP, 12, None, False)
+        return encoded(HTJ2K_LOSSLESS, RAMP, 12)
     return bytes(imagecodecs.jpeg8_encode(RAMP, lossless=True, predictor=1, bitspersample=12))
 
 
 def whole_cells(syntax: str) -> bytes:
     """The same as one of 16 bits."""
     if syntax == JPEG_LS_LOSSLESS:
-        return encoders.encode_jpeg_ls(RAMP, 0)
+        return encoded(JPEG_LS_LOSSLESS, RAMP)
     if syntax == JPEG_LOSSLESS_SV1:
-        return encoders.encode_jpeg_lossless(RAMP, 1)
-    return encoders.encode_jpeg_2000(RAMP, 16, None, False)
+        return encoded(JPEG_LOSSLESS_SV1, RAMP)
+    return encoded(JPEG_2000_LOSSLESS, RAMP)
 
 
 WIDER = [
@@ -96,7 +102,7 @@ def test_more_bits_than_announced(syntax: str, encode: object) -> None:
 
 def test_signed_cells_that_are_wider_than_announced() -> None:
     values = (RAMP.astype("i4") - 1260).astype("i2")
-    codestream = encoders.encode_jpeg_ls(values.view("u2"), 0)
+    codestream = encoded(JPEG_LS_LOSSLESS, values.view("u2"))
     data = compressed(codestream, JPEG_LS_LOSSLESS, PixelRepresentation=1)
     np.testing.assert_array_equal(image_in(data).decode(0), values)
     made = transcode(data, EXPLICIT_LITTLE, 90, Dictionary()).data
@@ -105,7 +111,7 @@ def test_signed_cells_that_are_wider_than_announced() -> None:
 
 def test_cells_with_zeros_above_a_sign_are_not_wider() -> None:
     values = (RAMP.astype("i4") - 1260).astype("i2")
-    codestream = encoders.encode_jpeg_ls(values.view("u2") & 0x0FFF, 0)
+    codestream = encoded(JPEG_LS_LOSSLESS, values.view("u2") & 0x0FFF)
     data = compressed(
         codestream, JPEG_LS_LOSSLESS, PixelRepresentation=1, BitsStored=12, HighBit=11
     )
@@ -117,7 +123,7 @@ def test_cells_with_zeros_above_a_sign_are_not_wider() -> None:
 def test_overlays_in_cells_are_no_values() -> None:
     overlay = np.zeros(RAMP.shape, "u2")
     overlay[10:20] = 1 << 15
-    codestream = encoders.encode_jpeg_ls(RAMP | overlay, 0)
+    codestream = encoded(JPEG_LS_LOSSLESS, RAMP | overlay)
     given = {"BitsStored": 12, "HighBit": 11}
     data = compressed(codestream, JPEG_LS_LOSSLESS, **given)
     dataset = dcmread(DicomBytesIO(data))
@@ -232,7 +238,7 @@ def test_a_marker_decides_what_the_colour_is(
 
 
 def test_12_bits_announced_as_8() -> None:
-    codestream = encoders.encode_jpeg(RAMP, 12, 100, True)
+    codestream = encoded(JPEG_EXTENDED, RAMP, 12, 100)
     data = compressed(codestream, JPEG_EXTENDED, BitsAllocated=8, BitsStored=8, HighBit=7)
     image = image_in(data)
     assert image.info.dtype == "u2"
@@ -240,7 +246,7 @@ def test_12_bits_announced_as_8() -> None:
 
 
 def test_what_makes_no_image_stays_refused() -> None:
-    codestream = encoders.encode_jpeg_2000(RAMP, 12, None, False)
+    codestream = encoded(JPEG_2000_LOSSLESS, RAMP, 12)
     data = compressed(codestream, JPEG_2000_LOSSLESS, SamplesPerPixel=2)
     with pytest.raises((BadFileFormat, NotImplementedYet)):
         image_in(data).decode(0)

@@ -10,7 +10,7 @@ import pytest
 from pydicom.uid import generate_uid
 from support.images import image_file, item
 
-from orthanc_fast.imaging.syntaxes import (
+from orthanc_fast.transfer_syntaxes import (
     DEFLATED,
     EXPLICIT_LITTLE,
     JPEG_2000_LOSSLESS,

@@ -20,7 +20,7 @@ from support.files import dicom_files, file_named
 from support.pair import Pair, started_pair
 from support.server import OurServer
 
-from orthanc_fast.imaging.syntaxes import SYNTAXES
+from orthanc_fast.imaging.registry import CODINGS
 
 LARGE = 1 << 20  # bytes of a file: Debian's Orthanc takes seconds for larger ones
 
@@ -35,7 +35,7 @@ def decodable(path: Path) -> bool:
     try:
         with warnings.catch_warnings(action="ignore"):
             uid = pydicom.dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID
-        codec = SYNTAXES[uid].codec
+        codec = CODINGS[uid].codec
     except (pydicom.errors.InvalidDicomError, AttributeError, KeyError, ValueError, OSError):
         return False
     return codec is not None and find_spec(f"orthanc_fast.imaging.codecs.{codec}") is not None

@@ -17,7 +17,7 @@ from support.ports import free_port
 from support.reference_server import ReferenceServer
 from support.server import OurServer
 
-from orthanc_fast.imaging import syntaxes
+from orthanc_fast import transfer_syntaxes as syntaxes
 
 CT, COLOR, EIGHT_BITS = "CT_small.dcm", "SC_rgb.dcm", "JPGLosslessP14SV1_1s_1f_8b.dcm"
 LOSSLESS = (

@@ -22,14 +22,16 @@ from support import generated
 from support.files import dicom_files, file_named
 from support.images import decoded, greatest_difference, image_files, image_in, tool
 
+from orthanc_fast import transfer_syntaxes as syntaxes
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.editing import Editor
 from orthanc_fast.errors import NotImplementedYet, OrthancError, ParameterOutOfRange
-from orthanc_fast.imaging import syntaxes
 from orthanc_fast.imaging.encapsulate import encapsulate
-from orthanc_fast.imaging.recode import TARGETS, whole_cells
+from orthanc_fast.imaging.recode import whole_cells
+from orthanc_fast.imaging.registry import CODINGS
 from orthanc_fast.services.transcoding.transcode import Transcoded, transcode
 
+TARGETS = {uid: row.target for uid, row in CODINGS.items() if row.target and row.codec != "native"}
 NATIVE = (
     syntaxes.IMPLICIT_LITTLE,
     syntaxes.EXPLICIT_LITTLE,

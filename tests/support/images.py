@@ -17,9 +17,9 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import BadFileFormat, InexistentTag
-from orthanc_fast.imaging.syntaxes import SYNTAXES
 from orthanc_fast.model import Header
 from orthanc_fast.services.pixels.pixels import OpenImage, open_image
+from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 _DICTIONARY = Dictionary()
 _MAIN_TAGS = MainTags(_DICTIONARY, {})

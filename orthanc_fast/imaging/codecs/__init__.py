@@ -5,14 +5,16 @@ from importlib import import_module
 
 from orthanc_fast.errors import NotImplementedYet
 from orthanc_fast.imaging.codecs.contract import Codec
-from orthanc_fast.imaging.syntaxes import TransferSyntax
+from orthanc_fast.imaging.registry import coding_of
+from orthanc_fast.transfer_syntaxes import TransferSyntax
 
 
 def codec_of(syntax: TransferSyntax) -> Codec:
     """Raises NotImplementedYet for a syntax that is known but not decodable."""
-    if syntax.codec is None:
-        raise NotImplementedYet(f"{syntax.name}: {syntax.reason}")
-    return _codec(syntax.codec)
+    coding = coding_of(syntax)
+    if coding.codec is None:
+        raise NotImplementedYet(f"{syntax.name}: {coding.reason}")
+    return _codec(coding.codec)
 
 
 @cache

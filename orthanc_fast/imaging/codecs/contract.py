@@ -3,6 +3,7 @@
 import mmap
 from typing import Protocol
 
+import msgspec
 import numpy as np
 
 from orthanc_fast.errors import BadFileFormat
@@ -12,6 +13,17 @@ from orthanc_fast.imaging.info import ImageInfo
 MAX_UNQUESTIONED = 1 << 22  # bytes of a decoded frame
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
+
+
+class Parameters(msgspec.Struct, frozen=True, gc=False):
+    """What is encoded: stored values of `bits` bits, with their sign if the type has one. Of a
+    lossy syntax `quality` is 1 to 100, else None. `is_transformed`: colour is RGB and goes through
+    the component transformation that the syntax has."""
+
+    uid: str
+    bits: int
+    quality: int | None = None
+    is_transformed: bool = False
 
 
 class Codec(Protocol):
@@ -36,6 +48,10 @@ class Codec(Protocol):
         result may be a read-only view of `frame`. Raises BadFileFormat for a damaged codestream
         or one that contradicts `info`, NotImplementedYet for what the codec cannot decode.
         """
+
+    def encode(self, pixels: np.ndarray, parameters: Parameters) -> bytes:
+        """(rows, columns) or (rows, columns, 3), C contiguous, as one frame. Raises
+        NotImplementedYet where the syntax cannot hold it."""
 
 
 def check_expansion(frame: Buffer, info: ImageInfo, most: int) -> None:

@@ -56,3 +56,11 @@ def decode(frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.
     if is_ycbcr and is_lossless:
         numbers = rgb_from_ybr(numbers, info.photometric_interpretation, info.bits_stored)
     return stored_values(numbers, header.precision, info, out)
+
+
+def encoded(pixels: np.ndarray, **options: object) -> bytes:
+    """What libjpeg-turbo makes of it. Raises NotImplementedYet."""
+    try:
+        return bytes(imagecodecs.jpeg8_encode(pixels, **options))  # type: ignore[arg-type]
+    except RuntimeError as error:
+        raise NotImplementedYet(f"JPEG cannot hold the image: {error}") from error

@@ -8,7 +8,7 @@ import numpy as np
 from orthanc_fast._ext.cells import interleave, share_chroma, unpack_bits, widen
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.imaging.cells import has_padding, raw_bytes, strip_padding
-from orthanc_fast.imaging.codecs.contract import Buffer
+from orthanc_fast.imaging.codecs.contract import Buffer, Parameters
 from orthanc_fast.imaging.info import ImageInfo
 
 # Decompressed by someone who forgot to change the name.
@@ -75,3 +75,8 @@ def _plain(raw: np.ndarray, info: ImageInfo, out: np.ndarray | None) -> np.ndarr
         out[...] = values
         return out
     return values if values.flags.aligned else values.copy()
+
+
+def encode(pixels: np.ndarray, parameters: Parameters) -> bytes:
+    """Whole cells in little endian."""
+    return pixels.tobytes()

@@ -5,8 +5,9 @@ import numpy as np
 from orthanc_fast._ext import rle
 from orthanc_fast._ext.rle import RleError
 from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.imaging.cells import raw_bytes
 from orthanc_fast.imaging.codecs import native
-from orthanc_fast.imaging.codecs.contract import Buffer, check_expansion
+from orthanc_fast.imaging.codecs.contract import Buffer, Parameters, check_expansion
 from orthanc_fast.imaging.info import ImageInfo
 
 RGB_FROM = native.RGB_FROM
@@ -29,3 +30,10 @@ def decode(frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.
         raise BadFileFormat(f"damaged RLE frame: {error}") from error
     # Segments are planes whatever PlanarConfiguration says, and have been interleaved.
     return native.decode_cells(cells, info, False, out)
+
+
+def encode(pixels: np.ndarray, parameters: Parameters) -> bytes:
+    """Whole cells, unsigned, of 8 to 32 bits."""
+    rows, columns = pixels.shape[:2]
+    samples = 1 if pixels.ndim == 2 else pixels.shape[2]
+    return rle.encode(raw_bytes(pixels), rows, columns, samples, pixels.itemsize)

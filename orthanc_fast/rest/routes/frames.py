@@ -15,6 +15,7 @@ from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import begun
 from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.pixels.pixels import TRANSFER_SYNTAX
+from orthanc_fast.transfer_syntaxes import JPEG_2000, JPEG_2000_LOSSLESS, JPEG_BASELINE
 
 _GZIP = (b"content-type", b"application/gzip")
 _PDF = (b"content-type", b"application/pdf")
@@ -22,9 +23,9 @@ _JPEG = (b"content-type", b"image/jpeg")
 _JPEG_2000 = (b"content-type", b"image/jp2")
 
 _CODESTREAMS = {
-    "1.2.840.10008.1.2.4.50": _JPEG,
-    "1.2.840.10008.1.2.4.90": _JPEG_2000,
-    "1.2.840.10008.1.2.4.91": _JPEG_2000,
+    JPEG_BASELINE: _JPEG,
+    JPEG_2000_LOSSLESS: _JPEG_2000,
+    JPEG_2000: _JPEG_2000,
 }
 _ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 _DOCUMENT, _DOCUMENT_KIND, _DOCUMENT_LENGTH = "0042,0011", "0042,0012", "0042,0015"

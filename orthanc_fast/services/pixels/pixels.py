@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from orthanc_fast._ext.ids import to_text
-from orthanc_fast.dicom.encoding import DEFLATED, Buffer, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, open_encoding
 from orthanc_fast.dicom.pixel_layout import PMSCT_DATA, find_layout, raw_values
 from orthanc_fast.errors import BadFileFormat, NotImplementedYet
 from orthanc_fast.imaging import pmsct
@@ -30,13 +30,13 @@ from orthanc_fast.imaging.info import ImageInfo, image_info, number_of_frames
 from orthanc_fast.imaging.palette import TAGS as PALETTE_TAGS
 from orthanc_fast.imaging.palette import Palette, read_palette
 from orthanc_fast.imaging.reconcile import as_encoded, difference
-from orthanc_fast.imaging.syntaxes import SYNTAXES
 from orthanc_fast.index.contract import Index
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import PixelLayout, Resource
 from orthanc_fast.services.attachments.reading import dicom_attachment, opened
 from orthanc_fast.services.store.frame_maps import layout_decoder
 from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.transfer_syntaxes import DEFLATED, SYNTAXES
 
 TRANSFER_SYNTAX = 9
 NUMBER_OF_FRAMES = 0x00280008
@@ -141,7 +141,7 @@ def open_image(
     if layout.element == PMSCT_DATA:
         data, frames_layout = pmsct.expand(data, layout, info)
     image = OpenImage(file, data, layout, frames_layout, info)
-    if info.syntax.is_encapsulated and info.syntax.codec is not None:
+    if info.syntax.is_encapsulated and info.codec is not None:
         image.reconcile()
         text = difference(info, image.info)
         if text:

@@ -4,45 +4,20 @@ Source: reference chapter 4, section 1.4."""
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-_BASE = "1.2.840.10008.1.2"
-
-IMPLICIT_LITTLE = _BASE
-EXPLICIT_LITTLE = f"{_BASE}.1"
-DEFLATED = f"{_BASE}.1.99"
-EXPLICIT_BIG = f"{_BASE}.2"
-
-# In the order of `GET /tools/accepted-transfer-syntaxes`.
-KNOWN: tuple[str, ...] = (
-    IMPLICIT_LITTLE,
-    EXPLICIT_LITTLE,
-    DEFLATED,
+from orthanc_fast.transfer_syntaxes import (
     EXPLICIT_BIG,
-    *(f"{_BASE}.4.{number}" for number in range(50, 67)),
-    f"{_BASE}.4.70",
-    f"{_BASE}.4.80",
-    f"{_BASE}.4.81",
-    *(f"{_BASE}.4.{number}" for number in range(90, 96)),
-    *(f"{_BASE}.4.{number}" for number in range(100, 109)),
-    f"{_BASE}.5",
-    f"{_BASE}.6.1",
-    f"{_BASE}.6.2",
-    *(f"{_BASE}.4.{number}" for number in range(110, 113)),
-    *(f"{_BASE}.4.{number}" for number in range(201, 204)),
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    SYNTAXES,
 )
 
-# RFC 2557 MIME and XML: listed as accepted, but no way to encode images.
-_NEVER_NEGOTIATED = frozenset({f"{_BASE}.6.1", f"{_BASE}.6.2"})
+# In the order of `GET /tools/accepted-transfer-syntaxes`.
+KNOWN: tuple[str, ...] = tuple(SYNTAXES)
 
 GROUPS: dict[str, frozenset[str]] = {
-    "Deflated": frozenset({DEFLATED}),
-    "Jpeg": frozenset([*(f"{_BASE}.4.{n}" for n in range(50, 67)), f"{_BASE}.4.70"]),
-    "JpegLossless": frozenset({f"{_BASE}.4.80", f"{_BASE}.4.81"}),  # JPEG-LS, despite the name
-    "Jpeg2000": frozenset(f"{_BASE}.4.{n}" for n in range(90, 94)),
-    "Jpip": frozenset({f"{_BASE}.4.94", f"{_BASE}.4.95"}),
-    "Mpeg2": frozenset({f"{_BASE}.4.100", f"{_BASE}.4.101"}),
-    "Mpeg4": frozenset(f"{_BASE}.4.{n}" for n in range(102, 107)),
-    "H265": frozenset({f"{_BASE}.4.107", f"{_BASE}.4.108"}),
-    "Rle": frozenset({f"{_BASE}.5"}),
+    group: frozenset(uid for uid, syntax in SYNTAXES.items() if syntax.group == group)
+    for group in dict.fromkeys(syntax.group for syntax in SYNTAXES.values())
+    if group
 }
 
 PREFERENCE = (EXPLICIT_LITTLE, EXPLICIT_BIG, IMPLICIT_LITTLE)
@@ -65,8 +40,8 @@ def accepted(patterns: Sequence[str] | None, groups: Mapping[str, bool]) -> froz
 
 
 def negotiable(syntaxes: frozenset[str]) -> frozenset[str]:
-    """Those that may be agreed upon in an association."""
-    return syntaxes - _NEVER_NEGOTIATED
+    """Those that may be agreed upon in an association: that encode images."""
+    return frozenset(uid for uid in syntaxes if SYNTAXES[uid].is_image)
 
 
 def first_proposed(proposed: Sequence[str], syntaxes: frozenset[str]) -> str | None:
@@ -77,11 +52,3 @@ def first_proposed(proposed: Sequence[str], syntaxes: frozenset[str]) -> str | N
 def preferred(proposed: Sequence[str]) -> str | None:
     """All other classes: our order decides, little endian explicit first."""
     return next((uid for uid in PREFERENCE if uid in proposed), None)
-
-
-def is_explicit(uid: str) -> bool:
-    return uid != IMPLICIT_LITTLE
-
-
-def is_big(uid: str) -> bool:
-    return uid == EXPLICIT_BIG

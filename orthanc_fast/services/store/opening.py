@@ -5,7 +5,6 @@ from pathlib import Path
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
-from orthanc_fast.dicom.encoding import KNOWN_SYNTAXES
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import OrthancError, ParameterOutOfRange
 from orthanc_fast.index.contract import Index, Transaction
@@ -19,6 +18,7 @@ from orthanc_fast.services.store.privacy import close_to_others
 from orthanc_fast.services.store.session import forget_session
 from orthanc_fast.services.store.terms import terms
 from orthanc_fast.storage.files.area import INCOMING, StorageArea
+from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 INDEX_FOLDER = "orthanc-fast.lmdb"
 SUPERVISOR_SLOT = "supervisor"
@@ -153,7 +153,7 @@ def _check_settings(settings: Settings) -> None:
         text = f"ExtraMainDicomTags: {ignored} is a main tag already, or computed: ignored"
         logger.warning(Category.GENERIC, text)
     find_options(settings.raw)  # likewise
-    if settings.ingest_transcoding not in (*KNOWN_SYNTAXES, ""):
+    if settings.ingest_transcoding not in (*SYNTAXES, ""):
         raise ParameterOutOfRange(
             f"IngestTranscoding: unknown transfer syntax {settings.ingest_transcoding!r}"
         )

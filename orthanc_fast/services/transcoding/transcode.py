@@ -15,14 +15,14 @@ from isal import isal_zlib
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.editing import Editor, Row
-from orthanc_fast.dicom.encoding import KNOWN_SYNTAXES, Buffer
 from orthanc_fast.dicom.file_meta import meta_header
+from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.errors import NotImplementedYet, ParameterOutOfRange
 from orthanc_fast.imaging.encapsulate import Encapsulated, encapsulate
 from orthanc_fast.imaging.recode import Recoding, Wider, can_encode, plan, recode
-from orthanc_fast.imaging.syntaxes import SYNTAXES, TransferSyntax
 from orthanc_fast.services.pixels.pixels import OpenImage, open_image
 from orthanc_fast.services.transcoding import attributes
+from orthanc_fast.transfer_syntaxes import SYNTAXES, TransferSyntax
 
 SOP_CLASS, SOP_INSTANCE = 0x00080016, 0x00080018
 _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
@@ -43,7 +43,7 @@ class Transcoded(msgspec.Struct, frozen=True, gc=False):
 
 def check_syntax(uid: str) -> TransferSyntax:
     """Raises ParameterOutOfRange for a UID that no transfer syntax has."""
-    if uid not in KNOWN_SYNTAXES:
+    if uid not in SYNTAXES:
         raise ParameterOutOfRange(f"Unknown transfer syntax: {uid}")
     return SYNTAXES[uid]
 

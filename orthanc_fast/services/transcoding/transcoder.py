@@ -13,23 +13,17 @@ from threading import Lock
 from orthanc_fast._ext.scan import ScanError
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
-from orthanc_fast.dicom.encoding import (
-    EXPLICIT_BIG,
-    EXPLICIT_LITTLE,
-    IMPLICIT_LITTLE,
-    Buffer,
-    open_encoding,
-)
+from orthanc_fast.dicom.part10 import Buffer, open_encoding
 from orthanc_fast.dicom.pixel_layout import find_layout
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.imaging.syntaxes import SYNTAXES
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Attachment
 from orthanc_fast.services.attachments.reading import opened
 from orthanc_fast.services.transcoding.transcode import Transcoded, check_syntax, transcode
 from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.transfer_syntaxes import SYNTAXES
 
-_UNCOMPRESSED = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG})
+_UNCOMPRESSED = frozenset(uid for uid, syntax in SYNTAXES.items() if syntax.is_native)
 _LARGEST_SHARE = 4  # no result takes more than this part of the cache
 
 _Key = tuple[str, str, int]  # attachment, transfer syntax, quality

@@ -81,7 +81,7 @@ def is_plain(source: Source) -> bool:
     if layout is None or layout.value_length is None or layout.element not in PIXEL_DATA:
         return False
     syntax = info.syntax
-    if syntax.codec != "native" or syntax.is_big_endian or syntax.is_deflated:
+    if info.codec != "native" or syntax.is_big_endian or syntax.is_deflated:
         return False
     if info.bits_allocated in (1, 24) or info.is_palette or info.is_subsampled:
         return False

@@ -8,24 +8,19 @@ import msgspec
 
 from orthanc_fast._ext.scan import ScanError, meta_header
 from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.transfer_syntaxes import (
+    DEFLATED,
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    SYNTAXES,
+)
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
-
-IMPLICIT_LITTLE = "1.2.840.10008.1.2"
-EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-DEFLATED = "1.2.840.10008.1.2.1.99"
-EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
 _SHORT_VRS = frozenset(
     b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US OB OD OF OL OV OW SQ SV UC UN "
     b"UR UT UV".split()
-)
-
-KNOWN_SYNTAXES = frozenset(
-    {IMPLICIT_LITTLE, EXPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG}
-    | {f"1.2.840.10008.1.2.4.{n}" for n in (*range(50, 67), 70, 80, 81, *range(90, 96))}
-    | {f"1.2.840.10008.1.2.4.{n}" for n in (*range(100, 109), *range(110, 113), 201, 202, 203)}
-    | {"1.2.840.10008.1.2.5", "1.2.840.10008.1.2.6.1", "1.2.840.10008.1.2.6.2"}
 )
 
 # A deflated file may grow to this; whoever needs more sends it uncompressed.
@@ -54,7 +49,7 @@ class Encoding(msgspec.Struct, frozen=True, gc=False):
         """The transfer syntax as metadata: what the header says if anybody knows it, the encoding
         found where there is no usable header."""
         if self.syntax:
-            return self.syntax if self.syntax in KNOWN_SYNTAXES else None
+            return self.syntax if self.syntax in SYNTAXES else None
         if self.syntax is None:
             return (
                 EXPLICIT_BIG
@@ -86,7 +81,7 @@ def open_encoding(data: Buffer) -> Encoding:
         return Encoding(data, end, False, False, meta, syntax, strict)
     if syntax == EXPLICIT_BIG:
         return Encoding(data, end, True, True, meta, syntax, strict)
-    if syntax in KNOWN_SYNTAXES:
+    if syntax in SYNTAXES:
         return Encoding(data, end, True, False, meta, syntax, strict)
     explicit, big = guess(data, end)
     return Encoding(data, end, explicit, big, meta, syntax, False)

@@ -5,7 +5,7 @@ import numpy as np
 from orthanc_fast._ext.pam import swap_bytes
 
 
-def encode_pam(picture: np.ndarray) -> bytes:
+def picture_to_pam(picture: np.ndarray) -> bytes:
     """PAM of a (rows, columns) picture of 8 or 16 bits or (rows, columns, 3) of 8 bits; of one
     without pixels the header alone."""
     rows, columns = picture.shape[:2]

@@ -8,7 +8,7 @@ from orthanc_fast.errors import OrthancError
 _MAX_SIZE = 65500  # of libjpeg, in either direction
 
 
-def encode_jpeg(picture: np.ndarray, quality: int) -> bytes:
+def picture_to_jpeg(picture: np.ndarray, quality: int) -> bytes:
     """JFIF of a (rows, columns) or (rows, columns, 3) picture of 8 bits; colour 4:2:0; `quality` 1
     to 100. Raises OrthancError for a size that JPEG cannot have."""
     rows, columns = picture.shape[:2]

@@ -15,7 +15,7 @@ _GRAY, _RGB = 0, 2
 _LEVEL = 1
 
 
-def encode_png(picture: np.ndarray) -> bytes:
+def picture_to_png(picture: np.ndarray) -> bytes:
     """PNG of a (rows, columns) picture of 8 or 16 bits (int16: two's complement) or (rows, columns,
     3) of 8 bits. Raises OrthancError for an empty one, which PNG cannot express."""
     rows, columns = picture.shape[:2]
