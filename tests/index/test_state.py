@@ -1,4 +1,4 @@
-"""The index against a plain in-memory model, under random sequences of operations."""
+"""Each index against a plain model, under random sequences of operations."""
 
 import tempfile
 from pathlib import Path
@@ -8,8 +8,9 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.instances import TAGS, new_instance, public, terms
 
-from orthanc_fast.index.contract import Snapshot, Transaction
+from orthanc_fast.index.contract import Index, Snapshot, Transaction
 from orthanc_fast.index.lmdb.index import LmdbIndex
+from orthanc_fast.index.memory.index import MemoryIndex
 from orthanc_fast.model import Level
 
 LETTERS = "abc"
@@ -19,10 +20,13 @@ LETTERS = "abc"
 class IndexMachine(RuleBasedStateMachine):
     """The model: path of instance -> (size, content, uuid); everything else follows from it."""
 
+    def opened(self, folder: Path) -> Index:
+        raise NotImplementedError
+
     @initialize()
     def start(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.index = LmdbIndex(Path(self.folder.name), terms, 1 << 24, sync=False)
+        self.index = self.opened(Path(self.folder.name))
         self.instances: dict[str, tuple[int, bytes, str]] = {}
         self.changes: list[tuple[int, int, str]] = []  # sequence, type, path
         self.sequence = 0
@@ -224,5 +228,18 @@ class IndexMachine(RuleBasedStateMachine):
             assert page.done == (len(matching) <= limit)
 
 
-TestIndexAgainstModel = IndexMachine.TestCase
-TestIndexAgainstModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+class LmdbMachine(IndexMachine):
+    def opened(self, folder: Path) -> Index:
+        return LmdbIndex(folder, terms, 1 << 24, sync=False)
+
+
+class MemoryMachine(IndexMachine):
+    def opened(self, folder: Path) -> Index:
+        return MemoryIndex(terms)
+
+
+TestLmdbIndexAgainstModel = LmdbMachine.TestCase
+TestMemoryIndexAgainstModel = MemoryMachine.TestCase
+TestLmdbIndexAgainstModel.settings = TestMemoryIndexAgainstModel.settings = settings(
+    max_examples=40, stateful_step_count=30, deadline=None
+)

@@ -110,7 +110,7 @@ class LmdbSearch(Search):
         remaining, amount = iter(groups), 1
         while chunk := list(islice(remaining, amount)):
             members: dict[bytes, list[bytes]] = {}
-            wanted = [key for keys in chunk for key in keys]
+            wanted = list(dict.fromkeys(key for keys in chunk for key in keys))
             pairs = cast(list[tuple[bytes, bytes]], cursor.getmulti(wanted, dupdata=True))
             for key, public in pairs:
                 members.setdefault(key, []).append(public)
