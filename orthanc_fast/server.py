@@ -11,7 +11,8 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.tls import server_context
 from orthanc_fast.services.administration import metrics
-from orthanc_fast.services.store.opening import INDEX_FOLDER, Store
+from orthanc_fast.services.processes.supervisor import GuardedStore
+from orthanc_fast.services.store.opening import INDEX_FOLDER
 from orthanc_fast.services.store.privacy import keep_private
 from orthanc_fast.supervisor import CannotStart, Kind, Signals, Supervisor, bind
 
@@ -80,11 +81,11 @@ def _listeners(settings: Settings, ports: "_Ports") -> tuple[Listeners, Listener
     return web, dicom
 
 
-def _open_store(settings: Settings) -> Store:
+def _open_store(settings: Settings) -> GuardedStore:
     """Checks the settings and repairs the store. Raises CannotStart."""
     keep_private(settings)
     try:
-        store = Store(settings)
+        store = GuardedStore(settings)
         metrics.begin(settings.index_directory / INDEX_FOLDER)
         return store
     except OrthancError as error:
@@ -94,7 +95,7 @@ def _open_store(settings: Settings) -> Store:
 def _supervisor(
     settings: Settings,
     listeners: tuple[Listeners, Listeners],
-    store: Store,
+    store: GuardedStore,
     signals: Signals,
     log_levels: int,
     log_file: str | None,

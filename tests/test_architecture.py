@@ -1,11 +1,11 @@
 """Imports go down the rooms only (docs/architecture.md), and some libraries are known to one
 room."""
 
-import ast
 import tomllib
 from pathlib import Path
 
 import pytest
+from support.imports import cycles, imports, modules_of
 
 import orthanc_fast
 
@@ -31,12 +31,58 @@ KNOWLEDGE = {"index", "storage", "imaging", "dicom", "upper_layer", "runtime"}
 DOORS = {"rest", "network", "client"}
 WIRING = {"cli", "server", "supervisor", "worker", "granian_worker"}
 
+# Doors know services, not what keeps the data.
+BEHIND_DOORS = KNOWLEDGE - {"index", "storage"}
+
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),
     **{room: {room} | GROUND for room in KNOWLEDGE},
     "services": {"services"} | KNOWLEDGE | GROUND,
-    **{room: {room, "services"} | KNOWLEDGE | GROUND for room in DOORS},
-    **dict.fromkeys(WIRING, WIRING | DOORS | KNOWLEDGE | GROUND | {"services"}),
+    **{room: {room, "services"} | BEHIND_DOORS | GROUND for room in DOORS},
+    **dict.fromkeys(WIRING, WIRING | DOORS | BEHIND_DOORS | GROUND | {"services"}),
+}
+# The subjects of services, each with those below it that it may use.
+SUBJECTS = {
+    "store": set[str](),
+    "scp": {"store"},
+    "retention": {"store"},
+    "attachments": {"store", "retention"},
+    "browse": {"store", "attachments"},
+    "exchange": {"store", "browse"},
+    "find": {"store", "browse"},
+    "pixels": {"store", "attachments"},
+    "transcoding": {"attachments", "pixels"},
+    "ingest": {"store", "retention", "attachments", "transcoding"},
+    "volumes": {"store", "attachments", "pixels"},
+    "administration": {"store", "retention", "attachments", "browse", "ingest"},
+}
+# What joins the subjects: it opens what each kind of process needs.
+ABOVE_SUBJECTS = {"processes"}
+# Rooms whose modules stand in an order, from the lowest up.
+ORDERS = {
+    "services.find": (
+        "options",
+        "matching",
+        "query",
+        "facts",
+        "computed",
+        "requested",
+        "content",
+        "ordering",
+        "planner",
+        "finder",
+    ),
+    "services.browse": (
+        "describe",
+        "metadata_names",
+        "resources",
+        "instance_tags",
+        "labels",
+        "metadata",
+        "change_feed",
+        "change_log",
+        "exports",
+    ),
 }
 # Rooms, or modules, that alone may import a library.
 KEEPERS = {
@@ -49,26 +95,11 @@ KEEPERS = {
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+NAMES = modules_of(PACKAGE)
 
 
 def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def imports(path: Path) -> set[str]:
-    """The full names of all imported modules, wherever in the file."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            assert node.module is not None
-            if node.module == "orthanc_fast":
-                found |= {f"orthanc_fast.{alias.name}" for alias in node.names}
-            else:
-                found.add(node.module)
-    return found
 
 
 def test_the_wheel_holds_every_package() -> None:
@@ -88,13 +119,50 @@ def test_the_rooms_are_known() -> None:
 def test_imports_go_down(path: Path) -> None:
     room = room_of(path)
     if room == "__init__":
-        assert imports(path) == set()
+        assert imports(path, NAMES) == set()
         return
-    for name in imports(path):
+    for name in imports(path, NAMES):
         library, _, rest = name.partition(".")
         if library == "orthanc_fast":
             imported = rest.partition(".")[0]
-            if imported != "__version__":
+            if imported:  # else it is the version
                 assert imported in ALLOWED[room], f"{room} imports {name}"
         elif library in KEEPERS:
             assert room in KEEPERS[library], f"{name} belongs to {KEEPERS[library]}"
+
+
+def test_imports_have_no_cycles() -> None:
+    """Neither those in functions nor those for type checking."""
+    graph = {name: imports(path, NAMES) & NAMES.keys() for name, path in NAMES.items()}
+    assert list(cycles(graph)) == []
+
+
+def test_subjects_have_an_order() -> None:
+    done: set[str] = set()
+    for subject, below in SUBJECTS.items():
+        assert below <= done, subject
+        done.add(subject)
+    folders = {path.parent.name for path in PACKAGE.glob("services/*/__init__.py")}
+    assert folders - ABOVE_SUBJECTS == done
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_subjects_use_what_is_below(subject: str) -> None:
+    for name, path in NAMES.items():
+        if name.startswith(f"orthanc_fast.services.{subject}."):
+            used = {
+                imported.split(".")[2]
+                for imported in imports(path, NAMES)
+                if imported.startswith("orthanc_fast.services.")
+            }
+            assert used <= SUBJECTS[subject] | {subject}, name
+
+
+@pytest.mark.parametrize("room", ORDERS)
+def test_modules_use_what_is_below(room: str) -> None:
+    prefix = f"orthanc_fast.{room}."
+    order = [prefix + name for name in ORDERS[room]]
+    assert {name for name in NAMES if name.startswith(prefix)} == set(order)
+    for number, name in enumerate(order):
+        above = imports(NAMES[name], NAMES) & set(order[number + 1 :])
+        assert not above, f"{name} imports {above}"

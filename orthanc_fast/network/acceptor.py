@@ -294,7 +294,7 @@ class Acceptor:
         handler = self.door.handlers.get(sop_class, {}).get(command)
         if handler is None:
             logger.error(Category.DICOM, f"cannot handle command: 0x{command:x}")
-            self._handover.read_data_set()
+            self._handover.messages.read_data_set()
             return
         if command in _COMMITMENT:
             self._check_commitment(*_COMMITMENT[command])

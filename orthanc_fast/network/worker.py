@@ -19,8 +19,8 @@ from orthanc_fast.network.places import Places
 from orthanc_fast.network.store import Store
 from orthanc_fast.network.tls import server_context
 from orthanc_fast.services.exchange.modalities import Modality
+from orthanc_fast.services.processes.every import WorkerServices
 from orthanc_fast.services.scp.policy import ScpPolicy
-from orthanc_fast.services.services import Services
 from orthanc_fast.services.store.opening import INDEX_FOLDER
 from orthanc_fast.upper_layer.handover import Handlers
 
@@ -56,7 +56,7 @@ def run(
     _raise_descriptor_limit()
     options = dicom_options(settings)
     tls = None if options.tls is None else server_context(options.tls)
-    services = Services(settings, slot)
+    services = WorkerServices(settings, slot)
     shared = settings.index_directory / INDEX_FOLDER / PLACES
     places = Places(options.maximum_associations, os.open(shared, os.O_RDWR | os.O_CREAT, 0o600))
     try:

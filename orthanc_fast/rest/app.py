@@ -27,7 +27,7 @@ from orthanc_fast.rest.router import Answer, Router, allow
 from orthanc_fast.rest.routes import build_router
 from orthanc_fast.rest.uri import first_argument, segments
 from orthanc_fast.services.exchange.webhooks import Webhooks
-from orthanc_fast.services.services import Services
+from orthanc_fast.services.processes.http import HttpServices
 
 REST_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
 # Known to WebDAV, which is not mounted here: nothing is found under these.
@@ -50,7 +50,7 @@ class App:
         self._proxies = TrustedProxies(settings.trusted_proxies)
         self._browsers = BrowserGuard(settings, self._proxies, self._cors)
         self._router: Router = build_router(settings)
-        self._services: Services | None = None
+        self._services: HttpServices | None = None
         self._delivery: asyncio.Task[None] | None = None
         self._meters: Meters
         self._common: list[Header] = [(b"x-content-type-options", b"nosniff")]
@@ -108,13 +108,13 @@ class App:
         await receive()
         try:
             loop = asyncio.get_running_loop()
-            self._services = Services(self._settings, self._slot, loop)
+            self._services = HttpServices(
+                self._settings, self._slot, loop, self._ask, self._gate.is_secure
+            )
         except Exception as error:
             logger.error(Category.GENERIC, f"Cannot open the store: {error}")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        self._services.is_http_secure = self._gate.is_secure
-        self._services.ask = self._ask
         self._meters = Meters(self._services.metrics, self._router)
         if self._settings.webhooks:
             self._delivery = asyncio.create_task(deliver_webhooks(self._services))
@@ -235,7 +235,7 @@ class App:
                 await answer
 
 
-async def deliver_webhooks(services: Services) -> None:
+async def deliver_webhooks(services: HttpServices) -> None:
     """Runs until it is cancelled; a fault of ours must not end the delivery for good."""
     settings = services.settings
     while True:

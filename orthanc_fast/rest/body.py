@@ -9,7 +9,7 @@ from typing import Any
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadRequest
 from orthanc_fast.rest.response import Header, Response, empty_response
-from orthanc_fast.storage.files.spool import Spool
+from orthanc_fast.services.ingest.uploads import Spool
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -108,7 +108,7 @@ class Body:
             self.check_memory(self._received)
         return b"".join(chunks)
 
-    async def spooled(self, new_partial: Callable[[], Path]) -> bytes | Path:
+    async def spooled(self, new_spool: Callable[[int], Spool]) -> bytes | Path:
         """All of it, in a file if it is larger than MaximumUploadMemoryMB; that belongs to the
         caller. Raises FullStorage."""
         chunk = await self.next()
@@ -116,7 +116,7 @@ class Body:
             return chunk
         memory = self._settings.maximum_upload_memory_mb << 20
         is_large = self._announced is not None and self._announced > memory
-        spool = Spool(0 if is_large else memory, new_partial)
+        spool = new_spool(0 if is_large else memory)
         try:
             await add(spool, chunk)
             while not self.is_complete:

@@ -18,10 +18,10 @@ from orthanc_fast.rest.json_body import LARGE, parse_large
 from orthanc_fast.rest.proxies import Place, base_url
 from orthanc_fast.rest.response import Header
 from orthanc_fast.rest.uri import arguments
-from orthanc_fast.storage.files.spool import Spool
+from orthanc_fast.services.ingest.uploads import Spool
 
 if TYPE_CHECKING:
-    from orthanc_fast.services.services import Services
+    from orthanc_fast.services.processes.http import HttpServices
 
 _NO_ARGUMENTS: dict[str, str] = {}
 
@@ -49,7 +49,7 @@ class Request:
         self,
         scope: MutableMapping[str, Any],
         receive: Receive,
-        services: "Services",
+        services: "HttpServices",
         segments: list[str],
         method: str,
     ) -> None:
@@ -151,7 +151,7 @@ class Request:
         """The body: bytes, or a file of the storage area's that now belongs to the caller."""
         if self._body is not None:
             return self._body
-        return await self._stream().spooled(self.services.storage.new_partial)
+        return await self._stream().spooled(self.services.uploads.spool)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The body as it comes."""
@@ -173,7 +173,7 @@ class Request:
     def spool(self) -> Spool:
         """For a body of unknown size: in memory up to MaximumUploadMemoryMB."""
         memory = self.services.settings.maximum_upload_memory_mb << 20
-        return Spool(memory, self.services.storage.new_partial)
+        return self.services.uploads.spool(memory)
 
     def _read_part(self, path: Path) -> bytes:
         self._stream().check_memory(path.stat().st_size)

@@ -6,92 +6,35 @@ channel behind its DIMSE provider; its two threads and its polling are never sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from orthanc_fast._ext import pdata
-from orthanc_fast._ext.pdata import PduError
-from orthanc_fast.upper_layer import pdu
-from orthanc_fast.upper_layer.association import Association, UserAbort
+from orthanc_fast.upper_layer.association import Association
+from orthanc_fast.upper_layer.operation_messages import Handler, Messages
 
 if TYPE_CHECKING:
     from orthanc_fast.upper_layer.pynetdicom_side import Peer
 
-Handler = Callable[[Any], Any]
-"""Takes a pynetdicom event and returns or yields what pynetdicom's documentation asks for it."""
-
 Handlers = Mapping[str, Mapping[int, Handler]]
 """SOP class -> field of a request -> who answers it."""
-
-MAX_IDENTIFIER = 1 << 24  # bytes of the data set of such a command
-_FIRST_BUFFER = 1 << 14
 
 
 class Handover:
     """The pynetdicom side of one association."""
 
     def __init__(self, association: Association, title: str, timeout: int) -> None:
-        """`title` is our own, `timeout` the seconds that a handler waits for the peer, 0: for
-        ever."""
-        self.association = association
-        self.title = title
-        self.timeout = timeout
+        """As `Messages`."""
+        self.messages = Messages(association, title, timeout)
         self._peer: Peer | None = None
 
     def serve(self, handler: Handler) -> None:
         """Answers the request whose command the reader has just announced. Raises PduError,
         UserAbort or OSError."""
-        reader = self.association.reader
+        reader = self.messages.association.reader
         command, context, encoded = reader.command_field, reader.context_id, reader.command_set
-        data_set = self.read_data_set()
+        data_set = self.messages.read_data_set()
         if self._peer is None:
             from orthanc_fast.upper_layer.pynetdicom_side import Peer
 
-            self._peer = Peer(self)
+            self._peer = Peer(self.messages)
         self._peer.serve(command, handler, context, encoded, data_set)
-
-    def read_data_set(self) -> bytes:
-        """The data set of the command just announced, b"" if it has none."""
-        reader = self.association.reader
-        if not reader.has_data_set:
-            return b""
-        buffer = bytearray(_FIRST_BUFFER)
-        reader.accept(buffer, 0)
-        while True:
-            event = self.association.channel.wait()
-            if event == pdata.DATA_SET:
-                return bytes(memoryview(buffer)[: reader.used])
-            if event == pdata.PDU:
-                self._ended(reader.pdu[0])
-            if event != pdata.ROOM:
-                raise UserAbort("an identifier that does not come to its end")
-            used = reader.used
-            if used * 4 > MAX_IDENTIFIER:
-                raise PduError(
-                    f"an identifier of more than {MAX_IDENTIFIER} bytes", pdu.INVALID_PARAMETER
-                )
-            reader.release()
-            buffer += bytes(3 * used)
-            reader.accept(buffer, used)
-
-    def next_message(self, timeout: int) -> tuple[int, bytes, bytes] | None:
-        """The next message of the peer within `timeout` ms, as (context, command set, data set).
-
-        None if none came. Raises UserAbort or PduError when the association is over.
-        """
-        event = self.association.channel.wait(timeout=timeout)
-        reader = self.association.reader
-        if event == pdata.COMMAND:
-            context, encoded = reader.context_id, reader.command_set
-            return context, encoded, self.read_data_set()
-        if event == pdata.TIMEOUT:
-            return None
-        if event == pdata.PDU:
-            self._ended(reader.pdu[0])
-        raise UserAbort("the connection was closed within an operation")
-
-    @staticmethod
-    def _ended(kind: int) -> None:
-        if kind in (pdu.ABORT, pdu.RELEASE_RQ):
-            raise UserAbort("the peer ended the association within an operation")
-        raise PduError(f"unexpected PDU type {kind}", pdu.UNEXPECTED_PDU)

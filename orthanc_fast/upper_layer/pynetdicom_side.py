@@ -7,7 +7,7 @@ C-CANCEL and all handlers work as they do with pynetdicom's own server.
 """
 
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from pydicom.uid import UID
 from pynetdicom import AE, evt
@@ -22,9 +22,7 @@ from pynetdicom.transport import AddressInformation
 
 from orthanc_fast.upper_layer import dimse
 from orthanc_fast.upper_layer.association import Association, UserAbort
-
-if TYPE_CHECKING:
-    from orthanc_fast.upper_layer.handover import Handler, Handover
+from orthanc_fast.upper_layer.operation_messages import Handler, Messages
 
 _EVENTS = {
     dimse.C_FIND_RQ: evt.EVT_C_FIND,
@@ -39,14 +37,14 @@ _MAX_CANCELS = 10  # as pynetdicom
 class Peer(PynetdicomAssociation):
     """One association as pynetdicom's service classes see it."""
 
-    def __init__(self, handover: "Handover") -> None:
-        association = handover.association
+    def __init__(self, messages: Messages) -> None:
+        association = messages.association
         agreement = association.agreement
-        super().__init__(AE(ae_title=handover.title), "acceptor")
+        super().__init__(AE(ae_title=messages.title), "acceptor")
         self.dul = cast(Any, _Wire(association))
-        self.dimse = _Dimse(self, handover)
-        self.dimse_timeout = handover.timeout or None
-        self._describe(association, handover.title)
+        self.dimse = _Dimse(self, messages)
+        self.dimse_timeout = messages.timeout or None
+        self._describe(association, messages.title)
         roles = {role.sop_class: role for role in agreement.roles}
         for number, answer in agreement.contexts.items():
             context = PresentationContext()
@@ -75,7 +73,7 @@ class Peer(PynetdicomAssociation):
         self.acceptor.ae_title = title
 
     def serve(
-        self, command: int, handler: "Handler", context: int, encoded: bytes, data_set: bytes
+        self, command: int, handler: Handler, context: int, encoded: bytes, data_set: bytes
     ) -> None:
         """Runs the service class of one request. Raises UserAbort if it aborts."""
         self.bind(_EVENTS[command], handler)
@@ -106,16 +104,16 @@ def decode(context: int, command: bytes, data_set: bytes, peer: Any) -> Any:
 class _Dimse(DIMSEServiceProvider):
     """Reads messages from our channel when a service class waits for one."""
 
-    def __init__(self, peer: Peer, handover: "Handover") -> None:
+    def __init__(self, peer: Peer, messages: Messages) -> None:
         super().__init__(peer)
         self._peer = peer
-        self._handover = handover
+        self._messages = messages
 
     def get_msg(self, block: bool = False) -> Any:
         timeout = self.dimse_timeout
         limit = -1 if timeout is None else int(timeout * 1000)
         while True:
-            found = self._handover.next_message(limit if block else 0)
+            found = self._messages.next_message(limit if block else 0)
             if found is None:
                 return None, None
             primitive = decode(*found, self._peer)
@@ -126,7 +124,7 @@ class _Dimse(DIMSEServiceProvider):
     def send_msg(self, primitive: Any, context_id: int) -> None:
         """Before each answer looks whether the peer has cancelled."""
         if primitive.MessageIDBeingRespondedTo is not None:
-            found = self._handover.next_message(0)
+            found = self._messages.next_message(0)
             if found is not None:
                 received = decode(*found, self._peer)
                 if not isinstance(received, C_CANCEL):

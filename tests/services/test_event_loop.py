@@ -19,7 +19,7 @@ from orthanc_fast.rest.compression import compress
 from orthanc_fast.rest.json_body import parse_large
 from orthanc_fast.rest.response import JSON, Response
 from orthanc_fast.services.ingest.contract import Stored
-from orthanc_fast.services.services import Services
+from orthanc_fast.services.processes.http import HttpServices
 
 MB = 1 << 20
 CALLER = Caller(origin="RestApi")
@@ -60,7 +60,7 @@ def test_uploads(tmp_path: Path, kind: str) -> None:
             index_map_size_gb=1,
             storage_compression=True,
         )
-        services = Services(settings, "test", asyncio.get_running_loop())
+        services = HttpServices(settings, "test", asyncio.get_running_loop(), print, True)
         data = large_file(15 * MB)
         body: bytes | Path = data
         if kind == "file":

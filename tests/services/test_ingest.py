@@ -21,7 +21,7 @@ from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT, MODIFIED_FROM, ORIGIN, REMOTE_AET
 from orthanc_fast.services.ingest.contract import NOBODY, IngestRequest, Stored
 from orthanc_fast.services.ingest.hooks import Candidate, Decision
-from orthanc_fast.services.services import Services
+from orthanc_fast.services.processes.resources import ResourceServices
 from orthanc_fast.storage.files.area import Content
 
 JOB = Caller(origin="Unknown", user="someone")
@@ -37,7 +37,7 @@ class Place:
         settings = Settings(
             storage_directory=folder, index_directory=folder, index_map_size_gb=1, **given
         )
-        self.services = Services(settings, "test", loop)
+        self.services = ResourceServices(settings, "test", loop)
         self.hooks = self.services.ingest.hooks
 
     def store(self, data: bytes, **given: Any) -> Stored:

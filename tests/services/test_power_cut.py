@@ -14,12 +14,14 @@ from support.power_cut import Disk
 from orthanc_fast.config import Settings, load
 from orthanc_fast.index.lmdb import journal
 from orthanc_fast.index.lmdb.index import LmdbIndex
-from orthanc_fast.model import Caller, Level
+from orthanc_fast.model import SERVER, Caller, Level
 from orthanc_fast.services.administration import check
 from orthanc_fast.services.ingest.contract import IngestRequest
-from orthanc_fast.services.services import Services
+from orthanc_fast.services.processes.every import WorkerServices
+from orthanc_fast.services.processes.supervisor import GuardedStore
+from orthanc_fast.services.retention.deletion import Delete
 from orthanc_fast.services.store.journaled_files import JournaledFiles
-from orthanc_fast.services.store.opening import INDEX_FOLDER, Store
+from orthanc_fast.services.store.opening import INDEX_FOLDER
 from orthanc_fast.storage.files.area import StorageArea
 
 SLOT = "http-0"
@@ -56,7 +58,7 @@ class Machine:
 
         monkeypatch.setattr(JournaledFiles, "sync", noted_sync)
         monkeypatch.setattr(journal, "POLL", 1000.0)  # no checkpoints by themselves
-        self.services = Services(self.settings, SLOT)
+        self.services = WorkerServices(self.settings, SLOT)
         self.stored: dict[bytes, bytes] = {}
         self.template = generated.small()
         self.count = 0
@@ -84,7 +86,7 @@ class Machine:
     def delete(self) -> None:
         public = self.chance.choice(sorted(self.stored))
         promise: Future[object] = Future()
-        self.services.deletion.submit(Level.INSTANCE, public, promise)
+        self.services.writes.submit(SERVER, Delete([(Level.INSTANCE, public)]), promise)
         promise.result(60)
         del self.stored[public]
         self.disk.note()
@@ -140,7 +142,7 @@ def test_what_was_acknowledged_is_there(
     assert any(name not in machine.synced for name in machine.files()), "all was synced"
     for attempt in range(3):
         settings = machine.cut(tmp_path / f"cut-{attempt}")
-        Store(settings).close()
+        GuardedStore(settings).close()
         report = check.run(settings, repair=False)
         assert report.findings == []
         assert report.instances == len(machine.stored)
@@ -169,7 +171,7 @@ def test_large_files_are_synced_by_themselves(
     shutil.copytree(machine.root, settings.storage_directory, dirs_exist_ok=True)
     shutil.rmtree(settings.index_directory / INDEX_FOLDER)
     machine.disk.cut(settings.index_directory / INDEX_FOLDER, machine.chance)
-    Store(settings).close()
+    GuardedStore(settings).close()
     report = check.run(settings, repair=False)
     assert (report.instances, report.findings) == (1, [])
     machine.services.close()

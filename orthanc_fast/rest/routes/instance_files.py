@@ -105,7 +105,7 @@ async def get_file(request: Request) -> Response:
         return Response(made.data, DICOM, headers=headers)
     if attachment.compressed or attachment.size < PATHSEND_FROM:
         return Response(await services.files.content(attachment), DICOM, headers=headers)
-    path = services.storage.readable_path(attachment.uuid)
+    path = services.attachments.path(attachment)
     return Response(kind=DICOM, headers=headers, path=path, length=attachment.size)
 
 

@@ -14,7 +14,7 @@ from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, Response, encode_json, json_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.services.services import Services
+from orthanc_fast.services.processes.http import HttpServices
 
 ORTHANC_VERSION = "1.13.0"  # whose behaviour this server has
 API_VERSION = 31
@@ -36,7 +36,7 @@ async def get_system(request: Request) -> Response:
 
 
 @lru_cache(maxsize=1)
-def _system(services: Services) -> bytes:
+def _system(services: HttpServices) -> bytes:
     """The answer, which stays the same as long as the process runs."""
     settings = services.settings
     signatures = services.main_tags.signatures
@@ -62,7 +62,7 @@ def _system(services: Services) -> bytes:
             "HasLabels": True,
             "HttpPort": settings.http_port,
             "IngestTranscoding": settings.ingest_transcoding,
-            "IsHttpServerSecure": services.is_http_secure,
+            "IsHttpServerSecure": services.is_secure,
             "MainDicomTags": {
                 "Patient": signatures[Level.PATIENT],
                 "Study": signatures[Level.STUDY],

@@ -83,10 +83,10 @@ class Attachments:
         """The version for ETags; without an MD5 where it is not kept."""
         attachment = found.attachment
         if self._settings.store_md5:
-            attachment = await self.with_checksums(caller, found)
+            attachment = await self._with_checksums(caller, found)
         return version_of(attachment)
 
-    async def with_checksums(self, caller: Caller, located: Found) -> Attachment:
+    async def _with_checksums(self, caller: Caller, located: Found) -> Attachment:
         """The attachment with its MD5s. Raises what reading the file raises."""
         owner, kind, attachment = located
         if attachment.md5 is not None and attachment.stored_md5 is not None:

@@ -24,6 +24,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import identify
 from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.index.contract import Index, Promise, Writer
@@ -36,7 +37,6 @@ from orthanc_fast.services.ingest.hooks import Candidate, Decision, Hooks
 from orthanc_fast.services.ingest.records import new_instance
 from orthanc_fast.services.ingest.write import StoreWrite
 from orthanc_fast.services.retention.recycling import quota_of
-from orthanc_fast.services.transcoding.transcoder import Transcoder
 from orthanc_fast.storage.files.area import Content, Pending, StorageArea
 
 # Bodies in memory up to so many bytes pass the stages in the event loop itself, in at most a
@@ -59,7 +59,7 @@ class Ingest:
         main_tags: MainTags,
         dictionary: Dictionary,
         default_encoding: Callable[[], str],
-        transcoder: Transcoder,
+        transcode: Callable[[Buffer], bytes | None] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         """`loop` is the event loop of this process; None where threads wait for promises."""
@@ -74,7 +74,7 @@ class Ingest:
         quota = quota_of(settings)
         self._make_room = quota.room_for_instance if quota.is_limited else None
         self._default_encoding = default_encoding
-        self._transcoder = transcoder
+        self._transcode = transcode
         self._loop = loop
         self._quick = QUICK_COMPRESSION if settings.storage_compression else QUICK
         self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="ingest")
@@ -109,7 +109,7 @@ class Ingest:
         self._threads.shutdown()
 
     def _is_quick(self, request: IngestRequest) -> bool:
-        if self.hooks.may_refuse or self._transcoder.is_ingesting or request.partial is not None:
+        if self.hooks.may_refuse or self._transcode is not None or request.partial is not None:
             return False
         return request.data is None or len(request.data) <= self._quick
 
@@ -138,8 +138,8 @@ class Ingest:
         body.open()
         if not self._receive(body, request.caller):
             return Stored("FilteredOut", NOBODY)
-        if self._transcoder.is_ingesting:
-            body.replace(self._transcoder.ingested(body.data))
+        if self._transcode is not None:
+            body.replace(self._transcode(body.data))
         header = read_header(body.data, self._main_tags, self._dictionary, self._default_encoding())
         publics = identify(header)
         overwrite = request.overwrite or self._settings.overwrite_instances

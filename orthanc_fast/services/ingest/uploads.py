@@ -12,6 +12,7 @@ from orthanc_fast.model import Caller
 from orthanc_fast.services.ingest.contract import IngestRequest, Stored
 from orthanc_fast.services.ingest.ingest import Ingest
 from orthanc_fast.services.ingest.unpack import Bounds, gunzip, is_zip, members
+from orthanc_fast.storage.files.spool import Spool as Spool
 
 # Members of an archive that wait for the disk together, hence in memory at the same time.
 MAX_PENDING_MEMBERS = 16
@@ -26,6 +27,10 @@ class Uploads:
     def __init__(self, ingest: Ingest, bounds: Bounds) -> None:
         self._ingest = ingest
         self._bounds = bounds
+
+    def spool(self, memory: int) -> Spool:
+        """For a body whose size is not known: above so many bytes it goes through a file."""
+        return Spool(memory, self._ingest.new_partial)
 
     async def store(
         self, body: bytes | Path, caller: Caller, gzipped: bool = False

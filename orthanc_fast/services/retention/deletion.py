@@ -17,7 +17,7 @@ class Deletion:
     async def delete(self, caller: Caller, level: Level, public: bytes) -> Outcome:
         """Returns once the deletion is durable and the files are unlinked; `Outcome.found` is False
         where there is nothing to delete."""
-        outcome: Outcome = await self._write(caller, _DeleteWrite([(level, public)]))
+        outcome: Outcome = await self._write(caller, Delete([(level, public)]))
         return outcome
 
     async def delete_listed(
@@ -25,10 +25,12 @@ class Deletion:
     ) -> None:
         """The same for several resources in one transaction; without a level the first one from the
         patients down. Those that do not exist are ignored."""
-        await self._write(caller, _DeleteWrite(resources))
+        await self._write(caller, Delete(resources))
 
 
-class _DeleteWrite(Write[Outcome]):
+class Delete(Write[Outcome]):
+    """Deletes several in one transaction; `Outcome.remaining` is that of the last."""
+
     __slots__ = ("_resources",)
 
     def __init__(self, resources: Sequence[tuple[Level | None, bytes]]) -> None:

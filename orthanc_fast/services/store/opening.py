@@ -1,30 +1,16 @@
-"""What happens around the workers: the store is opened, and what a crash left is recovered."""
-
-import time
-from pathlib import Path
+"""Opening index, storage area and dictionary as the configuration says."""
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
-from orthanc_fast.dicom.main_tags import MainTags
-from orthanc_fast.errors import OrthancError, ParameterOutOfRange
-from orthanc_fast.index.contract import Index, Transaction
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.index.contract import Index
 from orthanc_fast.index.lmdb.index import LmdbIndex
-from orthanc_fast.log import Category, logger
-from orthanc_fast.services.find.options import find_options
-from orthanc_fast.services.retention.recycling import recycle_at_start
-from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
-from orthanc_fast.services.store.journaled_files import JournaledFiles, belongs
-from orthanc_fast.services.store.privacy import close_to_others
-from orthanc_fast.services.store.session import forget_session
+from orthanc_fast.services.store.journaled_files import JournaledFiles
 from orthanc_fast.services.store.terms import terms
-from orthanc_fast.storage.files.area import INCOMING, StorageArea
-from orthanc_fast.transfer_syntaxes import SYNTAXES
+from orthanc_fast.storage.files.area import StorageArea
 
 INDEX_FOLDER = "orthanc-fast.lmdb"
 SUPERVISOR_SLOT = "supervisor"
-PATIENCE = 10.0  # seconds; workers end within that
-
-_DECODER_ORDERS = ("After", "Before", "Disabled")
 
 
 def open_index(settings: Settings, storage: StorageArea) -> Index:
@@ -56,109 +42,3 @@ def open_dictionary(settings: Settings) -> Dictionary:
             f"ExternalDictionaries: {error.strerror}", private=error.filename, code=13
         ) from error
     return Dictionary(settings.dictionary, settings.load_private_dictionary, external)
-
-
-class Store:
-    """Index and storage as the process that watches over the workers holds them."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Before any worker runs: afterwards no file is without index entry and none half there.
-        Raises OrthancError."""
-        _check_settings(settings)
-        folder = settings.index_directory / INDEX_FOLDER
-        refuse_foreign_store(settings, folder)
-        if not has_index(folder):
-            _set_aside_incoming(settings.storage_directory)
-        close_to_others(settings, folder)
-        self._storage = open_storage(settings, SUPERVISOR_SLOT)
-        self._index = self._open_alone(settings)
-        try:
-            if self._index.was_alone:
-                self._recover(None)
-            else:
-                logger.warning(
-                    Category.GENERIC,
-                    "Another program uses the index: what a crash may have left is not removed",
-                )
-            forget_session(self._index)
-            recycle_at_start(settings, self._index)
-            self._remove_doomed()
-        except BaseException:
-            self._index.close()
-            raise
-
-    def _open_alone(self, settings: Settings) -> Index:
-        """Waits a while for the workers of a supervisor that was killed: what they are about to
-        store must not be taken for what a crash left."""
-        end = time.monotonic() + PATIENCE
-        while True:
-            index = open_index(settings, self._storage)
-            if index.was_alone or time.monotonic() > end:
-                return index
-            index.close()
-            time.sleep(0.1)
-
-    def recover_slot(self, slot: str) -> None:
-        """Runs after the worker of this slot died and before its successor starts."""
-        self._recover(slot)
-
-    def close(self) -> None:
-        """After all workers."""
-        self._index.close()
-
-    def _recover(self, slot: str | None) -> None:
-        self._index.settle()
-        self._index.clear_dead_readers()
-        with self._index.view() as view:
-            published, unlinked = self._storage.recover(
-                lambda owner, uuid: belongs(view, owner, uuid), slot
-            )
-        if published or unlinked:
-            logger.info(
-                Category.GENERIC,
-                f"Recovered {published} files that were stored and removed {unlinked} that were "
-                "not",
-            )
-
-    def _remove_doomed(self) -> None:
-        with self._index.view() as view:
-            doomed = view.doomed()
-        if doomed:
-            self._storage.remove(doomed)
-
-            def forget(transaction: Transaction) -> None:
-                transaction.forget_doomed(doomed)
-
-            self._index.write(forget)
-            logger.info(Category.GENERIC, f"Removed {len(doomed)} files of deleted resources")
-
-
-def _set_aside_incoming(storage: Path) -> None:
-    """A new index knows nothing of what lies in `incoming`: it may have been acknowledged by one
-    that is lost, so it is not for the recovery to remove."""
-    incoming = storage / INCOMING
-    if any(path.is_file() for path in incoming.glob("*/*")):
-        aside = storage / f"{INCOMING}-{time.strftime('%Y%m%dT%H%M%S')}"
-        incoming.rename(aside)
-        logger.warning(
-            Category.GENERIC,
-            f"There is no index for {storage}: files of an earlier one were set aside in {aside}",
-        )
-
-
-def _check_settings(settings: Settings) -> None:
-    """Refuses what is wrong."""
-    main_tags = MainTags(open_dictionary(settings), settings.extra_main_dicom_tags)
-    for ignored in main_tags.ignored:
-        text = f"ExtraMainDicomTags: {ignored} is a main tag already, or computed: ignored"
-        logger.warning(Category.GENERIC, text)
-    find_options(settings.raw)  # likewise
-    if settings.ingest_transcoding not in (*SYNTAXES, ""):
-        raise ParameterOutOfRange(
-            f"IngestTranscoding: unknown transfer syntax {settings.ingest_transcoding!r}"
-        )
-    order = settings.raw.get("BuiltinDecoderTranscoderOrder", _DECODER_ORDERS[0])
-    if order not in _DECODER_ORDERS:
-        raise ParameterOutOfRange(
-            f"BuiltinDecoderTranscoderOrder is one of {', '.join(_DECODER_ORDERS)}, not {order!r}"
-        )

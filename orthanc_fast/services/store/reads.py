@@ -21,7 +21,7 @@ class Reads:
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self.in_place = True
+        self.in_place = index.reads_in_place
 
     def __call__(self, caller: Caller, function: Callable[[Snapshot], T]) -> T:
         """What `function` makes of one snapshot, as far as the caller may see it. It must

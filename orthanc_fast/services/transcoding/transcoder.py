@@ -1,7 +1,6 @@
-"""Transcoding as the doors use it: in threads of its own, with the latest results at hand, and
-for whatever is ingested.
+"""Transcoding as the doors use it: in threads of its own, with the latest results at hand.
 
-Sources: reference chapter 2, sections 8.1 and 8.3; chapter 1, section 2.5; chapter 4, section 2.3.
+Source: reference chapter 2, sections 8.1 and 8.3.
 """
 
 import asyncio
@@ -10,20 +9,13 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
-from orthanc_fast._ext.scan import ScanError
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
-from orthanc_fast.dicom.part10 import Buffer, open_encoding
-from orthanc_fast.dicom.pixel_layout import find_layout
-from orthanc_fast.errors import OrthancError
-from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Attachment
 from orthanc_fast.services.attachments.reading import opened
 from orthanc_fast.services.transcoding.transcode import Transcoded, check_syntax, transcode
 from orthanc_fast.storage.files.area import StorageArea
-from orthanc_fast.transfer_syntaxes import SYNTAXES
 
-_UNCOMPRESSED = frozenset(uid for uid, syntax in SYNTAXES.items() if syntax.is_native)
 _LARGEST_SHARE = 4  # no result takes more than this part of the cache
 
 _Key = tuple[str, str, int]  # attachment, transfer syntax, quality
@@ -57,36 +49,6 @@ class Transcoder:
         made = transcode(file, uid, quality, self._dictionary)
         self._latest.put(key, made)
         return made
-
-    @property
-    def is_ingesting(self) -> bool:
-        """Whether what arrives is to be transcoded."""
-        return bool(self._settings.ingest_transcoding)
-
-    def ingested(self, data: Buffer) -> bytes | None:
-        """An arriving DICOM file in the transfer syntax that the configuration asks for; None if it
-        is to be stored as it is: by the rules, or because it cannot be transcoded. Takes its
-        time."""
-        target = self._settings.ingest_transcoding
-        try:
-            if not self._is_wanted(data, target):
-                return None
-            quality = self._settings.dicom_lossy_transcoding_quality
-            return transcode(data, target, quality, self._dictionary).data
-        except (OrthancError, ScanError) as error:
-            logger.warning(Category.DICOM, f"An instance is stored without transcoding: {error}")
-            return None
-
-    def _is_wanted(self, data: Buffer, target: str) -> bool:
-        source = open_encoding(data).known_syntax
-        syntax = SYNTAXES.get(source or "")
-        if source == target or syntax is None or syntax.is_video or not syntax.is_image:
-            return False
-        if source not in _UNCOMPRESSED:
-            return self._settings.ingest_transcoding_of_compressed
-        if not self._settings.ingest_transcoding_of_uncompressed:
-            return False
-        return target in _UNCOMPRESSED or find_layout(data) is not None
 
     def close(self) -> None:
         """Waits for what is under way."""

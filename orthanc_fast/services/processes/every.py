@@ -1,0 +1,80 @@
+"""What every worker opens: the store for reading and writing, and the way in."""
+
+import asyncio
+from collections.abc import Callable
+from functools import cached_property
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.dicom.part10 import Buffer
+from orthanc_fast.index.contract import Index
+from orthanc_fast.services.administration.default_character_set import DefaultEncoding
+from orthanc_fast.services.administration.metrics import Metrics
+from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
+from orthanc_fast.services.ingest.ingest import Ingest
+from orthanc_fast.services.retention.housekeeping import Housekeeping
+from orthanc_fast.services.scp.policy import SessionPolicy
+from orthanc_fast.services.store.file_effects import FileEffects
+from orthanc_fast.services.store.opening import (
+    INDEX_FOLDER,
+    open_dictionary,
+    open_index,
+    open_storage,
+)
+from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.services.store.writes import Writes
+
+
+class WorkerServices:
+    """The store as every worker has it. `slot` is the stable name of the process, `loop` its event
+    loop; without one promises are told in the threads that wait for them."""
+
+    def __init__(
+        self, settings: Settings, slot: str, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        """Raises OrthancError where the store cannot be opened."""
+        self.settings = settings
+        self.dictionary = open_dictionary(settings)
+        self.main_tags = MainTags(self.dictionary, settings.extra_main_dicom_tags)
+        self.storage = open_storage(settings, slot)
+        self.index: Index = open_index(settings, self.storage)
+        self.reads = Reads(self.index)
+        self.writer = self.index.writer(FileEffects(self.storage), loop)
+        self.writes = Writes(self.writer, loop)
+        self.default_encoding = DefaultEncoding(self.reads, self.writes, settings.default_encoding)
+        self.ingest = Ingest(
+            settings,
+            self.index,
+            self.storage,
+            self.writer,
+            self.main_tags,
+            self.dictionary,
+            self.default_encoding,
+            self._transcode_arriving() if settings.ingest_transcoding else None,
+            loop,
+        )
+        self.metrics = Metrics(settings.index_directory / INDEX_FOLDER, slot)
+        self.housekeeping = Housekeeping(self.index, self.storage, settings.stable_age)
+
+    def _transcode_arriving(self) -> Callable[[Buffer], bytes | None]:
+        # The imaging room is large: only whoever transcodes loads it.
+        from orthanc_fast.services.transcoding.arriving import ArrivingFiles
+
+        return ArrivingFiles(self.settings, self.dictionary).transcoded
+
+    @cached_property
+    def modalities(self) -> ModalityRegistry:
+        """The modalities of the configuration and of REST. Raises BadFileFormat."""
+        return ModalityRegistry(self.settings, self.reads, self.writes)
+
+    @cached_property
+    def scp_policy(self) -> SessionPolicy:
+        """What the DICOM server accepts."""
+        return SessionPolicy(self.settings.raw, self.reads, self.writes)
+
+    def close(self) -> None:
+        """Completes what is queued, then closes the store."""
+        self.housekeeping.stop()
+        self.ingest.close()
+        self.writer.stop()
+        self.index.close()

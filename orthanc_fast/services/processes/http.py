@@ -1,0 +1,47 @@
+"""What an HTTP worker opens beside what works on resources: uploads, pictures, and who waits."""
+
+import asyncio
+from collections.abc import Callable
+
+from orthanc_fast.config import Settings
+from orthanc_fast.model import Wish
+from orthanc_fast.services.administration.metrics_switch import MetricsSwitch
+from orthanc_fast.services.browse.change_feed import ChangeFeed
+from orthanc_fast.services.ingest.unpack import Bounds
+from orthanc_fast.services.ingest.uploads import Uploads
+from orthanc_fast.services.pixels.pictures import Pictures
+from orthanc_fast.services.pixels.pixels import Pixels
+from orthanc_fast.services.processes.resources import ResourceServices
+from orthanc_fast.services.volumes.streaming import Streams
+from orthanc_fast.services.volumes.volumes import Volumes
+from orthanc_fast.storage.files.chunks import ChunkedFiles
+
+
+class HttpServices(ResourceServices):
+    """The store as REST sees it. `ask` passes on what a client wants of the whole server;
+    `is_secure` says whether strangers are kept out."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        slot: str,
+        loop: asyncio.AbstractEventLoop,
+        ask: Callable[[Wish], None],
+        is_secure: bool,
+    ) -> None:
+        super().__init__(settings, slot, loop)
+        self.ask = ask
+        self.is_secure = is_secure
+        self.chunks = ChunkedFiles(settings.storage_directory, self.storage.new_partial)
+        self.uploads = Uploads(self.ingest, Bounds.of(settings))
+        self.pixels = Pixels(self.index, self.storage)
+        self.pictures = Pictures(self.pixels, settings.http_workers, self.finder.options.warn)
+        self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))
+        self.change_feed = ChangeFeed(self.index)
+        self.metrics_switch = MetricsSwitch(self.reads, self.writes, settings)
+
+    def close(self) -> None:
+        """As that of what works on resources; waits for pictures and streams."""
+        self.volumes.close()
+        self.pictures.close()
+        super().close()

@@ -1,0 +1,69 @@
+"""What a worker opens that works on stored resources: one that answers HTTP, or runs jobs."""
+
+import asyncio
+
+from orthanc_fast.config import Settings
+from orthanc_fast.services.administration.reconstruct import Reconstruction
+from orthanc_fast.services.attachments.changes import Attachments
+from orthanc_fast.services.attachments.reading import Files
+from orthanc_fast.services.browse.change_log import ChangeLog
+from orthanc_fast.services.browse.describe import Describer
+from orthanc_fast.services.browse.exports import Exports
+from orthanc_fast.services.browse.instance_tags import InstanceTags
+from orthanc_fast.services.browse.labels import Labels
+from orthanc_fast.services.browse.metadata import Metadata
+from orthanc_fast.services.browse.metadata_names import MetadataNames
+from orthanc_fast.services.browse.resources import Resources
+from orthanc_fast.services.find.content import Presenter
+from orthanc_fast.services.find.finder import Finder
+from orthanc_fast.services.find.options import find_options
+from orthanc_fast.services.processes.every import WorkerServices
+from orthanc_fast.services.retention.deletion import Deletion
+from orthanc_fast.services.retention.protection import Protection
+from orthanc_fast.services.transcoding.transcoder import Transcoder
+
+
+class ResourceServices(WorkerServices):
+    """The services that read and change resources; those that are coroutines need the loop."""
+
+    def __init__(
+        self, settings: Settings, slot: str, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        super().__init__(settings, slot, loop)
+        self.files = Files(self.storage)
+        self.instance_tags = InstanceTags(
+            self.reads, self.files, self.dictionary, self.default_encoding
+        )
+        describer = Describer(self.dictionary)
+        self.resources = Resources(self.reads, describer)
+        self.metadata_names = MetadataNames(settings.user_metadata)
+        self.finder = Finder(
+            self.reads,
+            self.instance_tags,
+            self.dictionary,
+            self.main_tags,
+            find_options(settings.raw),
+        )
+        self.presenter = Presenter(self.reads, describer, self.metadata_names, self.finder.files)
+        self.labels = Labels(self.reads, self.writes)
+        self.metadata = Metadata(self.reads, self.writes, settings)
+        self.protection = Protection(self.reads, self.writes)
+        self.deletion = Deletion(self.writes)
+        self.attachments = Attachments(settings, self.reads, self.writes, self.files)
+        self.change_log = ChangeLog(self.reads, self.writes, settings)
+        self.exports = Exports(self.reads, self.writes, settings, self.attachments.files)
+        self.reconstruction = Reconstruction(
+            self.reads,
+            self.writes,
+            self.files,
+            self.attachments,
+            self.main_tags,
+            self.dictionary,
+            self.default_encoding,
+        )
+        self.transcoder = Transcoder(settings, self.storage, self.dictionary)
+
+    def close(self) -> None:
+        """As every worker's; waits for transcoding that is under way."""
+        self.transcoder.close()
+        super().close()

@@ -1,0 +1,49 @@
+"""IngestTranscoding: what arrives is stored in another transfer syntax.
+
+Sources: reference chapter 1, section 2.5; chapter 4, section 2.3.
+"""
+
+from orthanc_fast._ext.scan import ScanError
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.part10 import Buffer, open_encoding
+from orthanc_fast.dicom.pixel_layout import find_layout
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.log import Category, logger
+from orthanc_fast.services.transcoding.transcode import transcode
+from orthanc_fast.transfer_syntaxes import SYNTAXES
+
+_UNCOMPRESSED = frozenset(uid for uid, syntax in SYNTAXES.items() if syntax.is_native)
+
+
+class ArrivingFiles:
+    """The rules of the configuration for them; may be used from any thread."""
+
+    def __init__(self, settings: Settings, dictionary: Dictionary) -> None:
+        self._settings = settings
+        self._dictionary = dictionary
+
+    def transcoded(self, data: Buffer) -> bytes | None:
+        """An arriving DICOM file in the transfer syntax that the configuration asks for; None if it
+        is to be stored as it is: by the rules, or because it cannot be transcoded. Takes its
+        time."""
+        target = self._settings.ingest_transcoding
+        try:
+            if not self._is_wanted(data, target):
+                return None
+            quality = self._settings.dicom_lossy_transcoding_quality
+            return transcode(data, target, quality, self._dictionary).data
+        except (OrthancError, ScanError) as error:
+            logger.warning(Category.DICOM, f"An instance is stored without transcoding: {error}")
+            return None
+
+    def _is_wanted(self, data: Buffer, target: str) -> bool:
+        source = open_encoding(data).known_syntax
+        syntax = SYNTAXES.get(source or "")
+        if source == target or syntax is None or syntax.is_video or not syntax.is_image:
+            return False
+        if source not in _UNCOMPRESSED:
+            return self._settings.ingest_transcoding_of_compressed
+        if not self._settings.ingest_transcoding_of_uncompressed:
+            return False
+        return target in _UNCOMPRESSED or find_layout(data) is not None

@@ -1,0 +1,72 @@
+"""The messages of an association that are not bulk data, as pynetdicom's services take them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from orthanc_fast._ext import pdata
+from orthanc_fast._ext.pdata import PduError
+from orthanc_fast.upper_layer import pdu
+from orthanc_fast.upper_layer.association import Association, UserAbort
+
+Handler = Callable[[Any], Any]
+"""Takes a pynetdicom event and returns or yields what pynetdicom's documentation asks for it."""
+
+MAX_IDENTIFIER = 1 << 24  # bytes of the data set of such a command
+_FIRST_BUFFER = 1 << 14
+
+
+class Messages:
+    """The messages of one association, read one by one."""
+
+    def __init__(self, association: Association, title: str, timeout: int) -> None:
+        """`title` is our own, `timeout` the seconds that a handler waits for the peer, 0: for
+        ever."""
+        self.association = association
+        self.title = title
+        self.timeout = timeout
+
+    def read_data_set(self) -> bytes:
+        """The data set of the command just announced, b"" if it has none."""
+        reader = self.association.reader
+        if not reader.has_data_set:
+            return b""
+        buffer = bytearray(_FIRST_BUFFER)
+        reader.accept(buffer, 0)
+        while True:
+            event = self.association.channel.wait()
+            if event == pdata.DATA_SET:
+                return bytes(memoryview(buffer)[: reader.used])
+            if event == pdata.PDU:
+                self._ended(reader.pdu[0])
+            if event != pdata.ROOM:
+                raise UserAbort("an identifier that does not come to its end")
+            used = reader.used
+            if used * 4 > MAX_IDENTIFIER:
+                raise PduError(
+                    f"an identifier of more than {MAX_IDENTIFIER} bytes", pdu.INVALID_PARAMETER
+                )
+            reader.release()
+            buffer += bytes(3 * used)
+            reader.accept(buffer, used)
+
+    def next_message(self, timeout: int) -> tuple[int, bytes, bytes] | None:
+        """The next message of the peer within `timeout` ms, as (context, command set, data set).
+
+        None if none came. Raises UserAbort or PduError when the association is over.
+        """
+        event = self.association.channel.wait(timeout=timeout)
+        reader = self.association.reader
+        if event == pdata.COMMAND:
+            context, encoded = reader.context_id, reader.command_set
+            return context, encoded, self.read_data_set()
+        if event == pdata.TIMEOUT:
+            return None
+        if event == pdata.PDU:
+            self._ended(reader.pdu[0])
+        raise UserAbort("the connection was closed within an operation")
+
+    @staticmethod
+    def _ended(kind: int) -> None:
+        if kind in (pdu.ABORT, pdu.RELEASE_RQ):
+            raise UserAbort("the peer ended the association within an operation")
+        raise PduError(f"unexpected PDU type {kind}", pdu.UNEXPECTED_PDU)

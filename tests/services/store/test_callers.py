@@ -1,0 +1,146 @@
+"""Who asks is the first argument of every service, and reaches the one place that judges it."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.small_store import SmallStore
+
+from orthanc_fast.errors import NotImplementedYet
+from orthanc_fast.model import Caller, Level
+from orthanc_fast.registries import DICOM_ATTACHMENT, FIRST_USER_NUMBER
+from orthanc_fast.services.administration.reconstruct import Options, Reconstruction
+from orthanc_fast.services.attachments.changes import Attachments, Found
+from orthanc_fast.services.attachments.contents import AttachmentFiles
+from orthanc_fast.services.attachments.reading import Files
+from orthanc_fast.services.browse.change_log import ChangeLog
+from orthanc_fast.services.browse.describe import Describer
+from orthanc_fast.services.browse.exports import Exports
+from orthanc_fast.services.browse.instance_tags import InstanceTags
+from orthanc_fast.services.browse.labels import Labels
+from orthanc_fast.services.browse.metadata import Metadata
+from orthanc_fast.services.browse.metadata_names import MetadataNames
+from orthanc_fast.services.browse.resources import Resources
+from orthanc_fast.services.find.content import Presentation, Presenter
+from orthanc_fast.services.find.finder import Finder
+from orthanc_fast.services.find.options import FindOptions
+from orthanc_fast.services.find.query import FindQuery
+from orthanc_fast.services.retention.deletion import Deletion
+from orthanc_fast.services.retention.protection import Protection
+
+OF_LABELS = Caller(origin="RestApi", user="guest", labels=frozenset({"public"}))
+
+# Work on what a method with a caller has found before.
+BELOW = {
+    "Attachments.small_content",
+    "Attachments.verify",
+    "Attachments.path",
+    "Finder.limit",
+    "InstanceTags.json",
+}
+
+
+def services(store: SmallStore) -> Iterator[object]:
+    reads, writes, settings = store.reads, store.writes, store.settings
+    describer, files = Describer(store.dictionary), Files(store.storage)
+    tags = InstanceTags(reads, files, store.dictionary, lambda: "Latin1")
+    finder = Finder(reads, tags, store.dictionary, store.main_tags, FindOptions())
+    attachments = Attachments(settings, reads, writes, files)
+    yield attachments
+    yield tags
+    yield finder
+    yield Resources(reads, describer)
+    yield Labels(reads, writes)
+    yield Metadata(reads, writes, settings)
+    yield ChangeLog(reads, writes, settings)
+    yield Exports(reads, writes, settings, AttachmentFiles(store.storage))
+    yield Presenter(reads, describer, MetadataNames({}), finder.files)
+    yield Deletion(writes)
+    yield Protection(reads, writes)
+    yield Reconstruction(
+        reads,
+        writes,
+        files,
+        attachments,
+        store.main_tags,
+        store.dictionary,
+        lambda: "Latin1",
+    )
+
+
+def methods(service: object) -> Iterator[Callable[..., Any]]:
+    for name, method in inspect.getmembers(service, inspect.ismethod):
+        if not name.startswith("_") and method.__qualname__ not in BELOW:
+            yield method
+
+
+def test_the_caller_comes_first(small_store: SmallStore) -> None:
+    found = [method for service in services(small_store) for method in methods(service)]
+    assert len(found) > 40
+    for method in found:
+        first = next(iter(inspect.signature(method).parameters.values()), None)
+        assert first is not None and first.annotation in (Caller, "Caller"), method.__qualname__
+
+
+def test_nothing_is_shown_to_a_caller_of_some_labels(small_store: SmallStore) -> None:
+    """Until there are rules for him he is refused, whatever he asks."""
+    publics = small_store.add(1, 1, 1, 1)
+    instance = small_store.resource(Level.INSTANCE, publics[3])
+    assert instance is not None
+    found = Found(instance, DICOM_ATTACHMENT, instance.attachments[DICOM_ATTACHMENT])
+    for service in services(small_store):
+        for method in methods(service):
+            given = [argument(method, name, publics, found) for name in parameters(method)]
+            with pytest.raises(NotImplementedYet):
+                answer = method(OF_LABELS, *given)
+                if inspect.isawaitable(answer):
+                    small_store.run(answer)
+                elif inspect.isgenerator(answer):
+                    next(answer)
+                pytest.fail(f"{method.__qualname__} answered")
+
+
+def parameters(method: Callable[..., Any]) -> list[str]:
+    """The names of those that must be given, without the caller."""
+    found = inspect.signature(method).parameters
+    return [name for name, each in found.items() if each.default is each.empty][1:]
+
+
+def argument(
+    method: Callable[..., Any], name: str, publics: tuple[bytes, ...], found: Found
+) -> object:
+    """One that a caller who sees everything could give."""
+    by_name: dict[str, object] = {
+        "level": Level.STUDY,
+        "above": Level.PATIENT,
+        "below": Level.SERIES,
+        "public": publics[Level.STUDY],
+        "publics": list(publics),
+        "packed": publics[Level.STUDY],
+        "instances": [publics[Level.INSTANCE]],
+        "resources": [(None, publics[0])],
+        "number": FIRST_USER_NUMBER,
+        "kind": FIRST_USER_NUMBER,
+        "form": "simplify",
+        "text": "text",
+        "label": "label",
+        "body": b"body",
+        "content": b"content",
+        "expected": None,
+        "target": Path("never"),
+        "tags": [0x00100010],
+        "how": Presentation(),
+        "query": FindQuery(level=Level.STUDY),
+        "protected": True,
+        "found": found,
+        "located": found,
+        "instance": found.owner,
+        "compressed": True,
+        "options": Options(),
+        "since": 0,
+        "to": -1,
+        "limit": 100,
+    }
+    return by_name[name]

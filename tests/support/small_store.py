@@ -1,0 +1,72 @@
+"""A store without server and process, for tests of services: milliseconds."""
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from support import generated
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.index.lmdb.index import LmdbIndex
+from orthanc_fast.model import Caller, Level, Resource
+from orthanc_fast.services.ingest.contract import IngestRequest
+from orthanc_fast.services.ingest.ingest import Ingest
+from orthanc_fast.services.store.file_effects import FileEffects
+from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.services.store.terms import terms
+from orthanc_fast.services.store.writes import Writes
+from orthanc_fast.storage.files.area import StorageArea
+
+T = TypeVar("T")
+
+USER = Caller(origin="RestApi", user="someone", address="10.0.0.1")
+
+
+class SmallStore:
+    """An index and a storage area, with an event loop that runs when a test asks for it."""
+
+    def __init__(self, folder: Path, **given: Any) -> None:
+        self.settings = Settings(storage_directory=folder, index_directory=folder, **given)
+        self.dictionary = Dictionary({}, False)
+        self.main_tags = MainTags(self.dictionary)
+        self.runner = asyncio.Runner()
+        self.index = LmdbIndex(folder / "index", terms, 1 << 28, sync=False)
+        self.storage = StorageArea(folder, "test", sync=False)
+        loop = self.runner.get_loop()
+        self.writer = self.index.writer(FileEffects(self.storage), loop)
+        self.reads = Reads(self.index)
+        self.writes = Writes(self.writer, loop)
+        self.ingest = Ingest(
+            self.settings,
+            self.index,
+            self.storage,
+            self.writer,
+            self.main_tags,
+            self.dictionary,
+            lambda: "Latin1",
+            None,
+            loop,
+        )
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine returns."""
+        return self.runner.run(work)
+
+    def add(self, patient: int, study: int, series: int, instance: int) -> tuple[bytes, ...]:
+        """Stores a generated instance; the identifiers, patient first."""
+        data = generated.small().number(patient, study, series, instance)
+        stored = self.run(self.ingest.store(IngestRequest(caller=USER, data=data)))
+        assert stored.status == "Success"
+        return stored.publics
+
+    def resource(self, level: Level, public: bytes) -> Resource | None:
+        return self.reads(USER, lambda view: view.resource(level, public))
+
+    def close(self) -> None:
+        self.ingest.close()
+        self.writer.stop()
+        self.index.close()
+        self.runner.close()
