@@ -33,7 +33,6 @@ REST_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
 # Known to WebDAV, which is not mounted here: nothing is found under these.
 WEBDAV_METHODS = frozenset({"PROPFIND", "PROPPATCH", "LOCK", "UNLOCK", "MKCOL"})
 WEBHOOKS_PAUSE = 5.0  # seconds
-BODYLESS = frozenset({"GET", "HEAD"})  # as a rule
 FAKED = frozenset({"PUT", "DELETE"})
 
 
@@ -53,12 +52,12 @@ class App:
         self._services: HttpServices | None = None
         self._delivery: asyncio.Task[None] | None = None
         self._meters: Meters
-        self._common: list[Header] = [(b"x-content-type-options", b"nosniff")]
+        always: Header = (b"x-content-type-options", b"nosniff")
+        self._last: list[Header] = [always, (b"connection", b"close")]  # of a connection
+        self._common = self._last
         if settings.keep_alive:
             timeout = b"timeout=%d" % settings.keep_alive_timeout
-            self._common += [(b"connection", b"keep-alive"), (b"keep-alive", timeout)]
-        else:
-            self._common.append((b"connection", b"close"))
+            self._common = [always, (b"connection", b"keep-alive"), (b"keep-alive", timeout)]
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         # Each coroutine below this one would cost every small answer: they are few on purpose.
@@ -80,15 +79,17 @@ class App:
             except Disconnected:
                 # Gone, or chunks that are none, which looks the same from here: that client is
                 # still there to read an answer.
-                response = empty_response(400, ((b"connection", b"close"),))
+                response = empty_response(400)
             except Exception as error:
                 response = self._failure(request, error)
-            if method not in BODYLESS:
-                await request.drain()
+            common = self._common
+            if request.is_body_left and not await request.drain():
+                common = self._last
             accept = request.header(b"accept")
             if accept is not None and xml.is_wanted(accept):
                 await xml.convert(response)
-            common = await self._prepare(request, response) if self._is_prepared else self._common
+            if self._is_prepared:
+                common = await self._prepare(request, response, common)
             if response.path is None and response.stream is None and method != "HEAD":
                 await send(response.start(common))
                 await send({"type": "http.response.body", "body": response.body})
@@ -129,7 +130,9 @@ class App:
         method = request.method if request.method in REST_METHODS else "GET"
         return error_response(error, method, request.path, self._settings.http_describe_errors)
 
-    async def _prepare(self, request: Request, response: Response) -> list[Header]:
+    async def _prepare(
+        self, request: Request, response: Response, common: list[Header]
+    ) -> list[Header]:
         """Compresses the answer where both sides agree, and gives the headers it shares with all
         others."""
         if self._settings.http_compression_enabled:
@@ -138,8 +141,8 @@ class App:
             if coding is not None:
                 await compression.compress(response, coding)
         if self._cors.enabled:
-            return [*self._common, *self._cors.headers(request)]
-        return self._common
+            return [*common, *self._cors.headers(request)]
+        return common
 
     def _admit(self, request: Request, scope: MutableMapping[str, Any]) -> Answer:
         """The answer of a request that no handler sees, else what its handler will answer."""

@@ -126,20 +126,25 @@ class Body:
             spool.discard()
             raise
 
-    async def drain(self) -> None:
+    @property
+    def is_left(self) -> bool:
+        """Whether there may be more of it to come."""
+        return not self.is_complete and self._announced != 0
+
+    async def drain(self) -> bool:
         """Takes what is left and forgets it: clients that send all before they read would not get
-        the answer otherwise, nor could the connection be used again. Not where more is announced
-        than may come, where the client waits for our word, nor where it was too slow already."""
-        announced = self._announced or 0
-        if self._announced == 0 or self._is_given_up or 0 < self._limit < announced:
-            return
-        if self._is_expected and not self._received:
-            return
+        the answer otherwise. Whether the connection can go on: it cannot where more is announced
+        than may come, where the client waits for our word, or where it was too slow."""
+        if self._is_given_up or (self._is_expected and not self._received):
+            return False
         try:
+            if self._announced is not None:
+                self.check_size(self._announced)
             while not self.is_complete:
                 await self.next()
         except (Refused, Disconnected):
-            return
+            return False
+        return True
 
     def check_size(self, size: int) -> None:
         """Refuses a body of more bytes than the configuration admits."""
@@ -178,7 +183,7 @@ class Body:
         except asyncio.CancelledError:
             if patience.ended and task.uncancel() == 0:
                 self._is_given_up = True
-                raise Refused(empty_response(408, ((b"connection", b"close"),))) from None
+                raise Refused(empty_response(408)) from None
             raise
         finally:
             timer.cancel()

@@ -23,6 +23,8 @@ from orthanc_fast.services.ingest.uploads import Spool
 if TYPE_CHECKING:
     from orthanc_fast.services.processes.http import HttpServices
 
+BODYLESS = frozenset({"GET", "HEAD"})  # as a rule
+
 _NO_ARGUMENTS: dict[str, str] = {}
 
 
@@ -159,11 +161,16 @@ class Request:
         while not body.is_complete:
             yield await body.next()
 
-    async def drain(self) -> None:
-        """Takes what is left of the body, so that the client gets the answer: see `Body.drain`."""
-        body = self._stream()
-        if not body.is_complete:
-            await body.drain()
+    @property
+    def is_body_left(self) -> bool:
+        """Whether the client may still be sending; a body that GET had would be no use to it."""
+        if self._incoming is None and self._scope["method"] in BODYLESS:
+            return False
+        return self._stream().is_left
+
+    async def drain(self) -> bool:
+        """Takes what is left of the body: see `Body.drain`."""
+        return await self._stream().drain()
 
     def forget(self) -> None:
         """Removes the file of a part that its handler has not taken over."""

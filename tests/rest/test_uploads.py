@@ -122,6 +122,12 @@ def head(size: int, *more: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
+def connections(answer: bytes) -> list[bytes]:
+    """What the Connection headers of an answer say."""
+    lines = answer.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
+    return [line[12:] for line in lines if line.startswith(b"connection: ")]
+
+
 def test_a_body_that_drips_ends(server: OurServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
         connection.sendall(head(10_000, f"Authorization: {BASIC}"))
@@ -134,6 +140,7 @@ def test_a_body_that_drips_ends(server: OurServer) -> None:
             except TimeoutError:
                 continue
         assert answer.startswith(b"HTTP/1.1 408")
+        assert connections(answer) == [b"close"]
         assert time.monotonic() - began >= 2
 
 
@@ -174,10 +181,14 @@ def test_a_401_to_an_unread_body_arrives_and_the_connection_goes_on(
 def test_what_is_announced_too_large_is_not_waited_for(server: OurServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
         connection.sendall(head(65 * MB, f"Authorization: {BASIC}"))
-        assert connection.recv(4096).startswith(b"HTTP/1.1 413")
+        answer = connection.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 413")
+        assert connections(answer) == [b"close"]
 
 
 def test_a_client_that_waits_for_our_word_gets_the_refusal_instead(server: OurServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
         connection.sendall(head(MB, "Expect: 100-continue"))
-        assert connection.recv(4096).startswith(b"HTTP/1.1 401")
+        answer = connection.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 401")
+        assert connections(answer) == [b"close"]

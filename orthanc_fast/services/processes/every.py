@@ -75,6 +75,6 @@ class WorkerServices:
     def close(self) -> None:
         """Completes what is queued, then closes the store."""
         self.housekeeping.stop()
-        self.ingest.close()
         self.writer.stop()
+        self.ingest.close()
         self.index.close()
