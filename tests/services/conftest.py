@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.small_store import USER, SmallStore
+from support.small_store import KINDS, USER, SmallStore
 
 from orthanc_fast.model import Caller
 
@@ -14,10 +14,10 @@ def caller() -> Caller:
     return USER
 
 
-@pytest.fixture
-def small_store(tmp_path: Path) -> Iterator[SmallStore]:
-    """An empty store."""
-    store = SmallStore(tmp_path)
+@pytest.fixture(params=KINDS)
+def small_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallStore]:
+    """An empty store, on each kind of index."""
+    store = SmallStore(tmp_path, request.param)
     yield store
     store.close()
 

@@ -1,16 +1,19 @@
 """A store without server and process, for tests of services: milliseconds."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from support import generated
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.index.contract import Index, Snapshot
 from orthanc_fast.index.lmdb.index import LmdbIndex
+from orthanc_fast.index.memory.index import MemoryIndex
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.services.ingest.contract import IngestRequest
 from orthanc_fast.services.ingest.ingest import Ingest
@@ -25,15 +28,38 @@ T = TypeVar("T")
 USER = Caller(origin="RestApi", user="someone", address="10.0.0.1")
 
 
+class ElsewhereIndex(MemoryIndex):
+    """One that must not be read on an event loop, as a database on the network."""
+
+    @property
+    def reads_in_place(self) -> bool:
+        return False
+
+    def read(self, function: Callable[[Snapshot], T]) -> T:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        return super().read(function)
+
+
+def make_index(kind: str, folder: Path) -> Index:
+    """An empty index of one of KINDS."""
+    if kind == "lmdb":
+        return LmdbIndex(folder, terms, 1 << 28, sync=False)
+    return MemoryIndex(terms) if kind == "memory" else ElsewhereIndex(terms)
+
+
+KINDS = ("memory", "lmdb", "elsewhere")
+
+
 class SmallStore:
     """An index and a storage area, with an event loop that runs when a test asks for it."""
 
-    def __init__(self, folder: Path, **given: Any) -> None:
+    def __init__(self, folder: Path, kind: str = "memory", **given: Any) -> None:
         self.settings = Settings(storage_directory=folder, index_directory=folder, **given)
         self.dictionary = Dictionary({}, False)
         self.main_tags = MainTags(self.dictionary)
         self.runner = asyncio.Runner()
-        self.index = LmdbIndex(folder / "index", terms, 1 << 28, sync=False)
+        self.index = make_index(kind, folder / "index")
         self.storage = StorageArea(folder, "test", sync=False)
         loop = self.runner.get_loop()
         self.writer = self.index.writer(FileEffects(self.storage), loop)

@@ -1,0 +1,78 @@
+"""Handlers that only read the index: at once where it is read in place, else in a thread."""
+
+import asyncio
+import threading
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import Response
+from orthanc_fast.rest.router import Answer, Handler, Router
+
+
+def request_of(in_place: bool) -> Request:
+    """As far as such a handler looks at it."""
+    services = SimpleNamespace(reads=SimpleNamespace(in_place=in_place))
+    return cast(Request, SimpleNamespace(services=services))
+
+
+def answered_in() -> str:
+    return threading.current_thread().name
+
+
+def plain(request: Request) -> Response:
+    """Reads."""
+    return Response(answered_in().encode())
+
+
+def plain_then_more(request: Request) -> Answer:
+    """Reads, then has to wait for something."""
+    here = answered_in()
+
+    async def more() -> Response:
+        await asyncio.sleep(0)
+        return Response(f"{here} {answered_in()}".encode())
+
+    return more()
+
+
+async def coroutine(request: Request) -> Response:
+    """Does more than reading."""
+    return Response(answered_in().encode())
+
+
+def registered(handler: Handler) -> Handler:
+    router = Router()
+    router.add("GET", "/x", handler)
+    found = router.find(["x"], "GET")
+    assert found is not None
+    return found[0]["GET"]
+
+
+async def answer(handler: Handler, in_place: bool) -> bytes:
+    found: Any = registered(handler)(request_of(in_place))
+    response = found if isinstance(found, Response) else await found
+    return bytes(response.body)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_where_they_run(in_place: bool) -> None:
+    async def run() -> None:
+        loop = answered_in().encode()
+        assert (await answer(plain, in_place) == loop) is in_place
+        first, then = (await answer(plain_then_more, in_place)).rsplit(b" ", 1)
+        assert (first == loop) is in_place
+        assert then == loop
+        assert await answer(coroutine, in_place) == loop
+
+    asyncio.run(run())
+
+
+def test_one_that_reads_in_place_makes_no_coroutine() -> None:
+    assert isinstance(registered(plain)(request_of(True)), Response)
+
+
+def test_documentation_is_that_of_the_handler() -> None:
+    assert registered(plain).__doc__ == plain.__doc__
