@@ -5,14 +5,16 @@ Runs beside a working server: what a running server is about to finish by itself
 """
 
 import time
+from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 import xxhash
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import IncompatibleDatabase, OrthancError
-from orthanc_fast.index.contract import Index, Transaction
-from orthanc_fast.model import Attachment, Level
+from orthanc_fast.index.contract import Index, Snapshot, Transaction
+from orthanc_fast.model import Attachment, Level, Resource, Totals
 from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.services.browse.describe import NAMES
 from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
@@ -24,6 +26,9 @@ from orthanc_fast.services.store.opening import (
 )
 from orthanc_fast.storage.compression import uncompress
 from orthanc_fast.storage.files.area import StorageArea
+
+# Resources whose records are read in one go.
+AT_ONCE = 1000
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -76,6 +81,15 @@ def run(settings: Settings, repair: bool) -> Report:
         index.close()
 
 
+def _parts(publics: list[bytes]) -> Iterator[list[bytes]]:
+    return (publics[at : at + AT_ONCE] for at in range(0, len(publics), AT_ONCE))
+
+
+def _records(snapshot: Snapshot, level: Level, publics: list[bytes]) -> list[Resource]:
+    """Those that are still there."""
+    return [each for each in snapshot.resources(level, publics) if each is not None]
+
+
 class _Check:
     def __init__(self, index: Index, storage: StorageArea, repair: bool) -> None:
         self._index = index
@@ -88,17 +102,12 @@ class _Check:
     def run(self) -> Report:
         # The files first: what is stored or deleted while we look must not become a finding.
         on_disk = set(self._storage.files())
-        with self._index.view() as view:
-            resources = [(level, public) for level in Level for public in view.listing(level)]
-            for level, public in resources:
-                resource = view.resource(level, public)
-                if resource is not None:
-                    self._known.update(a.uuid for a in resource.attachments.values())
-            totals = view.totals()
-            doomed = set(view.doomed())
+        totals, doomed, publics = self._index.read(self._survey)
         sizes = 0
-        for level, public in resources:
-            sizes += self._check_resource(level, public)
+        for level in Level:
+            for part in _parts(publics[level]):
+                for resource in self._index.read(partial(_records, level=level, publics=part)):
+                    sizes += self._check_resource(resource)
         if sizes != totals.uncompressed_size:
             self._found(
                 "counter",
@@ -109,15 +118,21 @@ class _Check:
             self._check_stray(uuid)
         return Report(totals.resources[Level.INSTANCE], self._files, self._findings)
 
-    def _check_resource(self, level: Level, public: bytes) -> int:
+    def _survey(self, snapshot: Snapshot) -> tuple[Totals, set[str], list[list[bytes]]]:
+        """The counters, the doomed files and the identifiers of each level; notes which files are
+        known."""
+        publics = [snapshot.listing(level) for level in Level]
+        for level in Level:
+            for part in _parts(publics[level]):
+                for resource in _records(snapshot, level, part):
+                    self._known.update(each.uuid for each in resource.attachments.values())
+        return snapshot.totals(), set(snapshot.doomed()), publics
+
+    def _check_resource(self, resource: Resource) -> int:
         """Bytes of all attachments."""
-        with self._index.view() as view:
-            resource = view.resource(level, public)
-        if resource is None:
-            return 0
         for attachment in resource.attachments.values():
             self._files += 1
-            self._check_file(level, public, attachment)
+            self._check_file(resource.level, resource.public, attachment)
         return sum(attachment.size for attachment in resource.attachments.values())
 
     def _check_file(self, level: Level, public: bytes, attachment: Attachment) -> None:
@@ -143,8 +158,7 @@ class _Check:
     def _owned_as(self, level: Level, public: bytes, attachment: Attachment) -> int | None:
         """The number of the attachment; None where it was deleted or replaced while the check
         ran."""
-        with self._index.view() as view:
-            resource = view.resource(level, public)
+        resource = self._index.read(lambda snapshot: snapshot.resource(level, public))
         if resource is not None:
             for kind, other in resource.attachments.items():
                 if other.uuid == attachment.uuid:

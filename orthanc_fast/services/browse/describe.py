@@ -176,11 +176,8 @@ class Describer:
         expected = None if text is None else unsigned(text)
         if expected is None:
             return "Unknown", None
-        indexes = []
-        for public in view.children(series):
-            instance = view.resource(Level.INSTANCE, public)
-            if instance is not None:
-                indexes.append(instance.metadata.get(INDEX_IN_SERIES))
+        instances = view.resources(Level.INSTANCE, view.children(series))
+        indexes = [each.metadata.get(INDEX_IN_SERIES) for each in instances if each is not None]
         return status(indexes, expected)
 
     def _study(self, view: Snapshot, resource: Resource, form: Format) -> StudyAnswer:

@@ -77,8 +77,7 @@ class Presenter:
         `how` says that it reads files that takes a while."""
 
         def read(view: Snapshot) -> list[Any]:
-            found = (view.resource(level, public) for public in unpack(packed))
-            return self._show(view, found, how)
+            return self._show(view, view.resources(level, list(unpack(packed))), how)
 
         return self._read(caller, read)
 

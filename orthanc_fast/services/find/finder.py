@@ -21,6 +21,8 @@ from orthanc_fast.services.store.reads import Reads
 
 # A query that may have to test or order more resources than this runs in a thread.
 _TESTED_AT_ONCE = 1000
+# Candidates whose records are read in one go; who stops early has read so many too many.
+_READ_AT_ONCE = 50
 # Below this many instances no query is long.
 _SMALL = 50_000
 
@@ -181,10 +183,11 @@ class Finder:
         """The candidates that pass all tests, one by one."""
         tests = plan.tests
         for stretch in ordering.sequence(plan.candidates):
-            for public in unpack(stretch):
-                resource = view.resource(level, public)
-                if resource is not None and all(test(facts, resource) for test in tests):
-                    yield public
+            for start in range(0, len(stretch), _READ_AT_ONCE * SHA1):
+                part = list(unpack(stretch[start : start + _READ_AT_ONCE * SHA1]))
+                for resource in view.resources(level, part):
+                    if resource is not None and all(test(facts, resource) for test in tests):
+                        yield resource.public
 
 
 _COUNTED = frozenset({Place.MAIN, Place.BELOW, Place.FAR_BELOW, Place.MODALITIES})

@@ -111,6 +111,8 @@ class Ingest:
     def _is_quick(self, request: IngestRequest) -> bool:
         if self.hooks.may_refuse or self._transcode is not None or request.partial is not None:
             return False
+        if not self._index.reads_in_place:
+            return False
         return request.data is None or len(request.data) <= self._quick
 
     def _commit(self, prepared: StoreWrite | Stored, caller: Caller, promise: Promise) -> None:
@@ -166,9 +168,9 @@ class Ingest:
     def _filter(self, candidate: Candidate, only_new: bool) -> Status:
         """What speaks against storing it."""
         if only_new:
-            with self._index.view() as view:
-                if view.exists(Level.INSTANCE, candidate.publics[Level.INSTANCE]):
-                    return "AlreadyStored"
+            public = candidate.publics[Level.INSTANCE]
+            if self._index.read(lambda snapshot: snapshot.exists(Level.INSTANCE, public)):
+                return "AlreadyStored"
         kept = all(keeps(candidate) for keeps in self.hooks.filters)
         return "Success" if kept else "FilteredOut"
 

@@ -63,8 +63,7 @@ class Pixels:
         """What the index knows about the image of an instance, without touching its file. A file
         without an entry may still be an image: see `open`. A decoder of its own for each call
         because threads call this."""
-        with self._index.view() as view:
-            stored = view.image(instance)
+        stored = self._index.read(lambda snapshot: snapshot.image(instance))
         return layout_decoder().decode(stored) if stored else None
 
     def listed_frames(self, instance: Resource) -> int:

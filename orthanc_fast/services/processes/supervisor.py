@@ -7,7 +7,7 @@ from pathlib import Path
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.index.contract import Index, Transaction
+from orthanc_fast.index.contract import Index, Snapshot, Transaction
 from orthanc_fast.log import Category, logger
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.retention.recycling import recycle_at_start
@@ -81,10 +81,9 @@ class GuardedStore:
     def _recover(self, slot: str | None) -> None:
         self._index.settle()
         self._index.clear_dead_readers()
-        with self._index.view() as view:
-            published, unlinked = self._storage.recover(
-                lambda owner, uuid: belongs(view, owner, uuid), slot
-            )
+        published, unlinked = self._storage.recover(
+            lambda owner, uuid: self._index.read(lambda found: belongs(found, owner, uuid)), slot
+        )
         if published or unlinked:
             logger.info(
                 Category.GENERIC,
@@ -93,8 +92,7 @@ class GuardedStore:
             )
 
     def _remove_doomed(self) -> None:
-        with self._index.view() as view:
-            doomed = view.doomed()
+        doomed = self._index.read(Snapshot.doomed)
         if doomed:
             self._storage.remove(doomed)
 

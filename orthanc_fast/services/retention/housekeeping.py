@@ -7,7 +7,7 @@ missed when it dies.
 import threading
 import time
 
-from orthanc_fast.index.contract import Index, Transaction
+from orthanc_fast.index.contract import Index, Snapshot, Transaction
 from orthanc_fast.log import Category, logger
 from orthanc_fast.storage.files.area import StorageArea
 
@@ -49,8 +49,7 @@ class Housekeeping:
         """Makes stable what got its last instance more than StableAge whole seconds ago."""
         before = now - self._stable_age
         while not self._stopping.is_set():
-            with self._index.view() as view:
-                first = view.first_unstable()
+            first = self._index.read(Snapshot.first_unstable)
             if first is None or first >= before:
                 return
             self._index.write(
@@ -63,8 +62,7 @@ class Housekeeping:
         Not at once, because another process may be about to publish what has just been doomed:
         then the next sweep finds it.
         """
-        with self._index.view() as view:
-            doomed = view.doomed()
+        doomed = self._index.read(Snapshot.doomed)
         self._storage.remove(doomed)
         done = [uuid for uuid in doomed if uuid in self._swept]
         self._swept = set(doomed)
