@@ -86,7 +86,8 @@ class FormParser:
                 self._has_ended = True
                 held.clear()
                 return None
-            end, after = held.find(b"\r\n\r\n"), held.find(self._delimiter)
+            # Behind the end of the boundary's own line: a part without header does not count.
+            end, after = held.find(b"\r\n\r\n", 2), held.find(self._delimiter)
             if after >= 0 and (end < 0 or after < end):
                 self._drop(after + len(self._delimiter))  # a part without content
                 continue

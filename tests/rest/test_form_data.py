@@ -70,9 +70,10 @@ def test_large_contents_with_near_boundaries() -> None:
     assert [content for _, content in parsed(pieces)] == contents
 
 
-def test_a_part_without_any_header() -> None:
-    assert parsed([b"--BB\r\n\r\nabc\r\n--BB--"]) == [([], b"abc")]
-    assert parsed([b"--BB\r\n\r\n--BB--"]) == [([], b"")]
+def test_a_part_without_any_header_does_not_count() -> None:
+    assert parsed([b"--BB\r\n\r\nabc\r\n--BB--"]) == []
+    assert parsed([b"--BB\r\n\r\n--BB--"]) == []
+    assert parsed([b"--BB\r\nno field\r\n\r\nabc\r\n--BB--"]) == [([], b"abc")]
 
 
 def test_blanks_around_the_signs_of_header_fields() -> None:

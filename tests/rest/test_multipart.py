@@ -53,6 +53,41 @@ def test_each_part_is_a_request(pair: Pair) -> None:
     assert post(pair, "/instances", body(file(4)), browser) == (200, b"", before + 4)
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "multipart/form-data ; boundary = BB",
+        'multipart/form-data;boundary="BB"',
+        "Multipart/Form-Data; charset=utf-8; Boundary=BB",
+    ],
+)
+def test_blanks_and_cases_of_header_fields(pair: Pair, form: str) -> None:
+    before = post(pair, "/instances", body(), {})[2]
+    blanks = b'Content-Disposition : form-data ; name = "x"\r\nContent-Type :a/b\r\n\r\n'
+    number = 40 + len(form)
+    content = b"--BB\r\n" + blanks + file(number) + b"\r\n--BB--\r\n"
+    assert post(pair, "/instances", content, {"Content-Type": form}) == (200, b"", before + 1)
+
+
+def test_forms_that_are_not_quite_forms(pair: Pair) -> None:
+    before = post(pair, "/instances", body(), {})[2]
+    part = b"--BB\r\n" + HEAD + b"\r\n"
+    for number, (begin, end, stored) in enumerate(
+        (
+            (b"hello\r\n" + part, b"\r\n--BB--\r\n", 1),
+            (part, b"\r\n--BB\r\n", 1),
+            (part, b"", 0),
+            (part, b"\r\n--BB--\r\nhello\r\n" + part + file(91) + b"\r\n--BB--\r\n", 1),
+            (b"--BB\r\n\r\n", b"\r\n--BB--\r\n", 0),
+            (b"--BB\r\nno field\r\n\r\n", b"\r\n--BB--\r\n", 1),
+        ),
+        80,
+    ):
+        content = begin + file(number) + end
+        before += stored
+        assert post(pair, "/instances", content, {}) == (200, b"", before), content[:40]
+
+
 def test_a_bare_status_of_a_part_does_not_count(pair: Pair) -> None:
     assert post(pair, "/system", body(b"x"), {})[:2] == (200, b"")
     assert post(pair, "/nope", body(b"x"), {})[:2] == (404, 17)
