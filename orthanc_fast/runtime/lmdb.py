@@ -45,6 +45,22 @@ class LmdbRuntime:
             raise self._fault(error) from error
         self.bell = Bell(folder / BELL)
 
+    @classmethod
+    def begin(cls, folder: Path, is_alone: bool) -> "LmdbRuntime":
+        """An empty one, before the workers of a new run start. Whoever is not alone, because
+        another server uses the same store, empties what both use. Raises StorageFault or
+        FullStorage."""
+        if is_alone:
+            try:
+                shutil.rmtree(folder)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise StorageFault(f"cannot remove {error.filename}: {error.strerror}") from error
+        runtime = cls(folder)
+        runtime.write(_forget_all)
+        return runtime
+
     def get(self, name: str) -> bytes | None:
         with self._env.begin() as txn:
             return _Snapshot(txn).get(name)
@@ -75,6 +91,11 @@ class LmdbRuntime:
         is_full = isinstance(error, lmdb.MapFullError) or "No space left" in str(error)
         kind = FullStorage if is_full else StorageFault
         return kind(f"the runtime state in {self._folder.name} cannot be used: {error}")
+
+
+def _forget_all(transaction: Transaction) -> None:
+    for name, _ in transaction.below(""):
+        transaction.delete(name)
 
 
 class _Snapshot:
@@ -111,23 +132,3 @@ class _Transaction(_Snapshot):
     def delete(self, name: str) -> bool:
         self.changed.add(name)
         return self._txn.delete(encoded(name))
-
-
-def begin(folder: Path, is_alone: bool) -> None:
-    """Forgets everything, before the workers of a new run start. Whoever is not alone, because
-    another server uses the same store, empties what both use. Raises StorageFault."""
-    if is_alone:
-        try:
-            shutil.rmtree(folder)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise StorageFault(f"cannot remove {error.filename}: {error.strerror}") from error
-    runtime = LmdbRuntime(folder)
-
-    def forget(transaction: Transaction) -> None:
-        for name, _ in transaction.below(""):
-            transaction.delete(name)
-
-    runtime.write(forget)
-    runtime.close()

@@ -62,7 +62,7 @@ class SmallStore:
         self.index = make_index(kind, folder / "index")
         self.storage = StorageArea(folder, "test", sync=False)
         loop = self.runner.get_loop()
-        self.writer = self.index.writer(FileEffects(self.storage), loop)
+        self.writer = self.index.writer(FileEffects(self.storage, lambda: None), loop)
         self.reads = Reads(self.index)
         self.writes = Writes(self.writer, loop)
         self.ingest = Ingest(

@@ -21,4 +21,4 @@ def get_default_encoding(request: Request) -> Response:
 async def put_default_encoding(request: Request) -> Response:
     """Sets it in all processes until the server ends; answers its canonical name."""
     text = (await request.body()).decode("utf-8", "replace")
-    return text_response(await request.services.default_encoding.set(request.caller, text))
+    return text_response(request.services.default_encoding.set(request.caller, text))

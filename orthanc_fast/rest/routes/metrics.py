@@ -20,20 +20,19 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 def get_enabled(request: Request) -> Response:
     """Whether metrics are shown: 1 or 0."""
-    return text_response("1" if request.services.metrics_switch.is_on(request.caller) else "0")
+    return text_response("1" if request.services.metrics_enabled.get() else "0")
 
 
 async def put_enabled(request: Request) -> Response:
     """Shows or hides the metrics, in all processes until the server ends: 0, 1, true or false."""
-    on = await request.boolean_text()
-    await request.services.metrics_switch.turn(request.caller, on)
+    request.services.metrics_enabled.set(request.caller, await request.boolean_text())
     return text_response()
 
 
 def get_prometheus(request: Request) -> Response:
     """The figures of all processes, in the text format of Prometheus; nothing while metrics are
     off."""
-    if not request.services.metrics_switch.is_on(request.caller):
+    if not request.services.metrics_enabled.get():
         return Response(b"", PROMETHEUS)
     metrics = request.services.metrics
     shown = metrics.totals() | _of_the_store(request)

@@ -53,7 +53,7 @@ async def put_syntaxes(request: Request) -> Response:
     patterns = [value] if isinstance(value, str) else value
     if not isinstance(patterns, list) or not all(isinstance(each, str) for each in patterns):
         raise BadFileFormat("A transfer syntax or a list of transfer syntaxes is expected")
-    await request.services.scp_policy.accept(request.caller, patterns)
+    request.services.scp_policy.accept(request.caller, patterns)
     return await request.services.reads.run(get_syntaxes, request)
 
 
@@ -72,7 +72,7 @@ def get_unknown_accepted(request: Request) -> Response:
 async def put_unknown_accepted(request: Request) -> Response:
     """Sets it: 0, 1, true or false."""
     accepted = await request.boolean_text()
-    await request.services.scp_policy.accept_unknown(request.caller, accepted)
+    request.services.scp_policy.accept_unknown(request.caller, accepted)
     return text_response()
 
 

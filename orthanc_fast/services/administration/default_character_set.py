@@ -2,38 +2,23 @@
 one for this run. Source: reference chapter 1, section 10.2."""
 
 from orthanc_fast.character_sets import canonical_encoding
-from orthanc_fast.index.contract import Transaction, Write
-from orthanc_fast.model import SERVER, Caller
-from orthanc_fast.services.store.reads import Reads
-from orthanc_fast.services.store.session import DEFAULT_ENCODING
-from orthanc_fast.services.store.writes import Writes
+from orthanc_fast.model import Caller
+from orthanc_fast.runtime.contract import Runtime
+from orthanc_fast.services.store.session import SessionOption
 
 
 class DefaultEncoding:
     """As it is now, in all processes: call it."""
 
-    def __init__(self, reads: Reads, writes: Writes, configured: str) -> None:
-        self._read = reads
-        self._write = writes
-        self._configured = configured
+    def __init__(self, runtime: Runtime, configured: str) -> None:
+        self._option = SessionOption(runtime, "default-encoding", str, configured)
 
     def __call__(self) -> str:
-        stored = self._read(SERVER, lambda view: view.property(DEFAULT_ENCODING))
-        return self._configured if stored is None else stored.decode()
+        return self._option.get()
 
-    async def set(self, caller: Caller, name: str) -> str:
+    def set(self, caller: Caller, name: str) -> str:
         """Sets another one until the server ends; its canonical name. Raises ParameterOutOfRange
         for one that is unknown."""
-        canonical: str = await self._write(caller, _Set(name))
+        canonical = canonical_encoding(name)
+        self._option.set(caller, canonical)
         return canonical
-
-
-class _Set(Write[str]):
-    """Results in the canonical name. Making it raises ParameterOutOfRange for an unknown one."""
-
-    def __init__(self, name: str) -> None:
-        self._name = canonical_encoding(name)
-
-    def apply(self, transaction: Transaction) -> str:
-        transaction.set_property(DEFAULT_ENCODING, self._name.encode())
-        return self._name

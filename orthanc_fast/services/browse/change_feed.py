@@ -13,7 +13,9 @@ from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.contract import Index
 from orthanc_fast.model import Change, Level, timestamp
+from orthanc_fast.runtime.bell import RECHECK, Bell, Ear
 from orthanc_fast.services.browse.describe import NAMES, PLURALS
+from orthanc_fast.services.store.file_effects import CHANGES
 
 TYPES: Final = {
     1: "CompletedSeries",
@@ -36,9 +38,6 @@ TYPES: Final = {
     4097: "NewChildInstance",
 }
 NUMBERS: Final = {name: number for number, name in TYPES.items()}
-
-# How often a process looks at the index while somebody in it waits: a look costs 3 us.
-PERIOD = 0.04
 
 
 class ChangeEntry(msgspec.Struct, gc=False):
@@ -81,12 +80,14 @@ def change_types(text: str) -> frozenset[int] | None:
 class ChangeFeed:
     """Wakes those who wait for the change log to grow, whichever process makes it grow.
 
-    One task looks at the index while somebody waits; without waiters there is none. It belongs to
+    One task waits for the bell while somebody waits; without waiters there is none. It belongs to
     the event loop that uses it.
     """
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, bell: Bell) -> None:
         self._index = index
+        self._bell = bell
+        self._ear = Ear(bell)
         self._waiting = 0
         self._grown: asyncio.Future[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -99,8 +100,7 @@ class ChangeFeed:
 
     def last(self) -> int:
         """The greatest sequence number ever given, 0 for none."""
-        with self._index.view() as view:
-            return view.totals().next_change - 1
+        return self._index.read(lambda snapshot: snapshot.totals().next_change - 1)
 
     async def beyond(self, known: int, timeout: float) -> bool:
         """Waits until there are sequence numbers greater than `known`; False when `timeout`
@@ -121,6 +121,8 @@ class ChangeFeed:
     def close(self) -> None:
         """Ends all waiting."""
         self._closed = True
+        if self._watcher is not None:
+            self._watcher.cancel()
         self._wake()
 
     def _next_growth(self) -> asyncio.Future[None]:
@@ -133,11 +135,12 @@ class ChangeFeed:
     async def _watch(self, seen: int) -> None:
         try:
             while self._waiting and not self._closed:
-                await asyncio.sleep(PERIOD)
+                heard = self._bell.heard(CHANGES)
                 last = self.last()
                 if last != seen:
                     seen = last
                     self._wake()
+                await self._ear.wait(CHANGES, heard, RECHECK)
         finally:
             self._watcher = None
             self._wake()  # whoever came in the meantime starts the next watcher

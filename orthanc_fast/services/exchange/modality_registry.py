@@ -1,12 +1,12 @@
 """The modalities as they are now, the same in all processes. Source: reference chapter 4,
 section 5.2.
 
-They start as the option `DicomModalities`. What REST changes is kept in the index, from where the
-DICOM workers read it: with `DicomModalitiesInDatabase` for good (the option is then ignored), else
-until the server starts again.
+They start as the option `DicomModalities`. What REST changes holds in all processes until the
+server starts again; with `DicomModalitiesInDatabase` it is kept in the index for good, and the
+option is ignored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -14,12 +14,15 @@ from orthanc_fast.config import Settings
 from orthanc_fast.errors import InexistentItem
 from orthanc_fast.index.contract import Transaction, Write
 from orthanc_fast.model import Caller
+from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.exchange.modalities import Modality, parse_modality
 from orthanc_fast.services.store.reads import Reads
-from orthanc_fast.services.store.session import MODALITIES
+from orthanc_fast.services.store.session import SessionOption
 from orthanc_fast.services.store.writes import Writes
 
-_PERSISTENT = "modalities"
+_PROPERTY = "modalities"
+
+Modalities = dict[str, Modality]
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Modality]).decode
@@ -28,19 +31,23 @@ _decode = msgspec.json.Decoder(dict[str, Modality]).decode
 class ModalityRegistry:
     """The modalities by their symbolic names."""
 
-    def __init__(self, settings: Settings, reads: Reads, writes: Writes) -> None:
+    def __init__(self, settings: Settings, reads: Reads, writes: Writes, runtime: Runtime) -> None:
+        """Raises BadFileFormat for what the option holds."""
         self._read = reads
         self._write = writes
-        raw = settings.raw
-        self._property = _PERSISTENT if raw.get("DicomModalitiesInDatabase") else MODALITIES
-        self._configured: dict[str, Modality] = {}
-        if self._property == MODALITIES:
-            entries = raw.get("DicomModalities") or {}
-            self._configured = {name: parse_modality(name, entries[name]) for name in entries}
+        self._is_persistent = bool(settings.raw.get("DicomModalitiesInDatabase"))
+        entries = {} if self._is_persistent else settings.raw.get("DicomModalities") or {}
+        configured = {name: parse_modality(name, entries[name]) for name in entries}
+        self._session = SessionOption(runtime, "modalities", dict[str, Modality], configured)
 
     def all(self, caller: Caller) -> Mapping[str, Modality]:
         """Every modality, in the order of the names."""
-        return self._decoded(self._read(caller, lambda view: view.property(self._property)))
+        found = (
+            self._read(caller, lambda view: _stored(view.property(_PROPERTY)))
+            if self._is_persistent
+            else self._session.get()
+        )
+        return dict(sorted(found.items()))
 
     def get(self, caller: Caller, name: str) -> Modality:
         """Raises InexistentItem, with Orthanc's words."""
@@ -51,33 +58,36 @@ class ModalityRegistry:
 
     async def put(self, caller: Caller, name: str, modality: Modality) -> None:
         """Adds or replaces a modality."""
-        await self._write(caller, _Change(self, name, modality))
+        await self._change(caller, lambda known: {**known, name: modality})
 
     async def delete(self, caller: Caller, name: str) -> None:
         """Removes a modality. Raises InexistentItem."""
-        await self._write(caller, _Change(self, name, None))
 
-    def _decoded(self, stored: bytes | None) -> dict[str, Modality]:
-        found = self._configured if stored is None else _decode(stored)
-        return dict(sorted(found.items()))
+        def without(known: Modalities) -> Modalities:
+            if name not in known:
+                raise _unknown(name)
+            return {each: modality for each, modality in known.items() if each != name}
 
-    def _change(self, transaction: Transaction, name: str, modality: Modality | None) -> None:
-        known = self._decoded(transaction.property(self._property))
-        if modality is not None:
-            known[name] = modality
-        elif known.pop(name, None) is None:
-            raise _unknown(name)
-        transaction.set_property(self._property, _encode(known))
+        await self._change(caller, without)
+
+    async def _change(self, caller: Caller, changed: Callable[[Modalities], Modalities]) -> None:
+        if self._is_persistent:
+            await self._write(caller, _Change(changed))
+        else:
+            self._session.change(caller, changed)
 
 
 class _Change(Write[None]):
-    def __init__(self, registry: ModalityRegistry, name: str, modality: Modality | None) -> None:
-        self._registry = registry
-        self._name = name
-        self._modality = modality
+    def __init__(self, changed: Callable[[Modalities], Modalities]) -> None:
+        self._changed = changed
 
     def apply(self, transaction: Transaction) -> None:
-        self._registry._change(transaction, self._name, self._modality)
+        known = _stored(transaction.property(_PROPERTY))
+        transaction.set_property(_PROPERTY, _encode(self._changed(known)))
+
+
+def _stored(value: bytes | None) -> Modalities:
+    return {} if value is None else _decode(value)
 
 
 def _unknown(name: str) -> InexistentItem:

@@ -2,23 +2,25 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.index.contract import Index
+from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.administration.default_character_set import DefaultEncoding
 from orthanc_fast.services.administration.metrics import Metrics
 from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.ingest.ingest import Ingest
 from orthanc_fast.services.retention.housekeeping import Housekeeping
 from orthanc_fast.services.scp.policy import SessionPolicy
-from orthanc_fast.services.store.file_effects import FileEffects
+from orthanc_fast.services.store.file_effects import CHANGES, FileEffects
 from orthanc_fast.services.store.opening import (
     INDEX_FOLDER,
     open_dictionary,
     open_index,
+    open_runtime,
     open_storage,
 )
 from orthanc_fast.services.store.reads import Reads
@@ -38,10 +40,12 @@ class WorkerServices:
         self.main_tags = MainTags(self.dictionary, settings.extra_main_dicom_tags)
         self.storage = open_storage(settings, slot)
         self.index: Index = open_index(settings, self.storage)
+        self.runtime: Runtime = open_runtime(settings)
         self.reads = Reads(self.index)
-        self.writer = self.index.writer(FileEffects(self.storage), loop)
+        announce = partial(self.runtime.bell.ring, CHANGES)
+        self.writer = self.index.writer(FileEffects(self.storage, announce), loop)
         self.writes = Writes(self.writer, loop)
-        self.default_encoding = DefaultEncoding(self.reads, self.writes, settings.default_encoding)
+        self.default_encoding = DefaultEncoding(self.runtime, settings.default_encoding)
         self.ingest = Ingest(
             settings,
             self.index,
@@ -54,7 +58,7 @@ class WorkerServices:
             loop,
         )
         self.metrics = Metrics(settings.index_directory / INDEX_FOLDER, slot)
-        self.housekeeping = Housekeeping(self.index, self.storage, settings.stable_age)
+        self.housekeeping = Housekeeping(self.index, self.storage, settings.stable_age, announce)
 
     def _transcode_arriving(self) -> Callable[[Buffer], bytes | None]:
         # The imaging room is large: only whoever transcodes loads it.
@@ -65,12 +69,12 @@ class WorkerServices:
     @cached_property
     def modalities(self) -> ModalityRegistry:
         """The modalities of the configuration and of REST. Raises BadFileFormat."""
-        return ModalityRegistry(self.settings, self.reads, self.writes)
+        return ModalityRegistry(self.settings, self.reads, self.writes, self.runtime)
 
     @cached_property
     def scp_policy(self) -> SessionPolicy:
         """What the DICOM server accepts."""
-        return SessionPolicy(self.settings.raw, self.reads, self.writes)
+        return SessionPolicy(self.settings.raw, self.runtime)
 
     def close(self) -> None:
         """Completes what is queued, then closes the store."""
@@ -78,3 +82,4 @@ class WorkerServices:
         self.writer.stop()
         self.ingest.close()
         self.index.close()
+        self.runtime.close()

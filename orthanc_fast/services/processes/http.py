@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 from orthanc_fast.config import Settings
 from orthanc_fast.model import Wish
-from orthanc_fast.services.administration.metrics_switch import MetricsSwitch
 from orthanc_fast.services.browse.change_feed import ChangeFeed
 from orthanc_fast.services.ingest.unpack import Bounds
 from orthanc_fast.services.ingest.uploads import Uploads
 from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.processes.resources import ResourceServices
+from orthanc_fast.services.store.session import SessionOption
 from orthanc_fast.services.volumes.streaming import Streams
 from orthanc_fast.services.volumes.volumes import Volumes
 from orthanc_fast.storage.files.chunks import ChunkedFiles
@@ -37,8 +37,10 @@ class HttpServices(ResourceServices):
         self.pixels = Pixels(self.index, self.storage)
         self.pictures = Pictures(self.pixels, settings.http_workers, self.finder.options.warn)
         self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))
-        self.change_feed = ChangeFeed(self.index)
-        self.metrics_switch = MetricsSwitch(self.reads, self.writes, settings)
+        self.change_feed = ChangeFeed(self.index, self.runtime.bell)
+        self.metrics_enabled = SessionOption(
+            self.runtime, "metrics-enabled", bool, settings.metrics_enabled
+        )
 
     def close(self) -> None:
         """As that of what works on resources; waits for pictures and streams."""

@@ -9,19 +9,20 @@ from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.contract import Index, Snapshot, Transaction
 from orthanc_fast.log import Category, logger
+from orthanc_fast.runtime.lmdb import LmdbRuntime
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.retention.recycling import recycle_at_start
 from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
 from orthanc_fast.services.store.journaled_files import belongs
 from orthanc_fast.services.store.opening import (
     INDEX_FOLDER,
+    RUNTIME_FOLDER,
     SUPERVISOR_SLOT,
     open_dictionary,
     open_index,
     open_storage,
 )
 from orthanc_fast.services.store.privacy import close_to_others
-from orthanc_fast.services.store.session import forget_session
 from orthanc_fast.storage.files.area import INCOMING
 from orthanc_fast.transfer_syntaxes import SYNTAXES
 
@@ -52,9 +53,9 @@ class GuardedStore:
                     Category.GENERIC,
                     "Another program uses the index: what a crash may have left is not removed",
                 )
-            forget_session(self._index)
             recycle_at_start(settings, self._index)
             self._remove_doomed()
+            self._runtime = LmdbRuntime.begin(folder / RUNTIME_FOLDER, self._index.was_alone)
         except BaseException:
             self._index.close()
             raise
@@ -73,9 +74,11 @@ class GuardedStore:
     def recover_slot(self, slot: str) -> None:
         """Runs after the worker of this slot died and before its successor starts."""
         self._recover(slot)
+        self._runtime.clear_stale_readers()
 
     def close(self) -> None:
         """After all workers."""
+        self._runtime.close()
         self._index.close()
 
     def _recover(self, slot: str | None) -> None:

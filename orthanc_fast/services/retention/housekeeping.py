@@ -6,6 +6,7 @@ missed when it dies.
 
 import threading
 import time
+from collections.abc import Callable
 
 from orthanc_fast.index.contract import Index, Snapshot, Transaction
 from orthanc_fast.log import Category, logger
@@ -21,7 +22,15 @@ DOOMED_ROUNDS = 20
 class Housekeeping:
     """A thread; `stop` ends it within a moment."""
 
-    def __init__(self, index: Index, storage: StorageArea, stable_age: int) -> None:
+    def __init__(
+        self,
+        index: Index,
+        storage: StorageArea,
+        stable_age: int,
+        announce: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`announce` is called when the change log may have grown."""
+        self._announce = announce
         self._index = index
         self._storage = storage
         self._stable_age = stable_age
@@ -55,6 +64,7 @@ class Housekeeping:
             self._index.write(
                 lambda transaction: transaction.stabilise(before, now, STABLE_AT_ONCE)
             )
+            self._announce()
 
     def sweep(self) -> None:
         """Unlinks the doomed files that are still there, and forgets those of the last sweep.

@@ -4,17 +4,11 @@ Source: reference chapter 4, sections 1.4 and 1.5."""
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from orthanc_fast.index.contract import Transaction, Write
-from orthanc_fast.model import SERVER, Caller
+from orthanc_fast.model import Caller
+from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.scp import sop_classes as scp_classes
 from orthanc_fast.services.scp import transfer_syntaxes as scp_syntaxes
-from orthanc_fast.services.store.reads import Reads
-from orthanc_fast.services.store.session import ACCEPTED_SYNTAXES, UNKNOWN_CLASSES
-from orthanc_fast.services.store.writes import Writes
-
-_decode = msgspec.json.Decoder(list[str]).decode
+from orthanc_fast.services.store.session import SessionOption
 
 
 class ScpPolicy:
@@ -48,36 +42,28 @@ class ScpPolicy:
 class SessionPolicy(ScpPolicy):
     """The policy as REST has changed it, the same in all processes."""
 
-    def __init__(self, raw: dict[str, Any], reads: Reads, writes: Writes) -> None:
+    def __init__(self, raw: dict[str, Any], runtime: Runtime) -> None:
         super().__init__(raw)
-        self._read = reads
-        self._write = writes
+        self._accepted = SessionOption(
+            runtime, "accepted-transfer-syntaxes", frozenset[str], super().syntaxes()
+        )
+        self._unknown = SessionOption(
+            runtime, "unknown-sop-class-accepted", bool, super().unknown_accepted()
+        )
 
     def syntaxes(self) -> frozenset[str]:
-        stored = self._read(SERVER, lambda view: view.property(ACCEPTED_SYNTAXES))
-        return super().syntaxes() if stored is None else frozenset(_decode(stored))
+        return self._accepted.get()
 
     def unknown_accepted(self) -> bool:
-        stored = self._read(SERVER, lambda view: view.property(UNKNOWN_CLASSES))
-        return super().unknown_accepted() if stored is None else stored == b"1"
+        return self._unknown.get()
 
-    async def accept(self, caller: Caller, patterns: Sequence[str]) -> None:
+    def accept(self, caller: Caller, patterns: Sequence[str]) -> None:
         """Accepts the known syntaxes that match, and no others."""
-        uids = sorted(scp_syntaxes.expand(patterns))
-        await self._write(caller, _SetProperty(ACCEPTED_SYNTAXES, msgspec.json.encode(uids)))
+        self._accepted.set(caller, scp_syntaxes.expand(patterns))
 
-    async def accept_unknown(self, caller: Caller, accepted: bool) -> None:
+    def accept_unknown(self, caller: Caller, accepted: bool) -> None:
         """Accepts or refuses classes that the standard does not know."""
-        await self._write(caller, _SetProperty(UNKNOWN_CLASSES, b"1" if accepted else b"0"))
-
-
-class _SetProperty(Write[None]):
-    def __init__(self, name: str, value: bytes) -> None:
-        self._name = name
-        self._value = value
-
-    def apply(self, transaction: Transaction) -> None:
-        transaction.set_property(self._name, self._value)
+        self._unknown.set(caller, accepted)
 
 
 def _patterns(value: Any) -> tuple[str, ...]:

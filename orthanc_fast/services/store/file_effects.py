@@ -1,13 +1,16 @@
 """Writes of the index that bring files with them, and what is done to files for a whole group of
 writes at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.contract import Cargo, Result, Write
 from orthanc_fast.model import Outcome
 from orthanc_fast.storage.files.area import Pending, StorageArea
+
+CHANGES = "changes"
+"""The topic that rings in all processes when the change log may have grown."""
 
 
 class FilesWrite(Write[Outcome]):
@@ -39,8 +42,10 @@ class FileEffects:
     """Files are on the disk, or small ones in the journal, before the index knows them, and are
     unlinked after it has let them go."""
 
-    def __init__(self, storage: StorageArea) -> None:
+    def __init__(self, storage: StorageArea, announce: Callable[[], None]) -> None:
+        """`announce` is called after each group: the change log may have grown."""
         self._storage = storage
+        self._announce = announce
 
     def before(self, writes: Sequence[Write[Any]]) -> Sequence[BaseException | None]:
         """Writes the files of all; a write fails if one of its files does."""
@@ -74,3 +79,4 @@ class FileEffects:
         self._storage.publish(published)
         self._storage.abandon(abandoned)
         self._storage.remove(doomed)
+        self._announce()

@@ -5,11 +5,13 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.contract import Index
 from orthanc_fast.index.lmdb.index import LmdbIndex
+from orthanc_fast.runtime.lmdb import LmdbRuntime
 from orthanc_fast.services.store.journaled_files import JournaledFiles
 from orthanc_fast.services.store.terms import terms
 from orthanc_fast.storage.files.area import StorageArea
 
 INDEX_FOLDER = "orthanc-fast.lmdb"
+RUNTIME_FOLDER = "runtime"  # in that of the index
 SUPERVISOR_SLOT = "supervisor"
 
 
@@ -26,6 +28,11 @@ def open_index(settings: Settings, storage: StorageArea) -> Index:
     if index.carries_cargo:
         storage.rely_on_journal()
     return index
+
+
+def open_runtime(settings: Settings) -> LmdbRuntime:
+    """What the workers of this run tell each other. Raises StorageFault."""
+    return LmdbRuntime(settings.index_directory / INDEX_FOLDER / RUNTIME_FOLDER)
 
 
 def open_storage(settings: Settings, slot: str) -> StorageArea:

@@ -1,0 +1,93 @@
+"""Waiting for the change log: who waits is woken, and looks at the index only then."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orthanc_fast.index.contract import Index
+from orthanc_fast.index.lmdb.index import LmdbIndex
+from orthanc_fast.runtime.bell import Bell
+from orthanc_fast.services.browse.change_feed import ChangeFeed
+from orthanc_fast.services.store.file_effects import CHANGES
+from orthanc_fast.services.store.terms import terms
+
+
+class CountingIndex(LmdbIndex):
+    """Counts the snapshots."""
+
+    snapshots = 0
+
+    def read(self, function: Any) -> Any:
+        self.snapshots += 1
+        return super().read(function)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Any:
+    found = CountingIndex(tmp_path, terms, 1 << 26)
+    yield found
+    found.close()
+
+
+def log_something(index: Index) -> None:
+    """The change log as if something had been stored in another process: the number alone."""
+
+    def write(transaction: Any) -> None:
+        transaction.totals.next_change += 1
+
+    index.write(write)
+
+
+def test_who_waits_looks_at_the_index_only_when_it_rings(index: CountingIndex) -> None:
+    bell = Bell()
+
+    async def run() -> None:
+        feed = ChangeFeed(index, bell)
+        waiting = [asyncio.create_task(feed.beyond(0, 10)) for _ in range(200)]
+        await asyncio.sleep(0.05)
+        index.snapshots = 0
+        await asyncio.sleep(0.5)
+        assert index.snapshots == 0
+        bell.ring(CHANGES)  # something that is no change
+        await asyncio.sleep(0.1)
+        assert index.snapshots == 1
+        assert not any(task.done() for task in waiting)
+        started = time.monotonic()
+        log_something(index)
+        bell.ring(CHANGES)
+        assert all(await asyncio.gather(*waiting))
+        assert time.monotonic() - started < 0.5
+
+    asyncio.run(run())
+
+
+def test_a_change_without_a_ring_is_found_within_seconds(index: CountingIndex) -> None:
+    async def run() -> bool:
+        feed = ChangeFeed(index, Bell())
+        waiting = asyncio.create_task(feed.beyond(0, 10))
+        await asyncio.sleep(0.05)
+        log_something(index)
+        return await waiting
+
+    started = time.monotonic()
+    assert asyncio.run(run())
+    assert time.monotonic() - started < 5
+
+
+def test_time_outs_and_the_end(index: CountingIndex) -> None:
+    async def run() -> None:
+        feed = ChangeFeed(index, Bell())
+        started = time.monotonic()
+        assert not await feed.beyond(0, 0.1)
+        assert 0.09 < time.monotonic() - started < 0.9
+        waiting = asyncio.create_task(feed.beyond(0, 60))
+        await asyncio.sleep(0.05)
+        feed.close()
+        assert not await waiting
+        assert not await feed.beyond(0, 60)
+        assert time.monotonic() - started < 5
+
+    asyncio.run(run())
