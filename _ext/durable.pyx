@@ -47,6 +47,7 @@ cdef extern from "fcntl.h" nogil:
     int open(const char* path, int flags, int mode)
 
 cdef extern from "unistd.h" nogil:
+    int rmdir(const char* path)
     ssize_t write(int fd, const void* data, size_t size)
     int close(int fd)
     int unlink(const char* path)
@@ -62,6 +63,7 @@ cdef enum:
     MODE = 0o640
     FOLDER_MODE = 0o750
     LONGEST = 4096
+    ATTEMPTS = 10
 
 
 cdef struct File:
@@ -87,11 +89,40 @@ cdef int write_all(int fd, const unsigned char* data, Py_ssize_t size) noexcept 
     return 0
 
 
+cdef int make_parent(const char* path, int levels) noexcept nogil:
+    # The folder that holds `path`, and the one above it.
+    cdef char folder[LONGEST]
+    cdef Py_ssize_t end = strlen(path)
+    if end >= LONGEST:
+        return ENOENT
+    memcpy(folder, path, end + 1)
+    while end > 0 and folder[end] != 47:
+        end -= 1
+    folder[end] = 0
+    if mkdir(folder, FOLDER_MODE) == 0 or errno == EEXIST:
+        return 0
+    if errno != ENOENT or levels == 0:
+        return errno
+    if make_parent(folder, levels - 1) != 0:
+        return errno
+    if mkdir(folder, FOLDER_MODE) == 0 or errno == EEXIST:
+        return 0
+    return errno
+
+
+cdef int create(const char* path) noexcept nogil:
+    # A new file for writing, or -1 and errno; makes its folder, and the one above, if somebody has removed them.
+    cdef int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE)
+    if fd >= 0 or errno != ENOENT or make_parent(path, 1) != 0:
+        return fd
+    return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE)
+
+
 cdef void begin(File* file) noexcept nogil:
     if file.exists:
         file.fd = open(file.path, O_RDWR | O_CLOEXEC, 0)
     else:
-        file.fd = open(file.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE)
+        file.fd = create(file.path)
     if file.fd < 0:
         file.error = errno
         return
@@ -153,35 +184,34 @@ def write_files(list paths not None, list contents not None, list syncs not None
         free(files)
 
 
-cdef int make_parent(const char* path, int levels) noexcept nogil:
-    # The folder that holds `path`, and the one above it.
+cdef int move(const char* source, const char* target) noexcept nogil:
+    # Another process may remove a folder that it finds empty, between its making here and the move.
+    cdef int attempt, error
+    for attempt in range(ATTEMPTS):
+        if rename(source, target) == 0:
+            return 0
+        if errno != ENOENT:
+            return errno
+        error = make_parent(target, 1)
+        if error != 0 and error != ENOENT:
+            return error
+    return ENOENT
+
+
+cdef void remove_parents(const char* path, int levels) noexcept nogil:
+    # The folders above a removed file, as far as they are empty.
     cdef char folder[LONGEST]
     cdef Py_ssize_t end = strlen(path)
     if end >= LONGEST:
-        return ENOENT
+        return
     memcpy(folder, path, end + 1)
-    while end > 0 and folder[end] != 47:
-        end -= 1
-    folder[end] = 0
-    if mkdir(folder, FOLDER_MODE) == 0 or errno == EEXIST:
-        return 0
-    if errno != ENOENT or levels == 0:
-        return errno
-    if make_parent(folder, levels - 1) != 0:
-        return errno
-    if mkdir(folder, FOLDER_MODE) == 0 or errno == EEXIST:
-        return 0
-    return errno
-
-
-cdef int move(const char* source, const char* target) noexcept nogil:
-    if rename(source, target) == 0:
-        return 0
-    if errno != ENOENT:
-        return errno
-    if make_parent(target, 1) != 0:
-        return errno
-    return 0 if rename(source, target) == 0 else errno
+    while levels > 0:
+        while end > 0 and folder[end] != 47:
+            end -= 1
+        folder[end] = 0
+        if end == 0 or rmdir(folder) != 0:
+            return
+        levels -= 1
 
 
 def move_files(list sources not None, list targets not None):
@@ -210,8 +240,9 @@ def move_files(list sources not None, list targets not None):
         free(errors)
 
 
-def remove_files(list paths not None):
-    """Unlinks each file. Returns an errno for each; a missing file counts as removed."""
+def remove_files(list paths not None, int levels):
+    """Unlinks each file, and up to `levels` folders above it that this leaves empty. Returns an errno for each file; a missing
+    one counts as removed."""
     cdef Py_ssize_t count = len(paths), i
     cdef const char** names = <const char**>calloc(count + 1, sizeof(char*))
     cdef int* errors = <int*>calloc(count + 1, sizeof(int))
@@ -224,7 +255,9 @@ def remove_files(list paths not None):
             names[i] = PyBytes_AsString(paths[i])
         with nogil:
             for i in range(count):
-                if unlink(names[i]) != 0 and errno != ENOENT:
+                if unlink(names[i]) == 0:
+                    remove_parents(names[i], levels)
+                elif errno != ENOENT:
                     errors[i] = errno
         return [errors[i] for i in range(count)]
     finally:

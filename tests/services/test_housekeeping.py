@@ -23,7 +23,7 @@ def test_a_file_that_is_published_after_its_deletion_is_found(tmp_path: Path) ->
     housekeeping = Housekeeping(index, storage, 60)
     housekeeping.stop()
     pending = storage.new_file(bytes(20), UUID, b"content")
-    assert storage.write([pending]) == [None]
+    assert storage.put([pending]) == [None]
     new = new_instance("aaaa")
     new.attachments = {1: Attachment(UUID, 7, 7, False, bytes(16))}
     index.write(lambda transaction: transaction.store_instance(new))

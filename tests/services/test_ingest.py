@@ -22,7 +22,7 @@ from orthanc_fast.registries import DICOM_ATTACHMENT, MODIFIED_FROM, ORIGIN, REM
 from orthanc_fast.services.ingest.contract import NOBODY, IngestRequest, Stored
 from orthanc_fast.services.ingest.hooks import Candidate, Decision
 from orthanc_fast.services.processes.resources import ResourceServices
-from orthanc_fast.storage.files.area import Content
+from orthanc_fast.storage.contract import Content
 
 JOB = Caller(origin="Unknown", user="someone")
 JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"

@@ -1,22 +1,16 @@
-"""The storage area on a real file system."""
+"""The storage area on a real file system: what the contract does not know of."""
 
+import shutil
+import threading
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from orthanc_fast.errors import OrthancError, StorageFault
+from orthanc_fast.errors import StorageFault
+from orthanc_fast.storage.conformance import OWNER, stored
 from orthanc_fast.storage.files.area import StorageArea
-
-OWNER = bytes(range(20))
-
-
-def store(area: StorageArea, data: bytes) -> str:
-    uuid = str(uuid4())
-    file = area.new_file(OWNER, uuid, data)
-    assert area.write([file]) == [None]
-    area.publish([file])
-    return uuid
+from orthanc_fast.storage.files.chunks import ChunkedFiles
 
 
 @pytest.fixture
@@ -29,73 +23,31 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def test_layout_is_orthancs(area: StorageArea, tmp_path: Path) -> None:
-    uuid = store(area, b"content")
+    uuid = stored(area, b"content")
     assert (tmp_path / uuid[:2] / uuid[2:4] / uuid).read_bytes() == b"content"
-    assert list(area.files()) == [uuid]
-    assert area.size(uuid) == 7
 
 
-def test_ranges(area: StorageArea) -> None:
-    uuid = store(area, b"0123456789")
-    assert area.read(uuid) == b"0123456789"
-    assert area.read(uuid, 3) == b"3456789"
-    assert area.read(uuid, 3, 4) == b"3456"
-    assert area.read_if_cached(uuid, 0, 10) == b"0123456789"
-    with area.map(uuid) as mapped:
-        assert mapped[2:5] == b"234"
-
-
-def test_readers_find_a_file_that_is_not_published_yet(area: StorageArea) -> None:
-    uuid = str(uuid4())
-    file = area.new_file(OWNER, uuid, b"early")
-    area.write([file])
-    assert area.read(uuid) == b"early"
-    area.publish([file])
-    assert area.read(uuid) == b"early"
-
-
-def test_abandoned_files_leave_nothing(area: StorageArea, tmp_path: Path) -> None:
+def test_nothing_is_left_on_the_disk(area: StorageArea, tmp_path: Path) -> None:
     file = area.new_file(OWNER, str(uuid4()), b"x")
-    area.write([file])
+    area.put([file])
     area.abandon([file])
+    uuid = stored(area, b"x")
+    area.delete([uuid, uuid])
     assert files_below(tmp_path) == []
 
 
-def test_missing_file_has_orthancs_code(area: StorageArea) -> None:
-    with pytest.raises(OrthancError) as raised:
-        area.read(str(uuid4()))
-    assert raised.value.code == 2006
-
-
-def test_removing_twice_is_harmless(area: StorageArea, tmp_path: Path) -> None:
-    uuid = store(area, b"x")
-    area.remove([uuid, uuid])
-    assert files_below(tmp_path) == []
-
-
-def test_adopts_large_uploads(area: StorageArea, tmp_path: Path) -> None:
-    partial = area.new_partial()
-    partial.write_bytes(b"large")
-    uuid = str(uuid4())
-    file = area.new_file(OWNER, uuid, None, partial)
-    assert area.write([file]) == [None]
-    area.publish([file])
-    assert area.read(uuid) == b"large"
-    assert len(files_below(tmp_path)) == 1
-
-
-def test_recovery_asks_the_index_about_each_file(area: StorageArea, tmp_path: Path) -> None:
+def test_recovery_of_one_worker(area: StorageArea, tmp_path: Path) -> None:
     known, unknown = str(uuid4()), str(uuid4())
-    area.write([area.new_file(OWNER, known, b"known"), area.new_file(OWNER, unknown, b"unknown")])
+    area.put([area.new_file(OWNER, known, b"known"), area.new_file(OWNER, unknown, b"unknown")])
     area.new_partial().write_bytes(b"half of an upload")
     other = StorageArea(tmp_path, "http-1")
     other_uuid = str(uuid4())
-    other.write([other.new_file(OWNER, other_uuid, b"other")])
+    other.put([other.new_file(OWNER, other_uuid, b"other")])
 
     counts = area.recover(lambda owner, uuid: owner == OWNER and uuid == known, "http-0")
 
     assert counts == (1, 2)
-    assert list(area.files()) == [known]
+    assert list(area.listing()) == [known]
     assert area.read(other_uuid) == b"other", "a living worker's files are not touched"
     assert area.recover(lambda owner, uuid: False) == (0, 1)
 
@@ -107,10 +59,105 @@ def test_unusable_folder_is_a_clear_error(tmp_path: Path) -> None:
         StorageArea(occupied, "http-0")
 
 
-def test_each_file_of_a_group_has_its_own_error(area: StorageArea) -> None:
-    good, twice = str(uuid4()), str(uuid4())
-    files = [area.new_file(OWNER, uuid, b"content") for uuid in (twice, good, twice)]
-    errors = area.write(files)
-    assert errors[:2] == [None, None]
-    assert isinstance(errors[2], StorageFault)
-    assert "File exists" in str(errors[2])
+def test_the_error_of_a_file_says_why(area: StorageArea) -> None:
+    file = area.new_file(OWNER, str(uuid4()), b"content")
+    assert area.put([file]) == [None]
+    (error,) = area.put([file])
+    assert isinstance(error, StorageFault)
+    assert "File exists" in str(error)
+
+
+# Folders that somebody else changes
+
+
+def test_removed_folders_are_made_again(area: StorageArea, tmp_path: Path) -> None:
+    before = stored(area, b"before")
+    shutil.rmtree(tmp_path / "incoming")
+    shutil.rmtree(tmp_path / before[:2])
+    uuid = stored(area, b"after")
+    assert area.read(uuid) == b"after"
+    shutil.rmtree(tmp_path / "incoming")
+    area.new_partial().write_bytes(b"large")
+    shutil.rmtree(tmp_path / "incoming")
+    chunks = ChunkedFiles(tmp_path, area.new_partial)
+    assert chunks.add("name", 6, b"abc") is None
+    content = chunks.add("name", 6, b"def")
+    assert isinstance(content, Path)
+    assert content.read_bytes() == b"abcdef"
+
+
+def test_a_body_that_somebody_removed_is_the_error_of_its_file(
+    area: StorageArea, tmp_path: Path
+) -> None:
+    partial = area.new_partial()
+    partial.write_bytes(b"large")
+    shutil.rmtree(tmp_path / "incoming")
+    files = [
+        area.new_file(OWNER, str(uuid4()), None, partial),
+        area.new_file(OWNER, str(uuid4()), b"another"),
+    ]
+    first, second = area.put(files)
+    assert isinstance(first, StorageFault)
+    assert second is None
+
+
+def test_empty_folders_go_with_their_last_file(area: StorageArea, tmp_path: Path) -> None:
+    first, second = "aabb1111-" + str(uuid4())[9:], "aabb2222-" + str(uuid4())[9:]
+    for uuid in (first, second):
+        file = area.new_file(OWNER, uuid, b"x")
+        area.put([file])
+        area.publish([file])
+    area.delete([first])
+    assert (tmp_path / "aa" / "bb").is_dir()
+    area.delete([second])
+    assert not (tmp_path / "aa").exists()
+    assert (tmp_path / "incoming" / "http-0").is_dir()
+    assert tmp_path.is_dir()
+
+
+def test_foreign_files_harm_nobody(area: StorageArea, tmp_path: Path) -> None:
+    uuid = stored(area, b"ours")
+    inner = tmp_path / uuid[:2] / uuid[2:4]
+    foreign = [
+        inner / "Thumbs.db",
+        inner.parent / ".DS_Store",
+        inner.parent / "ff",  # a file where a folder would be
+        tmp_path / "notes.txt",
+        tmp_path / "incoming" / "http-0" / "notes.txt",
+        tmp_path / "incoming" / "http-0" / "zz.notes",
+        inner / str(uuid4()).replace("-", "_"),
+    ]
+    for path in foreign:
+        path.write_bytes(b"foreign")
+    (tmp_path / "00" / "11" / "22").mkdir(parents=True)
+    assert list(area.listing()) == [uuid]
+    assert area.recover(lambda owner, uuid: False) == (0, 0)
+    area.delete([uuid])
+    assert list(area.listing()) == []
+    assert all(path.read_bytes() == b"foreign" for path in foreign)
+
+
+def test_folders_are_made_and_removed_at_the_same_time(tmp_path: Path) -> None:
+    """Two processes, of which one finds a folder empty that the other has just made."""
+    areas = [StorageArea(tmp_path, f"http-{number}") for number in range(2)]
+    errors: list[BaseException] = []
+
+    def work(area: StorageArea) -> None:
+        try:
+            for _ in range(300):
+                uuid = "aabb" + str(uuid4())[4:]
+                file = area.new_file(OWNER, uuid, b"x")
+                assert area.put([file]) == [None]
+                area.publish([file])
+                assert area.read(uuid) == b"x"
+                area.delete([uuid])
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(area,)) for area in areas]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert not (tmp_path / "aa").exists()

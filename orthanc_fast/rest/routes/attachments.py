@@ -154,10 +154,10 @@ async def _data(request: Request, found: Found) -> Response:
         content = await attachments.small_content(attachment)
         return Response(content, kind, headers=headers)
     await attachments.verify(attachment)
-    if attachment.compressed:
+    path = None if attachment.compressed else attachments.sendable(attachment)
+    if path is None:
         stream = await begun(attachments.files.content(attachment))
         return Response(kind=kind, headers=headers, stream=stream, length=attachment.size)
-    path = attachments.path(attachment)
     return Response(kind=kind, headers=headers, path=path, length=attachment.size)
 
 

@@ -105,7 +105,9 @@ async def get_file(request: Request) -> Response:
         return Response(made.data, DICOM, headers=headers)
     if attachment.compressed or attachment.size < PATHSEND_FROM:
         return Response(await services.files.content(attachment), DICOM, headers=headers)
-    path = services.attachments.path(attachment)
+    path = services.attachments.sendable(attachment)
+    if path is None:
+        return Response(await services.files.content(attachment), DICOM, headers=headers)
     return Response(kind=DICOM, headers=headers, path=path, length=attachment.size)
 
 

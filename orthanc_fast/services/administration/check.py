@@ -25,7 +25,7 @@ from orthanc_fast.services.store.opening import (
     open_storage,
 )
 from orthanc_fast.storage.compression import uncompress
-from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.storage.contract import Storage
 
 # Resources whose records are read in one go.
 AT_ONCE = 1000
@@ -91,7 +91,7 @@ def _records(snapshot: Snapshot, level: Level, publics: list[bytes]) -> list[Res
 
 
 class _Check:
-    def __init__(self, index: Index, storage: StorageArea, repair: bool) -> None:
+    def __init__(self, index: Index, storage: Storage, repair: bool) -> None:
         self._index = index
         self._storage = storage
         self._repair = repair
@@ -101,7 +101,7 @@ class _Check:
 
     def run(self) -> Report:
         # The files first: what is stored or deleted while we look must not become a finding.
-        on_disk = set(self._storage.files())
+        on_disk = set(self._storage.listing())
         totals, doomed, publics = self._index.read(self._survey)
         sizes = 0
         for level in Level:

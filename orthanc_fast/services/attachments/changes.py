@@ -26,7 +26,7 @@ from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.revisions import Version, check, digest
 from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.storage.compression import compress
-from orthanc_fast.storage.files.area import Pending
+from orthanc_fast.storage.contract import Pending
 
 UPDATED_ATTACHMENT = 15
 
@@ -104,10 +104,9 @@ class Attachments:
             raise CorruptedFile(f"the file {attachment.uuid} does not hold what was stored")
         return content
 
-    def path(self, attachment: Attachment) -> str:
-        """Where the bytes lie as they are stored, for a door that can send a file by itself. Raises
-        what reading the file raises."""
-        return str(self._storage.readable_path(attachment.uuid))
+    def sendable(self, attachment: Attachment) -> str | None:
+        """See `Files.sendable`."""
+        return self._small_files.sendable(attachment)
 
     async def verify(self, attachment: Attachment) -> None:
         """Raises CorruptedFile, or what reading the file raises."""

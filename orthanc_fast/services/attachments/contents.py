@@ -11,7 +11,7 @@ import xxhash
 from orthanc_fast.errors import CorruptedFile
 from orthanc_fast.model import Attachment
 from orthanc_fast.storage.compression import compress_parts, uncompress_parts
-from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.storage.contract import Storage
 
 STEP = 1 << 20  # bytes of one part
 
@@ -35,7 +35,7 @@ class AttachmentFiles:
     """Reading of attachments. Where the file is missing OrthancError 2006 is raised, where it is
     too short ParameterOutOfRange, where it is damaged CorruptedFile."""
 
-    def __init__(self, storage: StorageArea) -> None:
+    def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
     def stored(

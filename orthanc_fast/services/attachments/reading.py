@@ -6,13 +6,13 @@ from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
 from orthanc_fast.model import Attachment, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT, PIXEL_DATA_OFFSET, UNTIL_PIXEL_DATA_ATTACHMENT
 from orthanc_fast.storage.compression import uncompress
-from orthanc_fast.storage.files.area import BEYOND_END, Content, StorageArea
+from orthanc_fast.storage.contract import BEYOND_END, Content, Storage
 
 
 class Files:
     """The contents of attachments, uncompressed whatever their stored form."""
 
-    def __init__(self, storage: StorageArea) -> None:
+    def __init__(self, storage: Storage) -> None:
         self.storage = storage
 
     async def content(self, attachment: Attachment) -> bytes:
@@ -25,6 +25,11 @@ class Files:
     async def stored(self, attachment: Attachment) -> bytes:
         """The bytes as they lie in the storage area."""
         return await self._read(attachment.uuid, attachment.stored_size)
+
+    def sendable(self, attachment: Attachment) -> str | None:
+        """Where the bytes lie as they are stored, for a door that can send a file by itself; None
+        where this storage has none such. Raises OrthancError 2006 if the file is missing."""
+        return self.storage.sendable(attachment.uuid)
 
     async def head(self, instance: Resource) -> tuple[bytes, bool]:
         """The DICOM file up to its pixel data, and True; or the whole file, and False, where it is
@@ -61,7 +66,8 @@ class Files:
         return data
 
     async def _read(self, uuid: str, size: int) -> bytes:
-        data = self.storage.read_if_cached(uuid, 0, size)
+        with self.storage.open(uuid) as handle:
+            data = handle.read_now(0, size)
         if data is None or len(data) < size:
             data = await asyncio.to_thread(self._read_now, uuid, size)
         return data
@@ -75,9 +81,10 @@ def dicom_attachment(instance: Resource) -> Attachment:
     return attachment
 
 
-def opened(storage: StorageArea, attachment: Attachment) -> Content:
+def opened(storage: Storage, attachment: Attachment) -> Content:
     """The uncompressed content for a thread that works on all of it: the mapped file where it is
     stored uncompressed. Raises OrthancError 2006 if the file is missing, CorruptedFile."""
     if attachment.compressed:
         return uncompress(storage.read(attachment.uuid, 0, attachment.stored_size))
-    return storage.map(attachment.uuid)
+    with storage.open(attachment.uuid) as handle:
+        return handle.buffer()

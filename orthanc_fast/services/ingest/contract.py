@@ -17,7 +17,7 @@ NOBODY = (b"", b"", b"", b"")  # the identifiers of what was discarded before th
 class IngestRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One DICOM file that shall be stored.
 
-    The bytes are `data`, or a file that `StorageArea.new_partial` named, which belongs to the
+    The bytes are `data`, or a file that `Storage.new_partial` named, which belongs to the
     ingest from then on. `metadata` (texts by number) and `labels` are set per level in the
     transaction that stores the instance; nothing is set where it is not stored. `overwrite` is the
     rule of this call, None the configuration's.

@@ -10,7 +10,7 @@ import xxhash
 from orthanc_fast.model import Attachment
 from orthanc_fast.services.attachments.contents import STEP, file_parts, write_parts
 from orthanc_fast.storage.compression import compress, compress_parts
-from orthanc_fast.storage.files.area import Content, Pending, StorageArea
+from orthanc_fast.storage.contract import Content, Pending, Storage
 
 # What is compressed in memory; more goes through a file.
 COMPRESSED_IN_MEMORY = 16 << 20
@@ -18,7 +18,7 @@ COMPRESSED_IN_MEMORY = 16 << 20
 Filed = tuple[Attachment, Pending]
 
 
-def from_memory(storage: StorageArea, owner: bytes, data: Content, compressed: bool) -> Filed:
+def from_memory(storage: Storage, owner: bytes, data: Content, compressed: bool) -> Filed:
     """The file of bytes that are in memory."""
     digest = xxhash.xxh3_128_digest(data)
     if compressed and len(data) > COMPRESSED_IN_MEMORY:
@@ -31,7 +31,7 @@ def from_memory(storage: StorageArea, owner: bytes, data: Content, compressed: b
     return _filed(storage, owner, len(data), len(stored), digest, compressed, stored, None)
 
 
-def from_partial(storage: StorageArea, owner: bytes, partial: Path, compressed: bool) -> Filed:
+def from_partial(storage: Storage, owner: bytes, partial: Path, compressed: bool) -> Filed:
     """The file of a body that lies in a partial file, which is this attachment's from now on. It is
     read in parts: pages of a mapped file count as memory of the process."""
     hashed, size = xxhash.xxh3_128(), partial.stat().st_size
@@ -60,7 +60,7 @@ def _compressed_into(target: Path, parts: Iterator[bytes | memoryview], size: in
 
 
 def _filed(
-    storage: StorageArea,
+    storage: Storage,
     owner: bytes,
     size: int,
     stored_size: int,

@@ -13,7 +13,7 @@ import msgspec
 
 from orthanc_fast.model import Caller, Header
 from orthanc_fast.services.ingest.contract import Stored
-from orthanc_fast.storage.files.area import Content
+from orthanc_fast.storage.contract import Content
 
 
 class Decision(Enum):

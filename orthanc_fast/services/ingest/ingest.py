@@ -37,7 +37,7 @@ from orthanc_fast.services.ingest.hooks import Candidate, Decision, Hooks
 from orthanc_fast.services.ingest.records import new_instance
 from orthanc_fast.services.ingest.write import StoreWrite
 from orthanc_fast.services.retention.recycling import quota_of
-from orthanc_fast.storage.files.area import Content, Pending, StorageArea
+from orthanc_fast.storage.contract import Content, Pending, Storage
 
 # Bodies in memory up to so many bytes pass the stages in the event loop itself, in at most a
 # millisecond or two; to hand a body over to a thread costs a tenth of one.
@@ -54,7 +54,7 @@ class Ingest:
         self,
         settings: Settings,
         index: Index,
-        storage: StorageArea,
+        storage: Storage,
         writer: Writer,
         main_tags: MainTags,
         dictionary: Dictionary,

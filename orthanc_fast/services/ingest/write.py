@@ -8,7 +8,7 @@ from orthanc_fast.model import Level, NewInstance, Outcome, Resource
 from orthanc_fast.registries import is_user_number
 from orthanc_fast.services.ingest.contract import IngestRequest, Stored
 from orthanc_fast.services.store.file_effects import FilesWrite
-from orthanc_fast.storage.files.area import Pending
+from orthanc_fast.storage.contract import Pending
 
 INSUFFICIENT_STORAGE = 507  # the HTTP status of a full store, where instances are stored
 

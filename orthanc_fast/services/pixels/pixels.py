@@ -35,7 +35,7 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.model import PixelLayout, Resource
 from orthanc_fast.services.attachments.reading import dicom_attachment, opened
 from orthanc_fast.services.store.frame_maps import layout_decoder
-from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.storage.contract import Storage
 from orthanc_fast.transfer_syntaxes import DEFLATED, SYNTAXES
 
 TRANSFER_SYNTAX = 9
@@ -53,7 +53,7 @@ _EXTENDED_OFFSETS = frozenset({0x7FE00001, 0x7FE00002})
 class Pixels:
     """Opens images; one per process, may be used from any thread."""
 
-    def __init__(self, index: Index, storage: StorageArea) -> None:
+    def __init__(self, index: Index, storage: Storage) -> None:
         self._index = index
         self._storage = storage
         self._lock = Lock()

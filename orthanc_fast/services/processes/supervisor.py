@@ -97,7 +97,7 @@ class GuardedStore:
     def _remove_doomed(self) -> None:
         doomed = self._index.read(Snapshot.doomed)
         if doomed:
-            self._storage.remove(doomed)
+            self._storage.delete(doomed)
 
             def forget(transaction: Transaction) -> None:
                 transaction.forget_doomed(doomed)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from orthanc_fast.index.contract import Index, Snapshot, Transaction
 from orthanc_fast.log import Category, logger
-from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.storage.contract import Storage
 
 PERIOD = 0.5  # seconds, as Orthanc's
 # Resources that become stable in one transaction.
@@ -25,7 +25,7 @@ class Housekeeping:
     def __init__(
         self,
         index: Index,
-        storage: StorageArea,
+        storage: Storage,
         stable_age: int,
         announce: Callable[[], None] = lambda: None,
     ) -> None:
@@ -73,7 +73,7 @@ class Housekeeping:
         then the next sweep finds it.
         """
         doomed = self._index.read(Snapshot.doomed)
-        self._storage.remove(doomed)
+        self._storage.delete(doomed)
         done = [uuid for uuid in doomed if uuid in self._swept]
         self._swept = set(doomed)
         if done:

@@ -7,7 +7,7 @@ from typing import Any
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.contract import Cargo, Result, Write
 from orthanc_fast.model import Outcome
-from orthanc_fast.storage.files.area import Pending, StorageArea
+from orthanc_fast.storage.contract import Pending, Storage
 
 CHANGES = "changes"
 """The topic that rings in all processes when the change log may have grown."""
@@ -25,7 +25,7 @@ class FilesWrite(Write[Outcome]):
     @property
     def is_quick(self) -> bool:
         """None of its files has to wait for the disk."""
-        return all(file.is_small for file in self.files)
+        return all(file.may_be_carried for file in self.files)
 
     def cargo(self, outcome: Outcome) -> Iterable[Cargo]:
         """Those that were written without syncing them."""
@@ -34,15 +34,15 @@ class FilesWrite(Write[Outcome]):
         return [
             (file.name, memoryview(file.data))
             for file in self.files
-            if file.journaled and file.data is not None
+            if file.is_carried and file.data is not None
         ]
 
 
 class FileEffects:
-    """Files are on the disk, or small ones in the journal, before the index knows them, and are
-    unlinked after it has let them go."""
+    """Files are durable, or small ones about to be carried by the index, before the index knows
+    them, and are deleted after it has let them go."""
 
-    def __init__(self, storage: StorageArea, announce: Callable[[], None]) -> None:
+    def __init__(self, storage: Storage, announce: Callable[[], None]) -> None:
         """`announce` is called after each group: the change log may have grown."""
         self._storage = storage
         self._announce = announce
@@ -56,9 +56,9 @@ class FileEffects:
             for file in write.files
         ]
         found: list[BaseException | None] = [None] * len(writes)
-        errors: list[OrthancError | None] = self._storage.write([file for _, file in owners])
+        errors: list[OrthancError | None] = self._storage.put([file for _, file in owners])
         for (number, file), error in zip(owners, errors, strict=True):
-            if not file.journaled:
+            if not file.is_carried:
                 file.data = None  # the bytes are on the disk: free the memory
             if error is not None:
                 found[number] = error
@@ -78,5 +78,5 @@ class FileEffects:
                 doomed.extend(result.doomed)
         self._storage.publish(published)
         self._storage.abandon(abandoned)
-        self._storage.remove(doomed)
+        self._storage.delete(doomed)
         self._announce()

@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping
 
 from orthanc_fast.index.contract import CargoKeeper, Snapshot
 from orthanc_fast.model import Level
-from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.storage.contract import Storage, owner_and_uuid
 
 
 class JournaledFiles(CargoKeeper):
-    """What the index asks of the storage area."""
+    """What the index asks of the storage."""
 
-    def __init__(self, storage: StorageArea) -> None:
+    def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
     def sync(self) -> None:
@@ -23,10 +23,10 @@ class JournaledFiles(CargoKeeper):
         """Writes the files that the index has over whatever a power cut left of them, and unlinks
         again what was unlinked. Raises StorageFault or FullStorage."""
         for name, data in cargo.items():
-            owner, _, uuid = name.rpartition("/")[2].partition(".")
-            if belongs(snapshot, bytes.fromhex(owner), uuid):
+            found = owner_and_uuid(name)
+            if found is not None and belongs(snapshot, *found):
                 self._storage.restore(name, data)
-        self._storage.remove(sorted(forgotten))
+        self._storage.delete(sorted(forgotten))
 
 
 def belongs(view: Snapshot, owner: bytes, uuid: str) -> bool:

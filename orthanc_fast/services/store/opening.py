@@ -8,6 +8,7 @@ from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.runtime.lmdb import LmdbRuntime
 from orthanc_fast.services.store.journaled_files import JournaledFiles
 from orthanc_fast.services.store.terms import terms
+from orthanc_fast.storage.contract import Storage
 from orthanc_fast.storage.files.area import StorageArea
 
 INDEX_FOLDER = "orthanc-fast.lmdb"
@@ -15,7 +16,7 @@ RUNTIME_FOLDER = "runtime"  # in that of the index
 SUPERVISOR_SLOT = "supervisor"
 
 
-def open_index(settings: Settings, storage: StorageArea) -> Index:
+def open_index(settings: Settings, storage: Storage) -> Index:
     """The index of the files in `storage`. Raises StorageFault or IncompatibleDatabase with a text
     for the administrator."""
     index = LmdbIndex(
@@ -26,7 +27,7 @@ def open_index(settings: Settings, storage: StorageArea) -> Index:
         journal_size=settings.index_journal_size_mb << 20,
     )
     if index.carries_cargo:
-        storage.rely_on_journal()
+        storage.rely_on_carrier()
     return index
 
 
@@ -35,7 +36,7 @@ def open_runtime(settings: Settings) -> LmdbRuntime:
     return LmdbRuntime(settings.index_directory / INDEX_FOLDER / RUNTIME_FOLDER)
 
 
-def open_storage(settings: Settings, slot: str) -> StorageArea:
+def open_storage(settings: Settings, slot: str) -> Storage:
     """Raises StorageFault if the folder cannot be written."""
     return StorageArea(settings.storage_directory, slot, settings.sync_storage_area)
 

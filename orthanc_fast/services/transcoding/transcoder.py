@@ -14,7 +14,7 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.model import Attachment
 from orthanc_fast.services.attachments.reading import opened
 from orthanc_fast.services.transcoding.transcode import Transcoded, check_syntax, transcode
-from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.storage.contract import Storage
 
 _LARGEST_SHARE = 4  # no result takes more than this part of the cache
 
@@ -24,7 +24,7 @@ _Key = tuple[str, str, int]  # attachment, transfer syntax, quality
 class Transcoder:
     """One per process; may be used from any thread."""
 
-    def __init__(self, settings: Settings, storage: StorageArea, dictionary: Dictionary) -> None:
+    def __init__(self, settings: Settings, storage: Storage, dictionary: Dictionary) -> None:
         self._settings = settings
         self._storage = storage
         self._dictionary = dictionary

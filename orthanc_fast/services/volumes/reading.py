@@ -5,7 +5,6 @@ place where they are wanted, or block by block through the kernel that makes num
 costs less than mapping the file. All others are decoded.
 """
 
-import os
 import threading
 from collections import OrderedDict
 from typing import Protocol
@@ -15,7 +14,7 @@ import numpy as np
 from orthanc_fast._ext.cells import extract
 from orthanc_fast._ext.volume import to_float32, to_int16
 from orthanc_fast._ext.window import scale
-from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
 from orthanc_fast.imaging.info import ImageInfo
 from orthanc_fast.model import PixelLayout
 from orthanc_fast.registries import SOP_CLASS_UID as SOP_CLASS
@@ -23,15 +22,11 @@ from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.pixels.display import IDENTITY, RT_DOSE, number, rescale
 from orthanc_fast.services.pixels.pixels import OpenImage, Pixels
 from orthanc_fast.services.volumes.plan import Source, Volume
-from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.storage.contract import Handle, Storage, WouldWait
 
 BLOCK = 1 << 18  # bytes: a block and what becomes of it stay in the cache of a core
 PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 READY_RGB = ("RGB", "YBR_ICT", "YBR_RCT")
-
-
-class WouldWait(Exception):
-    """The bytes are not in memory; only raised where waiting was forbidden."""
 
 
 class Cells(Protocol):
@@ -48,31 +43,23 @@ class PlainFile:
     """Uncompressed frames in little endian, read where they lie. `left` and `right` are the shifts
     that remove padding bits."""
 
-    def __init__(self, fd: int, layout: PixelLayout, info: ImageInfo, may_wait: bool) -> None:
-        self._fd = fd
+    def __init__(
+        self, handle: Handle, layout: PixelLayout, info: ImageInfo, may_wait: bool
+    ) -> None:
+        self._handle = handle
         self._offset = layout.value_offset
         self._frame_bytes = info.frame_bits // 8
-        self._flags = 0 if may_wait else os.RWF_NOWAIT
+        self._may_wait = may_wait
         self.left = info.bits_allocated - 1 - info.high_bit
         self.right = info.bits_allocated - info.bits_stored
 
     def read(self, frame: int, begin: int, out: memoryview) -> None:
         """See `Cells`. Raises WouldWait, BadFileFormat where the file ends too early."""
         place = self._offset + frame * self._frame_bytes + begin
-        done = 0
-        while done < len(out):
-            try:
-                count = os.preadv(self._fd, [out[done:]], place + done, self._flags)
-            except OSError as error:
-                if self._flags:
-                    raise WouldWait from error
-                raise
-            if count == 0:
-                raise BadFileFormat("the file ends inside its pixel data")
-            done += count
-
-    def __del__(self) -> None:
-        os.close(self._fd)
+        try:
+            self._handle.read_into(place, out, self._may_wait)
+        except ParameterOutOfRange as error:
+            raise BadFileFormat("the file ends inside its pixel data") from error
 
 
 def is_plain(source: Source) -> bool:
@@ -104,7 +91,7 @@ class Reader:
         self,
         volume: Volume,
         pixels: Pixels,
-        storage: StorageArea,
+        storage: Storage,
         keep: int = 1,
         may_wait: bool = True,
     ) -> None:
@@ -227,8 +214,8 @@ class Reader:
             if found is None:
                 source = self.volume.sources[number_of_source]
                 assert source.layout is not None
-                fd = self._storage.open(dicom_attachment(source.instance).uuid)
-                found = PlainFile(fd, source.layout, source.info, self._may_wait)
+                handle = self._storage.open(dicom_attachment(source.instance).uuid)
+                found = PlainFile(handle, source.layout, source.info, self._may_wait)
                 self._plain[number_of_source] = found
                 if len(self._plain) > self._keep:
                     self._plain.popitem(last=False)  # closed once nobody reads it any more

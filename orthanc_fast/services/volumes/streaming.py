@@ -13,8 +13,8 @@ from isal import isal_zlib
 
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.volumes.plan import Volume
-from orthanc_fast.services.volumes.reading import Reader, WouldWait
-from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.services.volumes.reading import Reader
+from orthanc_fast.storage.contract import Storage, WouldWait
 
 CHUNK = 1 << 19  # bytes that are made, and sent, at a time
 AT_ONCE = 1 << 21  # bytes up to which an array is made on the event loop, where no disk is needed
@@ -35,7 +35,7 @@ class Piece(NamedTuple):
 class Streams:
     """Makes the streams of volumes; one per process, for its event loop."""
 
-    def __init__(self, pixels: Pixels, storage: StorageArea) -> None:
+    def __init__(self, pixels: Pixels, storage: Storage) -> None:
         self._pixels = pixels
         self._storage = storage
         self._threads = max(os.cpu_count() or 1, 2)

@@ -43,7 +43,7 @@ class ChunkedFiles:
                 chunk.unlink(missing_ok=True)
 
     def _appended(self, name: str, size: int, chunk: bytes | Path) -> Path | None:
-        self._folder.mkdir(exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         digest = sha1(f"{size} {name}".encode("utf-8", "replace"), usedforsecurity=False)
         path = self._folder / f"{digest.hexdigest()}{PARTIAL}"
         with self._alone():

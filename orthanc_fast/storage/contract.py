@@ -1,0 +1,221 @@
+"""What the storage offers to the rest of the program, wherever it keeps the bytes.
+
+An object is what an attachment record of the index names: bytes under a UUID, written once, never
+changed. The index decides which objects exist: `put` makes a group of them durable, the index
+commits, and `publish` or `abandon` tells what became of them. A crash in between leaves objects
+that `recover` asks the index about. Every implementation passes `conformance.py`.
+
+Bodies that are too large for memory are collected in files of this machine whatever the
+implementation is: `new_partial` names one in a place from which `put` can take it over, on one disk
+without copying it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from mmap import mmap
+from pathlib import Path
+from types import TracebackType
+
+from orthanc_fast.errors import OrthancError, ParameterOutOfRange
+
+Content = bytes | bytearray | memoryview | mmap
+
+MISSING_FILE = 2006  # Orthanc's InexistentFile
+BEYOND_END = "Reading beyond the end of a file"
+
+
+class WouldWait(Exception):
+    """The bytes are not in memory; only raised where waiting was forbidden."""
+
+
+class Handle(ABC):
+    """An object that is open for reading. It keeps what it reads alive, also when the object is
+    deleted meanwhile; it may be used by several threads, and is closed when nobody has it any
+    more."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes of the object."""
+
+    @abstractmethod
+    def read(self, start: int = 0, size: int = -1) -> bytes:
+        """`size` bytes from `start` (-1: to the end), fewer where the object ends before. May wait
+        for the disk."""
+
+    @abstractmethod
+    def read_into(self, start: int, out: memoryview, may_wait: bool = True) -> None:
+        """Fills `out` with the bytes from `start` on. Raises ParameterOutOfRange where the object
+        ends before, WouldWait where waiting is forbidden and nothing else helps."""
+
+    @abstractmethod
+    def read_now(self, start: int, size: int) -> bytes | None:
+        """As `read` if that takes no waiting, else None: for threads that must not wait."""
+
+    @abstractmethod
+    def buffer(self) -> Content:
+        """All bytes as one buffer, without copying them where the implementation can. It stays
+        valid after the handle is closed."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """What has been read stays valid."""
+
+    def __enter__(self) -> "Handle":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Pending:
+    """An object on its way into the storage: what it consists of, and whose it is.
+
+    `may_be_carried`: small enough to be left to a carrier of its bytes, such as the journal of an
+    index, that makes them durable together with the decision that the object exists. `is_carried`:
+    `put` has left it to the carrier, who must get `data` under `name`.
+    """
+
+    __slots__ = ("data", "is_carried", "may_be_carried", "name", "owner", "partial", "uuid")
+
+    def __init__(
+        self,
+        owner: bytes,
+        uuid: str,
+        name: str,
+        data: Content | None,
+        partial: Path | None,
+        may_be_carried: bool = False,
+    ) -> None:
+        self.owner = owner
+        self.uuid = uuid
+        self.name = name
+        self.data = data
+        self.partial = partial
+        self.may_be_carried = may_be_carried
+        self.is_carried = False
+
+
+class Storage(ABC):
+    """The objects of one server, as one process sees them. Safe for use from several threads."""
+
+    # Writing
+
+    @abstractmethod
+    def rely_on_carrier(self) -> None:
+        """From now on `put` may leave small objects to a carrier, where that is as safe; before, it
+        never does."""
+
+    @abstractmethod
+    def new_partial(self) -> Path:
+        """A path on this machine for a body that is too large for memory; nobody else uses it, and
+        what is left there is removed at recovery."""
+
+    @abstractmethod
+    def new_file(
+        self, owner: bytes, uuid: str, data: Content | None, partial: Path | None = None
+    ) -> Pending:
+        """An object of the resource `owner` (20 bytes), to be written with others by `put`: of
+        `data`, or of a file that `new_partial` named. Waits for nothing."""
+
+    @abstractmethod
+    def put(self, files: Sequence[Pending]) -> list[OrthancError | None]:
+        """Writes a group; returns, with the error of each (StorageFault or FullStorage), when all
+        are durable that have none and are not `is_carried`. They can be read from now on."""
+
+    @abstractmethod
+    def publish(self, files: Sequence[Pending]) -> None:
+        """The index has them now."""
+
+    @abstractmethod
+    def abandon(self, files: Sequence[Pending]) -> None:
+        """The index does not have them and never will: they are removed, also those that `put`
+        could not write."""
+
+    @abstractmethod
+    def delete(self, uuids: Sequence[str]) -> None:
+        """Removes published objects; those that are gone already do not matter."""
+
+    # Reading
+
+    @abstractmethod
+    def open(self, uuid: str) -> Handle:
+        """An object, published or not. Raises OrthancError 2006 if there is none."""
+
+    @abstractmethod
+    def size(self, uuid: str) -> int | None:
+        """Bytes of a published object, None if it is missing."""
+
+    def exists(self, uuid: str) -> bool:
+        """Whether there is such a published object."""
+        return self.size(uuid) is not None
+
+    @abstractmethod
+    def listing(self) -> Iterator[str]:
+        """The UUIDs of all published objects, in no order."""
+
+    @abstractmethod
+    def sendable(self, uuid: str) -> str | None:
+        """A path of this machine from which a server of HTTP can send the object right now, None
+        where there is no such thing. Raises OrthancError 2006 if there is no object."""
+
+    def read(self, uuid: str, start: int = 0, size: int = -1) -> bytes:
+        """See `Handle.read`."""
+        with self.open(uuid) as handle:
+            return handle.read(start, size)
+
+    def parts(self, uuid: str, start: int, size: int, step: int) -> Iterator[bytes]:
+        """`size` bytes from `start` in parts of up to `step` bytes. Raises ParameterOutOfRange,
+        before the first, if the object does not have so many bytes."""
+        with self.open(uuid) as handle:
+            if handle.size < start + size:
+                raise ParameterOutOfRange(BEYOND_END)
+            while size > 0:
+                part = handle.read(start, min(step, size))
+                if not part:
+                    raise ParameterOutOfRange(BEYOND_END)
+                yield part
+                start += len(part)
+                size -= len(part)
+
+    # After a crash
+
+    @abstractmethod
+    def sync(self) -> None:
+        """Returns when all that was put is durable, what was left to a carrier included. Raises
+        StorageFault or FullStorage."""
+
+    @abstractmethod
+    def restore(self, name: str, data: Content) -> None:
+        """Publishes the object that `Pending.name` names with these bytes, durably, over what there
+        may be of it. Raises StorageFault or FullStorage."""
+
+    @abstractmethod
+    def recover(
+        self, belongs: Callable[[bytes, str], bool], slot: str | None = None
+    ) -> tuple[int, int]:
+        """Publishes or removes what an ended process, or all (None), left between `put` and
+        `publish`. `belongs(owner, uuid)` says whether the index has the object. Returns
+        (published, removed)."""
+
+
+def owner_and_uuid(name: str) -> tuple[bytes, str] | None:
+    """What `Pending.name` tells; None for a text that is none."""
+    owner, _, uuid = name.rpartition("/")[2].partition(".")
+    try:
+        raw = bytes.fromhex(owner)
+    except ValueError:
+        return None
+    return (raw, uuid) if len(raw) == 20 and uuid else None
+
+
+def missing(uuid: str) -> OrthancError:
+    """The error for an object that is not there."""
+    return OrthancError(f"the file {uuid} is missing from the storage area", code=MISSING_FILE)

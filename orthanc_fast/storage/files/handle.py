@@ -1,0 +1,79 @@
+"""An open file of the storage area."""
+
+import errno
+import mmap
+import os
+
+from orthanc_fast.errors import ParameterOutOfRange
+from orthanc_fast.storage.contract import BEYOND_END, Content, Handle, WouldWait
+
+# preadv with RWF_NOWAIT fails with these where the bytes would have to come from the disk.
+_WOULD_WAIT = (errno.EAGAIN, errno.EOPNOTSUPP)
+
+
+class FileHandle(Handle):
+    """Owns a descriptor."""
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self._fd).st_size
+
+    def read(self, start: int = 0, size: int = -1) -> bytes:
+        if size < 0:
+            size = max(self.size - start, 0)
+        data = os.pread(self._fd, size, start)
+        if len(data) == size or not data:
+            return data
+        parts = [data]
+        done = len(data)
+        while done < size and (more := os.pread(self._fd, size - done, start + done)):
+            parts.append(more)
+            done += len(more)
+        return b"".join(parts)
+
+    def read_into(self, start: int, out: memoryview, may_wait: bool = True) -> None:
+        flags = 0 if may_wait else os.RWF_NOWAIT
+        done = 0
+        while done < len(out):
+            try:
+                count = os.preadv(self._fd, [out[done:]], start + done, flags)
+            except OSError as error:
+                if flags and error.errno in _WOULD_WAIT:
+                    raise WouldWait from error
+                raise
+            if count == 0:
+                raise ParameterOutOfRange(BEYOND_END)
+            done += count
+
+    def read_now(self, start: int, size: int) -> bytes | None:
+        """Both ends of the range stand for what lies between."""
+        if self._is_cached(start) and self._is_cached(start + size - 1):
+            return self.read(start, size)
+        return None
+
+    def _is_cached(self, offset: int) -> bool:
+        try:
+            return os.preadv(self._fd, [bytearray(1)], max(offset, 0), os.RWF_NOWAIT) == 1
+        except OSError as error:
+            if error.errno in _WOULD_WAIT:
+                return False
+            raise
+
+    def buffer(self) -> Content:
+        """The file mapped into memory, read-only."""
+        if not self.size:
+            return b""
+        return mmap.mmap(self._fd, 0, prot=mmap.PROT_READ)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __del__(self) -> None:
+        self.close()

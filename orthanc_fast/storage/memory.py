@@ -1,0 +1,158 @@
+"""A storage in the memory of one process: for tests that are done in milliseconds. No option of the
+product chooses it, and nothing of it outlives the process."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+from uuid import uuid4
+
+from orthanc_fast.errors import OrthancError, ParameterOutOfRange, StorageFault
+from orthanc_fast.storage.contract import (
+    BEYOND_END,
+    Content,
+    Handle,
+    Pending,
+    Storage,
+    missing,
+    owner_and_uuid,
+)
+
+CARRIED_FILE = 128 << 10  # as the storage area: larger ones are not left to a carrier
+
+
+class MemoryHandle(Handle):
+    """Holds the bytes."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def size(self) -> int:
+        return len(self._data)
+
+    def read(self, start: int = 0, size: int = -1) -> bytes:
+        return self._data[start:] if size < 0 else self._data[start : start + size]
+
+    def read_into(self, start: int, out: memoryview, may_wait: bool = True) -> None:
+        found = self._data[start : start + len(out)]
+        if len(found) < len(out):
+            raise ParameterOutOfRange(BEYOND_END)
+        out[:] = found
+
+    def read_now(self, start: int, size: int) -> bytes | None:
+        return self.read(start, size)
+
+    def buffer(self) -> Content:
+        return self._data
+
+    def close(self) -> None:
+        return
+
+
+class MemoryStorage(Storage):
+    """Dictionaries and one lock. Large bodies are collected in `folder`; `slot` names the process
+    as that of the storage area does."""
+
+    def __init__(self, folder: Path, slot: str = "memory") -> None:
+        self._slot = slot
+        self._lock = Lock()
+        self._relies_on_carrier = False
+        self._pending: dict[str, bytes] = {}
+        self._published: dict[str, bytes] = {}
+        self._folder = folder
+
+    def rely_on_carrier(self) -> None:
+        self._relies_on_carrier = True
+
+    def new_partial(self) -> Path:
+        return self._folder / str(uuid4())
+
+    def new_file(
+        self, owner: bytes, uuid: str, data: Content | None, partial: Path | None = None
+    ) -> Pending:
+        is_small = data is not None and len(data) <= CARRIED_FILE
+        name = f"{self._slot}/{owner.hex()}.{uuid}"
+        return Pending(owner, uuid, name, data, partial, self._relies_on_carrier and is_small)
+
+    def put(self, files: Sequence[Pending]) -> list[OrthancError | None]:
+        return [self._put(file) for file in files]
+
+    def _put(self, file: Pending) -> OrthancError | None:
+        if file.partial is not None:
+            data = file.partial.read_bytes()
+            file.partial.unlink()
+        else:
+            data = bytes(file.data or b"")
+        with self._lock:
+            if file.name in self._pending:
+                return StorageFault("cannot write the file: it exists", private=file.name)
+            self._pending[file.name] = data
+        file.is_carried = file.may_be_carried
+        return None
+
+    def publish(self, files: Sequence[Pending]) -> None:
+        with self._lock:
+            for file in files:
+                self._published[file.uuid] = self._pending.pop(file.name)
+
+    def abandon(self, files: Sequence[Pending]) -> None:
+        with self._lock:
+            for file in files:
+                self._pending.pop(file.name, None)
+
+    def delete(self, uuids: Sequence[str]) -> None:
+        with self._lock:
+            for uuid in uuids:
+                self._published.pop(uuid, None)
+
+    def open(self, uuid: str) -> Handle:
+        with self._lock:
+            found = self._published.get(uuid)
+            if found is None:
+                ends = f".{uuid}"
+                found = next((d for name, d in self._pending.items() if name.endswith(ends)), None)
+        if found is None:
+            raise missing(uuid)
+        return MemoryHandle(found)
+
+    def size(self, uuid: str) -> int | None:
+        with self._lock:
+            found = self._published.get(uuid)
+        return None if found is None else len(found)
+
+    def listing(self) -> Iterator[str]:
+        with self._lock:
+            return iter(list(self._published))
+
+    def sendable(self, uuid: str) -> str | None:
+        self.open(uuid)
+        return None
+
+    def sync(self) -> None:
+        return
+
+    def restore(self, name: str, data: Content) -> None:
+        found = owner_and_uuid(name)
+        assert found is not None
+        with self._lock:
+            self._pending.pop(name, None)
+            self._published[found[1]] = bytes(data)
+
+    def recover(
+        self, belongs: Callable[[bytes, str], bool], slot: str | None = None
+    ) -> tuple[int, int]:
+        published = removed = 0
+        for name in sorted(self._pending):
+            found = owner_and_uuid(name)
+            if slot is not None and not name.startswith(f"{slot}/"):
+                continue
+            with self._lock:
+                data = self._pending.pop(name)
+                if found is not None and belongs(*found):
+                    self._published[found[1]] = data
+                    published += 1
+                else:
+                    removed += 1
+        return published, removed
