@@ -5,15 +5,19 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from support import reference_server as reference
 from support.reference_server import ReferenceServer
 from support.server import OurServer
 
 # The suites of the contracts are code of the package; failing tests show their values all the same.
 pytest.register_assert_rewrite("orthanc_fast.index.conformance")
 
-TOOLS = {"Orthanc": "orthanc", "storescu": "dcmtk", "wrk": "wrk", "chromium": "chromium"}
+TOOLS = {"storescu": "dcmtk", "wrk": "wrk", "chromium": "chromium"}
+REFERENCE = f"Orthanc {reference.VERSION} (scripts/orthanc_root.sh)"
 
 MISSING = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
+if reference.root() is None:
+    MISSING.append(REFERENCE)
 ALLOWED = os.environ.get("ALLOW_MISSING") == "1"
 
 
@@ -24,7 +28,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if MISSING:
-        packages = " ".join(MISSING)
+        packages = ", ".join(MISSING)
         terminalreporter.section("NOT TESTED", red=True)
         terminalreporter.line(f"Tests against other software did not run: install {packages}.")
         if not ALLOWED:
@@ -41,9 +45,9 @@ def our_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
 
 @pytest.fixture(scope="session")
 def needs_reference() -> None:
-    """For tests that start a Debian Orthanc of their own."""
-    if "orthanc" in MISSING:
-        pytest.skip("Debian's Orthanc is not installed: see the end of this run")
+    """For tests that start an Orthanc of their own."""
+    if REFERENCE in MISSING:
+        pytest.skip(f"{REFERENCE} is not installed: see the end of this run")
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +61,7 @@ def needs_browser() -> None:
 def reference_server(
     needs_reference: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ReferenceServer]:
-    """Debian's Orthanc."""
+    """Orthanc 1.13.0, without plugins."""
     server = ReferenceServer(tmp_path_factory.mktemp("reference"))
     with server:
         yield server
