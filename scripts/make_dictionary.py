@@ -1,5 +1,5 @@
-"""Writes orthanc_fast/dicom/dictionary.msgpack from pydicom's data dictionaries (facts: tags,
-VRs, keywords).
+"""Writes orthanc_fast/dicom/dictionary.msgpack from pydicom's data dictionaries and
+attributes_since_2024.txt (facts: tags, VRs, keywords).
 
 Run it when pydicom is updated: python scripts/make_dictionary.py
 """
@@ -11,6 +11,7 @@ import msgspec
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 from pydicom._private_dict import private_dictionaries
 
+NEWER = Path(__file__).with_name("attributes_since_2024.txt")
 TARGET = Path(__file__).parent.parent / "orthanc_fast" / "dicom" / "dictionary.msgpack"
 
 
@@ -20,12 +21,18 @@ def keyword_of(name: str) -> str:
     return "".join(word[0].upper() + word[1:] for word in words)
 
 
+def newer() -> dict[int, tuple[str, str, str, bool]]:
+    """What the standard has added or changed since pydicom's edition of it."""
+    lines = [line.split() for line in NEWER.read_text().splitlines() if line[0] != "#"]
+    return {int(tag, 16): (keyword, vr, vm, bool(rest)) for tag, vr, vm, keyword, *rest in lines}
+
+
 def main() -> None:
     standard = {
         tag: (keyword, vr, vm, bool(retired))
         for tag, (vr, vm, _, retired, keyword) in DicomDictionary.items()
         if keyword
-    }
+    } | newer()
     repeating = {
         pattern: (keyword, vr, vm, bool(retired))
         for pattern, (vr, vm, _, retired, keyword) in RepeatersDictionary.items()

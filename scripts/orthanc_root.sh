@@ -49,7 +49,9 @@ write_starter() {
 #!/bin/sh
 root=$(dirname "$(readlink -f "$0")")
 libraries=$root/usr/lib/$(uname -m)-linux-gnu
-export DCMDICTPATH="$root/usr/share/dcmtk/dicom.dic" LOCPATH="$root/usr/lib/locale" PYTHONHOME="$root/usr"
+dictionaries=$root/usr/share/dcmtk    # as where it is installed; to be given for LoadPrivateDictionary false
+export DCMDICTPATH="${DCMDICTPATH:-$dictionaries/dicom.dic:$dictionaries/private.dic}"
+export LOCPATH="$root/usr/lib/locale" PYTHONHOME="$root/usr"
 for loader in "$root"/lib64/ld-linux-*.so.* "$root"/lib/ld-linux-*.so.*; do
     [ ! -e "$loader" ] || exec "$loader" --library-path "$libraries:$root/usr/lib" "$root/usr/sbin/Orthanc" "$@"
 done

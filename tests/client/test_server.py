@@ -1,4 +1,4 @@
-"""The client against this server and against Debian's Orthanc; the examples run."""
+"""The client against this server and against Orthanc 1.13; the examples run."""
 
 import io
 import runpy

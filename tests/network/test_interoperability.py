@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
+from pydicom.uid import ExplicitVRBigEndian, generate_uid
 from support.certificates import Authority
 from support.dicom_door import Running, Shelf, serving
 from support.files import file_named
@@ -222,16 +222,18 @@ def test_duplicates_under_each_overwrite_mode(tmp_path: Path, mode: str, kept: s
 
 @pytest.fixture(scope="module")
 def orthanc(server: OurServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Debian's Orthanc, with our server as its modality "ours"; it gives its URL."""
+    """Orthanc, with our server as its modality "ours"; it gives its URL."""
     configuration = {"DicomModalities": {"ours": ["ORTHANC", "127.0.0.1", dicom_port(server)]}}
     with ReferenceServer(tmp_path_factory.mktemp("sender"), configuration) as started:
         yield started.url
 
 
+# JPEG 2000 first: on an association that has other contexts for its class Orthanc would transcode it, to
+# whomever it sends, and has no decoder. Big endian it sends as little endian for the same reason.
 NAMES = [
+    "JPEG2000.dcm",
     "CT_small.dcm",
     "MR_small_bigendian.dcm",
-    "JPEG2000.dcm",
     "image_dfl.dcm",
     "SC_rgb_rle.dcm",
 ]
@@ -254,6 +256,9 @@ def test_orthanc_sends_through_its_rest_api(server: OurServer, orthanc: str) -> 
         theirs = pydicom.dcmread(
             io.BytesIO(httpx.get(f"{orthanc}/instances/{public}/file").content)
         )
+        if theirs.file_meta.TransferSyntaxUID == ExplicitVRBigEndian:
+            assert ours.pixel_array.tobytes() == theirs.pixel_array.astype("<i2").tobytes()
+            continue
         assert ours.file_meta.TransferSyntaxUID == theirs.file_meta.TransferSyntaxUID
         assert ours.PixelData == theirs.PixelData
 

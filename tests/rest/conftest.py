@@ -18,7 +18,7 @@ def ours(our_server: OurServer) -> Iterator[httpx.Client]:
 def both(
     ours: httpx.Client, needs_reference: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[httpx.Client, httpx.Client]]:
-    """`ours` of the module with a Debian Orthanc of its own: others count what theirs holds."""
+    """`ours` of the module with an Orthanc 1.13 of its own: others count what theirs holds."""
     server = ReferenceServer(tmp_path_factory.mktemp("theirs"))
     with server, httpx.Client(base_url=server.url, timeout=60) as theirs:
         yield ours, theirs

@@ -1,5 +1,5 @@
-"""The DICOM JSON model and the Native DICOM Model of files, against Debian's Orthanc for every
-file of pydicom's collections, and by hand where 1.13 or the standard say otherwise.
+"""The DICOM JSON model and the Native DICOM Model of files, against Orthanc 1.13 for every file of
+pydicom's collections, and by hand where the standard says otherwise.
 
 Source: reference chapter 2, section 1.12; PS3.18 annex F; PS3.19 annex A.
 """
@@ -201,9 +201,11 @@ def test_json_of_other_encodings(ours: httpx.Client) -> None:
 
 def test_xml_holds_what_json_holds(both: Clients) -> None:
     data = file_of(*EVERYTHING)
-    identifier, _ = [client.post("/instances", content=data).json()["ID"] for client in both]
+    # Of whole numbers above 2^32 - 1 Orthanc makes no XML.
+    fewer = file_of(*(each for each in EVERYTHING if each[1] != "OV"))
     mine, other = (
-        ElementTree.fromstring(file_as(client, identifier, XML).content) for client in both
+        ElementTree.fromstring(file_as(client, client.post("/instances", content=content).json()["ID"], XML).content)
+        for client, content in zip(both, (data, fewer), strict=True)
     )
     assert mine.tag == other.tag
     found = {attribute.get("tag"): attribute for attribute in mine}

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import reference_server
 from support.encoded import EXPLICIT, IMPLICIT, Element, file_of
 from support.pair import Pair, started_pair
 from support.server import OurServer
 
 from orthanc_fast.dicom.dictionary import Dictionary
 
-# Of Debian's libdcmtk, which its Orthanc needs.
+# DCMTK's, of the installation of Orthanc 1.13.
 FILES = [
-    str(next(Path("/usr/share").glob(f"libdcmtk*/{name}.dic"), name))
+    str((reference_server.root() or Path("/")) / f"usr/share/dcmtk/{name}.dic")
     for name in ("dicom", "private")
 ]
 
@@ -67,8 +68,12 @@ def pair(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("dictionaries")
-    with started_pair(folder, CONFIGURATIONS[request.param]) as found:
-        yield found
+    with pytest.MonkeyPatch.context() as environment:
+        if request.param == "standard only":
+            # The option does not reach an Orthanc whose dictionaries are named in the environment.
+            environment.setenv("DCMDICTPATH", FILES[0])
+        with started_pair(folder, CONFIGURATIONS[request.param]) as found:
+            yield found
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])

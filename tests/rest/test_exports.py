@@ -1,4 +1,4 @@
-"""/exports and /instances/{id}/export against Debian's Orthanc, which really sends. Source:
+"""/exports and /instances/{id}/export against Orthanc 1.13, which really sends. Source:
 reference chapter 1, sections 4.5 and 7.3."""
 
 import time
@@ -38,7 +38,7 @@ class Both(NamedTuple):
 
 @pytest.fixture(scope="module")
 def both(needs_reference: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
-    """Debian's Orthanc has sent a resource of each level to ours, which has logged the same."""
+    """Orthanc has sent a resource of each level to ours, which has logged the same."""
     folder = tmp_path_factory.mktemp("exports")
     port = free_port()
     options = {"LogExportedResources": True, "RestApiWriteToFileSystemEnabled": True}

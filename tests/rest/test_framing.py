@@ -9,7 +9,7 @@ import httpx
 import pytest
 from support.pair import Pair, started_pair
 
-# name -> headers and body. Debian's Orthanc answers 411 or 400 to each of these...
+# name -> headers and body. Orthanc answers 411 or 400 to each of these...
 REFUSED = {
     "negative": b"Content-Length: -5\r\n\r\nhello",
     "letters": b"Content-Length: abc\r\n\r\nhello",

@@ -1,4 +1,4 @@
-"""Labels over REST; they came after Debian's Orthanc. Source: reference chapter 1, section 6.3."""
+"""Labels over REST; they came after Orthanc. Source: reference chapter 1, section 6.3."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Metadata over REST: against Debian's Orthanc, and what 1.13 adds. Source: reference chapter 1,
+"""Metadata over REST: against Orthanc 1.13, and what 1.13 adds. Source: reference chapter 1,
 sections 1.12 and 6.1."""
 
 from collections.abc import Iterator
@@ -144,7 +144,6 @@ def upload(client: httpx.Client, number: int) -> str:
 
 
 def test_numbers_and_names(server: httpx.Client) -> None:
-    """`numeric` came after 1.10."""
     me = f"/instances/{upload(server, 1)}/metadata"
     server.put(f"{me}/bar", content="é".encode())
     server.put(f"{me}/4000", content=b"\xff")

@@ -1,4 +1,4 @@
-"""Bodies of multipart/form-data, as browsers send them, to our server and to Debian's Orthanc."""
+"""Bodies of multipart/form-data, as browsers send them, to our server and to Orthanc 1.13."""
 
 from collections.abc import Iterator
 from typing import Any

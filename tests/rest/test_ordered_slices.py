@@ -1,4 +1,4 @@
-"""The order of slices, against Debian's Orthanc. Source: reference chapter 2, section 7."""
+"""The order of slices, against Orthanc 1.13. Source: reference chapter 2, section 7."""
 
 import io
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Main tags and files read anew: against Debian's Orthanc, and what 1.13 adds. Source: reference
+"""Main tags and files read anew: against Orthanc 1.13, and what 1.13 adds. Source: reference
 chapter 1, section 5.3."""
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Limits of the store, recycling and protection: against Debian's Orthanc, and under load from all
+"""Limits of the store, recycling and protection: against Orthanc 1.13, and under load from all
 doors. Source: reference chapter 1, section 8.3."""
 
 import random

@@ -1,5 +1,5 @@
 """Routes about the server itself: log levels in every process, restart, shutdown, conformance
-statement, plugins, front page. Compared with Debian's Orthanc where it has them."""
+statement, plugins, front page. Compared with Orthanc 1.13 where it has them."""
 
 import json
 import os
@@ -94,7 +94,7 @@ def test_every_tool_of_orthanc_that_needs_no_job_and_no_network(pair: Pair) -> N
     others = {"default-encoding", "invalidate-tags", "reconstruct"}  # in work elsewhere
     ours, theirs = (set(client.get("/tools").json()) for client in (pair.ours, pair.theirs))
     assert theirs - ours <= later | others
-    assert {"accepted-sop-classes", "count-resources", "labels"} <= ours  # since 1.10.1
+    assert {"accepted-sop-classes", "count-resources", "labels"} <= ours
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Transcoding over HTTP and at reception: what Debian's Orthanc makes of the same files, in
+"""Transcoding over HTTP and at reception: what Orthanc makes of the same files, in
 archives because 1.10.1 has no `/file?transcode`; its rules for ingest, over both doors."""
 
 import io
@@ -111,7 +111,7 @@ def test_compressed_storage(tmp_path: Path) -> None:
         assert greatest_difference(frames(made), frames(data)) == 0
 
 
-# The same with Debian's Orthanc
+# The same with Orthanc 1.13
 
 
 @pytest.fixture(scope="module")
