@@ -204,7 +204,9 @@ def test_xml_holds_what_json_holds(both: Clients) -> None:
     # Of whole numbers above 2^32 - 1 Orthanc makes no XML.
     fewer = file_of(*(each for each in EVERYTHING if each[1] != "OV"))
     mine, other = (
-        ElementTree.fromstring(file_as(client, client.post("/instances", content=content).json()["ID"], XML).content)
+        ElementTree.fromstring(
+            file_as(client, client.post("/instances", content=content).json()["ID"], XML).content
+        )
         for client, content in zip(both, (data, fewer), strict=True)
     )
     assert mine.tag == other.tag

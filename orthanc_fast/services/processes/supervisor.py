@@ -7,7 +7,7 @@ from pathlib import Path
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.index.contract import Index, Snapshot, Transaction
+from orthanc_fast.index.contract import Index, Transaction
 from orthanc_fast.log import Category, logger
 from orthanc_fast.runtime.lmdb import LmdbRuntime
 from orthanc_fast.services.find.options import find_options
@@ -95,7 +95,7 @@ class GuardedStore:
             )
 
     def _remove_doomed(self) -> None:
-        doomed = self._index.read(Snapshot.doomed)
+        doomed = self._index.read(lambda snapshot: snapshot.doomed())
         if doomed:
             self._storage.delete(doomed)
 

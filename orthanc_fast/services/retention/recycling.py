@@ -8,7 +8,7 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import FullStorage
-from orthanc_fast.index.contract import Index, Snapshot, Transaction
+from orthanc_fast.index.contract import Index, Transaction
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Attachment, Level, NewInstance, Resource, Totals
 
@@ -116,7 +116,7 @@ def recycle_at_start(settings: Settings, index: Index) -> None:
     quota = quota_of(settings)
     if settings.read_only or quota.rejects:
         return
-    while exceeded := quota.is_exceeded(index.read(Snapshot.totals)):
+    while exceeded := quota.is_exceeded(index.read(lambda snapshot: snapshot.totals())):
         if not index.write(quota.shrink):
             break
     if exceeded:
