@@ -83,10 +83,7 @@ def reason(key: str, ours: Any, theirs: Any, by_name: bool) -> str | None:
         return "private dictionary"
     if isinstance(ours, dict) and isinstance(theirs, dict) and isinstance(ours["Value"], list):
         return reason(key, ours["Value"], theirs["Value"], by_name)
-    if isinstance(texts[0], str) and isinstance(texts[1], str):
-        if texts[1].replace("\u00a5", "\\") == texts[0]:
-            return "backslash"
-    return None
+    return "backslash" if yen and without_yen(texts[1]) == texts[0] else None
 
 
 def reason_of_datasets(ours: dict[str, Any], theirs: dict[str, Any], by_name: bool) -> str | None:

@@ -228,8 +228,8 @@ def orthanc(server: OurServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield started.url
 
 
-# JPEG 2000 first: on an association that has other contexts for its class Orthanc would transcode it, to
-# whomever it sends, and has no decoder. Big endian it sends as little endian for the same reason.
+# JPEG 2000 first: on an association that has other contexts for its class Orthanc would transcode
+# it, to whomever it sends, and has no decoder. Big endian becomes little endian for that reason.
 NAMES = [
     "JPEG2000.dcm",
     "CT_small.dcm",

@@ -1,5 +1,5 @@
-"""Orthanc 1.13.0 as a process: what the tests compare with (`scripts/orthanc_root.sh` installs it), and
-Debian's older one, which the bench measures too."""
+"""Orthanc 1.13.0 as a process, which the tests compare with (`scripts/orthanc_root.sh` installs
+it), and Debian's older one, which the bench measures too."""
 
 import functools
 import shutil
@@ -24,7 +24,7 @@ def root() -> Path | None:
 
 
 class ReferenceServer(ServerProcess):
-    """Without plugins, as the specification describes it, unless they are asked for by file name."""
+    """Without plugins, as the specification describes it, but for those named by file."""
 
     def __init__(
         self,

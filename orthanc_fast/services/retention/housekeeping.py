@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from orthanc_fast.index.contract import Index, Snapshot, Transaction
+from orthanc_fast.index.contract import Index, Transaction
 from orthanc_fast.log import Category, logger
 from orthanc_fast.storage.contract import Storage
 
@@ -58,7 +58,7 @@ class Housekeeping:
         """Makes stable what got its last instance more than StableAge whole seconds ago."""
         before = now - self._stable_age
         while not self._stopping.is_set():
-            first = self._index.read(Snapshot.first_unstable)
+            first = self._index.read(lambda snapshot: snapshot.first_unstable())
             if first is None or first >= before:
                 return
             self._index.write(
@@ -72,7 +72,7 @@ class Housekeeping:
         Not at once, because another process may be about to publish what has just been doomed:
         then the next sweep finds it.
         """
-        doomed = self._index.read(Snapshot.doomed)
+        doomed = self._index.read(lambda snapshot: snapshot.doomed())
         self._storage.delete(doomed)
         done = [uuid for uuid in doomed if uuid in self._swept]
         self._swept = set(doomed)
