@@ -145,7 +145,7 @@ def _resolve(futures: list[asyncio.Future[None]]) -> None:
 
 def _shared_page(path: Path) -> mmap.mmap:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             os.truncate(descriptor, SIZE)
             return mmap.mmap(descriptor, SIZE)

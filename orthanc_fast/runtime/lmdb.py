@@ -40,6 +40,7 @@ class LmdbRuntime:
                 sync=False,
                 metasync=False,
                 readahead=False,
+                mode=0o640,  # the umask of the process says whether the group may read
             )
         except (lmdb.Error, OSError) as error:
             raise self._fault(error) from error

@@ -111,6 +111,27 @@ def test_echo_answers_every_field(door: Running) -> None:
         client.release()
 
 
+@pytest.mark.parametrize("padding", [b"", b"\0", b" ", b"\0\0", b"  ", b" \0"])
+def test_uids_of_commands_may_be_padded_or_odd(door: Running, padding: bytes) -> None:
+    """As the data set itself may be: the two are compared without what pads them."""
+    request = store_rq(CT, INSTANCE)
+    body = request[12:]
+    for tag, uid in ((0x00000002, CT), (0x00001000, INSTANCE)):
+        raw = uid.encode()
+        usual = element(tag, raw + b"\0" * (len(raw) % 2))
+        assert usual in body
+        body = body.replace(usual, element(tag, raw + padding))
+    request = element(0, len(body).to_bytes(4, "little")) + body
+    with peer(door.port) as client:
+        client.associate(contexts=ONE_SYNTAX)
+        client.send(p_data(pdv(1, request, is_command=True)) + fragments(1, data_set(), 1000))
+        answer = client.response()
+        client.release()
+    assert answer[0x00000900] == b"\0\0"
+    assert answer[0x00001000].rstrip(b"\0") == INSTANCE.encode()
+    assert len(door.shelf.files) == 1
+
+
 def test_store_writes_the_meta_header_and_the_data_set_as_it_came(door: Running) -> None:
     content = data_set()
     with peer(door.port) as client:
