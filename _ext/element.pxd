@@ -18,6 +18,7 @@ cdef enum:
     ITEM = 0xFFFEE000
     ITEM_END = 0xFFFEE00D
     SEQUENCE_END = 0xFFFEE0DD
+    PIXEL_REPRESENTATION = 0x00280103
     PIXEL_DATA = 0x7FE00010
 
 cdef enum:
@@ -31,6 +32,8 @@ cdef enum:
     VR_LT = (76 << 8) | 84
     VR_UT = (85 << 8) | 84
     VR_UI = (85 << 8) | 73
+    VR_US = (85 << 8) | 83
+    VR_SS = (83 << 8) | 83
 
 
 cdef struct Element:
@@ -39,7 +42,7 @@ cdef struct Element:
     Py_ssize_t start         # of the tag
     Py_ssize_t value         # of the first byte of the value
     Py_ssize_t length        # of the value; -1 for an undefined length
-    bint odd_vr              # the VR is not one of the standard's
+    bint irregular           # an unknown VR of the short form, or reserved bytes that are not zero
 
 
 cdef inline unsigned int u16(const unsigned char* p, bint big) noexcept nogil:
@@ -56,6 +59,12 @@ cdef inline unsigned int u32(const unsigned char* p, bint big) noexcept nogil:
 
 cdef inline unsigned int tag_at(const unsigned char* p, bint big) noexcept nogil:
     return (u16(p, big) << 16) | u16(p + 2, big)
+
+
+cdef inline bint is_delimiter(unsigned int tag) noexcept nogil:
+    # An item or the end of one, or of a sequence: these have no VR in either encoding (PS3.5 section 7.5).
+    return (tag >> 16) == 0xFFFE and (tag == <unsigned int>ITEM or tag == <unsigned int>ITEM_END
+                                      or tag == <unsigned int>SEQUENCE_END)
 
 
 cdef inline bint is_upper(unsigned char c) noexcept nogil:
@@ -91,14 +100,14 @@ cdef inline int vr_form(unsigned int vr) noexcept nogil:
         return 2
     if a == 84 and b == 77:
         return 2
-    if (a == 63 and b == 63) or vr == 0:
-        return -2
-    return -4 if is_upper(a) and is_upper(b) else 0
+    if is_upper(a) and is_upper(b):
+        return -4            # a VR of a later edition (PS3.5 section 6.2)
+    return -2 if (32 <= a <= 127 and 32 <= b <= 127) or vr == 0 else 0
 
 
 cdef inline int read_element(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos,
                              bint explicit, bint big, Element* out) noexcept nogil:
-    # Reads the element at `pos`. Item and delimiter tags have no VR in either encoding.
+    # Reads the element at `pos`.
     cdef int form
     cdef unsigned int length
     if pos == size:
@@ -107,22 +116,21 @@ cdef inline int read_element(const unsigned char* buf, Py_ssize_t size, Py_ssize
         return TRUNCATED
     out.start = pos
     out.tag = tag_at(buf + pos, big)
-    out.odd_vr = False
+    out.irregular = False
     out.vr = VR_NONE
-    if explicit and (out.tag >> 16) != 0xFFFE:
+    if explicit and not is_delimiter(out.tag):
         out.vr = (<unsigned int>buf[pos + 4] << 8) | buf[pos + 5]
         form = vr_form(out.vr)
         if form == 0:
             return BAD_VR
-        if form < 0:
-            out.odd_vr = True
-            form = -form
-        if form == 2:
+        if form == 2 or form == -2:
+            out.irregular = form < 0
             out.length = u16(buf + pos + 6, big)
             out.value = pos + 8
             return OK if out.length <= size - out.value else TRUNCATED
         if size - pos < 12:
             return TRUNCATED
+        out.irregular = (buf[pos + 6] | buf[pos + 7]) != 0
         length = u32(buf + pos + 8, big)
         out.value = pos + 12
     else:
@@ -145,10 +153,10 @@ cdef inline bint has_part_of_item(Element* e) noexcept nogil:
     return a == 79 and (b == 68 or b == 86) and (e.length & 7) != 0
 
 
-cdef inline Py_ssize_t text_end(const unsigned char* p, Py_ssize_t length, unsigned int vr) noexcept nogil:
-    # Where a text ends: the padding at the end of the value goes first, then a NUL ends what is left.
+cdef inline Py_ssize_t text_end(const unsigned char* p, Py_ssize_t length) noexcept nogil:
+    # Where a text ends: blanks and NULs at the end of the value go first, then a NUL ends what is left.
     cdef Py_ssize_t end = length, i
-    while end > 0 and (p[end - 1] == 32 or (vr == VR_UI and p[end - 1] == 0)):
+    while end > 0 and (p[end - 1] == 32 or p[end - 1] == 0):
         end -= 1
     for i in range(end):
         if p[i] == 0:

@@ -13,11 +13,8 @@ from libc.string cimport memcpy
 from element cimport *
 
 cdef enum:
-    VR_US = (85 << 8) | 83
-    VR_SS = (83 << 8) | 83
     VR_UL = (85 << 8) | 76
     VR_LO = (76 << 8) | 79
-    PIXEL_REPRESENTATION = 0x00280103
     LONGEST_SHORT = 0xFFFE
 
 
@@ -205,7 +202,7 @@ cdef class Rewriter:
                 break
             if status != OK:
                 raise RewriteError(f"the data set is damaged at byte {pos[0]}")
-            if (e.tag >> 16) == 0xFFFE:
+            if is_delimiter(e.tag):
                 if e.tag == <unsigned int>ITEM_END and delimited:
                     pos[0] = e.value
                     break
@@ -222,7 +219,7 @@ cdef class Rewriter:
             vr = e.vr
             if not explicit:
                 vr = self.implicit_vr(&e, sign, creators)
-            elif e.odd_vr and vr_form(vr) != -4:
+            elif vr_form(vr) == -2:
                 vr = VR_UN
             if e.tag == <unsigned int>PIXEL_REPRESENTATION and e.length == 2:
                 sign = u16(self.buf + e.value, big)

@@ -19,7 +19,7 @@ class ScanError(ValueError):
 
 cdef enum:
     # what a walk notes on its way
-    ODD_VR = 1           # an unknown VR, or UN with undefined length
+    IRREGULAR = 1        # something that a strict reader would stumble over
     PART_OF_ITEM = 2     # a value that Orthanc cannot show
 
 
@@ -29,8 +29,10 @@ cdef struct Wanted:
 
 
 cdef struct Notes:
-    # Of one walk; `implicit` holds the VRs that matter for it where the file has none.
+    # Of one walk; `implicit` holds the VRs that matter for it where the file has none. What lies in items or sequences
+    # of explicit length is skipped by a strict reader, and never irregular.
     int flags
+    bint explicit        # the encoding of the file
     const Wanted* implicit
     Py_ssize_t count
 
@@ -41,7 +43,7 @@ cdef int skip_sequence(const unsigned char* buf, Py_ssize_t size, Py_ssize_t* po
     cdef Py_ssize_t end = size if length == -1 else pos[0] + length
     cdef Py_ssize_t item_end
     cdef unsigned int tag, item_length
-    cdef int status
+    cdef int status, irregular
     if depth > MAX_DEPTH:
         return TOO_DEEP
     while True:
@@ -59,12 +61,16 @@ cdef int skip_sequence(const unsigned char* buf, Py_ssize_t size, Py_ssize_t* po
         if tag != <unsigned int>ITEM:
             return BAD_STRUCTURE
         if item_length == 0xFFFFFFFFu:
+            if explicit != notes.explicit:
+                notes.flags |= IRREGULAR     # what a UN hides is in another encoding
             status = skip_item(buf, end, pos, explicit, big, depth, True, notes)
         else:
             item_end = pos[0] + item_length
             if item_end > end:
                 return TRUNCATED
+            irregular = notes.flags & IRREGULAR
             status = skip_item(buf, item_end, pos, explicit, big, depth, False, notes)
+            notes.flags = (notes.flags & ~IRREGULAR) | irregular
         if status != OK:
             return status
 
@@ -80,7 +86,7 @@ cdef int skip_item(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, bi
         if status != OK:
             return status
         pos[0] = e.value
-        if (e.tag >> 16) == 0xFFFE:
+        if is_delimiter(e.tag):
             if e.tag == <unsigned int>ITEM_END and delimited:
                 return OK
             return BAD_STRUCTURE
@@ -92,18 +98,22 @@ cdef int skip_item(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, bi
 cdef int skip_value(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, Element* e, bint explicit,
                     bint big, int depth, Notes* notes) noexcept nogil:
     # From the beginning of a value behind its end.
-    cdef int known
-    if e.odd_vr or (e.vr == VR_UN and e.length == -1):
-        notes.flags |= ODD_VR
-    if e.vr == VR_NONE and e.length > 0 and notes.count:
+    cdef int known, status, irregular
+    if e.irregular:
+        notes.flags |= IRREGULAR
+    if not explicit and e.length > 0 and notes.count:
         known = find(notes.implicit, notes.count, e.tag)
         if known >= 0:
             e.vr = notes.implicit[known].vr
     if has_part_of_item(e):
         notes.flags |= PART_OF_ITEM
     if holds_items(e, explicit):
-        return skip_sequence(buf, end, pos, e.length, items_explicit(e, explicit), items_big(e, big),
-                             depth + 1, notes)
+        irregular = notes.flags & IRREGULAR
+        status = skip_sequence(buf, end, pos, e.length, items_explicit(e, explicit), items_big(e, big),
+                               depth + 1, notes)
+        if e.length >= 0:
+            notes.flags = (notes.flags & ~IRREGULAR) | irregular
+        return status
     if e.length == -1:
         return skip_fragments(buf, end, pos, big)
     pos[0] = e.value + e.length
@@ -123,6 +133,8 @@ cdef int find(const Wanted* table, Py_ssize_t count, unsigned int tag) noexcept 
 
 cdef bint is_text(unsigned int vr) noexcept nogil:
     cdef int a = vr >> 8, b = vr & 0xFF
+    if vr_form(vr) <= 0:
+        return False
     if a == 65:
         return b != 84           # AE AS, not AT
     if a == 67 or a == 73 or a == 76 or a == 80 or a == 84:
@@ -140,10 +152,11 @@ cdef object value_of(const unsigned char* p, Py_ssize_t length, unsigned int vr,
     """A text VR in pure ASCII: str, trimmed. One number of 16 or 32 bits: int. Anything else: (vr, bytes)."""
     cdef Py_ssize_t i, end
     if is_text(vr):
-        end = text_end(p, length, vr)
+        end = text_end(p, length)
         for i in range(end):
-            # What a character set may read otherwise than ASCII does is left to the decoder.
-            if p[i] >= 126 or p[i] < 32 or (p[i] == 92 and vr in (VR_ST, VR_LT, VR_UT)):
+            # What a character set may read otherwise than ASCII does, and blanks in UIDs, are left to the decoder.
+            if p[i] >= 126 or p[i] < 32 or (p[i] == 32 and vr == VR_UI) or (
+                    p[i] == 92 and vr in (VR_ST, VR_LT, VR_UT)):
                 return vr, PyBytes_FromStringAndSize(<const char*>p, length)
         return PyUnicode_DecodeASCII(<const char*>p, end, NULL)
     if length == 2 and vr == ((85 << 8) | 83):          # US
@@ -168,10 +181,10 @@ def scan(data, Py_ssize_t start, bint explicit, bint big, bytes table, bytes imp
 
     `table` holds the wanted root elements: records of two native 32-bit numbers (tag, VR to assume in
     implicit VR), sorted by tag; `implicit` in the same form the tags of sequences and of the VRs whose
-    values must be whole items, for implicit VR. Returns (values, pixel, odd): `values` maps tags to str (ASCII text,
+    values must be whole items, for implicit VR. Returns (values, pixel, irregular): `values` maps tags to str (ASCII text,
     trimmed), int (one US or SS) or (VR as number, raw bytes); `pixel` is (tag, start, value offset,
-    length or -1, VR as number) of the root pixel data, or None; `odd` tells of unknown VRs or of UN
-    with undefined length before the pixel data. Raises ScanError.
+    length or -1, VR as number) of the root pixel data, or None; `irregular` tells of something before the
+    pixel data's value that a strict reader stumbles over. Raises ScanError.
     """
     cdef Py_buffer view
     cdef const Wanted* wanted = <const Wanted*><const char*>table
@@ -181,13 +194,13 @@ def scan(data, Py_ssize_t start, bint explicit, bint big, bytes table, bytes imp
     cdef Notes notes
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
-        notes = Notes(0, <const Wanted*><const char*>implicit, len(implicit) // sizeof(Wanted))
+        notes = Notes(0, explicit, <const Wanted*><const char*>implicit, len(implicit) // sizeof(Wanted))
         pixel = walk(<const unsigned char*>view.buf, view.len, start, explicit, big, wanted, count, values, &notes)
     finally:
         PyBuffer_Release(&view)
     if notes.flags & PART_OF_ITEM:
         raise ScanError("a value of AT, OF, OD, OL or OV is no whole number of items")
-    return values, pixel, bool(notes.flags & ODD_VR)
+    return values, pixel, bool(notes.flags & IRREGULAR)
 
 
 cdef object walk(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos, bint explicit, bint big,
@@ -204,24 +217,19 @@ cdef object walk(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos, bint
         if status != OK:
             raise_for(status, pos)
         group = e.tag >> 16
-        # Group 0 belongs to messages, 2 to the meta header, FFFE to sequences: padding and rubbish look like these.
-        if group == 0 or group == 2 or group == 0xFFFE or e.tag == 0xFFFFFFFFu:
+        if is_delimiter(e.tag):
             raise_for(BAD_STRUCTURE, pos)
         hit = find(wanted, count, e.tag)
         if hit >= 0 and e.length >= 0 and e.tag not in values:
-            vr = e.vr
-            if vr == VR_NONE:
-                vr = wanted[hit].vr
-            if vr == VR_UN:
-                if is_text(wanted[hit].vr):  # what is hidden in UN is shown untrimmed, as a text only
-                    values[e.tag] = (VR_UN, PyBytes_FromStringAndSize(<const char*>buf + e.value, e.length))
-            elif vr == VR_SQ:
+            vr = e.vr if explicit else wanted[hit].vr
+            if vr == VR_SQ:
                 values[e.tag] = (vr, PyBytes_FromStringAndSize(<const char*>buf + e.start, e.value + e.length - e.start))
             else:
                 values[e.tag] = value_of(buf + e.value, e.length, vr, big)
         pos = e.value
         if group == 0x7FE0 and (e.tag & 0xFFFF) in (0x08, 0x09, 0x10) and pixel is None:
             pixel = (e.tag, e.start, e.value, e.length, e.vr)
+            notes.flags |= IRREGULAR if e.irregular else 0
             notes = &later
         elif e.tag > <unsigned int>PIXEL_DATA:
             notes = &later
@@ -270,7 +278,7 @@ def elements(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big):
     cdef Element e
     cdef int status
     cdef Py_ssize_t pos = start
-    cdef Notes notes = Notes(0, NULL, 0)
+    cdef Notes notes = Notes(0, explicit, NULL, 0)
     cdef list found = []
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
@@ -302,7 +310,7 @@ def items(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big, bint 
     cdef Py_ssize_t pos = start, inner
     cdef unsigned int tag, length
     cdef int status
-    cdef Notes notes = Notes(0, NULL, 0)
+    cdef Notes notes = Notes(0, explicit, NULL, 0)
     cdef list found = []
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:

@@ -201,6 +201,32 @@ cdef int write_number(char* out, const unsigned char* p, unsigned int vr, bint b
     return snprintf(out, 40, "%llu", wide)
 
 
+cdef int write_item(char* out, const unsigned char* value, Py_ssize_t length, Py_ssize_t index, unsigned int vr,
+                    bint big) noexcept nogil:
+    # The item at `index` of a value whose odd length counts as completed by a zero byte.
+    cdef unsigned char padded[8]
+    cdef int size = item_size(vr)
+    if (index + 1) * size <= length:
+        return write_number(out, value + index * size, vr, big)
+    memcpy(padded, value + index * size, size - 1)
+    padded[size - 1] = 0
+    return write_number(out, padded, vr, big)
+
+
+cdef bint is_strict(int kind) noexcept nogil:
+    # Of AT, OF, OD, OL and OV only whole items are shown; ingest refuses others.
+    return kind == K_TAGS or kind == K_OTHER_FLOATS or kind == K_OTHER_INTS
+
+
+cdef Py_ssize_t item_count(Py_ssize_t length, unsigned int vr, int kind) noexcept nogil:
+    # How many items of a value are shown: of those that are no whole number of them the first one.
+    cdef int size = item_size(vr)
+    if is_strict(kind):
+        return length // size
+    length += length & 1
+    return length // size if length % size == 0 or length < size else 1
+
+
 cdef int write_float(char* out, double number, bint short_form) noexcept nogil:
     if isnan(number):
         return snprintf(out, 40, "%s", b"nan")
@@ -220,6 +246,7 @@ cdef class Writer:
     cdef bint whole
     cdef object standard      # tag -> (name, vr)
     cdef object private       # creator -> {key: (name, vr)}
+    cdef frozenset signed     # tags that PixelRepresentation makes US or SS
     cdef object charset
     cdef object decode
     cdef object unlimited     # tags without the limit of 256 bytes
@@ -230,7 +257,7 @@ cdef class Writer:
         """One object; `pos` ends behind it (and behind its delimiter)."""
         cdef Element e
         cdef int status
-        cdef unsigned int last = 0
+        cdef unsigned int last = 0, sign = VR_NONE
         cdef bint first = True, in_order = True
         cdef Py_ssize_t begin = self.out.used, mark
         cdef Py_ssize_t start = pos[0]
@@ -264,7 +291,9 @@ cdef class Writer:
             mark = self.out.used
             if not first:
                 self.out.put_char(44)
-            key = self.member(&e, pos, end, explicit, big, depth, creators)
+            if not explicit and e.tag == <unsigned int>PIXEL_REPRESENTATION and e.length >= 2:
+                sign = VR_SS if u16(self.buf + e.value, big) == 1 else VR_US
+            key = self.member(&e, pos, end, explicit, big, depth, creators, sign)
             if key is None:
                 first = False
                 continue
@@ -303,6 +332,7 @@ cdef class Writer:
         cdef Element e
         cdef int status
         cdef Py_ssize_t mark
+        cdef unsigned int sign = VR_NONE
         cdef dict creators = {}, pieces = {}
         cdef object key, name
         cdef Py_ssize_t scout = pos[0]
@@ -328,7 +358,9 @@ cdef class Writer:
                 self.skip(pos, end, &e, explicit, big)
                 continue
             mark = self.out.used
-            key = self.member(&e, pos, end, explicit, big, depth, creators)
+            if not explicit and e.tag == <unsigned int>PIXEL_REPRESENTATION and e.length >= 2:
+                sign = VR_SS if u16(self.buf + e.value, big) == 1 else VR_US
+            key = self.member(&e, pos, end, explicit, big, depth, creators, sign)
             pieces[e.tag] = (key, PyBytes_FromStringAndSize(self.out.data + mark, self.out.used - mark))
             self.out.used = mark
         if inject and <unsigned int>PIXEL_DATA not in pieces:
@@ -371,8 +403,10 @@ cdef class Writer:
         return 0
 
     cdef object member(self, Element* e, Py_ssize_t* pos, Py_ssize_t end, bint explicit, bint big,
-                       int depth, dict creators):
-        """Writes one `"key":value`; `pos` ends behind the element. Returns the key if others may share it."""
+                       int depth, dict creators, unsigned int sign):
+        """Writes one `"key":value`; `pos` ends behind the element. Returns the key if others may share it.
+
+        `sign` is the VR that PixelRepresentation gives to pixel values, 0 where the data set does not have it."""
         cdef object entry = None
         cdef bytes name = None
         cdef bytes creator = None
@@ -397,7 +431,7 @@ cdef class Writer:
             name = generic(group, element)
             if element == 0:
                 known = (85 << 8) | 76
-            elif name == b"PrivateCreator":
+            elif name == b"PrivateCreator" or name == b"IllegalPrivateCreator":
                 known = (76 << 8) | 79
             elif creator is not None:
                 # A tag that is registered without a creator lends its VR, not its name.
@@ -409,6 +443,8 @@ cdef class Writer:
             shared = name
         if vr == VR_NONE and not explicit:
             vr = known
+            if vr == VR_NONE and sign and e.tag in self.signed:
+                vr = sign
         self.key(e.tag, name)
         if e.vr == VR_SQ or (e.length == -1 and e.tag != <unsigned int>PIXEL_DATA) or (
                 not explicit and vr == VR_SQ):
@@ -488,15 +524,17 @@ cdef class Writer:
 
     cdef int text(self, Element* e, unsigned int vr, bytes name, bytes creator) except -1:
         cdef const unsigned char* p = self.buf + e.value
-        cdef Py_ssize_t size = text_end(p, e.length, vr), i
+        cdef Py_ssize_t size = text_end(p, e.length), i
         cdef bint ascii = self.plain
-        cdef bytes utf8
+        cdef bytes raw, utf8
         for i in range(size):
-            if p[i] >= 0x80 or p[i] == 0x1B or p[i] < 32 or p[i] == 126 or p[i] == 127:
+            if p[i] >= 126 or p[i] < 32 or (p[i] == 32 and vr == VR_UI):
                 ascii = False
         if not ascii:
-            utf8 = self.decode(PyBytes_FromStringAndSize(<const char*>p, size), self.charset,
-                               chr(vr >> 8) + chr(vr & 0xFF)).encode("utf-8")
+            raw = PyBytes_FromStringAndSize(<const char*>p, size)
+            if vr == VR_UI:
+                raw = raw.translate(None, b" \t\n\v\f\r")  # as DCMTK
+            utf8 = self.decode(raw, self.charset, chr(vr >> 8) + chr(vr & 0xFF)).encode("utf-8")
             p = <const unsigned char*>PyBytes_AsString(utf8)
             size = len(utf8)
         return self.string(e.tag, name, creator, p, size)
@@ -519,20 +557,11 @@ cdef class Writer:
 
     cdef int numbers(self, Element* e, unsigned int vr, int kind, bytes name, bytes creator, bint big) except -1:
         cdef int size = item_size(vr)
-        cdef Py_ssize_t count = e.length // size, i, shown = 0
+        cdef Py_ssize_t count = item_count(e.length, vr, kind), i, shown = 0
         cdef Py_ssize_t begin, length
         cdef const unsigned char* p = self.buf + e.value
-        cdef unsigned char padded[8]
         cdef char number[40]
-        cdef bint strict = kind == K_TAGS or kind == K_OTHER_FLOATS or kind == K_OTHER_INTS
-        if e.length % size:
-            # Of AT, OF, OD, OL and OV only whole items are shown; ingest refuses others.
-            if not strict and e.length % 2:  # an odd length counts as completed by a zero byte
-                count = (e.length + 1) // size
-                if (e.length + 1) % size:
-                    count = 1 if count else 0
-            elif not strict:
-                count = 1 if count else 0
+        cdef bint strict = is_strict(kind)
         if count == 0:
             if strict:
                 return self.string(e.tag, name, creator, p, 0)
@@ -547,12 +576,7 @@ cdef class Writer:
             if i:
                 self.out.put(b"\\\\", 2)
                 shown += 1
-            if (i + 1) * size > e.length:
-                memcpy(padded, p + i * size, size - 1)
-                padded[size - 1] = 0
-                length = write_number(number, padded, vr, big)
-            else:
-                length = write_number(number, p + i * size, vr, big)
+            length = write_item(number, p, e.length, i, vr, big)
             self.out.put(number, length)
             shown += length
             if shown > MAX_TEXT and e.tag not in self.unlimited:
@@ -596,7 +620,7 @@ cdef class Writer:
 
 
 cdef bytes trimmed(const unsigned char* p, Py_ssize_t length):
-    return PyBytes_FromStringAndSize(<const char*>p, text_end(p, length, 0))
+    return PyBytes_FromStringAndSize(<const char*>p, text_end(p, length))
 
 
 cdef bytes generic(unsigned int group, unsigned int element):
@@ -625,6 +649,7 @@ cdef Writer new_writer(const unsigned char* buf, Py_ssize_t size, int form, bint
     writer.whole = whole
     writer.standard = dictionary.standard
     writer.private = dictionary.private
+    writer.signed = dictionary.signed
     writer.charset = charset
     writer.decode = decode
     writer.unlimited = unlimited
@@ -679,9 +704,10 @@ def sequence_json(element, bint explicit, bint big, dictionary, charset, decode)
 
 
 def value_text(bytes raw not None, unsigned int vr, bint big):
-    """The numbers of a binary VR joined by backslashes; None if the VR is none of numbers."""
+    """The numbers of a binary VR joined by backslashes, as the JSON shows them whatever their length; None where it
+    shows null, and for a VR that is none of numbers."""
     cdef int kind = kind_of(vr)
-    cdef int size, length
+    cdef int length
     cdef Py_ssize_t i, count
     cdef char number[40]
     cdef list found
@@ -689,11 +715,11 @@ def value_text(bytes raw not None, unsigned int vr, bint big):
     if kind not in (K_INTEGERS, K_FLOATS, K_OTHER_FLOATS, K_OTHER_INTS, K_TAGS):
         return None
     p = <const unsigned char*>PyBytes_AsString(raw)
-    size = item_size(vr)
-    count = len(raw) // size
+    count = item_count(len(raw), vr, kind)
+    if count == 0:
+        return "" if is_strict(kind) else None
     found = []
     for i in range(count):
-        length = write_number(number, p + i * size, vr, big)
+        length = write_item(number, p, len(raw), i, vr, big)
         found.append(number[:length].decode("ascii"))
     return "\\".join(found)
-

@@ -8,6 +8,7 @@ class TagError(ValueError): ...
 class _Dictionary(Protocol):
     standard: dict[int, tuple[bytes, bytes]]
     private: dict[bytes, dict[int, tuple[bytes, bytes]]]
+    signed: frozenset[int]
 
 class _Charset(Protocol):
     @property

@@ -11,7 +11,7 @@ import numpy as np
 
 from orthanc_fast._ext.scan import ScanError, elements, items
 from orthanc_fast.dicom.charset import Charset, decode, without_padding
-from orthanc_fast.dicom.dictionary import VRS, Dictionary, creator_tag
+from orthanc_fast.dicom.dictionary import TEXT_VRS, VRS, Dictionary, creator_tag
 from orthanc_fast.dicom.part10 import Buffer, open_encoding
 from orthanc_fast.dicom.tag_json import charset_in
 from orthanc_fast.errors import BadFileFormat
@@ -19,6 +19,7 @@ from orthanc_fast.numerals import integer
 
 PIXEL_DATA: Final = 0x7FE00010
 _CHARACTER_SET: Final = 0x00080005
+_PIXEL_REPRESENTATION: Final = 0x00280103
 
 _NUMBERS: Final = {
     "US": "u2",
@@ -35,7 +36,6 @@ _NUMBERS: Final = {
     "OV": "u8",
     "OW": "u2",
 }
-_TEXTS: Final = VRS - _NUMBERS.keys() - {"AT", "OB", "SQ", "UN"}
 _SINGLE_VALUED: Final = frozenset({"LT", "ST", "UR", "UT"})
 
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -92,14 +92,21 @@ class _Reader:
         for row in elements(self._data, start, end, explicit, big):
             rows.setdefault(row[0], row)  # of elements with the same tag the first counts
         found = []
+        signed = self._pixels_are_signed(rows.get(_PIXEL_REPRESENTATION), big)
         for tag in sorted(rows):
             row = rows[tag]
             is_encapsulated = tag == PIXEL_DATA and row[4] == -1
             if tag & 0xFFFF and not is_encapsulated:
                 entry = self._entry(tag, rows)
                 vr = self._vr(row, explicit, entry)
+                if signed and not explicit and vr == "US" and tag in self._dictionary.signed:
+                    vr = "SS"
                 found.append(self._attribute(row, vr, entry, explicit, big))
         return found
+
+    def _pixels_are_signed(self, row: Row | None, big: bool) -> bool:
+        raw = b"" if row is None else self._raw(row)
+        return _numbers(raw[:2], "u2", big) == [1]
 
     def _entry(self, tag: int, rows: dict[int, Row]) -> tuple[bytes, bytes] | None:
         reserved = creator_tag(tag)
@@ -118,7 +125,7 @@ class _Reader:
         else:
             vr = f"{code >> 8:c}{code & 255:c}"
             if vr not in VRS or vr == "UN":
-                vr = known if known in _TEXTS else "UN"
+                vr = known if known in TEXT_VRS else "UN"
         if length == -1:
             return "SQ"
         return vr if vr in VRS else "UN"

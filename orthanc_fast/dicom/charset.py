@@ -65,6 +65,8 @@ _CODECS = {
 # VRs whose text is one value: there the Japanese code of the backslash is a yen sign.
 _SINGLE_VALUED = frozenset({"ST", "LT", "UT"})
 
+WHITE_SPACE = b" \t\n\v\f\r"
+
 _NOT_ASCII = re.compile(rb"[^\x20-\x7e\n]")
 _ISO_2022_CONTROLS = re.compile(
     "[\x0e\x0f]|\x1b[nNoO|}~]|\x1b[\x20-\x2f]+[\x30-\x7f]|\x8e\x1bN|\x8f\x1bO"
@@ -87,10 +89,23 @@ def charset_of(specific_character_set: bytes | None, default: str) -> Charset:
     return Charset(default, extended)
 
 
+def trimmed(raw: bytes, vr: str) -> bytes:
+    """A text value without its padding: blanks and NULs at the end, in a UI white space anywhere.
+    As DCMTK 3.7 has it in memory, and Orthanc with it."""
+    if vr == "UI":
+        raw = raw.translate(None, WHITE_SPACE)
+    return raw.rstrip(b" \0")
+
+
 def without_padding(raw: bytes, vr: str) -> bytes:
-    """The bytes of a text value that count: the padding at the end goes first (for UI spaces and
-    NULs, else spaces), then a NUL ends what is left. Source: section 1.4."""
-    return raw.rstrip(b" \0" if vr == "UI" else b" ").split(b"\0", 1)[0]
+    """The bytes of a text value that are shown: of what is left without padding a NUL ends it."""
+    return trimmed(raw, vr).split(b"\0", 1)[0]
+
+
+def ascii_text(raw: bytes, vr: str) -> str:
+    """A value of one of the VRs for which no character set matters, without padding and without
+    blanks before it."""
+    return without_padding(raw, vr).decode("latin-1").strip(" ")
 
 
 def decode(raw: bytes, charset: Charset, vr: str | None = None) -> str:

@@ -5,8 +5,8 @@ Source: reference chapter 2, section 3.
 """
 
 from orthanc_fast._ext.scan import ScanError, elements, items
-from orthanc_fast.dicom.charset import without_padding
-from orthanc_fast.dicom.dictionary import Dictionary, creator_tag
+from orthanc_fast.dicom.charset import trimmed, without_padding
+from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary, creator_tag
 from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
 from orthanc_fast.errors import BadFileFormat, BadRequest
 from orthanc_fast.numerals import unsigned
@@ -16,27 +16,6 @@ PIXEL_DATA = 0x7FE00010
 Row = tuple[int, int, int, int, int, int]  # tag, VR, start, value, length or -1, end
 
 _SQ, _UN = (ord(a) << 8 | ord(b) for a, b in ("SQ", "UN"))
-_TEXTS = frozenset(
-    [
-        "AE",
-        "AS",
-        "CS",
-        "DA",
-        "DS",
-        "DT",
-        "IS",
-        "LO",
-        "LT",
-        "PN",
-        "SH",
-        "ST",
-        "TM",
-        "UC",
-        "UI",
-        "UR",
-        "UT",
-    ]
-)
 _WORDS = {"US": 2, "SS": 2, "OW": 2, "AT": 2, "UL": 4, "SL": 4, "FL": 4, "OF": 4, "OL": 4}
 _WORDS |= {"FD": 8, "OD": 8, "OV": 8, "SV": 8, "UV": 8}
 
@@ -128,11 +107,12 @@ class _Cursor:
     def _leaf(self, row: Row) -> bytes:
         raw = bytes(self._data[row[3] : row[5]])
         vr = self._vr_name(row)
-        if vr in _TEXTS:
+        if vr in TEXT_VRS:
             padding = b"\0" if vr == "UI" else b" "
-            text = raw.rstrip(b"\0 ") if vr == "UI" else raw.rstrip(b" ")
+            text = trimmed(raw, vr)
             return text + padding if len(text) % 2 else text
-        return self._little_endian(raw, vr)
+        value = self._little_endian(raw, vr)
+        return value + b"\0" if len(value) % 2 and vr != "OW" else value
 
     def _vr_name(self, row: Row) -> str:
         vr = row[1]

@@ -26,42 +26,18 @@ _LOOSE_TAG = re.compile(r"([0-9a-fA-F]{1,4}),([0-9a-fA-F]{1,4})\Z")
 
 _MAX_FIELDS = 5  # of an entry of the option Dictionary
 
-VRS = frozenset(
+TEXT_VRS = frozenset(
+    "AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split()  # noqa: SIM905 - a table
+)
+VRS = TEXT_VRS | frozenset("AT FL FD OB OD OF OL OV OW SL SQ SS SV UL UN US UV".split())  # noqa: SIM905
+
+
+# Of the attributes that are US or SS those that follow PixelRepresentation, if their own data set
+# has it; without it, and for the others, implicit VR does not say what they are. As DCMTK 3.7.
+FOLLOW_PIXEL_REPRESENTATION = frozenset(
     [
-        "AE",
-        "AS",
-        "AT",
-        "CS",
-        "DA",
-        "DS",
-        "DT",
-        "FL",
-        "FD",
-        "IS",
-        "LO",
-        "LT",
-        "OB",
-        "OD",
-        "OF",
-        "OL",
-        "OV",
-        "OW",
-        "PN",
-        "SH",
-        "SL",
-        "SQ",
-        "SS",
-        "ST",
-        "SV",
-        "TM",
-        "UC",
-        "UI",
-        "UL",
-        "UN",
-        "UR",
-        "US",
-        "UT",
-        "UV",
+        *(0x00280106, 0x00280107, 0x00280108, 0x00280109, 0x00280120, 0x00280121, 0x00283002),
+        *(0x00409211, 0x00409216, 0x00603004, 0x00603006),
     ]
 )
 
@@ -100,8 +76,11 @@ class Dictionary:
     """What a process knows about tags. Build it once; it does not change afterwards.
 
     `standard` and `private` are for the compiled writers: tag -> (name, VR), and private creator ->
-    (group << 8 | low byte of the element) -> (name, VR), names and VRs as bytes.
+    (group << 8 | low byte of the element) -> (name, VR), names and VRs as bytes. `signed` are the
+    tags that are SS where PixelRepresentation is 1, US where it is something else.
     """
+
+    signed = FOLLOW_PIXEL_REPRESENTATION
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from orthanc_fast._ext.scan import ScanError
+from orthanc_fast.dicom.charset import ascii_text
 from orthanc_fast.dicom.functional_groups import (
     FRAME_VOI_LUT,
     PER_FRAME_FUNCTIONAL_GROUPS,
@@ -20,7 +21,7 @@ from orthanc_fast.dicom.functional_groups import (
     WINDOW_WIDTH,
 )
 from orthanc_fast.dicom.part10 import Buffer
-from orthanc_fast.dicom.scope import Scope, root, text_of
+from orthanc_fast.dicom.scope import Scope, root
 
 _MODALITY_LUT = 0x00283000
 _VOI_LUT = 0x00283010
@@ -87,7 +88,7 @@ def _read(found: DisplayAttributes, scope: Scope, signed: bool) -> None:
     values = scope.values(_WANTED)
     for tag, name in _TEXTS.items():
         if tag in values:
-            setattr(found, name, text_of(values[tag]))
+            setattr(found, name, ascii_text(values[tag], "DS"))
     if _MODALITY_LUT in values:
         found.modality_lut = _lut(scope.item(_MODALITY_LUT), signed)
     if _VOI_LUT in values:

@@ -181,8 +181,11 @@ def _implicit(dictionary: Dictionary) -> bytes:
 
 
 def _table(dictionary: Dictionary, tags: set[int]) -> bytes:
+    """An attribute whose VR implicit VR does not tell has 0 for it."""
     rows = array("I")
     for tag in sorted(tags | set(ATTRIBUTES)):
+        entry = dictionary.standard.get(tag)
         vr = dictionary.vr(tag)
-        rows.extend((tag, ord(vr[0]) << 8 | ord(vr[1])))
+        is_clear = entry is None or len(entry[1]) == len(vr)
+        rows.extend((tag, ord(vr[0]) << 8 | ord(vr[1]) if is_clear else 0))
     return rows.tobytes()

@@ -7,12 +7,17 @@ Source: reference chapter 2, section 4 (Philips PMSCT_RLE1).
 from collections.abc import Callable
 
 from orthanc_fast._ext.scan import ScanError, elements
+from orthanc_fast._ext.tagjson import value_text
+from orthanc_fast.dicom.charset import without_padding
 from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.model import PixelLayout
+from orthanc_fast.numerals import BLANKS, integer
 
 PIXEL_ELEMENTS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 PMSCT_COMPRESSION, PMSCT_DATA = 0x07A11011, 0x07A1100A
+
+_US, _UN = (ord(a) << 8 | ord(b) for a, b in ("US", "UN"))
 
 Pixel = tuple[int, int, int, int, int]  # tag, start, value offset, length or -1, VR as number
 
@@ -49,6 +54,24 @@ def build_layout(
         image_orientation=text(0x00200037),
         instance_number=text(0x00200013),
     )
+
+
+def image_number(vr: int, raw: bytes, big: bool) -> int | None:
+    """The first value of an attribute that is a US by the standard, whatever VR the file gives it;
+    None where it is no integer. What is written as UN (or in implicit VR, without a VR) is read as
+    a US; UN is little endian everywhere (PS3.5 section 6.2.2)."""
+    if vr in (0, _UN):
+        text = value_text(raw, _US, big and vr == 0)
+    else:
+        text = value_text(raw, vr, big)
+        if text is None:
+            text = without_padding(raw, "IS").decode("latin-1")
+    return first_integer(text or "")
+
+
+def first_integer(text: str) -> int | None:
+    """The first of the values that a text holds, None where it is no integer."""
+    return integer(text.split("\\")[0].strip(BLANKS))
 
 
 def find_layout(data: Buffer) -> PixelLayout | None:
@@ -90,11 +113,11 @@ def _is_pmsct(encoding: Encoding, by_tag: dict[int, tuple[int, int, int, int, in
     if compression is None or data is None or data[4] <= 0:
         return False
     name = bytes(encoding.data[compression[3] : compression[5]])
-    return name.rstrip(b" \0") == b"PMSCT_RLE1"
+    return without_padding(name, "CS") == b"PMSCT_RLE1"
 
 
 class _Values:
-    """Elements of the image module: numbers of 16 bits and ASCII texts."""
+    """Elements of the image module: numbers and ASCII texts."""
 
     def __init__(
         self, encoding: Encoding, by_tag: dict[int, tuple[int, int, int, int, int, int]]
@@ -102,16 +125,16 @@ class _Values:
         self._encoding = encoding
         self._by_tag = by_tag
 
-    def _raw(self, tag: int) -> bytes | None:
-        row = self._by_tag.get(tag)
-        return None if row is None else bytes(self._encoding.data[row[3] : row[5]])
-
     def number(self, tag: int) -> int | None:
-        raw = self._raw(tag)
-        if raw is None or len(raw) < 2:
+        row = self._by_tag.get(tag)
+        if row is None:
             return None
-        return int.from_bytes(raw[:2], "big" if self._encoding.big else "little")
+        raw = bytes(self._encoding.data[row[3] : row[5]])
+        return image_number(row[1], raw, self._encoding.big)
 
     def text(self, tag: int) -> str | None:
-        raw = self._raw(tag)
-        return None if raw is None else raw.decode("latin-1").split("\0")[0].rstrip(" ")
+        row = self._by_tag.get(tag)
+        if row is None:
+            return None
+        raw = bytes(self._encoding.data[row[3] : row[5]])
+        return without_padding(raw, "LO").decode("latin-1")

@@ -6,13 +6,13 @@ Source: reference chapter 2, sections 1.4, 2 and 9; chapter 1, sections 2.4, 4.3
 from orthanc_fast._ext.scan import ScanError, scan
 from orthanc_fast._ext.tagjson import sequence_json, value_text
 from orthanc_fast.dicom.charset import Charset, charset_of, decode, without_padding
-from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
-from orthanc_fast.dicom.pixel_layout import Pixel, build_layout
+from orthanc_fast.dicom.pixel_layout import Pixel, build_layout, first_integer, image_number
 from orthanc_fast.errors import BadFileFormat, BadParameterType, InexistentTag
 from orthanc_fast.model import Header, Level, PixelLayout
-from orthanc_fast.numerals import BLANKS, integer
+from orthanc_fast.numerals import BLANKS
 from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 MAX_VALUE = 256  # bytes of UTF-8: what a main tag or an identifier may have
@@ -26,12 +26,14 @@ _SOP_UID = 0x00080018
 _INSTANCE_NUMBER = 0x00200013
 _IMAGE_INDEX = 0x00541330
 _BITS_ALLOCATED = 0x00280100
+_PIXEL_REPRESENTATION = 0x00280103
 
 _NATIVE = frozenset(uid for uid, syntax in SYNTAXES.items() if syntax.is_native)
 _OW = ord("O") << 8 | ord("W")
 _OB = ord("O") << 8 | ord("B")
 _SQ = ord("S") << 8 | ord("Q")
-_UN = ord("U") << 8 | ord("N")
+_US = ord("U") << 8 | ord("S")
+_SS = ord("S") << 8 | ord("S")
 
 Value = str | int | tuple[int, bytes]
 
@@ -46,7 +48,7 @@ def read_header(
     """
     try:
         encoding = open_encoding(data)
-        values, pixel, odd = scan(
+        values, pixel, irregular = scan(
             encoding.data,
             encoding.start,
             encoding.explicit,
@@ -59,7 +61,7 @@ def read_header(
         raise BadFileFormat(
             f"Cannot parse an invalid DICOM file (size: {len(data)} bytes): {error}"
         ) from error
-    return _Reading(encoding, values, pixel, odd, tags, dictionary, default_encoding).header()
+    return _Reading(encoding, values, pixel, irregular, tags, dictionary, default_encoding).header()
 
 
 def _check_pixel_data(encoding: Encoding, pixel: Pixel | None) -> None:
@@ -81,7 +83,7 @@ class _Reading:
         encoding: Encoding,
         values: dict[int, Value],
         pixel: Pixel | None,
-        odd: bool,
+        irregular: bool,
         tags: MainTags,
         dictionary: Dictionary,
         default_encoding: str,
@@ -89,7 +91,7 @@ class _Reading:
         self._encoding = encoding
         self._values = values
         self._pixel = pixel
-        self._odd = odd
+        self._irregular = irregular
         self._tags = tags
         self._dictionary = dictionary
         self._charset = self._read_charset(default_encoding)
@@ -102,17 +104,10 @@ class _Reading:
         return charset_of(raw, default)
 
     def header(self) -> Header:
-        patient_id = self._text(_PATIENT_ID) or ""
-        study, series, sop = (self._text(tag) for tag in (_STUDY_UID, _SERIES_UID, _SOP_UID))
-        if study is None or series is None or sop is None:
-            raise InexistentTag(
-                "the file lacks StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID"
-            )
+        study, series, sop = map(self._identifier, (_STUDY_UID, _SERIES_UID, _SOP_UID))
+        patient_id = self._identifier(_PATIENT_ID) if _PATIENT_ID in self._values else ""
         if not study or not series or not sop:
             raise BadFileFormat("missing StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID")
-        for text in (patient_id, study, series, sop):
-            if _is_too_long(text):
-                raise BadParameterType(f"an identifier is longer than {MAX_VALUE} bytes")
         ordered = self._tags.ordered
         sequences = self._sequences if self._has_sequences() else _no_sequences
         return Header(
@@ -120,7 +115,7 @@ class _Reading:
             study_uid=study,
             series_uid=series,
             sop_uid=sop,
-            sop_class=self._text(_SOP_CLASS) or None,
+            sop_class=self._short_text(_SOP_CLASS),
             transfer_syntax=self._encoding.known_syntax,
             encoding=self._charset.name,
             main_tags=(
@@ -141,30 +136,59 @@ class _Reading:
             pixel_data_vr=self._deviating_vr(),
         )
 
+    def _identifier(self, tag: int) -> str:
+        if tag not in self._values:
+            raise InexistentTag(
+                "the file lacks StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID"
+            )
+        text = self._text(tag)
+        if text is None or _is_too_long(text):
+            raise BadParameterType(
+                f"{self._dictionary.name(tag)} is no text, or one of more than {MAX_VALUE} bytes"
+            )
+        return text
+
     def _index_in_series(self) -> str | None:
         present = _INSTANCE_NUMBER if _INSTANCE_NUMBER in self._values else _IMAGE_INDEX
-        text = self._text(present)
-        return None if text is None or _is_too_long(text) else text.strip(BLANKS)
+        text = self._short_text(present)
+        return None if text is None else text.strip(BLANKS)
+
+    def _short_text(self, tag: int) -> str | None:
+        """The text as the index keeps it: None also for what is too long."""
+        text = self._text(tag)
+        return None if text is None or _is_too_long(text) else text
 
     def _text(self, tag: int) -> str | None:
-        """The value as text, None if the tag is absent."""
+        """The value as text, None if the tag is absent or no text can be made of its value."""
         value = self._values.get(tag)
         if value is None or isinstance(value, str):
             return value
         if isinstance(value, int):
             return str(value)
         vr, raw = value
-        if vr == _SQ:
-            return None
-        numbers = value_text(raw, vr, self._encoding.big)
-        if numbers is not None:
-            return numbers
-        if vr == _UN:  # nothing is trimmed but one NUL: reference chapter 2, section 1.4
-            if len(raw) % 2 == 0:
-                raw = raw.removesuffix(b"\0")
-            return decode(raw, self._charset)
+        if vr == 0 and not self._encoding.explicit:
+            vr = self._ambiguous_vr(tag)
         name = f"{vr >> 8:c}{vr & 255:c}"
-        return decode(without_padding(raw, name), self._charset, name)
+        if name in TEXT_VRS:
+            return decode(without_padding(raw, name), self._charset, name)
+        if name == "UN":
+            return self._unknown_text(tag, raw)
+        return value_text(raw, vr, self._encoding.big)
+
+    def _ambiguous_vr(self, tag: int) -> int:
+        """Of an attribute that is US or SS, in implicit VR: reference chapter 2, section 1.4, and
+        PixelRepresentation where it decides."""
+        representation = self._number(_PIXEL_REPRESENTATION)
+        if representation is None or tag not in self._dictionary.signed:
+            return 0
+        return _SS if representation == 1 else _US
+
+    def _unknown_text(self, tag: int, raw: bytes) -> str | None:
+        """What is hidden in UN counts as a text only, of which nothing is trimmed but one NUL:
+        reference chapter 2, section 1.4."""
+        if self._dictionary.vr(tag) not in TEXT_VRS:
+            return None
+        return decode(raw if len(raw) % 2 else raw.removesuffix(b"\0"), self._charset)
 
     def _level(self, tags: tuple[int, ...]) -> dict[int, str]:
         found: dict[int, str] = {}
@@ -203,15 +227,17 @@ class _Reading:
         return build_layout(self._pixel, self._number, self._text)
 
     def _number(self, tag: int) -> int | None:
-        """The first value as an integer, None where it is absent or no integer."""
+        """The first value of an attribute of the image module as an integer, None where it is
+        absent or no integer."""
         value = self._values.get(tag)
         if isinstance(value, int):
             return value
-        text = self._text(tag)
-        return integer((text or "").split("\\")[0].strip(BLANKS))
+        if isinstance(value, str):
+            return first_integer(value)
+        return None if value is None else image_number(*value, self._encoding.big)
 
     def _offset(self) -> int | None:
-        if self._pixel is None or self._pixel[0] != 0x7FE00010 or self._odd:
+        if self._pixel is None or self._pixel[0] != 0x7FE00010 or self._irregular:
             return None
         encoding = self._encoding
         usable = encoding.strict and not encoding.inflated and encoding.known_syntax is not None
@@ -222,10 +248,12 @@ class _Reading:
         if self._pixel is None or self._offset() is None or not self._encoding.explicit:
             return None
         vr = self._pixel[4]
-        expected = _OB
         if self._encoding.syntax in _NATIVE:
-            expected = _OW if (self._number(_BITS_ALLOCATED) or 0) > 8 else _OB
-        return None if vr == expected else f"{vr >> 8:c}{vr & 255:c}"
+            allocated = first_integer(self._text(_BITS_ALLOCATED) or "")
+            expected = {_OW} if (allocated or 0) > 8 else {_OB}
+        else:
+            expected = {_OB, _OW}
+        return None if vr in expected else f"{vr >> 8:c}{vr & 255:c}"
 
 
 def _is_too_long(text: str) -> bool:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from orthanc_fast._ext.scan import elements, items
+from orthanc_fast.dicom.charset import ascii_text
 from orthanc_fast.dicom.part10 import Buffer, open_encoding
 
 _UN = ord("U") << 8 | ord("N")
@@ -37,8 +38,8 @@ class Scope(NamedTuple):
         return {row[0]: bytes(self.data[row[3] : row[5]]) for row in rows if row[0] in wanted}
 
     def texts(self, wanted: frozenset[int]) -> dict[int, str]:
-        """The values as texts without padding."""
-        return {tag: text_of(raw) for tag, raw in self.values(wanted).items()}
+        """The values as texts without padding, of elements with decimal strings."""
+        return {tag: ascii_text(raw, "DS") for tag, raw in self.values(wanted).items()}
 
 
 def root(data: Buffer) -> Scope:
@@ -46,8 +47,3 @@ def root(data: Buffer) -> Scope:
     encoding = open_encoding(data)
     source = encoding.data
     return Scope(source, encoding.start, len(source), encoding.explicit, encoding.big)
-
-
-def text_of(raw: bytes) -> str:
-    """ASCII text without its padding."""
-    return raw.decode("latin-1").strip(" \0")

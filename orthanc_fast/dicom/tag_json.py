@@ -7,7 +7,7 @@ import msgspec
 
 from orthanc_fast._ext.scan import ScanError
 from orthanc_fast._ext.tagjson import TagError, dataset_json
-from orthanc_fast.dicom.charset import Charset, charset_of, decode
+from orthanc_fast.dicom.charset import Charset, charset_of, decode, without_padding
 from orthanc_fast.dicom.dictionary import Dictionary, generic_name, tag_text
 from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
 from orthanc_fast.dicom.walk import first_value
@@ -84,7 +84,7 @@ def _meta_text(tag: int, vr: int, raw: bytes) -> str | None:
         return str(int.from_bytes(raw, "little"))
     if name in ("OB", "OW", "UN"):
         return None
-    return decode(raw.split(b"\0")[0], Charset("Ascii")).rstrip(" ")
+    return decode(without_padding(raw, name), Charset("Ascii"))
 
 
 def named_tags(values: Mapping[int, str], form: Format, dictionary: Dictionary) -> dict[str, Any]:

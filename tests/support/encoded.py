@@ -39,8 +39,12 @@ def fragments(*parts: bytes) -> bytes:
     return element(0x7FE00010, "OB", items, length=UNDEFINED)
 
 
+class Exactly(bytes):
+    """A value that stands in the file as it is, also with an odd length."""
+
+
 def padded(vr: str, value: bytes) -> bytes:
-    if len(value) % 2 == 0:
+    if len(value) % 2 == 0 or isinstance(value, Exactly):
         return value
     return value + (b"\0" if vr in ("UI", "OB", "UN") else b" ")
 
