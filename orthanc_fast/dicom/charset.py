@@ -1,46 +1,74 @@
 """DICOM's character sets as Orthanc reads them: text of one data set into Unicode.
 
-The set comes from (0008,0005) of the root data set, its first non-empty component decides, and
-bytes that are not valid in it are skipped. Source: reference chapter 2, section 2.
+The set comes from (0008,0005) of the root data set, its first non-empty term decides, and bytes
+that are not valid in it are skipped. Code extensions beyond that term are followed, too: see
+`iso_2022`. The tables are those of iconv, which Orthanc uses. Source: reference chapter 2, section
+2; DICOM PS3.3 C.12.1.1.2.
 """
 
 import re
 
 import msgspec
 
+from orthanc_fast.dicom import iso_2022
+
 
 class Charset(msgspec.Struct, frozen=True, gc=False):
-    """The character set in force. `extended`: more than one component, so ISO 2022 controls are
-    removed from the decoded text."""
+    """The character set in force. `extended`: more than one term, so escape sequences switch to
+    others."""
 
     name: str
     extended: bool = False
 
 
-_TERMS = {
-    "ISO_IR 6": "Ascii",
-    "ISO_IR 192": "Utf8",
-    "ISO_IR 100": "Latin1",
-    "ISO_IR 101": "Latin2",
-    "ISO_IR 109": "Latin3",
-    "ISO_IR 110": "Latin4",
-    "ISO_IR 148": "Latin5",
-    "ISO_IR 144": "Cyrillic",
-    "ISO_IR 127": "Arabic",
-    "ISO_IR 126": "Greek",
-    "ISO_IR 138": "Hebrew",
-    "ISO_IR 166": "Thai",
-    "ISO_IR 13": "Japanese",
-    "GB18030": "Chinese",
-    "GBK": "Chinese",
-    "ISO 2022 IR 149": "Korean",
-    "ISO 2022 IR 87": "JapaneseKanji",
-    "ISO 2022 IR 58": "SimplifiedChinese",
+# By the number of the registration (ISO-IR) that a term names.
+_REGISTRATIONS = {
+    "6": "Ascii",
+    "13": "Japanese",
+    "100": "Latin1",
+    "101": "Latin2",
+    "109": "Latin3",
+    "110": "Latin4",
+    "126": "Greek",
+    "127": "Arabic",
+    "138": "Hebrew",
+    "144": "Cyrillic",
+    "148": "Latin5",
+    "166": "Thai",
+    "192": "Utf8",
+    "203": "Latin9",
 }
-_TERMS |= {
-    "ISO 2022 IR" + term.removeprefix("ISO_IR"): name
-    for term, name in list(_TERMS.items())
-    if term.startswith("ISO_IR")
+# Those that only code extensions may name: two bytes for each character.
+_EXTENSIONS = {"58": "SimplifiedChinese", "87": "JapaneseKanji", "149": "Korean"}
+_OTHER_TERMS = {"GB18030": "Chinese", "GBK": "Chinese"}
+
+# What writers make of a term, and the names that the rest of the world has for the same sets.
+_TERM = re.compile(r"ISO[ _-]?(?:(2022)[ _-]?)?IR[ _-]?([0-9]+)")
+_ISO_8859 = re.compile(r"ISO[ _-]?8859[ _-]([0-9]+)")
+_PARTS = {
+    "1": "Latin1",
+    "2": "Latin2",
+    "3": "Latin3",
+    "4": "Latin4",
+    "5": "Cyrillic",
+    "6": "Arabic",
+    "7": "Greek",
+    "8": "Hebrew",
+    "9": "Latin5",
+    "11": "Thai",
+    "15": "Latin9",
+}
+_ALIASES = {
+    "ASCII": "Ascii",
+    "US-ASCII": "Ascii",
+    "UTF-8": "Utf8",
+    "UTF8": "Utf8",
+    "UTF_8": "Utf8",
+    "LATIN1": "Latin1",
+    "GB2312": "SimplifiedChinese",
+    "EUC-KR": "Korean",
+    "SHIFT_JIS": "Japanese",
+    "SHIFT-JIS": "Japanese",
 }
 
 _CODECS = {
@@ -49,16 +77,16 @@ _CODECS = {
     "Latin3": "iso8859-3",
     "Latin4": "iso8859-4",
     "Latin5": "iso8859-9",
+    "Latin9": "iso8859-15",
     "Cyrillic": "iso8859-5",
     "Windows1251": "cp1251",
     "Arabic": "iso8859-6",
     "Greek": "iso8859-7",
     "Hebrew": "iso8859-8",
-    "Thai": "tis-620",
+    "Thai": "iso8859-11",
     "Japanese": "shift-jis",
     "Chinese": "gb18030",
-    "Korean": "euc-kr",
-    "JapaneseKanji": "iso2022-jp",
+    "Korean": "cp949",  # KS X 1001 and the syllables that it lacks
     "SimplifiedChinese": "gb2312",
 }
 
@@ -72,21 +100,42 @@ _ISO_2022_CONTROLS = re.compile(
     "[\x0e\x0f]|\x1b[nNoO|}~]|\x1b[\x20-\x2f]+[\x30-\x7f]|\x8e\x1bN|\x8f\x1bO"
 )
 
+# TIS-620 has none of these.
+_NOT_THAI = bytes(range(0x80, 0xA1))
+
+# GB 18030 of 2005 and iconv have characters for 25 codes that Python gives to private use.
+_PRIVATE_USE = (
+    "\ue78d\ue78e\ue78f\ue790\ue791\ue792\ue793\ue794\ue795\ue796\ue7c7\ue816\ue817"
+    "\ue818\ue81e\ue826\ue82b\ue82c\ue831\ue832\ue83b\ue843\ue854\ue855\ue864"
+)
+_ASSIGNED = (
+    "\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19\u1e3f\U00020087\U00020089"
+    "\U000200cc\u9fb4\u9fb5\u9fb6\u9fb7\U000215d7\u9fb8\U0002298f\u9fb9\u9fba\U000241fe\u9fbb"
+)
+_ASSIGNED_CODES = str.maketrans(_PRIVATE_USE, _ASSIGNED)
+
 
 def charset_of(specific_character_set: bytes | None, default: str) -> Charset:
     """The character set that a raw value of (0008,0005) announces; `default` where it says
-    nothing."""
+    nothing, ASCII for a term that nobody knows."""
     if specific_character_set is None:
         return Charset(default)
     text = specific_character_set.split(b"\0")[0].decode("latin-1")
-    components = [component.strip() for component in text.split("\\")]
-    extended = len(components) > 1
-    for component in components:
-        if component:
-            term = component.upper()
-            term = term.replace("ISO_2022_IR_", "ISO 2022 IR ").replace("ISO_IR_", "ISO_IR ")
-            return Charset(_TERMS.get(term, "Ascii"), extended)
-    return Charset(default, extended)
+    terms = [term.strip() for term in text.split("\\")]
+    extended = len(terms) > 1
+    first = next(filter(None, terms), None)
+    return Charset(default if first is None else _set_of_term(first.upper()), extended)
+
+
+def _set_of_term(term: str) -> str:
+    match = _TERM.fullmatch(term)
+    if match is not None:
+        found = _REGISTRATIONS.get(match[2])
+        return found or (_EXTENSIONS.get(match[2], "Ascii") if match[1] else "Ascii")
+    match = _ISO_8859.fullmatch(term)
+    if match is not None:
+        return _PARTS.get(match[1], "Ascii")
+    return _OTHER_TERMS.get(term) or _ALIASES.get(term, "Ascii")
 
 
 def trimmed(raw: bytes, vr: str) -> bytes:
@@ -111,20 +160,28 @@ def ascii_text(raw: bytes, vr: str) -> str:
 def decode(raw: bytes, charset: Charset, vr: str | None = None) -> str:
     """The text of a value; whatever is no valid text is left out."""
     name = charset.name
-    if name == "Ascii":
-        text = _NOT_ASCII.sub(b"", raw).decode("ascii")
-        return text
+    if name == "JapaneseKanji":
+        return iso_2022.Decoder(iso_2022.Sets("ASCII", None), vr, _decode).decode(raw)
+    if charset.extended and name not in ("Utf8", "Chinese"):
+        g0: iso_2022.G0 = "JIS X 0201 Roman" if name == "Japanese" else "ASCII"
+        return iso_2022.Decoder(iso_2022.Sets(g0, name), vr, _decode).decode(raw)
+    text = _decode(raw, name)
+    if name == "Japanese":
+        text = text.replace("~", "\u203e")
+        return text.replace("\\", "\u00a5") if vr in _SINGLE_VALUED else text
+    return _ISO_2022_CONTROLS.sub("", text) if charset.extended else text
+
+
+def _decode(raw: bytes, name: str) -> str:
+    """Bytes of one character set, of which those below 0x80 are ASCII."""
     if name == "Utf8":
-        text = _decode_utf8(raw)
-    elif name == "Japanese":
-        text = raw.decode("shift-jis", "ignore").replace("~", "\u203e")
-        if vr in _SINGLE_VALUED:
-            text = text.replace("\\", "\u00a5")
-    else:
-        text = raw.decode(_CODECS[name], "ignore")
-    if charset.extended:
-        text = _ISO_2022_CONTROLS.sub("", text)
-    return text
+        return _decode_utf8(raw)
+    if name == "Ascii":
+        return _NOT_ASCII.sub(b"", raw).decode("ascii")
+    if name == "Thai":
+        raw = raw.translate(None, _NOT_THAI)
+    text = raw.decode(_CODECS[name], "ignore")
+    return text.translate(_ASSIGNED_CODES) if name == "Chinese" else text
 
 
 def _decode_utf8(raw: bytes) -> str:

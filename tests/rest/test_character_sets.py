@@ -20,7 +20,7 @@ EIGHT_BIT = {
     127: "iso8859-6",
     126: "iso8859-7",
     138: "iso8859-8",
-    166: "tis-620",
+    166: "iso8859-11",
 }
 UPPER_HALF = [bytes(range(start, start + 32)) for start in (0xA1, 0xC1)]
 
@@ -30,8 +30,8 @@ VALUES: list[tuple[str | None, bytes, str]] = [
     (" iso_ir_192 ", "é€".encode(), "é€"),
     ("ISO_2022_IR_100", b"\xe9", "é"),
     ("ISO 2022 IR 159", b"a\xe9", "a"),
-    ("ISO-IR 100", b"a\xe9", "a"),
-    ("ISO_IR100", b"a\xe9", "a"),
+    ("ISO-IR 100", b"a\xe9", "aé"),
+    ("ISO_IR100", b"a\xe9", "aé"),
     (None, b"\xe9", "é"),
     ("", b"\xe9", "é"),
     ("\\", b"\xe9", "é"),
@@ -74,10 +74,10 @@ VALUES: list[tuple[str | None, bytes, str]] = [
         "Yamada^Tarou=山田^太郎",
     ),
     ("ISO 2022 IR 87", b"\x1b$B;3ED\x1b(B", "山田"),
-    ("ISO 2022 IR 13\\ISO 2022 IR 87", b"\xd4=\x1b$B;3ED\x1b(J^\x1b$BB@O:", "ﾔ=;3ED^B@O:"),
+    ("ISO 2022 IR 13\\ISO 2022 IR 87", b"\xd4=\x1b$B;3ED\x1b(J^\x1b$BB@O:", "ﾔ=山田^太郎"),
     ("\\ISO 2022 IR 58", b"Zhang=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1", "Zhang=张^小"),
-    ("ISO 2022 IR 100\\ISO 2022 IR 144", b"a\x1b-L\xbb", "a\xbb"),
-    ("ISO 2022 IR 6\\ISO 2022 IR 100", b"a\x1b-A b\xe9", "a-A b"),
+    ("ISO 2022 IR 100\\ISO 2022 IR 144", b"a\x1b-L\xbb", "aЛ"),
+    ("ISO 2022 IR 6\\ISO 2022 IR 100", b"a\x1b-A b\xe9", "a bé"),
     ("\\ISO 2022 IR 100", b"a\x1b-A\xe9\x0e\x0fb\x1bnc\x1b}d", "aébcd"),
 ]
 
