@@ -315,7 +315,7 @@ class _Building:
             transcoder_cache_size=get("TranscoderCacheSize"),
             http_workers=get("HttpWorkers") or os.cpu_count() or 1,
             index_map_size_gb=max(1, get("IndexMapSizeGB")),
-            index_journal_size_mb=max(1, get("IndexJournalSizeMB")),
+            index_journal_size_mb=get("IndexJournalSizeMB"),
             maximum_upload_memory_mb=get("MaximumUploadMemoryMB"),
             metrics_enabled=get("MetricsEnabled"),
             log_exported_resources=get("LogExportedResources"),

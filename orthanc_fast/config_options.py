@@ -192,9 +192,7 @@ OPTIONS: tuple[Option, ...] = (
     _yes("DicomWorkers", "uint", 0, "processes of the DICOM services, 0: CPU cores"),
     _yes("DicomMaximumAssociations", "uint", 1024, "at once; 0: unlimited"),
     _yes("IndexMapSizeGB", "uint", 1024, "address space of the index: its greatest size on disk"),
-    _yes(
-        "IndexJournalSizeMB", "uint", 64, "size of the file that makes writes durable; at least 1"
-    ),
+    _yes("IndexJournalSizeMB", "uint", 64, "file that makes writes durable; 0: without one"),
     _yes("StoreGroup", "str", "", "group that may read files and index, by name or number"),
     _yes("MaximumUploadMemoryMB", "uint", 16, "larger uploads go to the disk at once"),
     _yes(

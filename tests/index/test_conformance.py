@@ -21,18 +21,24 @@ from orthanc_fast.index.memory.index import MemoryIndex
 
 
 @contextmanager
-def opened(sync: bool) -> Iterator[Index]:
+def opened(sync: bool, journal_size: int) -> Iterator[Index]:
     with TemporaryDirectory() as folder:
-        index = LmdbIndex(Path(folder, "index"), terms, 1 << 26, sync=sync)
+        path = Path(folder, "index")
+        index = LmdbIndex(path, terms, 1 << 26, sync=sync, journal_size=journal_size)
         try:
             yield index
         finally:
             index.close()
 
 
-class TestLmdbIndex(IndexConformance):
+class TestLmdbIndexWithJournal(IndexConformance):
     def open_index(self) -> AbstractContextManager[Index]:
-        return opened(sync=True)
+        return opened(True, 1 << 20)
+
+
+class TestLmdbIndexWithoutJournal(IndexConformance):
+    def open_index(self) -> AbstractContextManager[Index]:
+        return opened(True, 0)
 
 
 class TestMemoryIndex(IndexConformance):
@@ -44,7 +50,7 @@ class TestMemoryIndex(IndexConformance):
 @pytest.mark.parametrize("seed", range(10))
 def test_implementations_agree_after_any_changes(seed: int) -> None:
     memory = MemoryIndex(terms)
-    with opened(sync=False) as index:
+    with opened(False, 0) as index:
         for number in range(1, 120):
             for each in (index, memory):
                 apply(each, random_change(random.Random(seed * 1000 + number), number))

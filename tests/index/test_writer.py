@@ -23,6 +23,7 @@ from orthanc_fast.index.contract import (
     Write,
 )
 from orthanc_fast.index.lmdb.index import LmdbIndex
+from orthanc_fast.index.lmdb.pace import Pace
 from orthanc_fast.model import Level, Outcome
 
 MAP_SIZE = 1 << 26
@@ -325,7 +326,7 @@ def test_an_event_loop_commits_what_is_quick_itself(index: LmdbIndex) -> None:
     groups = Groups()
 
     async def work(loop: asyncio.AbstractEventLoop) -> None:
-        writer = LoopWriter(loop, Committer(index.write_within, groups))
+        writer = LoopWriter(loop, Committer(index.write_within, groups), Pace())
         writes = [Quick(f"aa{number}a") for number in range(5)]
         slow = Quick("abaa")
         slow.__class__ = type("Slow", (Quick,), {"is_quick": False})
@@ -349,7 +350,7 @@ def test_an_event_loop_does_not_wait_for_a_long_write(index: LmdbIndex) -> None:
     assert gate.entered.wait(10)
 
     async def work(loop: asyncio.AbstractEventLoop) -> None:
-        writer = LoopWriter(loop, Committer(index.write_within))
+        writer = LoopWriter(loop, Committer(index.write_within), Pace())
         first, second = loop.create_future(), loop.create_future()
         writer.submit(Quick("aaaa"), first)
         turns = 0
@@ -369,7 +370,7 @@ def test_an_event_loop_does_not_wait_for_a_long_write(index: LmdbIndex) -> None:
 
 def test_the_end_of_a_loops_writer_completes_what_is_queued(index: LmdbIndex) -> None:
     async def work(loop: asyncio.AbstractEventLoop) -> None:
-        writer = LoopWriter(loop, Committer(index.write_within))
+        writer = LoopWriter(loop, Committer(index.write_within), Pace())
         promise = loop.create_future()
         writer.submit(Quick("aaaa"), promise)
         await asyncio.to_thread(writer.stop)
@@ -382,7 +383,7 @@ def test_the_end_of_a_loops_writer_completes_what_is_queued(index: LmdbIndex) ->
 
 def test_a_failing_write_of_a_loop_fails_alone(index: LmdbIndex) -> None:
     async def work(loop: asyncio.AbstractEventLoop) -> None:
-        writer = LoopWriter(loop, Committer(index.write_within))
+        writer = LoopWriter(loop, Committer(index.write_within), Pace())
         writes = [Quick("aaaa"), Quick("abaa", "apply"), Quick("acaa")]
         promises = [loop.create_future() for _ in writes]
         for write, promise in zip(writes, promises, strict=True):
@@ -399,7 +400,7 @@ def test_a_group_that_fails_does_not_hold_up_its_loop(index: LmdbIndex) -> None:
     """Its members are committed one by one, by the thread."""
 
     async def work(loop: asyncio.AbstractEventLoop) -> None:
-        writer = LoopWriter(loop, Committer(index.write_within))
+        writer = LoopWriter(loop, Committer(index.write_within), Pace())
         good, bad = Quick("aaaa"), Quick("abaa", "apply")
         promises = [loop.create_future() for _ in range(2)]
         for write, promise in zip([good, bad], promises, strict=True):

@@ -40,6 +40,7 @@ WriteTransaction = lmdb.Transaction | RecordedTransaction
 
 # Number n turns version n into n + 1.
 Migration = Callable[["Environment", lmdb.Transaction], None]
+Migrations = Mapping[int, Migration]
 
 # Of an old schema; a migration may have one open.
 OBSOLETE = 1
@@ -54,7 +55,7 @@ class Environment:
         folder: Path,
         map_size: int,
         sync: bool = True,
-        migrations: Mapping[int, Migration] = MappingProxyType({}),
+        migrations: Migrations = MappingProxyType({}),
         before_writing: Callable[["Environment"], None] = lambda env: None,
     ) -> None:
         """Opens or creates the index. Without `sync` LMDB does not wait for the disk.
@@ -73,7 +74,7 @@ class Environment:
             raise
 
     def _open_databases(
-        self, migrations: Mapping[int, Migration], before_writing: Callable[["Environment"], None]
+        self, migrations: Migrations, before_writing: Callable[["Environment"], None]
     ) -> None:
         self.page_size: int = self.lmdb.stat()["psize"]
         self.pin = self.lmdb.begin()
@@ -114,7 +115,7 @@ class Environment:
             self.globals,
         ]
 
-    def _check_version(self, migrations: Mapping[int, Migration]) -> None:
+    def _check_version(self, migrations: Migrations) -> None:
         with self.lmdb.begin() as txn:
             stored = txn.get(VERSION_KEY, db=self.globals)
         if stored is not None and int(stored) == SCHEMA_VERSION:

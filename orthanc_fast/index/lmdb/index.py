@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import lmdb
 
-from orthanc_fast._ext.redo import RecordedTransaction
 from orthanc_fast.errors import FullStorage, InternalError, OrthancError, StorageFault
 from orthanc_fast.index.contract import (
     Cargo,
@@ -22,10 +21,8 @@ from orthanc_fast.index.contract import (
     Writer,
     no_cargo,
 )
-from orthanc_fast.index.lmdb import checkpoint
 from orthanc_fast.index.lmdb.commit import Committer
-from orthanc_fast.index.lmdb.environment import Environment, WriteTransaction
-from orthanc_fast.index.lmdb.journal import Journal, go_back, protect
+from orthanc_fast.index.lmdb.durability import Durability, by_journal, by_lmdb, by_nobody
 from orthanc_fast.index.lmdb.locks import Busy, Gate, JournalFull, Place
 from orthanc_fast.index.lmdb.migrations import migrations
 from orthanc_fast.index.lmdb.ring import CAN_WRITE_THROUGH
@@ -34,7 +31,6 @@ from orthanc_fast.index.lmdb.tables import LmdbTables
 from orthanc_fast.index.lmdb.writer import CallerWriter, LoopWriter
 from orthanc_fast.index.rules.transaction import run
 from orthanc_fast.index.terms import Terms
-from orthanc_fast.log import Category, logger
 
 T = TypeVar("T")
 
@@ -64,50 +60,30 @@ class LmdbIndex(Index):
         keeper: CargoKeeper | None = None,
         journal_size: int = JOURNAL_SIZE,
     ):
-        """`sync=False` gives up durability (bulk generation only). `keeper` is where the cargo of
-        the writes belongs. Raises StorageFault or IncompatibleDatabase: see Environment."""
+        """`journal_size` in bytes; with 0, and where the system cannot write through, LMDB itself
+        makes writes durable. `sync=False` gives up durability (bulk generation only). `keeper` is
+        where the cargo of the writes belongs. Raises StorageFault or IncompatibleDatabase: see
+        Environment."""
         self._terms = terms
-        self._journal: Journal | None = None
+        self._folder = folder
+        keeper, steps = keeper or NoCargo(), migrations(terms)
         with contextlib.ExitStack() as failed:
             self._place = Place(folder)
             failed.callback(self._place.leave)
             self._gate = Gate(folder)
             failed.callback(self._gate.close)
+            self._durability: Durability
             with self._place as place:
-                if sync and CAN_WRITE_THROUGH:
-                    self._open_with_journal(
-                        folder, map_size, place, keeper or NoCargo(), journal_size
+                if not sync:
+                    self._durability = by_nobody(folder, map_size, steps)
+                elif journal_size and CAN_WRITE_THROUGH:
+                    self._durability = by_journal(
+                        folder, map_size, place, keeper, journal_size, steps
                     )
                 else:
-                    checkpoint.forget(folder)
-                    self._env = Environment(folder, map_size, sync, migrations(terms))
-                    self._env.pin.abort()
+                    self._durability = by_lmdb(folder, map_size, place, keeper, steps)
+            self._env = self._durability.env
             failed.pop_all()
-
-    def _open_with_journal(
-        self,
-        folder: Path,
-        map_size: int,
-        place: Place,
-        keeper: CargoKeeper,
-        journal_size: int,
-    ) -> None:
-        if place.is_alone and not place.become_owner():
-            raise StorageFault(
-                "another program holds owner.lock of the index: end it", private=folder
-            )
-        went_back = place.is_alone and go_back(folder)
-
-        def before_writing(env: Environment) -> None:
-            if place.is_alone and not went_back:
-                protect(env, keeper)
-
-        self._env = Environment(folder, map_size, False, migrations(self._terms), before_writing)
-        try:
-            self._journal = Journal(self._env, place, keeper, journal_size, went_back)
-        except BaseException:
-            self._env.close()
-            raise
 
     @property
     def reads_in_place(self) -> bool:
@@ -115,7 +91,7 @@ class LmdbIndex(Index):
 
     @property
     def carries_cargo(self) -> bool:
-        return self._journal is not None
+        return self._durability.carries_cargo
 
     @property
     def was_alone(self) -> bool:
@@ -132,7 +108,11 @@ class LmdbIndex(Index):
         self, effects: Effects | None = None, loop: asyncio.AbstractEventLoop | None = None
     ) -> Writer:
         committer = Committer(self.write_within, effects)
-        return CallerWriter(committer) if loop is None else LoopWriter(loop, committer)
+        if loop is None:
+            return CallerWriter(committer)
+        with contextlib.suppress(OrthancError):  # writes will tell
+            self.settle()  # shows the pace of the disk before the loop has to rely on it
+        return LoopWriter(loop, committer, self._durability.pace)
 
     def write(
         self,
@@ -154,12 +134,12 @@ class LmdbIndex(Index):
             self._gate.enter(patience)
             try:
                 written = self._translated(lambda: self._write_once(function, cargo))
-                is_ready = written is None and self._translated(self._make_ready)
+                has_room = written is None and self._translated(self._durability.make_room)
             finally:
                 self._gate.leave()
             if written is not None:
                 return written[0]
-            if is_ready:
+            if has_room:
                 continue
             if patience is not None:
                 raise Busy
@@ -170,34 +150,12 @@ class LmdbIndex(Index):
                 )
             time.sleep(PAUSE)
 
-    def _make_ready(self) -> bool:
-        assert self._journal is not None
-        return self._journal.make_ready()
-
     def _write_once(
         self, function: Callable[[Transaction], T], cargo: Callable[[T], Iterable[Cargo]]
     ) -> tuple[T] | None:
-        """The result; None where the journal has no room for it at the moment."""
-        if self._journal is None:
-            with self._env.lmdb.begin(write=True) as txn:
-                return (self._run(txn, function),)
-        is_recorded = False
-        try:
-            with self._env.lmdb.begin(write=True) as txn:
-                if not self._journal.is_ready(txn):
-                    return None
-                recorded = RecordedTransaction(txn, self._env.numbers)
-                result = self._run(recorded, function)
-                is_recorded = True
-                self._journal.append(txn, recorded.notes(), list(cargo(result)))
-                return (result,)
-        except BaseException:
-            if is_recorded and function is not _nothing:
-                self._settle_after_failure()
-            raise
-
-    def _run(self, txn: WriteTransaction, function: Callable[[Transaction], T]) -> T:
-        return run(LmdbTables(self._env, txn), self._terms, function)
+        return self._durability.transact(
+            lambda txn: run(LmdbTables(self._env, txn), self._terms, function), cargo
+        )
 
     def settle(self) -> None:
         self.write(_nothing)
@@ -205,15 +163,7 @@ class LmdbIndex(Index):
     def checkpoint(self) -> None:
         """Makes durable, without the journal, what was written so far: as the owner does from time
         to time. Nothing where another process is the owner. Raises StorageFault or FullStorage."""
-        if self._journal is not None:
-            self._translated(self._journal.checkpoint)
-
-    def _settle_after_failure(self) -> None:
-        try:
-            if self._write_once(_nothing, no_cargo) is None:
-                raise StorageFault("the journal is full")
-        except (OrthancError, lmdb.Error) as error:
-            logger.error(Category.GENERIC, f"A failed write may come back after a crash: {error}")
+        self._translated(self._durability.checkpoint)
 
     def _translated(self, run: Callable[[], T]) -> T:
         try:
@@ -226,16 +176,12 @@ class LmdbIndex(Index):
     def clear_dead_readers(self) -> int:
         """One of their slots may be what keeps the last checkpoint valid, so none is freed but by
         the owner, who has its own."""
-        if self._journal is not None and not self._journal.is_protecting:
-            return 0
-        return self._env.clear_stale_readers()
+        return self._env.clear_stale_readers() if self._durability.may_clear_readers else 0
 
     def close(self) -> None:
         try:
-            if self._journal is not None:
-                self._journal.close()
+            self._durability.close()
         finally:
-            self._env.close()
             self._gate.close()
             self._place.leave()
 

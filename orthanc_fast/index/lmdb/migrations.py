@@ -1,17 +1,15 @@
 """From the layout of an older program to today's, in one transaction at the start."""
 
-from collections.abc import Mapping
-
 import lmdb
 
-from orthanc_fast.index.lmdb.environment import Environment, Migration
+from orthanc_fast.index.lmdb.environment import Environment, Migrations
 from orthanc_fast.index.lmdb.records import resource_decoder
 from orthanc_fast.index.lmdb.tables import LmdbTables
 from orthanc_fast.index.rules.terms import TermWriter
 from orthanc_fast.index.terms import Terms
 
 
-def migrations(terms: Terms) -> Mapping[int, Migration]:
+def migrations(terms: Terms) -> Migrations:
     """By the version that they start from."""
 
     def terms_with_their_resources(env: Environment, txn: lmdb.Transaction) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from orthanc_fast.index.contract import Promise, Write, Writer
 from orthanc_fast.index.lmdb.commit import Apart, Committer, Entry
 from orthanc_fast.index.lmdb.locks import Busy
+from orthanc_fast.index.lmdb.pace import Pace
 
 # Bounds the work of one transaction, hence what its members wait and what a crash makes clients
 # repeat.
@@ -32,7 +33,7 @@ MAX_LOOP_GROUP = 32
 LOOP_PATIENCE = 0.002
 RETRY = 0.001
 RETRIES = 20
-# A commit that takes longer than this leaves the loop in peace for a while: the disk is slow.
+# A commit that takes longer than this, for whatever reason, leaves the loop in peace for a while.
 SLOW = 0.02
 PEACE = 1.0
 
@@ -126,9 +127,12 @@ class LoopWriter(Writer):
     the loop is a group. `submit` must be called in the loop's thread; `stop` may be called in
     any."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, committer: Committer) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, committer: Committer, pace: Pace) -> None:
+        """`pace` is that of the disk: while it is slow the thread waits for it, from the first
+        write on."""
         self._loop = loop
         self._committer = committer
+        self._pace = pace
         self._thread = ThreadWriter(committer, loop.call_soon_threadsafe)
         self._entries: list[Entry] = []
         self._is_scheduled = False
@@ -137,7 +141,7 @@ class LoopWriter(Writer):
         self._stopping = False
 
     def submit(self, write: Write[Any], promise: Promise) -> None:
-        if not write.is_quick or time.monotonic() < self._peace_until:
+        if not write.is_quick or self._pace.is_slow or time.monotonic() < self._peace_until:
             self._thread.submit(write, promise)
             return
         with self._turn:
