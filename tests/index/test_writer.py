@@ -14,16 +14,15 @@ from support.instances import new_instance, terms
 
 from orthanc_fast.errors import FullStorage
 from orthanc_fast.index.contract import (
-    CallerWriter,
-    Committer,
-    LoopWriter,
     NoEffects,
-    ThreadWriter,
     Transaction,
     Write,
 )
+from orthanc_fast.index.lmdb.commit import Committer
 from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.index.lmdb.pace import Pace
+from orthanc_fast.index.lmdb.ring import Ring
+from orthanc_fast.index.lmdb.writer import CallerWriter, LoopWriter, ThreadWriter
 from orthanc_fast.model import Level, Outcome
 
 MAP_SIZE = 1 << 26
@@ -340,6 +339,48 @@ def test_an_event_loop_commits_what_is_quick_itself(index: LmdbIndex) -> None:
 
     run_in_loop(work)
     assert sorted(groups.sizes) == [1, 5], "all of one turn of the loop are a group"
+
+
+def test_an_event_loop_does_not_wait_for_a_slow_disk(
+    index: LmdbIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the first write on."""
+    write_through = Ring._write_through
+
+    def delayed(ring: Ring, record: memoryview, offset: int) -> None:
+        time.sleep(0.01)
+        write_through(ring, record, offset)
+
+    monkeypatch.setattr(Ring, "_write_through", delayed)
+
+    async def work(loop: asyncio.AbstractEventLoop) -> None:
+        writer = index.writer(loop=loop)
+        for number in range(20):
+            write, promise = Quick(f"a{number}aa"), loop.create_future()
+            writer.submit(write, promise)
+            await promise
+            assert write.thread != threading.get_ident(), number
+        await asyncio.to_thread(writer.stop)
+
+    run_in_loop(work)
+
+
+def test_the_pace_of_a_disk_forgets() -> None:
+    pace = Pace()
+    assert not pace.is_slow
+    pace.note(0.0005)
+    pace.note(0.010)
+    assert not pace.is_slow, "one that was held up tells nothing"
+    pace.note(0.010)
+    assert pace.is_slow
+    commits = 0
+    while pace.is_slow:
+        pace.note(0.0005)
+        commits += 1
+    assert 3 < commits < 10
+    first = Pace()
+    first.note(0.010)
+    assert first.is_slow, "all that is known of it"
 
 
 def test_an_event_loop_does_not_wait_for_a_long_write(index: LmdbIndex) -> None:
