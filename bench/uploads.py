@@ -5,6 +5,7 @@
 
 import http.client
 import multiprocessing
+import shutil
 import threading
 import time
 import zipfile
@@ -23,6 +24,7 @@ LARGE = 840 * MB  # of one DICOM file
 ARCHIVE = 4096 * MB
 PAUSE = 0.002  # seconds between two small reads
 PIECE = 1 * MB
+FORM = {"Content-Type": "multipart/form-data; boundary=BB"}
 
 # What small reads may wait while an upload runs, in milliseconds; and the memory of one worker.
 GOAL_P99 = 20.0
@@ -152,7 +154,8 @@ def measured(
     **options: Any,
 ) -> str:
     """One line: what reads waited, and the memory, while the body was uploaded."""
-    with one_worker(folder / name.replace(" ", "-"), **options) as (server, pid):
+    place = folder / name.replace(" ", "-")
+    with one_worker(place, **options) as (server, pid):
         # Another process sends: its work is not to delay the reads.
         sender = multiprocessing.get_context("fork").Process(
             target=_send, args=(server.url, body, headers)
@@ -168,6 +171,7 @@ def measured(
         if sender.exitcode:
             raise RuntimeError(f"{name}: the upload failed")
         median, late, longest = reads.milliseconds()
+    shutil.rmtree(place)
     kept = "kept" if late < GOAL_P99 and longest < GOAL_LONGEST else "MISSED"
     small = "kept" if peak.most - peak.idle <= GOAL_MEMORY else "MISSED"
     before = "/".join(f"{each:.1f}" for each in alone)
@@ -184,41 +188,29 @@ def _send(url: str, body: Callable[[], Iterator[bytes]], headers: dict[str, str]
 
 
 def uploads(folder: Path, quick: bool) -> list[str]:
-    """The lines of the report."""
+    """The lines of the report, printed as they come."""
     part = 10 if quick else 1
     large, packed = LARGE // part, ARCHIVE // part
-    found = [
-        measured(folder, f"one file of {large // MB} MB", lambda: large_file(large), {}),
+    found: list[str] = []
+
+    def note(text: str) -> None:
+        print(text, flush=True)
+        found.append(text)
+
+    note(measured(folder, f"one file of {large // MB} MB", lambda: large_file(large), {}))
+    compressed = {"StorageCompression": True}
+    note(
         measured(
-            folder,
-            "the same with StorageCompression",
-            lambda: large_file(large),
-            {},
-            StorageCompression=True,
-        ),
-    ]
+            folder, "the same with StorageCompression", lambda: large_file(large), {}, **compressed
+        )
+    )
     archive = folder / "slices.zip"
     count = archive_of_slices(archive, packed, zipfile.ZIP_STORED)
-    options = {"StorageCompression": True, "SyncStorageArea": False}
     size = archive.stat().st_size // MB
-    found.append(
-        measured(
-            folder,
-            f"ZIP of {count} slices {size} MB",
-            lambda: pieces(archive.open("rb")),
-            {},
-            **options,
-        )
-    )
-    found.append(
-        measured(
-            folder,
-            "the same as a form",
-            lambda: form_of(archive),
-            {"Content-Type": "multipart/form-data; boundary=BB"},
-            **options,
-        )
-    )
+    for name, body, headers in (
+        (f"ZIP of {count} slices {size} MB", lambda: pieces(archive.open("rb")), {}),
+        ("the same as a form", lambda: form_of(archive), FORM),
+    ):
+        note(measured(folder, name, body, headers, **compressed, SyncStorageArea=False))
     archive.unlink()
-    print("\n".join(found))
     return found
