@@ -3,6 +3,7 @@ start forgets it.
 
 contract      what a runtime offers
 bell          waking those who wait, in all processes
+reserved      room on the disk for what is mapped
 lmdb          the runtime that processes share
 memory        the same within one process, for tests
 conformance   what every runtime has to pass

@@ -26,7 +26,7 @@ from pathlib import Path
 from zlib import crc32
 
 from orthanc_fast._ext.futex import Counters
-from orthanc_fast.errors import StorageFault
+from orthanc_fast.runtime.reserved import reserved
 
 SIZE = mmap.PAGESIZE
 RECHECK = 1.0  # seconds
@@ -42,7 +42,7 @@ class Bell:
 
     def __init__(self, path: Path | None = None) -> None:
         """The bell of all processes that give this path; without it one of this process alone.
-        Raises StorageFault."""
+        Raises StorageFault or FullStorage."""
         self._page = mmap.mmap(-1, SIZE) if path is None else _shared_page(path)
         self._counters = Counters(self._page)
         self._topics = self._counters.count - 1
@@ -144,12 +144,8 @@ def _resolve(futures: list[asyncio.Future[None]]) -> None:
 
 
 def _shared_page(path: Path) -> mmap.mmap:
+    descriptor = reserved(path, SIZE)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            os.truncate(descriptor, SIZE)
-            return mmap.mmap(descriptor, SIZE)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise StorageFault(f"cannot use {path}: {error.strerror}") from error
+        return mmap.mmap(descriptor, SIZE)
+    finally:
+        os.close(descriptor)

@@ -17,11 +17,13 @@ from orthanc_fast.errors import FullStorage, StorageFault
 from orthanc_fast.runtime.bell import Bell
 from orthanc_fast.runtime.contract import Snapshot, Transaction
 from orthanc_fast.runtime.names import encoded, topics
+from orthanc_fast.runtime.reserved import reserved
 
 T = TypeVar("T")
 
 MAP_SIZE = 4 << 30  # bytes of address space, not of the disk
 MAX_READERS = 1024
+LOCK_SIZE = (MAX_READERS + 4) * 64  # bytes: a cache line for each reader, and what LMDB adds
 BELL = "bell"
 
 
@@ -33,6 +35,7 @@ class LmdbRuntime:
         self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            os.close(reserved(folder / "lock.mdb", LOCK_SIZE))
             self._env = lmdb.open(
                 os.fspath(folder),
                 map_size=MAP_SIZE,
@@ -44,7 +47,11 @@ class LmdbRuntime:
             )
         except (lmdb.Error, OSError) as error:
             raise self._fault(error) from error
-        self.bell = Bell(folder / BELL)
+        try:
+            self.bell = Bell(folder / BELL)
+        except BaseException:
+            self._env.close()
+            raise
 
     @classmethod
     def begin(cls, folder: Path, is_alone: bool) -> "LmdbRuntime":

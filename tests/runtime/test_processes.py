@@ -1,5 +1,6 @@
 """The runtime between processes: others are woken soon, and nobody's death harms the rest."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -11,7 +12,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from support.small_disk import small_disk
 
+from orthanc_fast.errors import FullStorage, StorageFault
 from orthanc_fast.runtime.bell import Bell
 from orthanc_fast.runtime.lmdb import LmdbRuntime
 
@@ -188,6 +191,30 @@ def test_a_start_beside_another_server_empties_what_both_use(
     assert other.exitcode == 0
     assert runtime.read(lambda snapshot: snapshot.below("")) == []
     assert runtime.bell.heard("7") != heard
+
+
+def _use_a_full_disk(disk: Path) -> None:
+    runtime = LmdbRuntime.begin(disk / "a", is_alone=True)
+    runtime.write(lambda txn: txn.set("kept", b"1"))
+    with pytest.raises((FullStorage, StorageFault)):  # LMDB takes a short write for a fault
+        runtime.write(lambda txn: txn.set("large", bytes(2 << 20)))
+    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+        while filler.write(bytes(4096)):
+            pass
+    with pytest.raises(FullStorage):
+        Bell(disk / "bell")
+    with pytest.raises((FullStorage, StorageFault)):
+        LmdbRuntime(disk / "b")
+    runtime.bell.ring("kept")
+    assert runtime.get("kept") == b"1"
+
+
+def test_a_full_disk_is_an_error_and_no_sudden_end(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1) as disk:
+        process = _SPAWN.Process(target=_use_a_full_disk, args=(disk,))
+        process.start()
+        process.join()
+    assert process.exitcode == 0
 
 
 def test_what_a_power_cut_left_of_it_does_no_harm(folder: Path) -> None:
