@@ -73,7 +73,7 @@ def test_a_damaged_file_is_noticed(
 ) -> None:
     *_, instance = small_store.add(1, 1, 1, 1)
     attachment = attachments.require(caller, instance, DICOM_ATTACHMENT).attachment
-    path = Path(attachments.path(attachment))
+    path = Path(attachments.sendable(attachment) or "")
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)

@@ -36,7 +36,7 @@ OF_LABELS = Caller(origin="RestApi", user="guest", labels=frozenset({"public"}))
 BELOW = {
     "Attachments.small_content",
     "Attachments.verify",
-    "Attachments.path",
+    "Attachments.sendable",
     "Finder.limit",
     "InstanceTags.json",
 }
