@@ -22,7 +22,7 @@ from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.contract import Index, Transaction
 from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.model import SERVER, Attachment, Level, NewInstance
-from orthanc_fast.services.attachments.reading import Files
+from orthanc_fast.services.attachments.reading import Contents
 from orthanc_fast.services.browse.instance_tags import InstanceTags
 from orthanc_fast.services.find import ordering
 from orthanc_fast.services.find import planner as planner_module
@@ -397,7 +397,7 @@ def test_as_a_naive_scan(
 
 
 def make_finder(index: Index, folder: Path, dictionary: Dictionary) -> Finder:
-    files = Files(StorageArea(folder / "storage", "test", sync=False))
+    files = Contents(StorageArea(folder / "storage", "test", sync=False))
     reads = Reads(index)
     tags = InstanceTags(reads, files, dictionary, lambda: "Latin1")
     return Finder(reads, tags, dictionary, MainTags(dictionary), FindOptions())

@@ -60,7 +60,7 @@ class Place:
 
     def content(self, stored: Stored) -> bytes:
         attachment = self.resource(stored).attachments[DICOM_ATTACHMENT]
-        return self.services.files.content_now(attachment)
+        return self.services.contents.content_now(attachment)
 
     def count(self) -> int:
         with self.services.index.view() as view:

@@ -31,7 +31,7 @@ from orthanc_fast.rest.revisions import (
 )
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.streaming import begun
-from orthanc_fast.services.attachments.changes import Found, version_of
+from orthanc_fast.services.attachments.changes import Located, version_of
 from orthanc_fast.services.browse.describe import PLURALS
 
 FORBIDDEN = 403
@@ -103,7 +103,7 @@ def _kind(request: Request) -> int:
 
 # Reading
 
-Read = Callable[[Request, Found], Awaitable[Response]]
+Read = Callable[[Request, Located], Awaitable[Response]]
 
 
 def _read(answer: Read, needs_file: bool) -> Handler:
@@ -132,20 +132,20 @@ def _read(answer: Read, needs_file: bool) -> Handler:
     return get_of_attachment
 
 
-async def _operations(request: Request, found: Found) -> Response:
+async def _operations(request: Request, found: Located) -> Response:
     """What can be asked of an attachment."""
     without = frozenset() if request.services.settings.store_md5 else OF_MD5
     return json_response([name for name in OPERATIONS if name not in without])
 
 
-async def _data(request: Request, found: Found) -> Response:
+async def _data(request: Request, found: Located) -> Response:
     """The uncompressed content, or the part of it that `Range` asks for; `filename` replaces the
     name that is proposed to the client."""
     attachments, attachment = request.services.attachments, found.attachment
     part = request.header(b"range")
     if part is not None:
         first, stop = _range(part, attachment.size)
-        parts = attachments.files.excerpt(attachment, first, stop - first)
+        parts = attachments.parts.excerpt(attachment, first, stop - first)
         response = Response(stream=await begun(parts), length=stop - first)
         return _partial(response, first, attachment.size)
     headers = _disposition(request, attachment)
@@ -156,20 +156,20 @@ async def _data(request: Request, found: Found) -> Response:
     await attachments.verify(attachment)
     path = None if attachment.compressed else attachments.sendable(attachment)
     if path is None:
-        stream = await begun(attachments.files.content(attachment))
+        stream = await begun(attachments.parts.content(attachment))
         return Response(kind=kind, headers=headers, stream=stream, length=attachment.size)
     return Response(kind=kind, headers=headers, path=path, length=attachment.size)
 
 
-async def _compressed_data(request: Request, found: Found) -> Response:
+async def _compressed_data(request: Request, found: Located) -> Response:
     """The bytes as they are stored, or the part of them that `Range` asks for."""
     attachment = found.attachment
     if not attachment.compressed:
         return await _data(request, found)
-    files, size = request.services.attachments.files, attachment.stored_size
+    parts, size = request.services.attachments.parts, attachment.stored_size
     part = request.header(b"range")
     first, stop = (0, size) if part is None else _range(part, size)
-    stream = await begun(files.stored(attachment, first, stop - first))
+    stream = await begun(parts.stored(attachment, first, stop - first))
     response = Response(kind=OCTETS, stream=stream, length=stop - first)
     return response if part is None else _partial(response, first, size)
 
@@ -195,22 +195,22 @@ def _disposition(request: Request, attachment: Attachment) -> tuple[Header, ...]
     return disposition(request.arguments.get("filename", attachment.uuid))
 
 
-async def _size(request: Request, found: Found) -> Response:
+async def _size(request: Request, found: Located) -> Response:
     """Bytes of the content."""
     return text_response(str(found.attachment.size))
 
 
-async def _compressed_size(request: Request, found: Found) -> Response:
+async def _compressed_size(request: Request, found: Located) -> Response:
     """Bytes on the disk."""
     return text_response(str(found.attachment.stored_size))
 
 
-async def _md5(request: Request, found: Found) -> Response:
+async def _md5(request: Request, found: Located) -> Response:
     """The MD5 of the content."""
     return _checksum(found.attachment.md5)
 
 
-async def _compressed_md5(request: Request, found: Found) -> Response:
+async def _compressed_md5(request: Request, found: Located) -> Response:
     """The MD5 of what is on the disk."""
     return _checksum(found.attachment.stored_md5)
 
@@ -219,12 +219,12 @@ def _checksum(md5: str | None) -> Response:
     return empty_response(404) if md5 is None else text_response(md5)
 
 
-async def _is_compressed(request: Request, found: Found) -> Response:
+async def _is_compressed(request: Request, found: Located) -> Response:
     """1 or 0."""
     return text_response("1" if found.attachment.compressed else "0")
 
 
-async def _info(request: Request, found: Found) -> Response:
+async def _info(request: Request, found: Located) -> Response:
     """All about the attachment."""
     attachment = found.attachment
     return json_response(

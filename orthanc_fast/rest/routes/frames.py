@@ -132,7 +132,7 @@ async def get_pdf(request: Request) -> Response:
     if instance.metadata.get(SOP_CLASS) != _ENCAPSULATED_PDF:
         return NOT_FOUND
     services = request.services
-    data = await services.files.content(dicom_attachment(instance))
+    data = await services.contents.content(dicom_attachment(instance))
     found = [
         content(data, [tag], services.dictionary)
         for tag in (_DOCUMENT, _DOCUMENT_KIND, _DOCUMENT_LENGTH)

@@ -104,16 +104,16 @@ async def get_file(request: Request) -> Response:
         made = await services.transcoder.stored(attachment, arguments["transcode"], quality)
         return Response(made.data, DICOM, headers=headers)
     if attachment.compressed or attachment.size < PATHSEND_FROM:
-        return Response(await services.files.content(attachment), DICOM, headers=headers)
+        return Response(await services.contents.content(attachment), DICOM, headers=headers)
     path = services.attachments.sendable(attachment)
     if path is None:
-        return Response(await services.files.content(attachment), DICOM, headers=headers)
+        return Response(await services.contents.content(attachment), DICOM, headers=headers)
     return Response(kind=DICOM, headers=headers, path=path, length=attachment.size)
 
 
 async def _data_set_model(request: Request, instance: Resource, model: Model) -> Response:
     services = request.services
-    data = await services.files.content(dicom_attachment(instance))
+    data = await services.contents.content(dicom_attachment(instance))
     encoding = services.default_encoding()
 
     def body() -> bytes:
@@ -149,9 +149,9 @@ async def _tags(request: Request, form: Format) -> Response:
     whole = boolean(request.arguments, "whole")
     ignore_length = unlimited_tags(request)
     if whole:
-        data, is_head = await services.files.content(dicom_attachment(instance)), False
+        data, is_head = await services.contents.content(dicom_attachment(instance)), False
     else:
-        data, is_head = await services.files.head(instance)
+        data, is_head = await services.contents.head(instance)
     body = tag_json.tags_json(
         data,
         form,
@@ -169,7 +169,7 @@ async def get_header(request: Request) -> Response:
     instance = await _instance(request)
     services = request.services
     form = tag_format(request)
-    data, _ = await services.files.head(instance)
+    data, _ = await services.contents.head(instance)
     return Response(tag_json.header_json(data, form, services.dictionary), JSON)
 
 
@@ -177,7 +177,7 @@ async def get_content(request: Request) -> Response:
     """One step at a time through the file: tags, items, raw values, blocks of pixel data."""
     instance = await _instance(request)
     services = request.services
-    data = await services.files.content(dicom_attachment(instance))
+    data = await services.contents.content(dicom_attachment(instance))
     found = content(data, request.params[1:], services.dictionary)
     if found is None:
         return NOT_FOUND

@@ -15,7 +15,7 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller, Header, Level, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.services.attachments.changes import Attachments
-from orthanc_fast.services.attachments.reading import Files, dicom_attachment
+from orthanc_fast.services.attachments.reading import Contents, dicom_attachment
 from orthanc_fast.services.ingest.records import sequences_metadata
 from orthanc_fast.services.store.lookup import first_instance, found_or_raise
 from orthanc_fast.services.store.reads import Reads
@@ -48,7 +48,7 @@ class Reconstruction:
         self,
         reads: Reads,
         writes: Writes,
-        files: Files,
+        contents: Contents,
         attachments: Attachments,
         main_tags: MainTags,
         dictionary: Dictionary,
@@ -56,7 +56,7 @@ class Reconstruction:
     ) -> None:
         self._read = reads
         self._write = writes
-        self._files = files
+        self._contents = contents
         self._attachments = attachments
         self._main_tags = main_tags
         self._dictionary = dictionary
@@ -124,7 +124,7 @@ class Reconstruction:
                 continue
             try:
                 attachment = dicom_attachment(instance)
-                data = self._files.content_now(attachment)
+                data = self._contents.content_now(attachment)
                 header = read_header(data, self._main_tags, self._dictionary, encoding)
                 found.append(_Reading(public, attachment.uuid, header))
             except OrthancError as error:

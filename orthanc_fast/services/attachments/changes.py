@@ -16,8 +16,8 @@ from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.model import Attachment, Caller, Level, Outcome, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT, PIXEL_DATA_OFFSET, is_user_number
 from orthanc_fast.registries import UNTIL_PIXEL_DATA_ATTACHMENT as UNTIL_PIXEL_DATA
-from orthanc_fast.services.attachments.contents import AttachmentFiles, compress_file, summary_of
-from orthanc_fast.services.attachments.reading import Files, dicom_attachment
+from orthanc_fast.services.attachments.parts import ContentParts, compress_file, summary_of
+from orthanc_fast.services.attachments.reading import Contents, dicom_attachment
 from orthanc_fast.services.attachments.types import AttachmentTypes
 from orthanc_fast.services.retention.recycling import Quota, quota_of
 from orthanc_fast.services.store.file_effects import FilesWrite
@@ -34,7 +34,7 @@ UPDATED_ATTACHMENT = 15
 SMALL = 1 << 20
 
 
-class Found(NamedTuple):
+class Located(NamedTuple):
     """One attachment of a resource."""
 
     owner: Resource
@@ -45,14 +45,16 @@ class Found(NamedTuple):
 class Attachments:
     """The attachments of resources."""
 
-    def __init__(self, settings: Settings, reads: Reads, writes: Writes, files: Files) -> None:
+    def __init__(
+        self, settings: Settings, reads: Reads, writes: Writes, contents: Contents
+    ) -> None:
         self.types = AttachmentTypes(settings.user_content_types)
-        self.files = AttachmentFiles(files.storage)
-        self._small_files = files
+        self.parts = ContentParts(contents.storage)
+        self._contents = contents
         self._settings = settings
         self._read = reads
         self._write = writes
-        self._storage = files.storage
+        self._storage = contents.storage
         self._quota = quota_of(settings)
 
     # Reading
@@ -65,33 +67,33 @@ class Attachments:
 
         return self._read(caller, read)
 
-    def find(self, caller: Caller, public: bytes, kind: int) -> Found | None:
+    def find(self, caller: Caller, public: bytes, kind: int) -> Located | None:
         """An attachment of a resource of any level, or None. Raises UnknownResource where there is
         no such resource."""
         owner = self._read(caller, lambda view: view.resource_of_any_level(public))
         attachment = found_or_raise(owner).attachments.get(kind)
-        return None if owner is None or attachment is None else Found(owner, kind, attachment)
+        return None if owner is None or attachment is None else Located(owner, kind, attachment)
 
-    def require(self, caller: Caller, public: bytes, kind: int) -> Found:
+    def require(self, caller: Caller, public: bytes, kind: int) -> Located:
         """As `find`; raises UnknownResource where there is no such attachment."""
         found = self.find(caller, public, kind)
         if found is None:
             raise UnknownResource
         return found
 
-    async def version(self, caller: Caller, found: Found) -> Version:
+    async def version(self, caller: Caller, found: Located) -> Version:
         """The version for ETags; without an MD5 where it is not kept."""
         attachment = found.attachment
         if self._settings.store_md5:
             attachment = await self._with_checksums(caller, found)
         return version_of(attachment)
 
-    async def _with_checksums(self, caller: Caller, located: Found) -> Attachment:
+    async def _with_checksums(self, caller: Caller, located: Located) -> Attachment:
         """The attachment with its MD5s. Raises what reading the file raises."""
         owner, kind, attachment = located
         if attachment.md5 is not None and attachment.stored_md5 is not None:
             return attachment
-        found = await asyncio.to_thread(self.files.checksums, attachment)
+        found = await asyncio.to_thread(self.parts.checksums, attachment)
         attachment.md5, attachment.stored_md5 = found
         if not self._settings.read_only:
             await self._write(caller, _KeepChecksums(owner, kind, attachment))
@@ -99,18 +101,18 @@ class Attachments:
 
     async def small_content(self, attachment: Attachment) -> bytes:
         """The content as a whole, verified; of an attachment that is not large."""
-        content = await self._small_files.content(attachment)
+        content = await self._contents.content(attachment)
         if xxhash.xxh3_128_digest(content) != attachment.digest:
             raise CorruptedFile(f"the file {attachment.uuid} does not hold what was stored")
         return content
 
     def sendable(self, attachment: Attachment) -> str | None:
-        """See `Files.sendable`."""
-        return self._small_files.sendable(attachment)
+        """See `Contents.sendable`."""
+        return self._contents.sendable(attachment)
 
     async def verify(self, attachment: Attachment) -> None:
         """Raises CorruptedFile, or what reading the file raises."""
-        await asyncio.to_thread(self.files.verify, attachment)
+        await asyncio.to_thread(self.parts.verify, attachment)
 
     # Changing
 
@@ -171,7 +173,7 @@ class Attachments:
         write = _DeleteAttachment(public, kind, expected, self._settings.check_revisions)
         await self._write(caller, write)
 
-    async def set_compressed(self, caller: Caller, found: Found, compressed: bool) -> None:
+    async def set_compressed(self, caller: Caller, found: Located, compressed: bool) -> None:
         """Stores the content anew, compressed or not, unless it is so already."""
         owner, kind, _ = found
         while owner.attachments[kind].compressed != compressed:
@@ -196,7 +198,7 @@ class Attachments:
             await self._add_head(caller, renewed)
 
     async def _add_head(self, caller: Caller, instance: Resource) -> None:
-        head, is_head = await self._small_files.head(instance)
+        head, is_head = await self._contents.head(instance)
         offset = instance.metadata.get(PIXEL_DATA_OFFSET)
         if offset is not None:
             content = head if is_head else head[: int(offset)]
@@ -210,7 +212,7 @@ class Attachments:
         old = owner.attachments[kind]
         partial = self._storage.new_partial()
         try:
-            size = await asyncio.to_thread(self.files.rewrite, old, partial, compressed)
+            size = await asyncio.to_thread(self.parts.rewrite, old, partial, compressed)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise

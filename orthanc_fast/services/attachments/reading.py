@@ -9,7 +9,7 @@ from orthanc_fast.storage.compression import uncompress
 from orthanc_fast.storage.contract import BEYOND_END, Content, Storage
 
 
-class Files:
+class Contents:
     """The contents of attachments, uncompressed whatever their stored form."""
 
     def __init__(self, storage: Storage) -> None:

@@ -13,7 +13,7 @@ from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import OrthancError, ReadOnly
 from orthanc_fast.index.contract import Transaction, Write
 from orthanc_fast.model import Caller, Export, Level, Resource, timestamp
-from orthanc_fast.services.attachments.contents import AttachmentFiles
+from orthanc_fast.services.attachments.parts import ContentParts
 from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.browse.describe import NAMES, PLURALS
 from orthanc_fast.services.store.lookup import found_or_raise
@@ -60,7 +60,7 @@ class Exports:
     """The log of what was sent to other servers, and what is written to files of this one."""
 
     def __init__(
-        self, reads: Reads, writes: Writes, settings: Settings, contents: AttachmentFiles
+        self, reads: Reads, writes: Writes, settings: Settings, contents: ContentParts
     ) -> None:
         self._read = reads
         self._write = writes

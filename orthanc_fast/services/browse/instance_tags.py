@@ -12,7 +12,7 @@ from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.dicom.tag_json import Format, reduced, tags_json
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Caller, Level, Resource
-from orthanc_fast.services.attachments.reading import Files
+from orthanc_fast.services.attachments.reading import Contents
 from orthanc_fast.services.store.lookup import first_instance, found_or_raise
 from orthanc_fast.services.store.reads import Reads
 
@@ -39,10 +39,10 @@ class InstanceTags:
     """Reads tags out of the files of one process; `encoding` gives the default character set."""
 
     def __init__(
-        self, reads: Reads, files: Files, dictionary: Dictionary, encoding: Callable[[], str]
+        self, reads: Reads, contents: Contents, dictionary: Dictionary, encoding: Callable[[], str]
     ) -> None:
         self._read = reads
-        self._files = files
+        self._contents = contents
         self._dictionary = dictionary
         self._encoding = encoding
 
@@ -56,7 +56,7 @@ class InstanceTags:
     def _json(
         self, instance: Resource, form: Format, unlimited: frozenset[int], encoding: str
     ) -> bytes:
-        data, is_head = self._files.head_now(instance)
+        data, is_head = self._contents.head_now(instance)
         return tags_json(
             data,
             form,

@@ -8,7 +8,7 @@ from uuid import uuid4
 import xxhash
 
 from orthanc_fast.model import Attachment
-from orthanc_fast.services.attachments.contents import STEP, file_parts, write_parts
+from orthanc_fast.services.attachments.parts import STEP, file_parts, write_parts
 from orthanc_fast.storage.compression import compress, compress_parts
 from orthanc_fast.storage.contract import Content, Pending, Storage
 

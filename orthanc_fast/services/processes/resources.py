@@ -5,7 +5,7 @@ import asyncio
 from orthanc_fast.config import Settings
 from orthanc_fast.services.administration.reconstruct import Reconstruction
 from orthanc_fast.services.attachments.changes import Attachments
-from orthanc_fast.services.attachments.reading import Files
+from orthanc_fast.services.attachments.reading import Contents
 from orthanc_fast.services.browse.change_log import ChangeLog
 from orthanc_fast.services.browse.describe import Describer
 from orthanc_fast.services.browse.exports import Exports
@@ -30,9 +30,9 @@ class ResourceServices(WorkerServices):
         self, settings: Settings, slot: str, loop: asyncio.AbstractEventLoop | None = None
     ) -> None:
         super().__init__(settings, slot, loop)
-        self.files = Files(self.storage)
+        self.contents = Contents(self.storage)
         self.instance_tags = InstanceTags(
-            self.reads, self.files, self.dictionary, self.default_encoding
+            self.reads, self.contents, self.dictionary, self.default_encoding
         )
         describer = Describer(self.dictionary)
         self.resources = Resources(self.reads, describer)
@@ -49,13 +49,13 @@ class ResourceServices(WorkerServices):
         self.metadata = Metadata(self.reads, self.writes, settings)
         self.protection = Protection(self.reads, self.writes)
         self.deletion = Deletion(self.writes)
-        self.attachments = Attachments(settings, self.reads, self.writes, self.files)
+        self.attachments = Attachments(settings, self.reads, self.writes, self.contents)
         self.change_log = ChangeLog(self.reads, self.writes, settings)
-        self.exports = Exports(self.reads, self.writes, settings, self.attachments.files)
+        self.exports = Exports(self.reads, self.writes, settings, self.attachments.parts)
         self.reconstruction = Reconstruction(
             self.reads,
             self.writes,
-            self.files,
+            self.contents,
             self.attachments,
             self.main_tags,
             self.dictionary,

@@ -10,7 +10,7 @@ from orthanc_fast.errors import CorruptedFile, InexistentItem, Revision, Unknown
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.services.attachments.changes import Attachments
-from orthanc_fast.services.attachments.reading import Files
+from orthanc_fast.services.attachments.reading import Contents
 
 NUMBER = 1024
 TEXT = b"a text that can be compressed " * 100
@@ -19,7 +19,7 @@ TEXT = b"a text that can be compressed " * 100
 @pytest.fixture
 def attachments(small_store: SmallStore) -> Attachments:
     return Attachments(
-        small_store.settings, small_store.reads, small_store.writes, Files(small_store.storage)
+        small_store.settings, small_store.reads, small_store.writes, Contents(small_store.storage)
     )
 
 

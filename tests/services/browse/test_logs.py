@@ -8,7 +8,7 @@ from support.small_store import SmallStore
 
 from orthanc_fast.errors import OrthancError, ReadOnly, UnknownResource
 from orthanc_fast.model import Caller
-from orthanc_fast.services.attachments.contents import AttachmentFiles
+from orthanc_fast.services.attachments.parts import ContentParts
 from orthanc_fast.services.browse.change_feed import NUMBERS
 from orthanc_fast.services.browse.change_log import ChangeLog
 from orthanc_fast.services.browse.exports import CANNOT_WRITE_FILE, Exports
@@ -21,7 +21,7 @@ def change_log(store: SmallStore) -> ChangeLog:
 
 
 def exports(store: SmallStore) -> Exports:
-    files = AttachmentFiles(store.storage)
+    files = ContentParts(store.storage)
     return Exports(store.reads, store.writes, store.settings, files)
 
 

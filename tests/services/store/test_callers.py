@@ -12,9 +12,9 @@ from orthanc_fast.errors import NotImplementedYet
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.registries import DICOM_ATTACHMENT, FIRST_USER_NUMBER
 from orthanc_fast.services.administration.reconstruct import Options, Reconstruction
-from orthanc_fast.services.attachments.changes import Attachments, Found
-from orthanc_fast.services.attachments.contents import AttachmentFiles
-from orthanc_fast.services.attachments.reading import Files
+from orthanc_fast.services.attachments.changes import Attachments, Located
+from orthanc_fast.services.attachments.parts import ContentParts
+from orthanc_fast.services.attachments.reading import Contents
 from orthanc_fast.services.browse.change_log import ChangeLog
 from orthanc_fast.services.browse.describe import Describer
 from orthanc_fast.services.browse.exports import Exports
@@ -44,7 +44,7 @@ BELOW = {
 
 def services(store: SmallStore) -> Iterator[object]:
     reads, writes, settings = store.reads, store.writes, store.settings
-    describer, files = Describer(store.dictionary), Files(store.storage)
+    describer, files = Describer(store.dictionary), Contents(store.storage)
     tags = InstanceTags(reads, files, store.dictionary, lambda: "Latin1")
     finder = Finder(reads, tags, store.dictionary, store.main_tags, FindOptions())
     attachments = Attachments(settings, reads, writes, files)
@@ -55,7 +55,7 @@ def services(store: SmallStore) -> Iterator[object]:
     yield Labels(reads, writes)
     yield Metadata(reads, writes, settings)
     yield ChangeLog(reads, writes, settings)
-    yield Exports(reads, writes, settings, AttachmentFiles(store.storage))
+    yield Exports(reads, writes, settings, ContentParts(store.storage))
     yield Presenter(reads, describer, MetadataNames({}), finder.files)
     yield Deletion(writes)
     yield Protection(reads, writes)
@@ -89,7 +89,7 @@ def test_nothing_is_shown_to_a_caller_of_some_labels(small_store: SmallStore) ->
     publics = small_store.add(1, 1, 1, 1)
     instance = small_store.resource(Level.INSTANCE, publics[3])
     assert instance is not None
-    found = Found(instance, DICOM_ATTACHMENT, instance.attachments[DICOM_ATTACHMENT])
+    found = Located(instance, DICOM_ATTACHMENT, instance.attachments[DICOM_ATTACHMENT])
     for service in services(small_store):
         for method in methods(service):
             given = [argument(method, name, publics, found) for name in parameters(method)]
@@ -109,7 +109,7 @@ def parameters(method: Callable[..., Any]) -> list[str]:
 
 
 def argument(
-    method: Callable[..., Any], name: str, publics: tuple[bytes, ...], found: Found
+    method: Callable[..., Any], name: str, publics: tuple[bytes, ...], found: Located
 ) -> object:
     """One that a caller who sees everything could give."""
     by_name: dict[str, object] = {

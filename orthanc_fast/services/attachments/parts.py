@@ -31,7 +31,7 @@ class Summary(NamedTuple):
     md5: str
 
 
-class AttachmentFiles:
+class ContentParts:
     """Reading of attachments. Where the file is missing OrthancError 2006 is raised, where it is
     too short ParameterOutOfRange, where it is damaged CorruptedFile."""
 
