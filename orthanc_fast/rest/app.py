@@ -23,7 +23,7 @@ from orthanc_fast.rest.meters import Meters
 from orthanc_fast.rest.proxies import TrustedProxies
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Header, Response, Send, empty_response
-from orthanc_fast.rest.router import Answer, Router, allow
+from orthanc_fast.rest.router import Reply, Router, allow
 from orthanc_fast.rest.routes import build_router
 from orthanc_fast.rest.uri import first_argument, segments
 from orthanc_fast.services.exchange.webhooks import Webhooks
@@ -144,7 +144,7 @@ class App:
             return [*common, *self._cors.headers(request)]
         return common
 
-    def _admit(self, request: Request, scope: MutableMapping[str, Any]) -> Answer:
+    def _admit(self, request: Request, scope: MutableMapping[str, Any]) -> Reply:
         """The answer of a request that no handler sees, else what its handler will answer."""
         if self._settings.trusted_proxies:
             request.proxied = self._proxies.place(request.peer, request.headers)

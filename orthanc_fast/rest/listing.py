@@ -6,7 +6,7 @@ from orthanc_fast.dicom.identifiers import ids_json
 from orthanc_fast.model import SHA1, Level
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, Header, Response, encode_json
-from orthanc_fast.rest.router import Answer
+from orthanc_fast.rest.router import Reply
 from orthanc_fast.services.find.content import Presentation
 
 # More than this is sent in parts of this size, so that neither memory nor the time between two
@@ -21,7 +21,7 @@ def listing_response(
     packed: bytes,
     how: Presentation | None,
     total: int | None = None,
-) -> Answer:
+) -> Reply:
     """The resources of a packed list in its order: identifiers without `how`. `total` is how many
     there are on all pages, if that is known: a header of this server's own tells it."""
     headers = () if total is None else ((b"x-total-count", b"%d" % total),)

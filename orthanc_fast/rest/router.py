@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response
 
-Answer = Response | Awaitable[Response]
-Handler = Callable[[Request], Answer]
+Reply = Response | Awaitable[Response]
+Handler = Callable[[Request], Reply]
 
 METHODS = ("GET", "POST", "PUT", "DELETE")  # the order of the Allow header
 
@@ -112,7 +112,7 @@ class Router:
 
 def _reading(handler: Handler) -> Handler:
     @wraps(handler)
-    def read(request: Request) -> Answer:
+    def read(request: Request) -> Reply:
         if request.services.reads.in_place:
             return handler(request)
         return _read_elsewhere(handler, request)

@@ -9,7 +9,7 @@ import pytest
 
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response
-from orthanc_fast.rest.router import Answer, Handler, Router
+from orthanc_fast.rest.router import Handler, Reply, Router
 
 
 def request_of(in_place: bool) -> Request:
@@ -27,7 +27,7 @@ def plain(request: Request) -> Response:
     return Response(answered_in().encode())
 
 
-def plain_then_more(request: Request) -> Answer:
+def plain_then_more(request: Request) -> Reply:
     """Reads, then has to wait for something."""
     here = answered_in()
 

@@ -10,7 +10,7 @@ from orthanc_fast.errors import BadParameterType
 from orthanc_fast.model import ChangesPage
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
-from orthanc_fast.rest.router import Answer, Router
+from orthanc_fast.rest.router import Reply, Router
 from orthanc_fast.rest.routes import events
 from orthanc_fast.rest.uri import integer, unsigned
 from orthanc_fast.services.browse.change_feed import ChangeEntry, change_entry, change_types
@@ -39,7 +39,7 @@ def add_routes(router: Router, settings: Settings) -> None:
     router.add("DELETE", "/changes", delete_changes, answer="text/plain")
 
 
-def get_changes(request: Request) -> Answer:
+def get_changes(request: Request) -> Reply:
     """The log of changes, oldest first.
 
     `since`, `to`, `limit`, `type`, `last`: section 7.2. `wait` holds an empty answer back until

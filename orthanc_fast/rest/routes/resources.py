@@ -16,7 +16,7 @@ from orthanc_fast.rest.identifiers import public_id
 from orthanc_fast.rest.listing import listing_response
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, NOT_FOUND, Response, encode_json, json_response
-from orthanc_fast.rest.router import Answer, Handler, Router
+from orthanc_fast.rest.router import Handler, Reply, Router
 from orthanc_fast.rest.uri import boolean, unsigned
 from orthanc_fast.services.browse.describe import NAMES, PLURALS
 from orthanc_fast.services.find.content import Presentation, parse_content
@@ -68,7 +68,7 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 
 def _listing(level: Level) -> Handler:
-    def get_resources(request: Request) -> Answer:
+    def get_resources(request: Request) -> Reply:
         """The resources of a level: identifiers, or resources as `expand` or `response-content`
         ask; `since` with `limit`."""
         since, limit = _page(request.arguments)
@@ -117,7 +117,7 @@ def _requested(request: Request, level: Level) -> RequestedTags | None:
 
 
 def _resource(level: Level) -> Handler:
-    def get_resource(request: Request) -> Answer:
+    def get_resource(request: Request) -> Reply:
         """One resource, expanded."""
         public = public_id(request)
         requested = _requested(request, level) if request.arguments else None
@@ -136,7 +136,7 @@ async def _shown(request: Request, level: Level, public: bytes, how: Presentatio
 
 
 def _children(level: Level, below: Level) -> Handler:
-    def get_children(request: Request) -> Answer:
+    def get_children(request: Request) -> Reply:
         """The resources below: expanded, unless `expand=false`; sorted by identifier."""
         expand = boolean(request.arguments, "expand", default=True)
         how = Presentation(request.form, None, _requested(request, below)) if expand else None
