@@ -8,7 +8,7 @@ import click
 
 from orthanc_fast import __version__
 from orthanc_fast.config import ConfigError, Settings, default_file, load
-from orthanc_fast.log import Category, Level, logger
+from orthanc_fast.log import Category, Verbosity, logger
 
 FOUND = 1
 BAD_CONFIGURATION = 2
@@ -56,11 +56,11 @@ def serve(
     from orthanc_fast.supervisor import CannotStart
 
     if verbose or trace:
-        logger.set_level(Level.TRACE if trace else Level.VERBOSE)
+        logger.set_level(Verbosity.TRACE if trace else Verbosity.VERBOSE)
     for name in verbose_category:
         if name.upper() not in Category.__members__:
             raise click.BadParameter(f"there is no category {name!r}")
-        logger.set_level(Level.VERBOSE, Category[name.upper()])
+        logger.set_level(Verbosity.VERBOSE, Category[name.upper()])
     if logfile is not None:
         try:
             logger.open_file(logfile)

@@ -27,7 +27,7 @@ class Category(IntEnum):
     LUA = 6
 
 
-class Level(IntEnum):
+class Verbosity(IntEnum):
     """`DEFAULT` shows warnings and errors, as Orthanc without --verbose."""
 
     DEFAULT = 0
@@ -128,16 +128,16 @@ class Logger:
         """Sends all further lines to the end of a file. Raises OSError."""
         self._handler.setStream(path.open("a", encoding="utf-8"))
 
-    def set_level(self, level: Level, category: Category | None = None) -> None:
+    def set_level(self, level: Verbosity, category: Category | None = None) -> None:
         """For one category, or for all."""
         for each in Category if category is None else (category,):
             _Levels.values[each] = level
 
-    def level(self, category: Category | None = None) -> Level:
+    def level(self, category: Category | None = None) -> Verbosity:
         """Of one category, or the most talkative of all."""
         if category is not None:
-            return Level(_Levels.values[category])
-        return Level(max(_Levels.values[each] for each in Category))
+            return Verbosity(_Levels.values[category])
+        return Verbosity(max(_Levels.values[each] for each in Category))
 
     def share(self) -> int:
         """Moves the levels into memory that other processes can share by the descriptor that is

@@ -28,16 +28,16 @@ def logged(program: str, *arguments: str) -> list[tuple[str, ...]]:
 
 def test_lines() -> None:
     found = logged("""
-        from orthanc_fast.log import Category, Level, logger
+        from orthanc_fast.log import Category, Verbosity, logger
         logger.install("http-0")
         logger.error(Category.HTTP, "one\\ntwo 100%")
         logger.warning(Category.GENERIC, "")
         logger.info(Category.HTTP, "not shown")
-        logger.set_level(Level.VERBOSE, Category.HTTP)
+        logger.set_level(Verbosity.VERBOSE, Category.HTTP)
         logger.info(Category.HTTP, "shown")
         logger.info(Category.DICOM, "not shown")
         logger.trace(Category.HTTP, "not shown")
-        logger.set_level(Level.TRACE)
+        logger.set_level(Verbosity.TRACE)
         logger.trace(Category.DICOM, "shown")
     """)
     assert found == [
@@ -51,7 +51,7 @@ def test_lines() -> None:
 
 LIBRARIES = """
     import asyncio, logging, warnings
-    from orthanc_fast.log import Category, Level, logger
+    from orthanc_fast.log import Category, Verbosity, logger
     logger.install()
     import aiohttp.client, pynetdicom, pydicom.config, urllib3
     def say():
@@ -62,12 +62,12 @@ LIBRARIES = """
             each.warning("%s warning", name)
             each.critical("%s critical", name)
     say()
-    logger.set_level(Level.VERBOSE, Category.DICOM)
+    logger.set_level(Verbosity.VERBOSE, Category.DICOM)
     assert logging.getLogger("pynetdicom.acse").isEnabledFor(logging.INFO)
     assert not logging.getLogger("pynetdicom.acse").isEnabledFor(logging.DEBUG)
     assert not logging.getLogger("aiohttp").isEnabledFor(logging.INFO)
     say()
-    logger.set_level(Level.TRACE)
+    logger.set_level(Verbosity.TRACE)
     say()
     try:
         1 / 0
@@ -114,27 +114,27 @@ def test_levels_are_shared(tmp_path: Path) -> None:
         """
         import subprocess, sys
         from pathlib import Path
-        from orthanc_fast.log import Category, Level, logger
+        from orthanc_fast.log import Category, Verbosity, logger
         logger.install()
-        logger.set_level(Level.VERBOSE, Category.JOBS)
+        logger.set_level(Verbosity.VERBOSE, Category.JOBS)
         shared = logger.share()
         logger.open_file(Path(sys.argv[1]))
         child = '''if True:
             import sys
             from pathlib import Path
-            from orthanc_fast.log import Category, Level, logger
+            from orthanc_fast.log import Category, Verbosity, logger
             logger.install("child")
             logger.join(int(sys.argv[2]))
             logger.open_file(Path(sys.argv[1]))
             logger.info(Category.JOBS, "from the child")
-            logger.set_level(Level.TRACE, Category.LUA)
+            logger.set_level(Verbosity.TRACE, Category.LUA)
         '''
         command = [sys.executable, "-c", child, sys.argv[1], str(shared)]
         subprocess.run(command, check=True, pass_fds=[shared])
-        assert logger.level(Category.LUA) == Level.TRACE
-        assert logger.level(Category.JOBS) == Level.VERBOSE
-        assert logger.level() == Level.TRACE
-        assert logger.level(Category.HTTP) == Level.DEFAULT
+        assert logger.level(Category.LUA) == Verbosity.TRACE
+        assert logger.level(Category.JOBS) == Verbosity.VERBOSE
+        assert logger.level() == Verbosity.TRACE
+        assert logger.level(Category.HTTP) == Verbosity.DEFAULT
         logger.trace(Category.LUA, "from the parent")
         """,
         str(file),

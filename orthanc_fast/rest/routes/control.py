@@ -3,7 +3,7 @@
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import NotImplementedYet, ParameterOutOfRange
-from orthanc_fast.log import Category, Level, logger
+from orthanc_fast.log import Category, Verbosity, logger
 from orthanc_fast.model import Wish
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import PLAIN_JSON, Response, empty_response, text_response
@@ -11,7 +11,7 @@ from orthanc_fast.rest.router import Handler, Router
 
 FORBIDDEN = 403
 
-LEVELS = {level.name.lower(): level for level in Level}
+LEVELS = {level.name.lower(): level for level in Verbosity}
 
 
 def add_routes(router: Router, settings: Settings) -> None:
