@@ -16,7 +16,7 @@ from orthanc_fast.errors import (
 )
 from orthanc_fast.model import Level
 from orthanc_fast.services.browse.metadata_names import MetadataNames
-from orthanc_fast.services.find.content import Content, Presentation, parse_content
+from orthanc_fast.services.find.content import Presentation, ResponseContent, parse_content
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.matching import text_matcher
 from orthanc_fast.services.find.query import Condition, FindQuery, OrderKey
@@ -75,7 +75,7 @@ class FindBody:
     def presentation(self) -> Presentation | None:
         """How results are shown; None for bare identifiers."""
         requested = self._requested()
-        content: Content | None = None
+        content: ResponseContent | None = None
         if "ResponseContent" in self._body:
             content = parse_content(self._texts("ResponseContent"))
         elif not self._truth("Expand"):

@@ -21,7 +21,7 @@ from orthanc_fast.services.find.requested import RequestedTags
 from orthanc_fast.services.store.reads import Reads
 
 
-class Content(Flag):
+class ResponseContent(Flag):
     """The groups of an answer, under their names in ResponseContent."""
 
     MainDicomTags = auto()
@@ -36,13 +36,13 @@ class Content(Flag):
     RequestedTags = auto()
 
 
-def parse_content(names: Iterable[str]) -> Content:
+def parse_content(names: Iterable[str]) -> ResponseContent:
     """Raises ParameterOutOfRange."""
-    chosen = Content(0)
+    chosen = ResponseContent(0)
     for name in names:
-        if name not in Content.__members__:
+        if name not in ResponseContent.__members__:
             raise ParameterOutOfRange(f"ResponseContent: there is no group {name!r}")
-        chosen |= Content[name]
+        chosen |= ResponseContent[name]
     return chosen
 
 
@@ -51,7 +51,7 @@ class Presentation(msgspec.Struct, frozen=True):
     Metadata to that."""
 
     form: Format = "simplify"
-    content: Content | None = None
+    content: ResponseContent | None = None
     requested: RequestedTags | None = None
     metadata: bool = False
 
@@ -123,12 +123,12 @@ class Presenter:
         return members
 
     def _chosen(
-        self, facts: Facts, resource: Resource, how: Presentation, chosen: Content
+        self, facts: Facts, resource: Resource, how: Presentation, chosen: ResponseContent
     ) -> dict[str, Any]:
         view, level, describer = facts.view, resource.level, self._describer
         members: dict[str, Any] = {"ID": to_text(resource.public), "Type": NAMES[level]}
-        with_metadata = Content.Metadata in chosen
-        if Content.MainDicomTags in chosen:
+        with_metadata = ResponseContent.Metadata in chosen
+        if ResponseContent.MainDicomTags in chosen:
             members["MainDicomTags"] = (
                 describer.main_tags(resource, how.form)
                 if with_metadata
@@ -138,20 +138,20 @@ class Presenter:
                 members["PatientMainDicomTags"] = describer.tags(resource.patient_tags, how.form)
         if with_metadata:
             members["Metadata"] = self._metadata(view, resource)
-        if Content.Children in chosen and level != Level.INSTANCE:
+        if ResponseContent.Children in chosen and level != Level.INSTANCE:
             below = PLURALS[Level(level + 1)].title()
             members[below] = [to_text(public) for public in view.children(resource)]
-        if Content.Parent in chosen and level != Level.PATIENT:
+        if ResponseContent.Parent in chosen and level != Level.PATIENT:
             members[f"Parent{NAMES[Level(level - 1)]}"] = to_text(resource.parent_public)
-        if Content.Labels in chosen:
+        if ResponseContent.Labels in chosen:
             members["Labels"] = sorted(resource.labels)
-        if Content.Status in chosen and level == Level.SERIES:
+        if ResponseContent.Status in chosen and level == Level.SERIES:
             members["Status"] = describer.series_status(view, resource)[0]
-        if Content.IsStable in chosen and level != Level.INSTANCE:
+        if ResponseContent.IsStable in chosen and level != Level.INSTANCE:
             members["IsStable"] = not resource.unstable_since
-        if Content.IsProtected in chosen and level == Level.PATIENT:
+        if ResponseContent.IsProtected in chosen and level == Level.PATIENT:
             members["IsProtected"] = resource.protected
-        if Content.Attachments in chosen:
+        if ResponseContent.Attachments in chosen:
             members["Attachments"] = _attachments(resource)
         if how.requested:
             shown = how.requested.show(facts, resource, how.form, with_metadata)
