@@ -24,7 +24,7 @@ from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.meters import Meters
 from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.options import DicomOptions, Right
-from orthanc_fast.network.store import Buffers, Incoming, Store
+from orthanc_fast.network.store import Buffers, Incoming, InstanceSink
 from orthanc_fast.services.scp import sop_classes
 from orthanc_fast.upper_layer import dimse, pdu
 from orthanc_fast.upper_layer.association import Association, NotRequested, UserAbort
@@ -49,7 +49,7 @@ class Door(msgspec.Struct, frozen=True):
     options: DicomOptions
     admission: Admission
     negotiator: Negotiator
-    store: Store
+    store: InstanceSink
     handlers: Handlers
     meters: Meters = Meters()
 
@@ -344,7 +344,7 @@ class Acceptor:
         )
 
     def _begin_store(self) -> None:
-        self._check("Store")
+        self._check("InstanceSink")
         reader = self.reader
         if not reader.has_data_set:
             raise PduError("a C-STORE without data set", pdu.INVALID_PARAMETER)

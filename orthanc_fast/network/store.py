@@ -26,7 +26,7 @@ _SPILL_BUFFER = 1 << 20  # bytes written to the file at once
 _INFLATED_HEAD = 1 << 16  # bytes of a deflated data set in which the SOP UIDs are looked for
 
 
-class Store(Protocol):
+class InstanceSink(Protocol):
     """Where instances go: the ingest, or a test's sink."""
 
     def submit(self, request: IngestRequest, promise: Promise) -> None: ...

@@ -16,7 +16,7 @@ from orthanc_fast.network.meters import Meters, RecordingMeters
 from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.options import DicomOptions, dicom_options
 from orthanc_fast.network.places import Places
-from orthanc_fast.network.store import Store
+from orthanc_fast.network.store import InstanceSink
 from orthanc_fast.network.tls import server_context
 from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.processes.every import WorkerServices
@@ -32,7 +32,7 @@ GRACE = 5.0  # seconds that associations get to end when the server stops
 
 def make_door(
     options: DicomOptions,
-    store: Store,
+    store: InstanceSink,
     handlers: Handlers = NO_HANDLERS,
     known: Callable[[], Mapping[str, Modality]] | None = None,
     policy: ScpPolicy | None = None,
