@@ -22,7 +22,7 @@ from orthanc_fast.rest.form_data import boundary
 from orthanc_fast.rest.meters import Meters
 from orthanc_fast.rest.proxies import TrustedProxies
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import Header, Response, Send, empty_response
+from orthanc_fast.rest.response import HeaderField, Response, Send, empty_response
 from orthanc_fast.rest.router import Reply, Router, allow
 from orthanc_fast.rest.routes import build_router
 from orthanc_fast.rest.uri import first_argument, segments
@@ -52,8 +52,8 @@ class App:
         self._services: HttpServices | None = None
         self._delivery: asyncio.Task[None] | None = None
         self._meters: Meters
-        always: Header = (b"x-content-type-options", b"nosniff")
-        self._last: list[Header] = [always, (b"connection", b"close")]  # of a connection
+        always: HeaderField = (b"x-content-type-options", b"nosniff")
+        self._last: list[HeaderField] = [always, (b"connection", b"close")]  # of a connection
         self._common = self._last
         if settings.keep_alive:
             timeout = b"timeout=%d" % settings.keep_alive_timeout
@@ -131,8 +131,8 @@ class App:
         return error_response(error, method, request.path, self._settings.http_describe_errors)
 
     async def _prepare(
-        self, request: Request, response: Response, common: list[Header]
-    ) -> list[Header]:
+        self, request: Request, response: Response, common: list[HeaderField]
+    ) -> list[HeaderField]:
         """Compresses the answer where both sides agree, and gives the headers it shares with all
         others."""
         if self._settings.http_compression_enabled:

@@ -8,7 +8,7 @@ from typing import Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadRequest
-from orthanc_fast.rest.response import Header, Response, empty_response
+from orthanc_fast.rest.response import HeaderField, Response, empty_response
 from orthanc_fast.services.ingest.uploads import Spool
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -59,7 +59,7 @@ class Body:
         "is_complete",
     )
 
-    def __init__(self, receive: Receive, headers: list[Header], settings: Settings) -> None:
+    def __init__(self, receive: Receive, headers: list[HeaderField], settings: Settings) -> None:
         self._receive = receive
         self._settings = settings
         self._limit = settings.maximum_request_body_size_mb << 20

@@ -18,7 +18,7 @@ from orthanc_fast.errors import ForbiddenAccess
 from orthanc_fast.rest.cors import CrossOrigin
 from orthanc_fast.rest.proxies import TrustedProxies
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import Header
+from orthanc_fast.rest.response import HeaderField
 
 _HOST = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d*)?|([^:]*)(?::\d*)?")
 
@@ -82,7 +82,7 @@ def _is_local(settings: Settings) -> bool:
     )
 
 
-def _has(headers: Sequence[Header], names: frozenset[bytes]) -> bool:
+def _has(headers: Sequence[HeaderField], names: frozenset[bytes]) -> bool:
     return any(name in names for name, _ in headers)
 
 

@@ -3,7 +3,7 @@
 import re
 
 from orthanc_fast.errors import BadRange
-from orthanc_fast.rest.response import Header
+from orthanc_fast.rest.response import HeaderField
 
 _RANGE = re.compile(rb"bytes=\s*([0-9]{0,1000})-([0-9]{0,1000})\s*\Z")
 
@@ -13,7 +13,7 @@ class Unsatisfiable(BadRange):
 
     def __init__(self, size: int) -> None:
         super().__init__(f"the range lies outside of the content, which has {size} bytes")
-        self.content_range: Header = (b"content-range", b"bytes */%d" % size)
+        self.content_range: HeaderField = (b"content-range", b"bytes */%d" % size)
 
 
 def byte_range(header: bytes, size: int) -> tuple[int, int] | None:

@@ -3,13 +3,13 @@ of it."""
 
 from orthanc_fast.config_sections import Cors
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import Header, Response, empty_response
+from orthanc_fast.rest.response import HeaderField, Response, empty_response
 
 METHODS = b"GET, HEAD, POST, PUT, DELETE"
 # What a page may read of an answer beyond what every page may.
 EXPOSED = b"Content-Disposition, Content-Range, ETag, Location, X-Total-Count"
 
-VARY: Header = (b"vary", b"Origin")
+VARY: HeaderField = (b"vary", b"Origin")
 
 
 class CrossOrigin:
@@ -26,10 +26,10 @@ class CrossOrigin:
         """Whether a page of this origin has been given permission."""
         return self._any or origin in self._allowed
 
-    def headers(self, request: Request) -> list[Header]:
+    def headers(self, request: Request) -> list[HeaderField]:
         """What every answer to this request gets."""
         if self._any:
-            found: list[Header] = [(b"access-control-allow-origin", b"*")]
+            found: list[HeaderField] = [(b"access-control-allow-origin", b"*")]
         else:
             origin = request.header(b"origin")
             if origin is None or not self.allows(origin):
@@ -48,7 +48,7 @@ class CrossOrigin:
         origin = request.header(b"origin")
         if origin is None or not self.allows(origin):
             return empty_response(403)
-        allowed: list[Header] = [
+        allowed: list[HeaderField] = [
             (b"access-control-allow-methods", METHODS),
             (b"access-control-max-age", self._max_age),
         ]

@@ -8,7 +8,7 @@ import msgspec
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.rest.byte_range import Unsatisfiable
-from orthanc_fast.rest.response import TEXT, Header, Response
+from orthanc_fast.rest.response import TEXT, HeaderField, Response
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _REASONS |= {413: "Request Entity Too Large", 416: "Requested Range Not Satisfiable"}
@@ -24,7 +24,7 @@ def error_response(error: Exception, method: str, uri: str, describe: bool) -> R
         logger.error(Category.HTTP, f"{method} {uri}: {error}")
     else:
         logger.info(Category.HTTP, f"{method} {uri}: {error}")
-    headers: tuple[Header, ...] = ()
+    headers: tuple[HeaderField, ...] = ()
     if isinstance(error, Unsatisfiable):
         headers = (error.content_range,)
     if not describe:

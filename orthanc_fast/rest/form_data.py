@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from enum import Enum
 
 from orthanc_fast.errors import BadRequest
-from orthanc_fast.rest.response import Header
+from orthanc_fast.rest.response import HeaderField
 
 # Bytes of the header of one part.
 MAXIMUM_HEADER = 64 << 10
@@ -33,7 +33,7 @@ class _State(Enum):
 
 
 # The headers of a part (names in lower case), then its content in pieces, then None at its end.
-Event = list[Header] | bytes | None
+Event = list[HeaderField] | bytes | None
 
 
 class FormParser:
@@ -78,7 +78,7 @@ class FormParser:
         self._state = _State.HEADER
         return True
 
-    def _header(self) -> list[Header] | None:
+    def _header(self) -> list[HeaderField] | None:
         """None if it is not complete, or there is none."""
         held = self._held
         while True:
@@ -119,8 +119,8 @@ class FormParser:
         yield None
 
 
-def _headers(raw: bytes) -> list[Header]:
-    found: list[Header] = []
+def _headers(raw: bytes) -> list[HeaderField]:
+    found: list[HeaderField] = []
     for line in raw.split(b"\r\n"):
         name, colon, value = line.partition(b":")
         if colon:

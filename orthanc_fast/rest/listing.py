@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from orthanc_fast.dicom.identifiers import ids_json
 from orthanc_fast.model import SHA1, Level
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import JSON, Header, Response, encode_json
+from orthanc_fast.rest.response import JSON, HeaderField, Response, encode_json
 from orthanc_fast.rest.router import Reply
 from orthanc_fast.services.find.content import Presentation
 
@@ -40,7 +40,11 @@ def listing_response(
 
 
 async def _shown_at_once(
-    request: Request, level: Level, packed: bytes, how: Presentation, headers: tuple[Header, ...]
+    request: Request,
+    level: Level,
+    packed: bytes,
+    how: Presentation,
+    headers: tuple[HeaderField, ...],
 ) -> Response:
     shown = await request.services.presenter.shown(request.caller, level, packed, how)
     return Response(encode_json(shown), JSON, headers=headers)

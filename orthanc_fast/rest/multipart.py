@@ -9,7 +9,7 @@ from orthanc_fast.errors import OrthancError
 from orthanc_fast.rest.body import add, finished
 from orthanc_fast.rest.form_data import FormParser
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import Header
+from orthanc_fast.rest.response import HeaderField
 
 NETWORK_PROTOCOL = 9
 
@@ -33,11 +33,11 @@ def chunked_file(request: Request) -> tuple[str, int] | None:
 
 async def parts(
     request: Request, separator: bytes
-) -> AsyncGenerator[tuple[list[Header], bytes | Path]]:
+) -> AsyncGenerator[tuple[list[HeaderField], bytes | Path]]:
     """(headers in lower case, content) of each complete part, as soon as it has come; a file
     belongs to the caller. Raises as reading the body does, and BadRequest."""
     parser = FormParser(separator)
-    headers: list[Header] = []
+    headers: list[HeaderField] = []
     spool = request.spool()
     try:
         async for chunk in request.chunks():

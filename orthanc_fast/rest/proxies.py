@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_network
 from typing import Final, NamedTuple
 
 from orthanc_fast.errors import BadRequest
-from orthanc_fast.rest.response import Header
+from orthanc_fast.rest.response import HeaderField
 
 UNKNOWN: Final = "unknown"  # a client whose address a proxy hides: never a local one
 
@@ -43,7 +43,7 @@ class TrustedProxies:
         mapped = getattr(address, "ipv4_mapped", None)
         return any((mapped or address) in network for network in self._networks)
 
-    def place(self, peer: str, headers: Sequence[Header]) -> Place:
+    def place(self, peer: str, headers: Sequence[HeaderField]) -> Place:
         """Where the request came from that `peer` has sent. Raises BadRequest if two headers
         name different clients: one of them may be forged."""
         if not self._networks or not self.trusts(peer):
@@ -82,7 +82,7 @@ def base_url(place: Place, scheme: str, host: str | None) -> str | None:
     return None if name is None else f"{place.scheme or scheme}://{name}{place.prefix}"
 
 
-def _joined(headers: Sequence[Header], name: bytes) -> str:
+def _joined(headers: Sequence[HeaderField], name: bytes) -> str:
     """Several headers of one name are one list: RFC 9110, section 5.3."""
     return ",".join(value.decode("latin-1") for key, value in headers if key == name)
 
@@ -91,7 +91,7 @@ def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _last(headers: Sequence[Header], name: bytes) -> str | None:
+def _last(headers: Sequence[HeaderField], name: bytes) -> str | None:
     found = _list(_joined(headers, name))
     return found[-1] if found else None
 

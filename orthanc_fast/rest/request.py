@@ -16,7 +16,7 @@ from orthanc_fast.model import Caller
 from orthanc_fast.rest.body import Body, Receive
 from orthanc_fast.rest.json_body import LARGE, parse_large
 from orthanc_fast.rest.proxies import Place, base_url
-from orthanc_fast.rest.response import Header
+from orthanc_fast.rest.response import HeaderField
 from orthanc_fast.rest.uri import arguments
 from orthanc_fast.services.ingest.uploads import Spool
 
@@ -60,7 +60,7 @@ class Request:
         self._arguments: dict[str, str] | None = None
         self._body: bytes | Path | None = None
         self._incoming: Body | None = None
-        self.headers: list[Header] = scope["headers"]
+        self.headers: list[HeaderField] = scope["headers"]
         self.services = services
         self.segments = segments
         self.method = method
@@ -125,7 +125,7 @@ class Request:
             return "simplify"
         return "short" if "short" in given else "full" if "full" in given else "simplify"
 
-    def part(self, headers: list[Header], body: bytes | Path) -> "Request":
+    def part(self, headers: list[HeaderField], body: bytes | Path) -> "Request":
         """The same request with one part of a multipart body as its headers and body."""
         other = Request(self._scope, self._receive, self.services, self.segments, self.method)
         other.headers = headers

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-Header = tuple[bytes, bytes]
+HeaderField = tuple[bytes, bytes]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json; charset=utf-8")
@@ -35,9 +35,9 @@ class Response:
     def __init__(
         self,
         body: bytes | bytearray = b"",
-        kind: Header | None = None,
+        kind: HeaderField | None = None,
         status: int = 200,
-        headers: tuple[Header, ...] = (),
+        headers: tuple[HeaderField, ...] = (),
         path: str | None = None,
         length: int | None = None,
         stream: AsyncGenerator[bytes | bytearray] | AsyncGenerator[bytes] | None = None,
@@ -50,7 +50,7 @@ class Response:
         self.length = len(body) if length is None and stream is None else length
         self.stream = stream
 
-    def start(self, common: list[Header]) -> dict[str, Any]:
+    def start(self, common: list[HeaderField]) -> dict[str, Any]:
         """The message before the body; `common` are the headers that every answer has."""
         headers = [*common, *self.headers]
         if self.length is not None:
@@ -59,7 +59,7 @@ class Response:
             headers.append(self.kind)
         return {"type": "http.response.start", "status": self.status, "headers": headers}
 
-    async def send(self, send: Send, common: list[Header], with_body: bool) -> None:
+    async def send(self, send: Send, common: list[HeaderField], with_body: bool) -> None:
         await send(self.start(common))
         if not with_body:
             await send({"type": "http.response.body", "body": b""})
@@ -83,12 +83,12 @@ def text_response(text: str = "") -> Response:
     return Response(text.encode(), TEXT)
 
 
-def empty_response(status: int, headers: tuple[Header, ...] = ()) -> Response:
+def empty_response(status: int, headers: tuple[HeaderField, ...] = ()) -> Response:
     """The answers that Orthanc leaves without body and without Content-Type."""
     return Response(b"", None, status, headers)
 
 
-def disposition(name: str) -> tuple[Header, ...]:
+def disposition(name: str) -> tuple[HeaderField, ...]:
     """The header that proposes a file name, none for an empty one. Orthanc removes CR, LF and
     quotation marks; no control character may be in a header."""
     name = "".join(c for c in name if c >= " " and c not in '"\x7f')

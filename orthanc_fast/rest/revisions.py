@@ -3,11 +3,11 @@
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.rest.errors import error_response
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import Header, Response, empty_response
+from orthanc_fast.rest.response import HeaderField, Response, empty_response
 from orthanc_fast.services.store.revisions import Version, demand, parse_version
 
 
-def etag(version: Version) -> Header:
+def etag(version: Version) -> HeaderField:
     return (b"etag", str(version).encode())
 
 

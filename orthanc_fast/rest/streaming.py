@@ -7,7 +7,7 @@ from contextlib import aclosing
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import Header, Response
+from orthanc_fast.rest.response import HeaderField, Response
 
 Bytes = bytes | bytearray
 
@@ -29,8 +29,8 @@ async def _stream(first: bytes, parts: Iterator[bytes]) -> AsyncGenerator[bytes]
 async def while_present(
     request: Request,
     stream: AsyncGenerator[Bytes],
-    kind: Header,
-    headers: tuple[Header, ...] = (),
+    kind: HeaderField,
+    headers: tuple[HeaderField, ...] = (),
     length: int | None = None,
     status: int = 200,
 ) -> Response:

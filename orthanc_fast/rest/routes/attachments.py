@@ -15,7 +15,7 @@ from orthanc_fast.rest.response import (
     OCTETS,
     PATHSEND_FROM,
     PLAIN_JSON,
-    Header,
+    HeaderField,
     Response,
     disposition,
     empty_response,
@@ -191,7 +191,7 @@ def _partial(response: Response, first: int, total: int) -> Response:
     return response
 
 
-def _disposition(request: Request, attachment: Attachment) -> tuple[Header, ...]:
+def _disposition(request: Request, attachment: Attachment) -> tuple[HeaderField, ...]:
     return disposition(request.arguments.get("filename", attachment.uuid))
 
 

@@ -12,7 +12,7 @@ from orthanc_fast.imaging.unsupported import unsupported_png
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     NOT_FOUND,
-    Header,
+    HeaderField,
     Response,
     empty_response,
     json_response,
@@ -36,7 +36,7 @@ FILES = {
 UNSUPPORTED = "images/unsupported.png"
 
 # What a page may do: nothing but ask this server. Previews and downloads are blobs and data.
-HEADERS: tuple[Header, ...] = (
+HEADERS: tuple[HeaderField, ...] = (
     (
         b"content-security-policy",
         b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "

@@ -24,7 +24,7 @@ from orthanc_fast.rest.response import (
     NOT_FOUND,
     OCTETS,
     PATHSEND_FROM,
-    Header,
+    HeaderField,
     Response,
     disposition,
     json_response,
@@ -38,7 +38,7 @@ from orthanc_fast.services.attachments.reading import dicom_attachment
 class Model(NamedTuple):
     """A form of a data set beside the DICOM file."""
 
-    kind: Header
+    kind: HeaderField
     write: Callable[[Dataset], bytes]
 
 

@@ -13,7 +13,7 @@ from orthanc_fast.numerals import unsigned
 from orthanc_fast.rest.byte_range import byte_range
 from orthanc_fast.rest.identifiers import public_id
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import OCTETS, Header, Response, json_response
+from orthanc_fast.rest.response import OCTETS, HeaderField, Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import while_present
 from orthanc_fast.rest.uri import boolean
@@ -193,7 +193,7 @@ def _slice(text: str) -> slice:
 # Answers
 
 
-def _geometry_headers(place: Geometry | None) -> tuple[Header, ...]:
+def _geometry_headers(place: Geometry | None) -> tuple[HeaderField, ...]:
     if place is None:
         return ()
     rows = (
