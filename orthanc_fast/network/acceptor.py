@@ -344,7 +344,7 @@ class Acceptor:
         )
 
     def _begin_store(self) -> None:
-        self._check("InstanceSink")
+        self._check("Store")
         reader = self.reader
         if not reader.has_data_set:
             raise PduError("a C-STORE without data set", pdu.INVALID_PARAMETER)
