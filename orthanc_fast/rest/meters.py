@@ -4,6 +4,7 @@ from time import perf_counter
 
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.router import METHODS, Router
+from orthanc_fast.services.administration.figures import ACTIVE_REQUESTS
 from orthanc_fast.services.administration.metrics import Histogram, Metrics
 
 LATENCY = "orthanc_rest_api_latency_seconds"
@@ -14,7 +15,7 @@ class Meters:
     """Latency by family of routes (their first component) and method, and requests in work."""
 
     def __init__(self, metrics: Metrics, router: Router) -> None:
-        self._active = metrics.gauge("orthanc_rest_api_active_requests")
+        self._active = metrics.gauge(ACTIVE_REQUESTS)
         self._peak = metrics.peak("orthanc_rest_api_duration_ms")
         families = {route.path.split("/")[1] for route in router.routes} - {"", "{}", "{*}"}
         self._latency: dict[str, dict[str, Histogram]] = {}

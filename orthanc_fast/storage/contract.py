@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from orthanc_fast.errors import OrthancError, ParameterOutOfRange
+from orthanc_fast.storage.meters import StorageMeters
 
 Content = bytes | bytearray | memoryview | mmap
 
@@ -104,7 +105,10 @@ class Pending:
 
 
 class Storage(ABC):
-    """The objects of one server, as one process sees them. Safe for use from several threads."""
+    """The objects of one server, as one process sees them. Safe for use from several threads. What
+    waits for a disk or a network tells `meters`."""
+
+    meters = StorageMeters()
 
     # Writing
 

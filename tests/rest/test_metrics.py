@@ -75,6 +75,102 @@ def test_histograms_are_cumulative(server: OurServer) -> None:
     assert 0 < found[LATENCY.format("sum", "statistics", "GET") + "}"] < buckets[-1]
 
 
+# What Orthanc 1.13.0 shows, by a server that has just been started and one that has been used.
+PLACES = ("dicom_parser", "storage", "transcoder")
+OF_A_CACHE = (
+    "available_threads",
+    "cache_count",
+    "cache_hit_count",
+    "cache_miss_count",
+    "cache_size_mb",
+    "memory_capacity_mb",
+    "memory_count",
+    "memory_max_usage_mb",
+    "memory_usage_mb",
+)
+AT_FIRST = {
+    "orthanc_available_http_threads_count",
+    "orthanc_count_instances",
+    "orthanc_count_patients",
+    "orthanc_count_series",
+    "orthanc_count_studies",
+    "orthanc_disk_size_mb",
+    "orthanc_jobs_pending",
+    "orthanc_jobs_running",
+    "orthanc_last_change",
+    "orthanc_logged_warnings_count",
+    "orthanc_rest_api_active_requests",
+    "orthanc_rest_api_duration_ms",
+    "orthanc_sequential_reader_available_threads",
+    "orthanc_storage_read_bytes",
+    "orthanc_storage_read_duration_ms",
+    "orthanc_uncompressed_size_mb",
+    "orthanc_up_time_s",
+    *(f"orthanc_{place}_{name}" for place in PLACES for name in OF_A_CACHE),
+}
+LATER = {
+    "orthanc_storage_create_duration_ms",
+    "orthanc_storage_remove_duration_ms",
+    "orthanc_storage_written_bytes",
+    "orthanc_store_dicom_duration_ms",
+}
+
+
+def test_all_names_of_orthanc(tmp_path: Path) -> None:
+    """What dashboards and alerts ask for."""
+    with OurServer(tmp_path, {"HttpWorkers": 1}) as server:
+        assert figures(server).keys() >= AT_FIRST
+        data = generated.small().number(43, 43, 43, 43)
+        path = httpx.post(f"{server.url}/instances", content=data).json()["Path"]
+        httpx.delete(f"{server.url}{path}").raise_for_status()
+        found = figures(server)
+    assert found.keys() >= AT_FIRST | LATER
+    assert found["orthanc_available_http_threads_count"] == 4095  # one asks
+    assert 0 < found["orthanc_store_dicom_duration_ms"] < 10_000
+
+
+def test_what_the_storage_does(tmp_path: Path) -> None:
+    data = generated.small().number(44, 44, 44, 44)
+    with OurServer(tmp_path, {"HttpWorkers": 1}) as server:
+        before = figures(server)
+        assert before["orthanc_storage_read_bytes"] == 0
+        assert "orthanc_storage_written_bytes" not in before
+        stored = httpx.post(f"{server.url}/instances", content=data).json()
+        httpx.get(f"{server.url}{stored['Path']}/file").raise_for_status()
+        found = figures(server)
+        assert found["orthanc_storage_written_bytes"] == len(data)
+        assert found["orthanc_storage_read_bytes"] == len(data)
+        assert found["orthanc_storage_create_duration_ms"] > 0
+        httpx.get(f"{server.url}{stored['Path']}/file").raise_for_status()
+        assert figures(server)["orthanc_storage_read_bytes"] == 2 * len(data)
+
+
+def test_the_cache_of_transcoded_files(tmp_path: Path) -> None:
+    data = generated.small().number(45, 45, 45, 45)
+    with OurServer(tmp_path, {"HttpWorkers": 1}) as server:
+        stored = httpx.post(f"{server.url}/instances", content=data).json()
+        for _ in range(3):
+            path = f"{server.url}{stored['Path']}/file?transcode=1.2.840.10008.1.2.2"
+            size = len(httpx.get(path).content)
+        found = figures(server)
+    cache = "orthanc_transcoder_cache"
+    assert found[f"{cache}_count"] == 1
+    assert (found[f"{cache}_hit_count"], found[f"{cache}_miss_count"]) == (2, 1)
+    assert found[f"{cache}_size_mb"] == pytest.approx(size / (1 << 20))
+
+
+def test_warnings_and_errors_are_counted(tmp_path: Path) -> None:
+    with OurServer(tmp_path, {"HttpWorkers": 1}) as server:
+        assert figures(server)["orthanc_logged_errors_count"] == 0
+        stored = httpx.post(
+            f"{server.url}/instances", content=generated.small().number(46, 46, 46, 46)
+        ).json()
+        for file in (tmp_path / "storage").glob("??/??/*"):
+            file.unlink()
+        assert httpx.get(f"{server.url}{stored['Path']}/file").status_code == 500
+        assert figures(server)["orthanc_logged_errors_count"] == 1
+
+
 def test_what_the_store_holds(server: OurServer) -> None:
     data = generated.small().number(41, 41, 41, 41)
     before = figures(server)
@@ -156,7 +252,7 @@ def test_recording_is_cheap(tmp_path: Path) -> None:
             counter.add()
             histogram.observe(0.003)
         best = min(best, (time.perf_counter() - started) / rounds)
-    assert best < 2e-6  # measured: 0.4; the rest is room for a busy machine
+    assert best < 8e-6  # measured: 0.4; the rest is room for a busy machine
     assert metrics.totals()["a"] == metrics.totals()["b_count"] == 5 * rounds
 
 

@@ -3,13 +3,11 @@
 import time
 
 from orthanc_fast.config import Settings
-from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Router
 
 PROMETHEUS = (b"content-type", b"text/plain; version=0.0.4")
-MEGABYTE = 1 << 20
 
 
 def add_routes(router: Router, settings: Settings) -> None:
@@ -34,26 +32,10 @@ def get_prometheus(request: Request) -> Response:
     off."""
     if not request.services.metrics_enabled.get():
         return Response(b"", PROMETHEUS)
-    metrics = request.services.metrics
-    shown = metrics.totals() | _of_the_store(request)
-    shown["orthanc_up_time_s"] = int(metrics.up_time())
+    shown = request.services.figures.all(request.caller)
     now = int(time.time() * 1000)
     lines = [f"{name} {_number(value)} {now}\n" for name, value in sorted(shown.items())]
     return Response("".join(lines).encode(), PROMETHEUS)
-
-
-def _of_the_store(request: Request) -> dict[str, float]:
-    totals = request.services.resources.totals(request.caller)
-    counts = totals.resources
-    return {
-        "orthanc_count_patients": counts[Level.PATIENT],
-        "orthanc_count_studies": counts[Level.STUDY],
-        "orthanc_count_series": counts[Level.SERIES],
-        "orthanc_count_instances": counts[Level.INSTANCE],
-        "orthanc_disk_size_mb": totals.disk_size / MEGABYTE,
-        "orthanc_uncompressed_size_mb": totals.uncompressed_size / MEGABYTE,
-        "orthanc_last_change": totals.next_change - 1,
-    }
 
 
 def _number(value: float) -> str:

@@ -60,6 +60,10 @@ class Counter:
     def add(self, amount: float = 1.0) -> None:
         self._values[self._at] += amount
 
+    def set(self, value: float) -> None:
+        """For a gauge: what it is now."""
+        self._values[self._at] = value
+
 
 class Peak:
     """The greatest value of the last ten seconds, as Orthanc shows its durations."""

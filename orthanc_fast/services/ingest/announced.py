@@ -1,8 +1,10 @@
-"""The last stage: what was stored is announced before whoever waits for it is told."""
+"""The last stage: what was stored is announced before whoever waits for it is told, and how long
+it has taken."""
 
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from time import perf_counter
 from typing import Any
 
 from orthanc_fast.index.contract import Promise
@@ -64,3 +66,28 @@ class Announced:
     def _tell(self, stored: Stored) -> None:
         if not self._promise.done():
             self._promise.set_result(stored)
+
+
+class Timed:
+    """Stands for another promise, and tells `took` the seconds until it was kept."""
+
+    __slots__ = ("_began", "_promise", "_took")
+
+    def __init__(self, promise: Promise, took: Callable[[float], None]) -> None:
+        self._promise = promise
+        self._took = took
+        self._began = perf_counter()
+
+    @property
+    def is_awaited(self) -> bool:
+        return bool(getattr(self._promise, "is_awaited", True))
+
+    def done(self) -> bool:
+        return self._promise.done()
+
+    def set_result(self, result: Any, /) -> None:
+        self._took(perf_counter() - self._began)
+        self._promise.set_result(result)
+
+    def set_exception(self, error: Any, /) -> None:
+        self._promise.set_exception(error)

@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import perf_counter
 
 import msgspec
 
@@ -30,7 +31,7 @@ from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.index.contract import Index, Promise, Writer
 from orthanc_fast.model import Caller, Header, Level, NewInstance
 from orthanc_fast.registries import DICOM_ATTACHMENT, UNTIL_PIXEL_DATA_ATTACHMENT
-from orthanc_fast.services.ingest.announced import Announced
+from orthanc_fast.services.ingest.announced import Announced, Timed
 from orthanc_fast.services.ingest.contract import NOBODY, IngestRequest, Status, Stored
 from orthanc_fast.services.ingest.files import from_memory, from_partial
 from orthanc_fast.services.ingest.hooks import Candidate, Decision, Hooks
@@ -64,6 +65,7 @@ class Ingest:
     ) -> None:
         """`loop` is the event loop of this process; None where threads wait for promises."""
         self.hooks = Hooks()
+        self.took: Callable[[float], None] = lambda seconds: None  # told of each that is stored
         self._settings = settings
         self._index = index
         self._storage = storage
@@ -90,6 +92,7 @@ class Ingest:
         raises, FullStorage or StorageFault.
         """
         assert self._loop is not None
+        began = perf_counter()
         if self._is_quick(request):
             prepared = self._prepared(request)
         else:
@@ -97,12 +100,14 @@ class Ingest:
         promise = self._loop.create_future()
         self._commit(prepared, request.caller, promise)
         stored: Stored = await promise
+        self.took(perf_counter() - began)
         return stored
 
     def submit(self, request: IngestRequest, promise: Promise) -> None:
         """The same for a thread: what must not be stored is raised at once, the promise gets the
         rest."""
-        self._commit(self._prepared(request), request.caller, promise)
+        timed = Timed(promise, self.took)
+        self._commit(self._prepared(request), request.caller, timed)
 
     def close(self) -> None:
         """Waits for what is under way."""

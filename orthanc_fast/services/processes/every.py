@@ -10,6 +10,11 @@ from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.index.contract import Index
 from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.administration.default_character_set import DefaultEncoding
+from orthanc_fast.services.administration.meters import (
+    IngestMeter,
+    LogCounter,
+    RecordingStorageMeters,
+)
 from orthanc_fast.services.administration.metrics import Metrics
 from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.ingest.ingest import Ingest
@@ -42,6 +47,10 @@ class WorkerServices:
         self.index: Index = open_index(settings, self.storage)
         self.runtime: Runtime = open_runtime(settings)
         self.reads = Reads(self.index)
+        self.metrics = Metrics(settings.index_directory / INDEX_FOLDER, slot)
+        self.storage.meters = RecordingStorageMeters(self.metrics)
+        self._log_counter = LogCounter(self.metrics)
+        self._log_counter.start()
         announce = partial(self.runtime.bell.ring, CHANGES)
         self.writer = self.index.writer(FileEffects(self.storage, announce), loop)
         self.writes = Writes(self.writer, loop)
@@ -57,7 +66,7 @@ class WorkerServices:
             self._transcode_arriving() if settings.ingest_transcoding else None,
             loop,
         )
-        self.metrics = Metrics(settings.index_directory / INDEX_FOLDER, slot)
+        self.ingest.took = IngestMeter(self.metrics)
         self.housekeeping = Housekeeping(self.index, self.storage, settings.stable_age, announce)
 
     def _transcode_arriving(self) -> Callable[[Buffer], bytes | None]:
@@ -82,4 +91,5 @@ class WorkerServices:
         self.writer.stop()
         self.ingest.close()
         self.index.close()
+        self._log_counter.stop()
         self.runtime.close()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from orthanc_fast.config import Settings
 from orthanc_fast.model import Wish
+from orthanc_fast.services.administration.figures import Figures
 from orthanc_fast.services.browse.change_feed import ChangeFeed
 from orthanc_fast.services.ingest.unpack import Bounds
 from orthanc_fast.services.ingest.uploads import Uploads
@@ -38,6 +39,7 @@ class HttpServices(ResourceServices):
         self.pictures = Pictures(self.pixels, settings.http_workers, self.finder.options.warn)
         self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))
         self.change_feed = ChangeFeed(self.index, self.runtime.bell)
+        self.figures = Figures(settings, self.metrics, self.resources)
         self.metrics_enabled = SessionOption(
             self.runtime, "metrics-enabled", bool, settings.metrics_enabled
         )

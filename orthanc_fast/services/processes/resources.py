@@ -3,6 +3,7 @@
 import asyncio
 
 from orthanc_fast.config import Settings
+from orthanc_fast.services.administration.meters import TranscoderMeters
 from orthanc_fast.services.administration.reconstruct import Reconstruction
 from orthanc_fast.services.attachments.changes import Attachments
 from orthanc_fast.services.attachments.reading import Contents
@@ -61,7 +62,9 @@ class ResourceServices(WorkerServices):
             self.dictionary,
             self.default_encoding,
         )
-        self.transcoder = Transcoder(settings, self.storage, self.dictionary)
+        self.transcoder = Transcoder(
+            settings, self.storage, self.dictionary, TranscoderMeters(self.metrics)
+        )
 
     def close(self) -> None:
         """As every worker's; waits for transcoding that is under way."""

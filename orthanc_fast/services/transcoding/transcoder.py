@@ -8,6 +8,7 @@ import os
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
+from typing import Protocol
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
@@ -21,16 +22,29 @@ _LARGEST_SHARE = 4  # no result takes more than this part of the cache
 _Key = tuple[str, str, int]  # attachment, transfer syntax, quality
 
 
+class CacheMeters(Protocol):
+    """Who counts what the cache does."""
+
+    def asked(self, found: bool) -> None: ...
+    def holds(self, results: int, size: int) -> None: ...
+
+
 class Transcoder:
     """One per process; may be used from any thread."""
 
-    def __init__(self, settings: Settings, storage: Storage, dictionary: Dictionary) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        storage: Storage,
+        dictionary: Dictionary,
+        meters: "CacheMeters",
+    ) -> None:
         self._settings = settings
         self._storage = storage
         self._dictionary = dictionary
         threads = min(settings.transcoder_threads_count, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="transcoder")
-        self._latest = _Latest(settings.transcoder_cache_size << 20)
+        self._latest = _Latest(settings.transcoder_cache_size << 20, meters)
 
     async def stored(self, attachment: Attachment, uid: str, quality: int) -> Transcoded:
         """A stored DICOM file in another transfer syntax. Raises as `transcode` does, and as
@@ -58,7 +72,8 @@ class Transcoder:
 class _Latest:
     """The latest results, up to `capacity` bytes."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, meters: "CacheMeters") -> None:
+        self._meters = meters
         self._capacity = capacity
         self._size = 0
         self._results: OrderedDict[_Key, Transcoded] = OrderedDict()
@@ -67,6 +82,7 @@ class _Latest:
     def get(self, key: _Key) -> Transcoded | None:
         with self._lock:
             found = self._results.get(key)
+            self._meters.asked(found is not None)
             if found is not None:
                 self._results.move_to_end(key)
             return found
@@ -82,3 +98,4 @@ class _Latest:
             while self._size > self._capacity:
                 _, oldest = self._results.popitem(last=False)
                 self._size -= len(oldest.data)
+            self._meters.holds(len(self._results), self._size)

@@ -18,6 +18,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from time import perf_counter
 from uuid import uuid4
 
 from orthanc_fast._ext.durable import (
@@ -99,12 +100,14 @@ class StorageArea(Storage):
 
     def put(self, files: Sequence[Pending]) -> list[OrthancError | None]:
         """Writes files into `incoming`."""
-        room = JOURNALED_GROUP
+        began = perf_counter()
+        room, moved = JOURNALED_GROUP, 0
         paths = [self._unpublished(file.name) for file in files]
         errors: dict[str, OrthancError] = {}
         for file, path in zip(files, paths, strict=True):
             if file.partial is not None:
                 try:
+                    moved += file.partial.stat().st_size
                     os.rename(file.partial, path)
                 except OSError as error:
                     errors[path] = _error(error.errno or 0, path)
@@ -115,6 +118,8 @@ class StorageArea(Storage):
         numbers = write_files(
             [os.fsencode(path) for path in paths], [file.data for file in files], syncs
         )
+        size = sum(len(file.data) for file in files if file.data is not None)
+        self.meters.created(size + moved, perf_counter() - began)
         return [
             errors.get(path) or (_error(number, path) if number else None)
             for number, path in zip(numbers, paths, strict=True)
@@ -137,7 +142,9 @@ class StorageArea(Storage):
     def delete(self, uuids: Sequence[str]) -> None:
         """Unlinks published files, and the folders that this leaves empty."""
         if uuids:
+            began = perf_counter()
             remove_files([os.fsencode(self.path(uuid)) for uuid in uuids], _LEVELS)
+            self.meters.removed(perf_counter() - began)
 
     # Reading
 
@@ -149,7 +156,7 @@ class StorageArea(Storage):
         return f"{self.root}/{INCOMING}/{name}"
 
     def open(self, uuid: str) -> FileHandle:
-        return FileHandle(self._open(uuid))
+        return FileHandle(self._open(uuid), self.meters)
 
     def _open(self, uuid: str) -> int:
         try:

@@ -3,9 +3,11 @@
 import errno
 import mmap
 import os
+from time import perf_counter
 
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.storage.contract import BEYOND_END, Content, Handle, WouldWait
+from orthanc_fast.storage.meters import StorageMeters
 
 # preadv with RWF_NOWAIT fails with these where the bytes would have to come from the disk.
 _WOULD_WAIT = (errno.EAGAIN, errno.EOPNOTSUPP)
@@ -14,16 +16,23 @@ _WOULD_WAIT = (errno.EAGAIN, errno.EOPNOTSUPP)
 class FileHandle(Handle):
     """Owns a descriptor."""
 
-    __slots__ = ("_fd",)
+    __slots__ = ("_fd", "_meters")
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, meters: StorageMeters) -> None:
         self._fd = fd
+        self._meters = meters
 
     @property
     def size(self) -> int:
         return os.fstat(self._fd).st_size
 
     def read(self, start: int = 0, size: int = -1) -> bytes:
+        began = perf_counter()
+        data = self._read(start, size)
+        self._meters.read(len(data), perf_counter() - began)
+        return data
+
+    def _read(self, start: int, size: int) -> bytes:
         if size < 0:
             size = max(self.size - start, 0)
         data = os.pread(self._fd, size, start)
@@ -37,6 +46,7 @@ class FileHandle(Handle):
         return b"".join(parts)
 
     def read_into(self, start: int, out: memoryview, may_wait: bool = True) -> None:
+        began = perf_counter()
         flags = 0 if may_wait else os.RWF_NOWAIT
         done = 0
         while done < len(out):
@@ -49,6 +59,7 @@ class FileHandle(Handle):
             if count == 0:
                 raise ParameterOutOfRange(BEYOND_END)
             done += count
+        self._meters.read(done, perf_counter() - began)
 
     def read_now(self, start: int, size: int) -> bytes | None:
         """Both ends of the range stand for what lies between."""
