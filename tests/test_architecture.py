@@ -60,6 +60,42 @@ SUBJECTS = {
 ABOVE_SUBJECTS = {"processes"}
 # Rooms whose modules stand in an order, from the lowest up.
 ORDERS = {
+    "index": (
+        "packed",
+        "terms",
+        "series_status",
+        "contract",
+        "conformance",
+        "rules",
+        "rules.tables",
+        "rules.records",
+        "rules.recycling",
+        "rules.terms",
+        "rules.transaction",
+        "memory",
+        "memory.state",
+        "memory.tables",
+        "memory.snapshot",
+        "memory.index",
+        "lmdb",
+        "lmdb.keys",
+        "lmdb.records",
+        "lmdb.disk",
+        "lmdb.locks",
+        "lmdb.pace",
+        "lmdb.environment",
+        "lmdb.search",
+        "lmdb.tables",
+        "lmdb.snapshot",
+        "lmdb.migrations",
+        "lmdb.checkpoint",
+        "lmdb.ring",
+        "lmdb.journal",
+        "lmdb.durability",
+        "lmdb.commit",
+        "lmdb.writer",
+        "lmdb.index",
+    ),
     "services.find": (
         "options",
         "matching",
@@ -129,6 +165,18 @@ def test_imports_go_down(path: Path) -> None:
                 assert imported in ALLOWED[room], f"{room} imports {name}"
         elif library in KEEPERS:
             assert room in KEEPERS[library], f"{name} belongs to {KEEPERS[library]}"
+
+
+def test_the_index_is_known_by_its_contract() -> None:
+    """What keeps it is known to who opens it alone."""
+    rooms = ("orthanc_fast.index.lmdb", "orthanc_fast.index.memory")
+    known = {
+        name
+        for name, path in NAMES.items()
+        if not name.startswith(rooms)
+        and any(imported.startswith(rooms) for imported in imports(path, NAMES))
+    }
+    assert known == {"orthanc_fast.services.store.opening"}
 
 
 def test_imports_have_no_cycles() -> None:

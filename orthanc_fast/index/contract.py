@@ -16,7 +16,6 @@ work on them.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Generic, Protocol, TypeVar
 
 from orthanc_fast.index.packed import unpack
@@ -516,10 +515,6 @@ class Index(ABC):
     @abstractmethod
     def was_alone(self) -> bool:
         """Whether no other process used the index when this one opened it."""
-
-    @abstractmethod
-    def view(self) -> AbstractContextManager[Snapshot]:
-        """A snapshot to be closed soon. Until all callers use `read`."""
 
     @abstractmethod
     def read(self, function: Callable[[Snapshot], T]) -> T:

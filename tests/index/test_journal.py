@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from support.instances import new_instance, public, terms
 from support.power_cut import Disk, contents
+from support.snapshots import reading
 
 from orthanc_fast._ext.redo import RecordedTransaction, replay
 from orthanc_fast.errors import FullStorage, StorageFault
@@ -49,7 +50,7 @@ def store(index: LmdbIndex, path: str, data: bytes = b"") -> None:
 
 
 def stored(index: LmdbIndex) -> int:
-    with index.view() as view:
+    with reading(index) as view:
         return view.totals().resources[Level.INSTANCE]
 
 
@@ -87,7 +88,7 @@ def perform(index: LmdbIndex, step: tuple[str, ...], number: int) -> None:
         case ("clear changes",):
             work = lambda txn: txn.clear_changes()  # noqa: E731
         case _:
-            with index.view() as view:
+            with reading(index) as view:
                 doomed = view.doomed()
             work = lambda txn: txn.forget_doomed(doomed)  # noqa: E731
     index.write(work)

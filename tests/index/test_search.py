@@ -8,6 +8,7 @@ import lmdb
 import pytest
 from hypothesis import given
 from support.instances import PATIENT_ID, SERIES_UID, SOP_UID, new_instance, public, terms
+from support.snapshots import reading
 
 from orthanc_fast._ext.idsets import intersect, sort, subtract
 from orthanc_fast.errors import IncompatibleDatabase
@@ -82,7 +83,7 @@ def index(tmp_path: Path) -> Index:
 
 
 def test_along_the_hierarchy(index: LmdbIndex) -> None:
-    with index.view() as view:
+    with reading(index) as view:
         search = view.search
         studies = view.listing_packed(Level.STUDY)
         assert list(unpack(studies)) == view.listing(Level.STUDY)
@@ -97,7 +98,7 @@ def test_along_the_hierarchy(index: LmdbIndex) -> None:
 
 
 def found(index: LmdbIndex, kind: Kind, level: Level, number: int, value: str) -> list[bytes]:
-    with index.view() as view:
+    with reading(index) as view:
         search = view.search
         keys = search.equal(kind, level, number, value)
         assert search.count(keys) == len(search.members(keys)) // 20
@@ -110,7 +111,7 @@ def test_walking_a_field_from_both_ends(index: LmdbIndex) -> None:
             transaction.store_instance(new_instance(path, now=100 + number))
 
     index.write(more)
-    with index.view() as view:
+    with reading(index) as view:
         search = view.search
         fields = [
             (kind, level, number)
@@ -130,7 +131,7 @@ def test_walking_a_field_from_both_ends(index: LmdbIndex) -> None:
 
 
 def test_editing_moves_terms(index: LmdbIndex) -> None:
-    with index.view() as view:
+    with reading(index) as view:
         series = view.listing(Level.SERIES)[0]
 
     def label(transaction: Transaction) -> None:
@@ -158,7 +159,7 @@ def test_terms_of_children_follow_the_last_one(index: LmdbIndex) -> None:
 
 
 def test_nothing_is_left_when_all_is_deleted(index: LmdbIndex) -> None:
-    with index.view() as view:
+    with reading(index) as view:
         patients = view.listing(Level.PATIENT)
     for patient in patients:
         index.write(lambda transaction, it=patient: transaction.delete(Level.PATIENT, it, 5))
@@ -166,7 +167,7 @@ def test_nothing_is_left_when_all_is_deleted(index: LmdbIndex) -> None:
 
 
 def test_migration_from_the_first_layout(index: LmdbIndex, tmp_path: Path) -> None:
-    with index.view() as view:
+    with reading(index) as view:
         search = view.search
         expected = [
             search.between(kind, level, 0, b"", b"\xff") for kind in Kind for level in Level
@@ -178,7 +179,7 @@ def test_migration_from_the_first_layout(index: LmdbIndex, tmp_path: Path) -> No
         txn.put(b"old", b"", db=env.open_db(b"term", txn=txn))
         txn.drop(env.open_db(b"value", txn=txn))
     again = LmdbIndex(tmp_path / "index", terms, 1 << 24)
-    with again.view() as view:
+    with reading(again) as view:
         search = view.search
         found = [search.between(kind, level, 0, b"", b"\xff") for kind in Kind for level in Level]
         assert found == expected

@@ -7,6 +7,7 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.instances import TAGS, new_instance, public, terms
+from support.snapshots import reading
 
 from orthanc_fast.index.contract import Index, Snapshot, Transaction
 from orthanc_fast.index.lmdb.index import LmdbIndex
@@ -150,7 +151,7 @@ class IndexMachine(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        with self.index.view() as view:
+        with reading(self.index) as view:
             doomed = view.doomed()
         self.index.write(lambda txn: txn.forget_doomed(doomed))
         self.doomed.clear()
@@ -159,7 +160,7 @@ class IndexMachine(RuleBasedStateMachine):
     def resources_agree(self) -> None:
         if not hasattr(self, "index"):
             return
-        with self.index.view() as view:
+        with reading(self.index) as view:
             for level in Level:
                 paths = self.paths(level)
                 assert view.listing(level) == sorted(public(path) for path in paths)
@@ -193,7 +194,7 @@ class IndexMachine(RuleBasedStateMachine):
     def changes_agree(self) -> None:
         if not hasattr(self, "index"):
             return
-        with self.index.view() as view:
+        with reading(self.index) as view:
             page = view.changes(limit=10_000)
             found = [
                 (sequence, change.type, change.public.lstrip(b"\0").decode())
@@ -221,7 +222,7 @@ class IndexMachine(RuleBasedStateMachine):
         ]
         backwards = to >= 0 and since <= 0
         expected = matching[max(0, len(matching) - limit) :] if backwards else matching[:limit]
-        with self.index.view() as view:
+        with reading(self.index) as view:
             page = view.changes(since, to, limit, types)
         assert [sequence for sequence, _ in page.changes] == [change[0] for change in expected]
         if limit:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.instances import new_instance, terms
+from support.snapshots import reading
 
 from orthanc_fast.errors import FullStorage
 from orthanc_fast.index.contract import (
@@ -156,14 +157,14 @@ def test_a_failing_write_fails_alone(index: LmdbIndex, step: str) -> None:
     assert promises[2].result(0) == "acaa"
     assert isinstance(promises[1].exception(0), ValueError)
     assert notes.outcomes == {"aaaa": True, "abaa": False, "acaa": True}
-    with index.view() as view:
+    with reading(index) as view:
         assert view.totals().resources[Level.STUDY] == 2
 
 
 def test_a_write_that_cannot_finish_is_durable_but_reported(index: LmdbIndex) -> None:
     (promise,) = submit_as_group(index, [Store("aaaa", "finish")])
     assert isinstance(promise.exception(0), ValueError)
-    with index.view() as view:
+    with reading(index) as view:
         assert view.totals().resources[Level.INSTANCE] == 1
 
 
@@ -237,7 +238,7 @@ def test_cancelled_promises_are_left_alone(index: LmdbIndex) -> None:
     assert promise.cancel()
     writer.submit(Store("aaaa"), promise)
     writer.stop()
-    with index.view() as view:
+    with reading(index) as view:
         assert view.totals().resources[Level.INSTANCE] == 1
 
 
@@ -251,7 +252,7 @@ def test_a_full_map_is_reported_and_harms_nothing(tmp_path: Path) -> None:
             stored += 1
     index.close()
     reopened = LmdbIndex(tmp_path, terms, 1 << 24)
-    with reopened.view() as view:
+    with reading(reopened) as view:
         assert view.totals().resources[Level.INSTANCE] == stored
         assert len(view.listing(Level.INSTANCE)) == stored
     reopened.write(lambda txn: txn.store_instance(new_instance("aaamore")))
@@ -279,7 +280,7 @@ def test_counters_do_not_drift_between_processes(tmp_path: Path) -> None:
         worker.join(60)
         assert worker.exitcode == 0
     index = LmdbIndex(tmp_path, terms, MAP_SIZE)
-    with index.view() as view:
+    with reading(index) as view:
         totals = view.totals()
         assert totals.resources == [1, 1, 3, 60]
         patient = view.resource(Level.PATIENT, new_instance("aaaa").publics[0])

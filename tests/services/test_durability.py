@@ -99,11 +99,11 @@ def verify(
     return set(listed)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_sigkill_of_the_server(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "journal_size"), [(1, 4), (2, 0)])
+def test_sigkill_of_the_server(tmp_path: Path, seed: int, journal_size: int) -> None:
     chance = random.Random(seed)
     template = generated.small()
-    server = OurServer(tmp_path, {"HttpWorkers": 2})
+    server = OurServer(tmp_path, {"HttpWorkers": 2, "IndexJournalSizeMB": journal_size})
     stored: dict[str, bytes] = {}
     deleted: set[str] = set()
     start = 0

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from support.instances import new_instance, terms
+from support.snapshots import reading
 
 from orthanc_fast.index.contract import Transaction
 from orthanc_fast.index.lmdb.index import LmdbIndex
@@ -34,7 +35,7 @@ def test_a_file_that_is_published_after_its_deletion_is_found(tmp_path: Path) ->
     assert storage.size(UUID) == 7
     housekeeping.sweep()
     assert storage.size(UUID) is None
-    with index.view() as view:
+    with reading(index) as view:
         assert view.doomed() == []
     index.close()
 
@@ -55,7 +56,7 @@ def test_what_waited_for_long_becomes_stable_in_parts(
     housekeeping = Housekeeping(index, StorageArea(tmp_path / "storage", "one", sync=False), 60)
     housekeeping.announce_stable(1000)
     housekeeping.stop()
-    with index.view() as view:
+    with reading(index) as view:
         assert view.first_unstable() is None
         page = view.changes(0, 100)
     kinds = [change.type for _, change in page.changes]

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import xxhash
 from support import generated
+from support.snapshots import reading
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
@@ -53,7 +54,7 @@ class Place:
         return promise.result(30)
 
     def resource(self, stored: Stored, level: Level = Level.INSTANCE) -> Resource:
-        with self.services.index.view() as view:
+        with reading(self.services.index) as view:
             found = view.resource(level, stored.publics[level])
         assert found is not None
         return found
@@ -63,7 +64,7 @@ class Place:
         return self.services.contents.content_now(attachment)
 
     def count(self) -> int:
-        with self.services.index.view() as view:
+        with reading(self.services.index) as view:
             return view.totals().resources[Level.INSTANCE]
 
     def leftovers(self) -> list[Path]:
@@ -107,7 +108,7 @@ def test_metadata_and_labels_are_set_with_the_instance(place: Place) -> None:
     instance = place.resource(second)
     assert instance.metadata[MODIFIED_FROM] == to_text(first.publics[Level.INSTANCE])
     assert place.resource(second, Level.SERIES).labels == []
-    with place.services.index.view() as view:
+    with reading(place.services.index) as view:
         assert view.labels_in_use() == ["mine", "yours"]  # searches see them too
 
 
@@ -189,7 +190,7 @@ def test_announcements_come_when_it_is_durable_and_before_the_answer(place: Plac
         raise OrthancError("an announcement of the test")
 
     def hears(stored: Stored, caller: Caller) -> None:
-        with place.services.index.view() as view:
+        with reading(place.services.index) as view:
             is_there = view.exists(Level.INSTANCE, stored.publics[Level.INSTANCE])
         heard.append((stored, caller, is_there))
 

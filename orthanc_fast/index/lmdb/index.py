@@ -97,9 +97,6 @@ class LmdbIndex(Index):
     def was_alone(self) -> bool:
         return self._place.is_alone
 
-    def view(self) -> LmdbSnapshot:
-        return LmdbSnapshot(self._env)
-
     def read(self, function: Callable[[Snapshot], T]) -> T:
         with LmdbSnapshot(self._env) as snapshot:
             return function(snapshot)

@@ -2,8 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from orthanc_fast.index.contract import (
@@ -47,11 +46,6 @@ class MemoryIndex(Index):
     @property
     def was_alone(self) -> bool:
         return True
-
-    @contextmanager
-    def view(self) -> Iterator[Snapshot]:
-        with self._lock:
-            yield MemorySnapshot(self._state)
 
     def read(self, function: Callable[[Snapshot], T]) -> T:
         with self._lock:

@@ -7,10 +7,11 @@ from pathlib import Path
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.index.contract import Index, Transaction
+from orthanc_fast.index.contract import Index
 from orthanc_fast.log import Category, logger
 from orthanc_fast.runtime.lmdb import LmdbRuntime
 from orthanc_fast.services.find.options import find_options
+from orthanc_fast.services.retention.housekeeping import forget_files
 from orthanc_fast.services.retention.recycling import recycle_at_start
 from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
 from orthanc_fast.services.store.journaled_files import belongs
@@ -98,11 +99,7 @@ class GuardedStore:
         doomed = self._index.read(lambda snapshot: snapshot.doomed())
         if doomed:
             self._storage.delete(doomed)
-
-            def forget(transaction: Transaction) -> None:
-                transaction.forget_doomed(doomed)
-
-            self._index.write(forget)
+            forget_files(self._index, self._storage, doomed)
             logger.info(Category.GENERIC, f"Removed {len(doomed)} files of deleted resources")
 
 

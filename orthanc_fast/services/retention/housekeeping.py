@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from orthanc_fast.index.contract import Index, Transaction
+from orthanc_fast.index.contract import Index
 from orthanc_fast.log import Category, logger
 from orthanc_fast.storage.contract import Storage
 
@@ -77,8 +77,12 @@ class Housekeeping:
         done = [uuid for uuid in doomed if uuid in self._swept]
         self._swept = set(doomed)
         if done:
+            forget_files(self._index, self._storage, done)
 
-            def forget(transaction: Transaction) -> None:
-                transaction.forget_doomed(done)
 
-            self._index.write(forget)
+def forget_files(index: Index, storage: Storage, uuids: list[str]) -> None:
+    """Takes files that were unlinked off the list of the doomed ones. Where the index does not
+    repeat their unlinking after a power cut, only once that is durable."""
+    if not index.carries_cargo:
+        storage.sync()
+    index.write(lambda transaction: transaction.forget_doomed(uuids))
