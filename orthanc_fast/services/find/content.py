@@ -2,7 +2,7 @@
 choice. Source: reference chapter 1, section 4.2."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Flag, auto
 from typing import Any
 
@@ -61,6 +61,10 @@ class Presentation(msgspec.Struct, frozen=True):
         return self.requested is not None and self.requested.reads_files
 
 
+# Resources as they are shown, and the work that completes them.
+Shown = tuple[list[Any], list[Callable[[], None]]]
+
+
 class Presenter:
     """Shows resources; one per process."""
 
@@ -76,10 +80,10 @@ class Presenter:
         """The resources of a packed list that are there, in its order, for the JSON encoder. Where
         `how` says that it reads files that takes a while."""
 
-        def read(view: Snapshot) -> list[Any]:
+        def read(view: Snapshot) -> Shown:
             return self._show(view, view.resources(level, list(unpack(packed))), how)
 
-        return self._read(caller, read)
+        return self._completed(self._read(caller, read))
 
     async def shown(
         self, caller: Caller, level: Level, packed: bytes, how: Presentation
@@ -92,17 +96,23 @@ class Presenter:
     def show_listed(self, caller: Caller, publics: Sequence[bytes], how: Presentation) -> list[Any]:
         """The resources with these identifiers, each of any level. `how` reads no files."""
 
-        def read(view: Snapshot) -> list[Any]:
+        def read(view: Snapshot) -> Shown:
             found = (view.resource_of_any_level(public) for public in publics)
             return self._show(view, found, how)
 
-        return self._read(caller, read)
+        return self._completed(self._read(caller, read))
 
-    def _show(
-        self, view: Snapshot, found: Iterable[Resource | None], how: Presentation
-    ) -> list[Any]:
+    def _show(self, view: Snapshot, found: Iterable[Resource | None], how: Presentation) -> Shown:
         facts = Facts(view, self._files)
-        return [self._one(facts, resource, how) for resource in found if resource is not None]
+        shown = [self._one(facts, resource, how) for resource in found if resource is not None]
+        return shown, facts.after
+
+    def _completed(self, shown: Shown) -> list[Any]:
+        """With what is read from files: no snapshot stays open that long."""
+        resources, after = shown
+        for work in after:
+            work()
+        return resources
 
     def _one(self, facts: Facts, resource: Resource, how: Presentation) -> Any:
         """One resource, as `how` says."""

@@ -1,5 +1,6 @@
 """What a search may ask about one resource: its own values and those of what stands above it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -57,6 +58,7 @@ class Facts:
     def __init__(self, view: Snapshot, files: FileReader) -> None:
         self.view = view
         self._files = files
+        self.after: list[Callable[[], None]] = []  # work for when the snapshot is closed: on files
         self._ancestors: dict[tuple[int, bytes], Resource | None] = {}
 
     def at_level(self, resource: Resource, level: Level) -> Resource | None:

@@ -15,6 +15,7 @@ from orthanc_fast.services.find.computed import SOP_CLASS_UID_METADATA, computed
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.query import META_HEADER_GROUP, Place, Tags
+from orthanc_fast.services.store.lookup import first_instance
 
 Element = dict[str, Any]  # one element in the Full format
 
@@ -49,7 +50,8 @@ class RequestedTags:
     def show(
         self, facts: Facts, resource: Resource, form: Format, with_metadata: bool
     ) -> dict[str, Any]:
-        """The tags of one resource in a format, as the member RequestedTags shows them.
+        """The tags of one resource in a format, as the member RequestedTags shows them: complete
+        after the work in `facts.after`.
 
         `with_metadata` tells whether the answer shows metadata: without, a tag that the resource
         does not have counts as unknown and is looked for in a file.
@@ -69,9 +71,17 @@ class RequestedTags:
                 found[tag] = element
             elif not resolved:
                 missing.append(tag)
-        if missing:
-            self._from_file(facts, resource, missing, found)
-        return self._named(found, form)
+        instance = first_instance(facts.view, resource) if missing else None
+        if instance is None:
+            return self._named(found, form)
+        shown: dict[str, Any] = {}
+
+        def complete() -> None:
+            self._from_file(facts, instance, missing, found)
+            shown.update(self._named(found, form))
+
+        facts.after.append(complete)
+        return shown
 
     def _stored(
         self, facts: Facts, resource: Resource, tag: int, with_metadata: bool
