@@ -161,7 +161,7 @@ def decode(raw: bytes, charset: Charset, vr: str | None = None) -> str:
     """The text of a value; whatever is no valid text is left out."""
     name = charset.name
     if name == "JapaneseKanji":
-        return iso_2022.Decoder(iso_2022.Sets("ASCII", None), vr, _decode).decode(raw)
+        return iso_2022.Decoder(iso_2022.JAPANESE, vr, _decode).decode(raw)
     if charset.extended and name not in ("Utf8", "Chinese"):
         g0: iso_2022.G0 = "JIS X 0201 Roman" if name == "Japanese" else "ASCII"
         return iso_2022.Decoder(iso_2022.Sets(g0, name), vr, _decode).decode(raw)

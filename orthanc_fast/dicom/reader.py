@@ -16,6 +16,7 @@ from orthanc_fast.numerals import BLANKS
 from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 MAX_VALUE = 256  # bytes of UTF-8: what a main tag or an identifier may have
+_SHORT = MAX_VALUE // 4  # characters that cannot be too many
 
 _CHARACTER_SET = 0x00080005
 _SOP_CLASS = 0x00080016
@@ -104,7 +105,9 @@ class _Reading:
         return charset_of(raw, default)
 
     def header(self) -> Header:
-        study, series, sop = map(self._identifier, (_STUDY_UID, _SERIES_UID, _SOP_UID))
+        study = self._identifier(_STUDY_UID)
+        series = self._identifier(_SERIES_UID)
+        sop = self._identifier(_SOP_UID)
         patient_id = self._identifier(_PATIENT_ID) if _PATIENT_ID in self._values else ""
         if not study or not series or not sop:
             raise BadFileFormat("missing StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID")
@@ -137,12 +140,15 @@ class _Reading:
         )
 
     def _identifier(self, tag: int) -> str:
-        if tag not in self._values:
+        value = self._values.get(tag)
+        if isinstance(value, str) and len(value) <= _SHORT:
+            return value
+        if value is None:
             raise InexistentTag(
                 "the file lacks StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID"
             )
-        text = self._text(tag)
-        if text is None or _is_too_long(text):
+        text = self._short_text(tag)
+        if text is None:
             raise BadParameterType(
                 f"{self._dictionary.name(tag)} is no text, or one of more than {MAX_VALUE} bytes"
             )
@@ -155,8 +161,11 @@ class _Reading:
 
     def _short_text(self, tag: int) -> str | None:
         """The text as the index keeps it: None also for what is too long."""
-        text = self._text(tag)
-        return None if text is None or _is_too_long(text) else text
+        value = self._values.get(tag)
+        text = value if isinstance(value, str) else self._text(tag)
+        if text is None or len(text) <= _SHORT:
+            return text
+        return None if _is_too_long(text) else text
 
     def _text(self, tag: int) -> str | None:
         """The value as text, None if the tag is absent or no text can be made of its value."""
@@ -198,7 +207,7 @@ class _Reading:
             if value is None:
                 continue
             text = value if isinstance(value, str) else self._text(tag)
-            if text is not None and not _is_too_long(text):
+            if text is not None and (len(text) <= _SHORT or not _is_too_long(text)):
                 found[tag] = text
         return found
 
@@ -257,7 +266,7 @@ class _Reading:
 
 
 def _is_too_long(text: str) -> bool:
-    return len(text) > MAX_VALUE // 4 and len(text.encode()) > MAX_VALUE
+    return len(text) > _SHORT and len(text.encode()) > MAX_VALUE
 
 
 def _no_sequences(tags: tuple[int, ...]) -> dict[int, bytes]:
