@@ -5,7 +5,7 @@ from typing import Final
 
 from orthanc_fast.errors import ParameterOutOfRange
 
-ENCODINGS: Final = (
+CHARACTER_SETS: Final = (
     "Ascii",
     "Utf8",
     "Latin1",
@@ -25,12 +25,12 @@ ENCODINGS: Final = (
     "JapaneseKanji",
     "SimplifiedChinese",
 )
-_CANONICAL = {name.lower(): name for name in ENCODINGS}
+_CANONICAL = {name.lower(): name for name in CHARACTER_SETS}
 
 
-def canonical_encoding(name: str) -> str:
+def canonical_character_set(name: str) -> str:
     """The spelling of an encoding's name, whatever its case. Raises ParameterOutOfRange."""
     found = _CANONICAL.get(name.lower())
     if found is None:
-        raise ParameterOutOfRange(f"Unknown encoding: {name!r}; one of {', '.join(ENCODINGS)}")
+        raise ParameterOutOfRange(f"Unknown encoding: {name!r}; one of {', '.join(CHARACTER_SETS)}")
     return found

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from orthanc_fast.character_sets import canonical_encoding
+from orthanc_fast.character_sets import canonical_character_set
 from orthanc_fast.config_file import UTF_8, decoded, parse, substitute
 from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Option
 from orthanc_fast.config_sections import (
@@ -365,7 +365,7 @@ class _Building:
     def _encoding(self) -> str:
         value = self._get("DefaultEncoding")
         try:
-            return canonical_encoding(value)
+            return canonical_character_set(value)
         except OrthancError as error:
             raise self._refuse("DefaultEncoding", str(error.details)) from error
 

@@ -85,7 +85,6 @@ class Header(msgspec.Struct, frozen=True, gc=False):
     sop_uid: str
     sop_class: str | None
     transfer_syntax: str | None  # the TransferSyntax metadata: None for a UID that nobody knows
-    encoding: str  # Orthanc's name of the character set in force: "Latin1", "Utf8"...
     main_tags: tuple[dict[int, str], dict[int, str], dict[int, str], dict[int, str]]
     main_sequences: tuple[dict[int, bytes], dict[int, bytes], dict[int, bytes], dict[int, bytes]]
     index_in_series: str | None  # trimmed InstanceNumber, else ImageIndex; None if both are absent

@@ -10,7 +10,7 @@ class _Dictionary(Protocol):
     private: dict[bytes, dict[int, tuple[bytes, bytes]]]
     signed: frozenset[int]
 
-class _Charset(Protocol):
+class _CharacterSet(Protocol):
     @property
     def name(self) -> str: ...
 
@@ -26,7 +26,7 @@ def dataset_json(
     whole: bool,
     inject: bool,
     dictionary: _Dictionary,
-    charset: _Charset,
+    character_set: _CharacterSet,
     decode: _Decode,
     unlimited: frozenset[int],
 ) -> bytes: ...
@@ -35,7 +35,7 @@ def sequence_json(
     explicit: bool,
     big: bool,
     dictionary: _Dictionary,
-    charset: _Charset,
+    character_set: _CharacterSet,
     decode: _Decode,
 ) -> bytes: ...
 def value_text(raw: bytes, vr: int, big: bool) -> str | None: ...

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from orthanc_fast._ext.scan import ScanError, elements, items
-from orthanc_fast.dicom.charset import Charset, decode, without_padding
 from orthanc_fast.dicom.dictionary import TEXT_VRS, VRS, Dictionary, creator_tag
 from orthanc_fast.dicom.part10 import Buffer, open_encoding
-from orthanc_fast.dicom.tag_json import charset_in
+from orthanc_fast.dicom.tag_json import character_set_in
+from orthanc_fast.dicom.text import CharacterSet, decode, without_padding
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.numerals import integer
 
@@ -69,12 +69,14 @@ Dataset = list[Attribute]
 Value = str | int | float | PersonName | Dataset | None
 
 
-def read_attributes(data: Buffer, dictionary: Dictionary, default_encoding: str) -> Dataset:
+def read_attributes(data: Buffer, dictionary: Dictionary, default_character_set: str) -> Dataset:
     """The data set of a DICOM file in the order of its tags, without group lengths and without
     encapsulated pixel data, for which the models have no place. Raises BadFileFormat."""
     try:
         encoding = open_encoding(data)
-        reader = _Reader(encoding.data, dictionary, charset_in(encoding, default_encoding))
+        reader = _Reader(
+            encoding.data, dictionary, character_set_in(encoding, default_character_set)
+        )
         end = len(encoding.data)
         return reader.dataset(encoding.start, end, encoding.explicit, encoding.big)
     except ScanError as error:
@@ -82,10 +84,10 @@ def read_attributes(data: Buffer, dictionary: Dictionary, default_encoding: str)
 
 
 class _Reader:
-    def __init__(self, data: Buffer, dictionary: Dictionary, charset: Charset) -> None:
+    def __init__(self, data: Buffer, dictionary: Dictionary, character_set: CharacterSet) -> None:
         self._data = data
         self._dictionary = dictionary
-        self._charset = charset
+        self._character_set = character_set
 
     def dataset(self, start: int, end: int, explicit: bool, big: bool) -> Dataset:
         rows: dict[int, Row] = {}
@@ -148,7 +150,7 @@ class _Reader:
             return Attribute(tag, vr, keyword, [f"{g:04X}{e:04X}" for g, e in pairs] or None)
         if vr in _NUMBERS:
             return Attribute(tag, vr, keyword, _numbers(raw, _NUMBERS[vr], big) or None)
-        values = _values(decode(without_padding(raw, vr), self._charset, vr), vr)
+        values = _values(decode(without_padding(raw, vr), self._character_set, vr), vr)
         if tag == _CHARACTER_SET and values is not None and values[0] is None:
             values = values[1:] or None  # the default set goes without saying, as in Orthanc
         return Attribute(tag, vr, keyword, values)

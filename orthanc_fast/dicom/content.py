@@ -5,9 +5,9 @@ Source: reference chapter 2, section 3.
 """
 
 from orthanc_fast._ext.scan import ScanError, elements, items
-from orthanc_fast.dicom.charset import trimmed, without_padding
 from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary, creator_tag
 from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
+from orthanc_fast.dicom.text import trimmed, without_padding
 from orthanc_fast.errors import BadFileFormat, BadRequest
 from orthanc_fast.numerals import unsigned
 

@@ -9,7 +9,6 @@ from typing import Literal
 import msgspec
 
 from orthanc_fast._ext.scan import ScanError
-from orthanc_fast.dicom.charset import ascii_text
 from orthanc_fast.dicom.functional_groups import (
     FRAME_VOI_LUT,
     PER_FRAME_FUNCTIONAL_GROUPS,
@@ -22,6 +21,7 @@ from orthanc_fast.dicom.functional_groups import (
 )
 from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.dicom.scope import Scope, root
+from orthanc_fast.dicom.text import ascii_text
 
 _MODALITY_LUT = 0x00283000
 _VOI_LUT = 0x00283010

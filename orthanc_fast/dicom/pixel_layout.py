@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from orthanc_fast._ext.scan import ScanError, elements
 from orthanc_fast._ext.tagjson import value_text
-from orthanc_fast.dicom.charset import without_padding
 from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
+from orthanc_fast.dicom.text import without_padding
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.model import PixelLayout
 from orthanc_fast.numerals import BLANKS, integer

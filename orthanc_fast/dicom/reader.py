@@ -5,11 +5,11 @@ Source: reference chapter 2, sections 1.4, 2 and 9; chapter 1, sections 2.4, 4.3
 
 from orthanc_fast._ext.scan import ScanError, scan
 from orthanc_fast._ext.tagjson import sequence_json, value_text
-from orthanc_fast.dicom.charset import Charset, charset_of, decode, without_padding
 from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
 from orthanc_fast.dicom.pixel_layout import Pixel, build_layout, first_integer, image_number
+from orthanc_fast.dicom.text import CharacterSet, character_set_of, decode, without_padding
 from orthanc_fast.errors import BadFileFormat, BadParameterType, InexistentTag
 from orthanc_fast.model import Header, Level, PixelLayout
 from orthanc_fast.numerals import BLANKS
@@ -40,7 +40,7 @@ Value = str | int | tuple[int, bytes]
 
 
 def read_header(
-    data: Buffer, tags: MainTags, dictionary: Dictionary, default_encoding: str = "Latin1"
+    data: Buffer, tags: MainTags, dictionary: Dictionary, default_character_set: str = "Latin1"
 ) -> Header:
     """Reads one DICOM file: identifiers, main tags per level, character set, syntax, frame map.
 
@@ -62,7 +62,9 @@ def read_header(
         raise BadFileFormat(
             f"Cannot parse an invalid DICOM file (size: {len(data)} bytes): {error}"
         ) from error
-    return _Reading(encoding, values, pixel, irregular, tags, dictionary, default_encoding).header()
+    return _Reading(
+        encoding, values, pixel, irregular, tags, dictionary, default_character_set
+    ).header()
 
 
 def _check_pixel_data(encoding: Encoding, pixel: Pixel | None) -> None:
@@ -87,7 +89,7 @@ class _Reading:
         irregular: bool,
         tags: MainTags,
         dictionary: Dictionary,
-        default_encoding: str,
+        default_character_set: str,
     ) -> None:
         self._encoding = encoding
         self._values = values
@@ -95,14 +97,14 @@ class _Reading:
         self._irregular = irregular
         self._tags = tags
         self._dictionary = dictionary
-        self._charset = self._read_charset(default_encoding)
+        self._character_set = self._read_character_set(default_character_set)
 
-    def _read_charset(self, default: str) -> Charset:
+    def _read_character_set(self, default: str) -> CharacterSet:
         value = self._values.get(_CHARACTER_SET)
         if value is None or isinstance(value, int):
-            return Charset(default)
+            return CharacterSet(default)
         raw = value.encode("ascii") if isinstance(value, str) else value[1]
-        return charset_of(raw, default)
+        return character_set_of(raw, default)
 
     def header(self) -> Header:
         study = self._identifier(_STUDY_UID)
@@ -120,7 +122,6 @@ class _Reading:
             sop_uid=sop,
             sop_class=self._short_text(_SOP_CLASS),
             transfer_syntax=self._encoding.known_syntax,
-            encoding=self._charset.name,
             main_tags=(
                 self._level(ordered[Level.PATIENT]),
                 self._level(ordered[Level.STUDY]),
@@ -179,7 +180,7 @@ class _Reading:
             vr = self._ambiguous_vr(tag)
         name = f"{vr >> 8:c}{vr & 255:c}"
         if name in TEXT_VRS:
-            return decode(without_padding(raw, name), self._charset, name)
+            return decode(without_padding(raw, name), self._character_set, name)
         if name == "UN":
             return self._unknown_text(tag, raw)
         return value_text(raw, vr, self._encoding.big)
@@ -197,7 +198,7 @@ class _Reading:
         reference chapter 2, section 1.4."""
         if self._dictionary.vr(tag) not in TEXT_VRS:
             return None
-        return decode(raw if len(raw) % 2 else raw.removesuffix(b"\0"), self._charset)
+        return decode(raw if len(raw) % 2 else raw.removesuffix(b"\0"), self._character_set)
 
     def _level(self, tags: tuple[int, ...]) -> dict[int, str]:
         found: dict[int, str] = {}
@@ -225,7 +226,7 @@ class _Reading:
                     self._encoding.explicit,
                     self._encoding.big,
                     self._dictionary,
-                    self._charset,
+                    self._character_set,
                     decode,
                 )
         return found

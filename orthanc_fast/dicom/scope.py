@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from orthanc_fast._ext.scan import elements, items
-from orthanc_fast.dicom.charset import ascii_text
 from orthanc_fast.dicom.part10 import Buffer, open_encoding
+from orthanc_fast.dicom.text import ascii_text
 
 _UN = ord("U") << 8 | ord("N")
 

@@ -7,9 +7,9 @@ import msgspec
 
 from orthanc_fast._ext.scan import ScanError
 from orthanc_fast._ext.tagjson import TagError, dataset_json
-from orthanc_fast.dicom.charset import Charset, charset_of, decode, without_padding
 from orthanc_fast.dicom.dictionary import Dictionary, generic_name, tag_text
 from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
+from orthanc_fast.dicom.text import CharacterSet, character_set_of, decode, without_padding
 from orthanc_fast.dicom.walk import first_value
 from orthanc_fast.errors import BadFileFormat
 
@@ -25,7 +25,7 @@ def tags_json(
     data: Buffer,
     form: Format,
     dictionary: Dictionary,
-    default_encoding: str = "Latin1",
+    default_character_set: str = "Latin1",
     whole: bool = False,
     ignore_length: frozenset[int] = _NOTHING,
     until_pixel_data: bool = False,
@@ -48,7 +48,7 @@ def tags_json(
             whole,
             until_pixel_data,
             dictionary,
-            charset_in(encoding, default_encoding),
+            character_set_in(encoding, default_character_set),
             decode,
             ignore_length,
         )
@@ -56,10 +56,10 @@ def tags_json(
         raise BadFileFormat(str(error)) from error
 
 
-def charset_in(encoding: Encoding, default: str) -> Charset:
+def character_set_in(encoding: Encoding, default: str) -> CharacterSet:
     """The character set that the root data set announces."""
     raw = first_value(encoding, _CHARACTER_SET)
-    return charset_of(raw, default)
+    return character_set_of(raw, default)
 
 
 def header_json(data: Buffer, form: Format, dictionary: Dictionary) -> bytes:
@@ -84,7 +84,7 @@ def _meta_text(tag: int, vr: int, raw: bytes) -> str | None:
         return str(int.from_bytes(raw, "little"))
     if name in ("OB", "OW", "UN"):
         return None
-    return decode(without_padding(raw, name), Charset("Ascii"))
+    return decode(without_padding(raw, name), CharacterSet("Ascii"))
 
 
 def named_tags(values: Mapping[int, str], form: Format, dictionary: Dictionary) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 from support.iconv import Iconv
 
-from orthanc_fast.dicom.charset import Charset, charset_of, decode
+from orthanc_fast.dicom.text import CharacterSet, character_set_of, decode
 
 # Term, iconv's name.
 ONE_BYTE = [
@@ -46,11 +46,11 @@ WIDE = {
 ROMAN = (b"\\", b"~")
 
 
-def term(text: str) -> Charset:
-    return charset_of(text.encode(), "Latin1")
+def term(text: str) -> CharacterSet:
+    return character_set_of(text.encode(), "Latin1")
 
 
-def differences(name: str, charset: Charset, codes: Iterable[bytes]) -> list[object]:
+def differences(name: str, charset: CharacterSet, codes: Iterable[bytes]) -> list[object]:
     """Codes that iconv reads in another way, and those that it does not know but we do."""
     found: list[object] = []
     with Iconv(name) as iconv:
@@ -65,7 +65,7 @@ def differences(name: str, charset: Charset, codes: Iterable[bytes]) -> list[obj
 def test_one_byte(text: str, name: str) -> None:
     codes = [bytes((code,)) for code in range(1, 256) if bytes((code,)) not in ROMAN]
     assert differences(name, term(text), codes) == []
-    extended = Charset(term(text).name, extended=True)
+    extended = CharacterSet(term(text).name, extended=True)
     assert differences(name, extended, [c for c in codes if c not in b"\x0e\x0f"]) == []
 
 
@@ -225,4 +225,4 @@ def test_separators_are_none_in_texts_of_one_value() -> None:
     ],
 )
 def test_terms(text: str, name: str) -> None:
-    assert charset_of(text.encode(), "Hebrew").name == name
+    assert character_set_of(text.encode(), "Hebrew").name == name

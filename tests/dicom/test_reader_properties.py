@@ -16,11 +16,14 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
+from support.encoded import BIG, EXPLICIT, IMPLICIT, Exactly, file_of
 
-from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.dictionary import VRS, Dictionary
+from orthanc_fast.dicom.identifiers import identify
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.dicom.tag_json import tags_json
+from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Level
 
 DICTIONARY = Dictionary()
@@ -148,3 +151,64 @@ def test_round_trip(
     assert set(full) == {
         f"{element.tag.group:04x},{element.tag.element:04x}" for element in written
     }
+
+
+PADDINGS = st.text(alphabet=" \0", max_size=5).map(str.encode)
+WHITE = st.text(alphabet=" \t\n\v\f\r", max_size=3).map(str.encode)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    parts=st.lists(st.tuples(WHITE, UIDS.map(str.encode)), min_size=1, max_size=3),
+    behind=PADDINGS,
+    patient=TEXT,
+    syntax=st.sampled_from([IMPLICIT, EXPLICIT, BIG]),
+)
+def test_padding_changes_no_identifier(
+    parts: list[tuple[bytes, bytes]], behind: bytes, patient: str, syntax: str
+) -> None:
+    clean = b"".join(uid for _, uid in parts)
+    padded = b"".join(white + uid for white, uid in parts)
+    identities = {
+        identify(
+            read_header(
+                file_of(
+                    (0x00100020, "LO", Exactly(patient.encode() + end)),
+                    *((tag, "UI", Exactly(uid + end)) for tag in (0x20000D, 0x20000E, 0x80018)),
+                    syntax=syntax,
+                ),
+                MAIN_TAGS,
+                DICTIONARY,
+            )
+        )
+        for uid, end in ((clean, b""), (padded, behind), (clean, behind))
+    }
+    assert len(identities) == 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    tag=st.sampled_from([0x00100020, 0x00200013, 0x00280010, 0x00280100, 0x00540081, 0x00280106]),
+    vr=st.sampled_from([*sorted(VRS - {"SQ"}), "--", "ZZ", "??"]),
+    value=st.binary(max_size=40) | st.text("0123456789+-. \\\\", max_size=300).map(str.encode),
+    syntax=st.sampled_from([IMPLICIT, EXPLICIT, BIG]),
+)
+def test_any_value_with_any_vr(tag: int, vr: str, value: bytes, syntax: str) -> None:
+    """Stored or refused; the header says what the JSON shows, and numbers stay small."""
+    data = file_of(
+        (0x00280103, "US", bytes(2)),
+        (tag, vr, Exactly(value)),
+        (0x7FE00010, "OB", b"ab"),
+        syntax=syntax,
+    )
+    try:
+        header = read_header(data, MAIN_TAGS, DICTIONARY)
+    except OrthancError:
+        return
+    shown = json.loads(tags_json(data, "short", DICTIONARY))[f"{tag >> 16:04x},{tag & 0xFFFF:04x}"]
+    for level in Level:
+        if tag in MAIN_TAGS.levels[level]:
+            assert header.main_tags[level].get(tag) == shown
+    assert header.pixels is not None
+    for number in (header.pixels.rows, header.pixels.bits_allocated):
+        assert number is None or abs(number) < 1 << 64

@@ -15,10 +15,10 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 def get_default_encoding(request: Request) -> Response:
     """The character set of files that name none."""
-    return text_response(request.services.default_encoding())
+    return text_response(request.services.default_character_set())
 
 
 async def put_default_encoding(request: Request) -> Response:
     """Sets it in all processes until the server ends; answers its canonical name."""
     text = (await request.body()).decode("utf-8", "replace")
-    return text_response(request.services.default_encoding.set(request.caller, text))
+    return text_response(request.services.default_character_set.set(request.caller, text))

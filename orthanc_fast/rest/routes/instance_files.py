@@ -114,10 +114,10 @@ async def get_file(request: Request) -> Response:
 async def _data_set_model(request: Request, instance: Resource, model: Model) -> Response:
     services = request.services
     data = await services.contents.content(dicom_attachment(instance))
-    encoding = services.default_encoding()
+    default_character_set = services.default_character_set()
 
     def body() -> bytes:
-        return model.write(read_attributes(data, services.dictionary, encoding))
+        return model.write(read_attributes(data, services.dictionary, default_character_set))
 
     return Response(await asyncio.to_thread(body), model.kind)
 
@@ -156,7 +156,7 @@ async def _tags(request: Request, form: Format) -> Response:
         data,
         form,
         services.dictionary,
-        services.default_encoding(),
+        services.default_character_set(),
         whole,
         ignore_length,
         is_head,

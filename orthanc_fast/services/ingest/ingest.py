@@ -59,7 +59,7 @@ class Ingest:
         writer: Writer,
         main_tags: MainTags,
         dictionary: Dictionary,
-        default_encoding: Callable[[], str],
+        default_character_set: Callable[[], str],
         transcode: Callable[[Buffer], bytes | None] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
@@ -75,7 +75,7 @@ class Ingest:
         self._signatures = main_tags.signatures
         quota = quota_of(settings)
         self._make_room = quota.room_for_instance if quota.is_limited else None
-        self._default_encoding = default_encoding
+        self._default_encoding = default_character_set
         self._transcode = transcode
         self._loop = loop
         self._quick = QUICK_COMPRESSION if settings.storage_compression else QUICK

@@ -9,7 +9,7 @@ from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.index.contract import Index
 from orthanc_fast.runtime.contract import Runtime
-from orthanc_fast.services.administration.default_character_set import DefaultEncoding
+from orthanc_fast.services.administration.default_character_set import DefaultCharacterSet
 from orthanc_fast.services.administration.meters import (
     IngestMeter,
     LogCounter,
@@ -54,7 +54,7 @@ class WorkerServices:
         announce = partial(self.runtime.bell.ring, CHANGES)
         self.writer = self.index.writer(FileEffects(self.storage, announce), loop)
         self.writes = Writes(self.writer, loop)
-        self.default_encoding = DefaultEncoding(self.runtime, settings.default_encoding)
+        self.default_character_set = DefaultCharacterSet(self.runtime, settings.default_encoding)
         self.ingest = Ingest(
             settings,
             self.index,
@@ -62,7 +62,7 @@ class WorkerServices:
             self.writer,
             self.main_tags,
             self.dictionary,
-            self.default_encoding,
+            self.default_character_set,
             self._transcode_arriving() if settings.ingest_transcoding else None,
             loop,
         )

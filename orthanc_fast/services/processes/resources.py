@@ -33,7 +33,7 @@ class ResourceServices(WorkerServices):
         super().__init__(settings, slot, loop)
         self.contents = Contents(self.storage)
         self.instance_tags = InstanceTags(
-            self.reads, self.contents, self.dictionary, self.default_encoding
+            self.reads, self.contents, self.dictionary, self.default_character_set
         )
         describer = Describer(self.dictionary)
         self.resources = Resources(self.reads, describer)
@@ -60,7 +60,7 @@ class ResourceServices(WorkerServices):
             self.attachments,
             self.main_tags,
             self.dictionary,
-            self.default_encoding,
+            self.default_character_set,
         )
         self.transcoder = Transcoder(
             settings, self.storage, self.dictionary, TranscoderMeters(self.metrics)

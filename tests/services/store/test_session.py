@@ -13,7 +13,7 @@ from orthanc_fast.index.contract import Index, NoEffects
 from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.model import SERVER
 from orthanc_fast.runtime.memory import MemoryRuntime
-from orthanc_fast.services.administration.default_character_set import DefaultEncoding
+from orthanc_fast.services.administration.default_character_set import DefaultCharacterSet
 from orthanc_fast.services.exchange.modalities import Modality, parse_modality
 from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.scp.policy import SessionPolicy
@@ -40,10 +40,10 @@ def test_an_option_is_what_was_set_last_in_any_process(runtime: MemoryRuntime) -
 
 
 def test_the_default_encoding(runtime: MemoryRuntime) -> None:
-    encoding = DefaultEncoding(runtime, "Latin1")
+    encoding = DefaultCharacterSet(runtime, "Latin1")
     assert encoding() == "Latin1"
     assert encoding.set(SERVER, "latin2") == "Latin2"
-    assert DefaultEncoding(runtime, "Latin1")() == "Latin2"
+    assert DefaultCharacterSet(runtime, "Latin1")() == "Latin2"
     with pytest.raises(ParameterOutOfRange):
         encoding.set(SERVER, "Klingon")
     assert encoding() == "Latin2"

@@ -13,7 +13,7 @@ import msgspec
 from orthanc_fast.dicom import iso_2022
 
 
-class Charset(msgspec.Struct, frozen=True, gc=False):
+class CharacterSet(msgspec.Struct, frozen=True, gc=False):
     """The character set in force. `extended`: more than one term, so escape sequences switch to
     others."""
 
@@ -115,16 +115,16 @@ _ASSIGNED = (
 _ASSIGNED_CODES = str.maketrans(_PRIVATE_USE, _ASSIGNED)
 
 
-def charset_of(specific_character_set: bytes | None, default: str) -> Charset:
+def character_set_of(specific_character_set: bytes | None, default: str) -> CharacterSet:
     """The character set that a raw value of (0008,0005) announces; `default` where it says
     nothing, ASCII for a term that nobody knows."""
     if specific_character_set is None:
-        return Charset(default)
+        return CharacterSet(default)
     text = specific_character_set.split(b"\0")[0].decode("latin-1")
     terms = [term.strip() for term in text.split("\\")]
     extended = len(terms) > 1
     first = next(filter(None, terms), None)
-    return Charset(default if first is None else _set_of_term(first.upper()), extended)
+    return CharacterSet(default if first is None else _set_of_term(first.upper()), extended)
 
 
 def _set_of_term(term: str) -> str:
@@ -157,19 +157,19 @@ def ascii_text(raw: bytes, vr: str) -> str:
     return without_padding(raw, vr).decode("latin-1").strip(" ")
 
 
-def decode(raw: bytes, charset: Charset, vr: str | None = None) -> str:
+def decode(raw: bytes, character_set: CharacterSet, vr: str | None = None) -> str:
     """The text of a value; whatever is no valid text is left out."""
-    name = charset.name
+    name = character_set.name
     if name == "JapaneseKanji":
         return iso_2022.Decoder(iso_2022.JAPANESE, vr, _decode).decode(raw)
-    if charset.extended and name not in ("Utf8", "Chinese"):
+    if character_set.extended and name not in ("Utf8", "Chinese"):
         g0: iso_2022.G0 = "JIS X 0201 Roman" if name == "Japanese" else "ASCII"
         return iso_2022.Decoder(iso_2022.Sets(g0, name), vr, _decode).decode(raw)
     text = _decode(raw, name)
     if name == "Japanese":
         text = text.replace("~", "\u203e")
         return text.replace("\\", "\u00a5") if vr in _SINGLE_VALUED else text
-    return _ISO_2022_CONTROLS.sub("", text) if charset.extended else text
+    return _ISO_2022_CONTROLS.sub("", text) if character_set.extended else text
 
 
 def _decode(raw: bytes, name: str) -> str:
