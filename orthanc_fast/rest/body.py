@@ -86,14 +86,33 @@ class Body:
         """The next chunk; may be empty."""
         if self._received == 0 and self._announced is not None:
             self.check_size(self._announced)
-        message = await self._message()
+        task = asyncio.current_task()
+        assert task is not None
+        loop = task.get_loop()
+        began = loop.time()
+        patience = _Patience(task)  # at a third of what `asyncio.timeout` costs
+        timer = loop.call_later(self._seconds(), patience.ends)
+        try:
+            message = await self._receive()
+        except asyncio.CancelledError:
+            if patience.ended and task.uncancel() == 0:
+                self._is_given_up = True
+                raise Refused(empty_response(408)) from None
+            raise
+        finally:
+            timer.cancel()
+        self._waited += loop.time() - began
+        if message["type"] == "http.disconnect":
+            self._is_given_up = True
+            raise Disconnected
         chunk: bytes = message.get("body", b"")
         self._received += len(chunk)
-        self.check_size(self._received)
         # Where all has come there is no need to wait for the word that it has: one hand-over
         # between the threads of the HTTP server less.
         if self._received == self._announced or not message.get("more_body", False):
             self.is_complete = True
+        if self._announced is None:
+            self.check_size(self._received)
         return chunk
 
     async def whole(self) -> bytes:
@@ -162,36 +181,14 @@ class Body:
                 http_status=413,
             )
 
-    def _patience(self) -> float:
-        """Seconds that the next chunk may take."""
+    def _seconds(self) -> float:
+        """How long the next chunk may take."""
         seconds: float = self._settings.http_request_timeout
         total = self._settings.http_body_timeout
-        if total:
+        if total and self._received:
             left = total + self._received / _BYTES_PER_SECOND - self._waited
             seconds = min(seconds, max(0.0, left))
         return seconds
-
-    async def _message(self) -> MutableMapping[str, Any]:
-        task = asyncio.current_task()
-        assert task is not None
-        loop = task.get_loop()
-        began = loop.time()
-        patience = _Patience(task)  # at a third of what `asyncio.timeout` costs
-        timer = loop.call_later(self._patience(), patience.ends)
-        try:
-            message = await self._receive()
-        except asyncio.CancelledError:
-            if patience.ended and task.uncancel() == 0:
-                self._is_given_up = True
-                raise Refused(empty_response(408)) from None
-            raise
-        finally:
-            timer.cancel()
-        self._waited += loop.time() - began
-        if message["type"] == "http.disconnect":
-            self._is_given_up = True
-            raise Disconnected
-        return message
 
 
 async def add(spool: Spool, part: bytes) -> None:

@@ -164,9 +164,9 @@ class Request:
     @property
     def is_body_left(self) -> bool:
         """Whether the client may still be sending; a body that GET had would be no use to it."""
-        if self._incoming is None and self._scope["method"] in BODYLESS:
-            return False
-        return self._stream().is_left
+        if self._incoming is not None:
+            return self._incoming.is_left
+        return self._scope["method"] not in BODYLESS and self._stream().is_left
 
     async def drain(self) -> bool:
         """Takes what is left of the body: see `Body.drain`."""

@@ -8,7 +8,7 @@ from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.services.ingest.contract import Stored
+from orthanc_fast.services.ingest.contract import NOBODY, Stored
 
 
 class UploadAnswer(msgspec.Struct, gc=False):
@@ -42,13 +42,15 @@ async def post_instances(request: Request) -> Response:
 
 
 def _answer(stored: Stored) -> UploadAnswer:
-    # Nobody knows the identifiers of what was discarded unread.
-    patient, study, series, instance = (to_text(each) if each else "" for each in stored.publics)
+    if stored.publics == NOBODY:
+        return UploadAnswer("", "", "", "", "/instances/", stored.status)
+    patient, study, series, public = stored.publics
+    instance = to_text(public)
     return UploadAnswer(
         ID=instance,
-        ParentPatient=patient,
-        ParentSeries=series,
-        ParentStudy=study,
+        ParentPatient=to_text(patient),
+        ParentSeries=to_text(series),
+        ParentStudy=to_text(study),
         Path=f"/instances/{instance}",
         Status=stored.status,
     )

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import msgspec
 
@@ -10,6 +11,8 @@ from orthanc_fast.config import Overwrite
 from orthanc_fast.model import Caller, Level
 
 Status = Literal["Success", "AlreadyStored", "FilteredOut"]
+
+_NOTHING: Mapping[Level, Any] = MappingProxyType({})
 
 NOBODY = (b"", b"", b"", b"")  # the identifiers of what was discarded before they were known
 
@@ -26,8 +29,8 @@ class IngestRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     caller: Caller
     data: bytes | bytearray | memoryview | None = None
     partial: Path | None = None
-    metadata: Mapping[Level, Mapping[int, str]] = {}
-    labels: Mapping[Level, Sequence[str]] = {}
+    metadata: Mapping[Level, Mapping[int, str]] = _NOTHING
+    labels: Mapping[Level, Sequence[str]] = _NOTHING
     overwrite: Overwrite | None = None
 
 

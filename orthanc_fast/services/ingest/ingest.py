@@ -32,7 +32,7 @@ from orthanc_fast.index.contract import Index, Promise, Writer
 from orthanc_fast.model import Caller, Header, Level, NewInstance
 from orthanc_fast.registries import DICOM_ATTACHMENT, UNTIL_PIXEL_DATA_ATTACHMENT
 from orthanc_fast.services.ingest.announced import Announced, Timed
-from orthanc_fast.services.ingest.contract import NOBODY, IngestRequest, Status, Stored
+from orthanc_fast.services.ingest.contract import NOBODY, IngestRequest, Stored
 from orthanc_fast.services.ingest.files import from_memory, from_partial
 from orthanc_fast.services.ingest.hooks import Candidate, Decision, Hooks
 from orthanc_fast.services.ingest.records import new_instance
@@ -151,11 +151,10 @@ class Ingest:
         publics = identify(header)
         overwrite = request.overwrite or self._settings.overwrite_instances
         stored = Stored("Success", publics, header.sop_class, header.sop_uid)
-        status = self._filter(
-            Candidate(body.data, header, publics, request.caller), overwrite == "Never"
-        )
-        if status != "Success":
-            return msgspec.structs.replace(stored, status=status)
+        if overwrite == "Never" and self._is_known(publics):
+            return msgspec.structs.replace(stored, status="AlreadyStored")
+        if self.hooks.filters and not self._filter(body, header, publics, request.caller):
+            return msgspec.structs.replace(stored, status="FilteredOut")
         new = new_instance(header, publics, self._signatures, request.caller, overwrite)
         files = self._files(new, header, body)
         return StoreWrite(new, files, stored, self._make_room, request)
@@ -170,14 +169,20 @@ class Ingest:
                 body.replace(decision)
         return True
 
-    def _filter(self, candidate: Candidate, only_new: bool) -> Status:
-        """What speaks against storing it."""
-        if only_new:
-            public = candidate.publics[Level.INSTANCE]
-            if self._index.read(lambda snapshot: snapshot.exists(Level.INSTANCE, public)):
-                return "AlreadyStored"
-        kept = all(keeps(candidate) for keeps in self.hooks.filters)
-        return "Success" if kept else "FilteredOut"
+    def _is_known(self, publics: tuple[bytes, bytes, bytes, bytes]) -> bool:
+        instance = publics[Level.INSTANCE]
+        return self._index.read(lambda snapshot: snapshot.exists(Level.INSTANCE, instance))
+
+    def _filter(
+        self,
+        body: "_Body",
+        header: Header,
+        publics: tuple[bytes, bytes, bytes, bytes],
+        caller: Caller,
+    ) -> bool:
+        """False if a hook discards the file."""
+        candidate = Candidate(body.data, header, publics, caller)
+        return all(keeps(candidate) for keeps in self.hooks.filters)
 
     def _files(self, new: NewInstance, header: Header, body: "_Body") -> list[Pending]:
         """The files to be written, with their attachments entered into `new`."""

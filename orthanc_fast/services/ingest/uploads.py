@@ -4,7 +4,7 @@ Source: reference chapter 1, section 2.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 
 from orthanc_fast.errors import BadFileFormat, InexistentTag
@@ -56,12 +56,12 @@ class Uploads:
             if isinstance(body, Path):
                 body.unlink(missing_ok=True)
 
-    async def _one(self, content: bytes | Path, caller: Caller) -> Stored:
+    def _one(self, content: bytes | Path, caller: Caller) -> Coroutine[None, None, Stored]:
         if isinstance(content, bytes):
             request = IngestRequest(caller=caller, data=content)
         else:
             request = IngestRequest(caller=caller, partial=content)
-        return await self._ingest.store(request)
+        return self._ingest.store(request)
 
     async def _archive(self, archive: bytes | Path, caller: Caller) -> list[Stored]:
         """Stores the members in order; those that are no DICOM files or no instances are left
