@@ -8,9 +8,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from orthanc_fast.errors import NotImplementedYet
+
 _ITEM = struct.Struct("<HHI")
 _END = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 _MAX_OFFSET = 0xFFFFFFFF
+_MAX_FRAGMENT = 0xFFFFFFFE
 
 
 class Encapsulated(msgspec.Struct, frozen=True, gc=False):
@@ -23,12 +26,15 @@ class Encapsulated(msgspec.Struct, frozen=True, gc=False):
 
 
 def encapsulate(frames: Sequence[bytes], max_offset: int = _MAX_OFFSET) -> Encapsulated:
-    """`max_offset` is what an entry of the basic offset table may be at most."""
+    """`max_offset` is what an entry of the basic offset table may be at most. Raises
+    NotImplementedYet for a frame above 4 GiB."""
     offsets: list[int] = []
     parts: list[bytes] = [b""]
     position = 0
     for frame in frames:
         size = len(frame) + len(frame) % 2
+        if size > _MAX_FRAGMENT:
+            raise NotImplementedYet("an encoded frame above 4 GiB does not fit into a fragment")
         offsets.append(position)
         parts += [_ITEM.pack(0xFFFE, 0xE000, size), frame, b"\0" * (size - len(frame))]
         position += 8 + size

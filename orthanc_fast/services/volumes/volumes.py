@@ -14,6 +14,7 @@ from orthanc_fast._ext.ids import to_text
 from orthanc_fast.errors import InexistentItem, OrthancError, UnknownResource
 from orthanc_fast.imaging.nifti import nifti_header
 from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.index.packed import unpack
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.pixels.pixels import Pixels
@@ -22,7 +23,7 @@ from orthanc_fast.services.volumes import bodies
 from orthanc_fast.services.volumes.geometry import Geometry, geometry
 from orthanc_fast.services.volumes.places import Selection
 from orthanc_fast.services.volumes.plan import Found, Numbers, Planner, Volume
-from orthanc_fast.services.volumes.slices import OrderedSlices, frame_count, order_slices
+from orthanc_fast.services.volumes.slices import frame_count, order_slices
 from orthanc_fast.services.volumes.streaming import Streams
 from orthanc_fast.services.volumes.zip_records import stored_length
 
@@ -191,9 +192,7 @@ class Volumes:
         self, caller: Caller, public: bytes, plan: Callable[[Found], Made]
     ) -> Made:
         """On the event loop where the index tells everything."""
-        found = await self._read.run(
-            self._read, caller, lambda view: _found(view, view.resource(Level.INSTANCE, public))
-        )
+        found = await self._read.run(self._read, caller, lambda view: _found(view, public))
         return await asyncio.to_thread(plan, found) if found.needs_file else plan(found)
 
     def _volume(self, caller: Caller, public: bytes, wish: Wish) -> Volume:
@@ -209,7 +208,8 @@ class _Series(NamedTuple):
     found: list[Found]
 
 
-def _found(view: Snapshot, instance: Resource | None) -> Found:
+def _found(view: Snapshot, public: bytes) -> Found:
+    instance = view.resource(Level.INSTANCE, public)
     if instance is None:
         raise UnknownResource
     return Found(instance, view.image(instance))
@@ -219,18 +219,34 @@ def _series(view: Snapshot, public: bytes) -> _Series:
     series = view.resource(Level.SERIES, public)
     if series is None:
         raise UnknownResource
-    instances = (view.resource(Level.INSTANCE, each) for each in view.children(series))
-    return _Series(series, [_found(view, each) for each in instances if each is not None])
+    return _with_instances(view, [series])[0]
 
 
 def _study(view: Snapshot, public: bytes) -> list[_Series]:
     study = view.resource(Level.STUDY, public)
     if study is None:
         raise UnknownResource
-    return [_series(view, each) for each in view.children(study)]
+    found = view.resources(Level.SERIES, view.children(study))
+    return _with_instances(view, [series for series in found if series is not None])
+
+
+def _with_instances(view: Snapshot, series: list[Resource]) -> list[_Series]:
+    """Everything that the index knows of the instances of all, in three questions."""
+    children = [list(unpack(packed)) for packed in view.children_of(series)]
+    publics = [public for each in children for public in each]
+    instances = [each for each in view.resources(Level.INSTANCE, publics) if each is not None]
+    images = view.images_of(instances)
+    found = {
+        instance.public: Found(instance, image)
+        for instance, image in zip(instances, images, strict=True)
+    }
+    return [
+        _Series(each, [found[public] for public in below if public in found])
+        for each, below in zip(series, children, strict=True)
+    ]
 
 
 def _in_order(found: _Series) -> list[Found]:
-    images = {each.instance.public: each.image for each in found.found}
-    ordered: OrderedSlices = order_slices(found.series, [each.instance for each in found.found])
-    return [Found(instance, images[instance.public]) for instance in ordered.instances]
+    known = {each.instance.public: each for each in found.found}
+    ordered = order_slices(found.series, [each.instance for each in found.found])
+    return [known[instance.public] for instance in ordered.instances]
