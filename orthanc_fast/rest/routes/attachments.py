@@ -9,7 +9,7 @@ from orthanc_fast.errors import BadRange, OrthancError
 from orthanc_fast.model import Attachment, Level
 from orthanc_fast.registries import is_user_number
 from orthanc_fast.rest.byte_range import byte_range
-from orthanc_fast.rest.identifiers import public_id
+from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     OCTETS,

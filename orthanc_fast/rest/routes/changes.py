@@ -8,10 +8,10 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadParameterType
 from orthanc_fast.model import ChangesPage
+from orthanc_fast.rest import live_changes
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Reply, Router
-from orthanc_fast.rest.routes import events
 from orthanc_fast.rest.uri import integer, unsigned
 from orthanc_fast.services.browse.change_feed import ChangeEntry, change_entry, change_types
 
@@ -45,14 +45,14 @@ def get_changes(request: Request) -> Reply:
     `since`, `to`, `limit`, `type`, `last`: section 7.2. `wait` holds an empty answer back until
     there is an entry. With `Accept: text/event-stream` the changes come as a stream of events.
     """
-    if events.is_wanted(request):
-        return events.stream(request)
+    if live_changes.is_wanted(request):
+        return live_changes.stream(request)
     arguments = request.arguments
     types = change_types(arguments.get("type", ""))
     since, to, limit = _bounds(arguments)
     if "last" in arguments:
         return json_response(_answer(request.services.change_log.newest(request.caller, types)))
-    patience = events.patience(arguments)
+    patience = live_changes.patience(arguments)
     answer = _page(request, since, to, limit, types)
     if patience and not answer.Changes and limit and to < 0:
         return _await_page(request, answer, max(since, 0), limit, types, patience)
@@ -69,7 +69,7 @@ async def _await_page(
 ) -> Response:
     """The first answer that is not empty, or an empty one when the time is up."""
     deadline = time.monotonic() + patience
-    async with events.Presence(request) as presence:
+    async with live_changes.Presence(request) as presence:
         while not answer.Changes:
             since = max(since, answer.Last)  # what lies before has been looked at
             if not await presence.beyond(since, deadline - time.monotonic()):

@@ -6,7 +6,7 @@ import asyncio
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.modules import MODULES
 from orthanc_fast.model import Level
-from orthanc_fast.rest.identifiers import public_id
+from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, Response
 from orthanc_fast.rest.router import Handler, Router

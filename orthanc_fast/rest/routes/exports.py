@@ -6,7 +6,7 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadParameterType
-from orthanc_fast.rest.identifiers import public_id
+from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     PLAIN_JSON,

@@ -12,9 +12,9 @@ from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
 from orthanc_fast.model import Level
 from orthanc_fast.rest.find_body import FindBody
-from orthanc_fast.rest.identifiers import NOBODY
-from orthanc_fast.rest.listing import listing_response
+from orthanc_fast.rest.path_identifiers import NOBODY
 from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.resource_listing import listing_response
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.services.find.content import Presentation

@@ -8,7 +8,7 @@ from orthanc_fast.dicom.content import content
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.numerals import integer
 from orthanc_fast.registries import SOP_CLASS_UID as SOP_CLASS
-from orthanc_fast.rest.identifiers import public_id
+from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, OCTETS, Response, json_response
 from orthanc_fast.rest.router import Router

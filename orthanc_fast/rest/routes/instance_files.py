@@ -16,7 +16,7 @@ from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.numerals import unsigned
-from orthanc_fast.rest.identifiers import public_id
+from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     DICOM,

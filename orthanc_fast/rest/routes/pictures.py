@@ -15,7 +15,7 @@ from orthanc_fast.imaging.picture import DEFAULT_QUALITY
 from orthanc_fast.imaging.voi import Function
 from orthanc_fast.model import Level
 from orthanc_fast.numerals import unsigned
-from orthanc_fast.rest.identifiers import public_id
+from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, empty_response
 from orthanc_fast.rest.router import Router

@@ -1,7 +1,7 @@
 """/patients/{id}/protected. Source: reference chapter 1, section 8.3."""
 
 from orthanc_fast.config import Settings
-from orthanc_fast.rest.identifiers import public_id
+from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Router

@@ -7,7 +7,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.config_file import parse
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.model import Level
-from orthanc_fast.rest.identifiers import public_id
+from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Handler, Router

@@ -12,9 +12,9 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import BadRequest, OrthancError, UnknownDicomTag, UnknownResource
 from orthanc_fast.model import Level, Resource
-from orthanc_fast.rest.identifiers import public_id
-from orthanc_fast.rest.listing import listing_response
+from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.resource_listing import listing_response
 from orthanc_fast.rest.response import JSON, NOT_FOUND, Response, encode_json, json_response
 from orthanc_fast.rest.router import Handler, Reply, Router
 from orthanc_fast.rest.uri import boolean, unsigned

@@ -12,7 +12,7 @@ from orthanc_fast.dicom.identifiers import from_text, to_text
 from orthanc_fast.dicom.main_tags import level_named
 from orthanc_fast.errors import BadRequest, ParameterOutOfRange
 from orthanc_fast.model import Level
-from orthanc_fast.rest.identifiers import NOBODY
+from orthanc_fast.rest.path_identifiers import NOBODY
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
 from orthanc_fast.rest.router import Router

@@ -11,7 +11,7 @@ from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.model import Level
 from orthanc_fast.numerals import unsigned
 from orthanc_fast.rest.byte_range import byte_range
-from orthanc_fast.rest.identifiers import public_id
+from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import OCTETS, HeaderField, Response, json_response
 from orthanc_fast.rest.router import Router

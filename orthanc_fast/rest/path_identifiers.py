@@ -1,4 +1,4 @@
-"""From the texts in a path to identifiers."""
+"""From the texts in a path to the identifiers of resources."""
 
 from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.rest.request import Request
