@@ -124,6 +124,7 @@ def test_segments_of_bytes(syntax: str) -> None:
         (b"", (256, 0, 8), False),
         (bytes([0, 200]) + bytes(100), (256, 0, 8), True),  # discrete, cut off
         (bytes([1, 255, 9, 0]), (256, 0, 8), True),  # linear from nowhere
+        (bytes([0, 0, 2, 255, 0, 0, 0, 0] * 999), (256, 0, 8), True),  # adds nothing, often
         (bytes([0, 2, 1, 1, 3, 9]), (256, 0, 8), True),  # no such segment
         (bytes([0, 2, 1, 1, 2, 9, 4, 0]), (256, 0, 8), True),  # indirect, cut off
         (bytes([0, 2, 1, 1, 2, 9, 4, 0, 0, 0]), (256, 0, 8), True),  # indirect to itself

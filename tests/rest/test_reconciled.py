@@ -1,0 +1,54 @@
+"""A file whose header contradicts its codestream, over HTTP: shown as it is encoded, with one
+warning in the log."""
+
+import io
+from pathlib import Path
+
+import httpx
+import imagecodecs
+import numpy as np
+from support.images import image_file, item
+from support.server import OurServer
+
+from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE, JPEG_LOSSLESS_SV1
+
+PIXELS = np.arange(64 * 32, dtype="u2").reshape(64, 32)
+
+
+def swapped() -> bytes:
+    """Rows and Columns are those of the transposed image."""
+    codestream = bytes(
+        imagecodecs.jpeg8_encode(PIXELS, lossless=True, predictor=1, bitspersample=12)
+    )
+    content = item(b"") + item(codestream + b"\0" * (len(codestream) % 2))
+    return image_file(
+        content,
+        JPEG_LOSSLESS_SV1,
+        "OB",
+        Rows=32,
+        Columns=64,
+        BitsAllocated=16,
+        BitsStored=12,
+        HighBit=11,
+        PixelRepresentation=0,
+    )
+
+
+def test_the_shape_of_the_codestream_and_one_warning(tmp_path: Path) -> None:
+    with OurServer(tmp_path, {}) as server, httpx.Client(base_url=server.url) as client:
+        stored = client.post("/instances", content=swapped()).json()
+        url = f"/instances/{stored['ID']}"
+        for path in (f"{url}/numpy", f"/series/{stored['ParentSeries']}/numpy"):
+            answer = client.get(path, params={"rescale": "0"})
+            np.testing.assert_array_equal(np.load(io.BytesIO(answer.content))[0, ..., 0], PIXELS)
+        answer = client.get(
+            f"{url}/image-uint16", headers={"accept": "image/x-portable-arbitrarymap"}
+        )
+        assert b"WIDTH 32\nHEIGHT 64\n" in answer.content
+        assert client.get(f"{url}/preview").status_code == 200
+        answer = client.get(f"{url}/file", params={"transcode": EXPLICIT_LITTLE})
+        assert answer.status_code == 200
+        assert PIXELS.tobytes() in answer.content
+        text = server.log_path.read_text()
+    warning = f"instance {stored['ID']} are shown as they are encoded: rows 64 instead of 32"
+    assert text.count(warning) == 1
