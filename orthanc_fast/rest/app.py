@@ -223,7 +223,7 @@ class App:
                     try:
                         await self._part(part)
                     finally:
-                        part.forget()
+                        await part.forget()
         return empty_response(200)
 
     async def _part(self, request: Request) -> None:

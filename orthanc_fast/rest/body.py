@@ -142,7 +142,7 @@ class Body:
                 await add(spool, await self.next())
             return await finished(spool)
         except BaseException:
-            spool.discard()
+            await discarded(spool)
             raise
 
     @property
@@ -202,3 +202,9 @@ async def add(spool: Spool, part: bytes) -> None:
 async def finished(spool: Spool) -> bytes | Path:
     """`Spool.finish`, likewise."""
     return await asyncio.to_thread(spool.finish) if spool.waits(0) else spool.finish()
+
+
+async def discarded(spool: Spool) -> None:
+    """`Spool.discard`, likewise: to unlink gigabytes takes seconds."""
+    if spool.waits(0):
+        await asyncio.to_thread(spool.discard)

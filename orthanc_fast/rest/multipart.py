@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.rest.body import add, finished
+from orthanc_fast.rest.body import add, discarded, finished
 from orthanc_fast.rest.form_data import FormParser
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField
@@ -49,4 +49,4 @@ async def parts(
                 else:
                     yield headers, await finished(spool)
     finally:
-        spool.discard()
+        await discarded(spool)

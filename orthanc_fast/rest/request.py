@@ -172,10 +172,10 @@ class Request:
         """Takes what is left of the body: see `Body.drain`."""
         return await self._stream().drain()
 
-    def forget(self) -> None:
+    async def forget(self) -> None:
         """Removes the file of a part that its handler has not taken over."""
         if isinstance(self._body, Path):
-            self._body.unlink(missing_ok=True)
+            await asyncio.to_thread(self._body.unlink, missing_ok=True)
 
     def spool(self) -> Spool:
         """For a body of unknown size: in memory up to MaximumUploadMemoryMB."""

@@ -53,8 +53,8 @@ class Uploads:
                 content = body
             return await self._one(content, caller)
         finally:
-            if isinstance(body, Path):
-                body.unlink(missing_ok=True)
+            if isinstance(body, Path):  # to unlink gigabytes takes seconds
+                await asyncio.to_thread(body.unlink, missing_ok=True)
 
     def _one(self, content: bytes | Path, caller: Caller) -> Coroutine[None, None, Stored]:
         if isinstance(content, bytes):
