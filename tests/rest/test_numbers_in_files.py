@@ -1,9 +1,11 @@
 """Texts of files that should be numbers and are not, or are larger than any number: the file is
 stored, and no answer about it or about others breaks off."""
 
+import io
 from collections.abc import Iterator
 
 import httpx
+import numpy as np
 import pytest
 from support.encoded import element, file_of, item
 from support.server import OurServer
@@ -59,6 +61,22 @@ def test_one_odd_file_breaks_no_answer(client: httpx.Client, value: bytes) -> No
     pictures = ("numpy", "image-uint16", "rendered", "preview", "matlab", "frames", "frames/0/raw")
     for path in [*of_series, *(f"{instance}/{path}" for path in pictures)]:
         assert "unhandled exception" not in client.get(path).text, path
+
+
+def test_an_image_module_in_un_is_shown(client: httpx.Client) -> None:
+    """PS3.5 section 6.2.2: the dictionary knows what a known element in UN is."""
+    pixels = np.arange(64, dtype="<u2") * 60
+    numbers = {0x00280002: 1, 0x00280010: 8, 0x00280011: 8, 0x00280100: 16, 0x00280101: 16}
+    numbers |= {0x00280102: 15, 0x00280103: 0}
+    values = [(tag, "UN", number.to_bytes(2, "little")) for tag, number in numbers.items()]
+    kind = (0x00280004, "CS", b"MONOCHROME2")
+    data = file_of(*values, kind, (0x7FE00010, "OW", pixels.tobytes()))
+    instance = f"/instances/{stored(client, data)['ID']}"
+    array = np.load(io.BytesIO(client.get(f"{instance}/numpy?rescale=0").content))
+    assert array.ravel().tolist() == pixels.tolist()
+    for path in ("image-uint16", "rendered", "preview"):
+        answer = client.get(f"{instance}/{path}")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png"), path
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ class Ingest:
         self._signatures = main_tags.signatures
         quota = quota_of(settings)
         self._make_room = quota.room_for_instance if quota.is_limited else None
-        self._default_encoding = default_character_set
+        self._default_character_set = default_character_set
         self._transcode = transcode
         self._loop = loop
         self._quick = QUICK_COMPRESSION if settings.storage_compression else QUICK
@@ -147,7 +147,9 @@ class Ingest:
             return Stored("FilteredOut", NOBODY)
         if self._transcode is not None:
             body.replace(self._transcode(body.data))
-        header = read_header(body.data, self._main_tags, self._dictionary, self._default_encoding())
+        header = read_header(
+            body.data, self._main_tags, self._dictionary, self._default_character_set()
+        )
         publics = identify(header)
         overwrite = request.overwrite or self._settings.overwrite_instances
         stored = Stored("Success", publics, header.sop_class, header.sop_uid)
