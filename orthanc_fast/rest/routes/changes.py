@@ -1,5 +1,5 @@
 """GET and DELETE /changes. Source: reference chapter 1, section 7; waiting and the stream of
-events are this server's own: see `events`."""
+events are this server's own: see `live_changes`."""
 
 import time
 
