@@ -27,6 +27,9 @@ from orthanc_fast.errors import OrthancError
 Overwrite = Literal["Never", "Always", "IfChanged"]
 T = TypeVar("T")
 
+# Requests that one HTTP worker works on at a time; further connections wait for their turn.
+REQUESTS_AT_ONCE = 4096
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text names file, option and reason."""

@@ -19,14 +19,14 @@ from granian._signals import set_loop_signals
 from granian.asgi import LifespanProtocol, _callback_wrapper
 from granian.http import HTTP1Settings
 
+from orthanc_fast.config import REQUESTS_AT_ONCE
+
 AsgiApp = Callable[
     [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]],
     Awaitable[None],
 ]
 
 HEADER_TIMEOUT_MS = 30_000
-# Connections that may be in work at the same time; more wait in the socket's backlog.
-BACKPRESSURE = 4096
 BACKLOG = 1024
 # Of the Rust runtime: they read files for `pathsend`.
 RUNTIME_BLOCKING_THREADS = 16
@@ -99,7 +99,7 @@ def serve(
             RUNTIME_BLOCKING_THREADS,
             1,  # Python threads: the loop's
             30,  # seconds until an idle one ends
-            BACKPRESSURE,
+            REQUESTS_AT_ONCE,
             "1",
             http,
             None,

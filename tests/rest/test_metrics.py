@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from support import generated
+from support.ports import free_port
 from support.process import children
 from support.server import OurServer
 
@@ -118,7 +119,8 @@ LATER = {
 
 def test_all_names_of_orthanc(tmp_path: Path) -> None:
     """What dashboards and alerts ask for."""
-    with OurServer(tmp_path, {"HttpWorkers": 1}) as server:
+    configuration = {"HttpWorkers": 1, "DicomServerEnabled": True, "DicomPort": free_port()}
+    with OurServer(tmp_path, configuration) as server:
         assert figures(server).keys() >= AT_FIRST
         data = generated.small().number(43, 43, 43, 43)
         path = httpx.post(f"{server.url}/instances", content=data).json()["Path"]
@@ -126,6 +128,7 @@ def test_all_names_of_orthanc(tmp_path: Path) -> None:
         found = figures(server)
     assert found.keys() >= AT_FIRST | LATER
     assert found["orthanc_available_http_threads_count"] == 4095  # one asks
+    assert found["orthanc_available_dicom_threads"] == 1024
     assert 0 < found["orthanc_store_dicom_duration_ms"] < 10_000
 
 

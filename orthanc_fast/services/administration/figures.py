@@ -8,7 +8,7 @@ occupies one of them at most, which is how many are free at least.
 
 import os
 
-from orthanc_fast.config import Settings
+from orthanc_fast.config import REQUESTS_AT_ONCE, Settings
 from orthanc_fast.config_options import BY_NAME
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.services.administration.metrics import Metrics
@@ -19,8 +19,6 @@ MEGABYTE = 1 << 20
 ACTIVE_REQUESTS = "orthanc_rest_api_active_requests"
 ACTIVE_ASSOCIATIONS = "orthanc_dicom_active_associations"
 
-# Requests in work that one worker admits: see `granian_worker`.
-REQUESTS = 4096
 _ASSOCIATIONS = "DicomMaximumAssociations"
 _CACHE = ("cache_count", "cache_hit_count", "cache_miss_count", "cache_size_mb")
 _MEMORY = ("memory_capacity_mb", "memory_count", "memory_max_usage_mb", "memory_usage_mb")
@@ -73,7 +71,7 @@ class Figures:
         cores = os.cpu_count() or 1
         shared = min(32, cores + 4)  # of `asyncio.to_thread`
         pools = {
-            "orthanc_available_http_threads_count": REQUESTS,
+            "orthanc_available_http_threads_count": REQUESTS_AT_ONCE,
             "orthanc_dicom_parser_available_threads": shared,
             "orthanc_sequential_reader_available_threads": shared,
             "orthanc_storage_available_threads": shared,
