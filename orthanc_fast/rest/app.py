@@ -21,7 +21,7 @@ from orthanc_fast.rest.errors import error_response
 from orthanc_fast.rest.form_data import boundary
 from orthanc_fast.rest.meters import Meters
 from orthanc_fast.rest.proxies import TrustedProxies
-from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.request import Request, caller_of
 from orthanc_fast.rest.response import HeaderField, Response, Send, empty_response
 from orthanc_fast.rest.router import Reply, Router, allow
 from orthanc_fast.rest.routes import build_router
@@ -116,6 +116,8 @@ class App:
             logger.error(Category.GENERIC, f"Cannot open the store: {error}")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
+        if not self._services.reads.in_place:
+            self._router.read_elsewhere()
         self._meters = Meters(self._services.metrics, self._router)
         if self._settings.webhooks:
             self._delivery = asyncio.create_task(deliver_webhooks(self._services))
@@ -150,7 +152,8 @@ class App:
             request.proxied = self._proxies.place(request.peer, request.headers)
         if self._browsers.checks_hosts:
             self._browsers.check_host(request)
-        if self._gate.refuses_address(request.remote_ip):
+        address = request.remote_ip
+        if self._gate.refuses_address(address):
             return UNAUTHORIZED
         if self._cors.enabled:
             permission = self._cors.preflight(request, scope["method"])
@@ -159,7 +162,7 @@ class App:
         user = self._gate.user(request.header(b"authorization"))
         if user is None:
             return UNAUTHORIZED
-        request.username = user
+        request.caller = caller_of(user, address)
         method = self._effective_method(request, scope)
         if method not in REST_METHODS:
             return self._other_method(request, method)

@@ -4,6 +4,7 @@ for."""
 import asyncio
 import json
 from collections.abc import AsyncGenerator, MutableMapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,15 @@ BODYLESS = frozenset({"GET", "HEAD"})  # as a rule
 _NO_ARGUMENTS: dict[str, str] = {}
 
 
+@lru_cache(1024)
+def caller_of(user: str, address: str) -> Caller:
+    """A client of the REST API: one object for all of its requests."""
+    return Caller(origin="RestApi", user=user, address=address)
+
+
 class Request:
-    """`method` is the effective one; `params` are the variable components of the path, in order."""
+    """`method` is the effective one; `params` are the variable components of the path, in order;
+    `caller` is known to whoever has been let in."""
 
     __slots__ = (
         "_arguments",
@@ -37,15 +45,17 @@ class Request:
         "_incoming",
         "_receive",
         "_scope",
+        "caller",
         "headers",
         "method",
         "params",
         "proxied",
         "segments",
         "services",
-        "username",
         "waited",
     )
+
+    caller: Caller
 
     def __init__(
         self,
@@ -66,7 +76,6 @@ class Request:
         self.method = method
         self.params: list[str] = []
         self.proxied: Place | None = None  # what trusted proxies say, where there are any
-        self.username = ""
         self.waited = False  # for something to happen, as a long poll does
 
     def header(self, name: bytes) -> bytes | None:
@@ -90,11 +99,6 @@ class Request:
     @property
     def http_version(self) -> str:
         return str(self._scope["http_version"])
-
-    @property
-    def caller(self) -> Caller:
-        """Who asks, for the services."""
-        return Caller(origin="RestApi", user=self.username, address=self.remote_ip)
 
     @property
     def base_url(self) -> str | None:
@@ -131,7 +135,7 @@ class Request:
         other.headers = headers
         other.params = self.params
         other.proxied = self.proxied
-        other.username = self.username
+        other.caller = self.caller
         other._body = body
         return other
 

@@ -64,8 +64,8 @@ class Router:
         answer: Any = None,
         only: bool = False,
     ) -> None:
-        """Registers a handler. One that is a plain function reads the index and nothing else: it
-        costs no coroutine, and runs in a thread where the index cannot be read in place.
+        """Registers a handler. One that is a plain function reads the index and nothing else, and
+        costs no coroutine: see `read_elsewhere`.
 
         `only`: with another method the path is unknown, instead of a method that is not allowed.
         The other keywords are documentation: see `Route`.
@@ -80,11 +80,20 @@ class Router:
                 node = node.rest
             elif part:
                 node = node.literal.setdefault(part, _Node())
-        if not iscoroutinefunction(handler):
-            handler = _reading(handler)
         node.handlers[method] = handler
         node.only = only
         self.routes.append(Route(method, path, handler, arguments, body, answer))
+
+    def read_elsewhere(self) -> None:
+        """From now on handlers that only read run in threads: for an index that an event loop must
+        not read itself."""
+        nodes = [self._root]
+        while nodes:
+            node = nodes.pop()
+            for method, handler in node.handlers.items():
+                if not iscoroutinefunction(handler):
+                    node.handlers[method] = _elsewhere(handler)
+            nodes += [each for each in (*node.literal.values(), node.any, node.rest) if each]
 
     def find(self, segments: list[str], method: str) -> tuple[dict[str, Handler], list[str]] | None:
         """(handlers by method, values of the variable components), None for an unknown path."""
@@ -110,19 +119,13 @@ class Router:
         return node.handlers, params
 
 
-def _reading(handler: Handler) -> Handler:
+def _elsewhere(handler: Handler) -> Handler:
     @wraps(handler)
-    def read(request: Request) -> Reply:
-        if request.services.reads.in_place:
-            return handler(request)
-        return _read_elsewhere(handler, request)
+    async def read(request: Request) -> Response:
+        reply = await asyncio.to_thread(handler, request)
+        return reply if isinstance(reply, Response) else await reply
 
     return read
-
-
-async def _read_elsewhere(handler: Handler, request: Request) -> Response:
-    answer = await asyncio.to_thread(handler, request)
-    return answer if isinstance(answer, Response) else await answer
 
 
 def allow(handlers: dict[str, Handler]) -> bytes:

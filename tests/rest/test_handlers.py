@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,11 +10,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response
 from orthanc_fast.rest.router import Handler, Reply, Router
 
-
-def request_of(in_place: bool) -> Request:
-    """As far as such a handler looks at it."""
-    services = SimpleNamespace(reads=SimpleNamespace(in_place=in_place))
-    return cast(Request, SimpleNamespace(services=services))
+NO_REQUEST = cast(Request, None)  # none of these looks at it
 
 
 def answered_in() -> str:
@@ -43,16 +38,18 @@ async def coroutine(request: Request) -> Response:
     return Response(answered_in().encode())
 
 
-def registered(handler: Handler) -> Handler:
+def registered(handler: Handler, in_place: bool) -> Handler:
     router = Router()
-    router.add("GET", "/x", handler)
-    found = router.find(["x"], "GET")
+    router.add("GET", "/instances/{}/x", handler)
+    if not in_place:
+        router.read_elsewhere()
+    found = router.find(["instances", "1", "x"], "GET")
     assert found is not None
     return found[0]["GET"]
 
 
 async def answer(handler: Handler, in_place: bool) -> bytes:
-    found: Any = registered(handler)(request_of(in_place))
+    found: Any = registered(handler, in_place)(NO_REQUEST)
     response = found if isinstance(found, Response) else await found
     return bytes(response.body)
 
@@ -71,8 +68,8 @@ def test_where_they_run(in_place: bool) -> None:
 
 
 def test_one_that_reads_in_place_makes_no_coroutine() -> None:
-    assert isinstance(registered(plain)(request_of(True)), Response)
+    assert isinstance(registered(plain, True)(NO_REQUEST), Response)
 
 
 def test_documentation_is_that_of_the_handler() -> None:
-    assert registered(plain).__doc__ == plain.__doc__
+    assert registered(plain, False).__doc__ == plain.__doc__
