@@ -21,7 +21,9 @@ from orthanc_fast.services.store.file_effects import FileEffects
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.terms import terms
 from orthanc_fast.services.store.writes import Writes
+from orthanc_fast.storage.contract import Storage
 from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.storage.memory import MemoryStorage
 
 T = TypeVar("T")
 
@@ -48,11 +50,18 @@ def make_index(kind: str, folder: Path) -> Index:
     return MemoryIndex(terms) if kind == "memory" else ElsewhereIndex(terms)
 
 
+def make_storage(kind: str, folder: Path) -> Storage:
+    """An empty storage: files beside LMDB, memory beside the others."""
+    if kind == "lmdb":
+        return StorageArea(folder, "test", sync=False)
+    return MemoryStorage(folder)
+
+
 KINDS = ("memory", "lmdb", "elsewhere")
 
 
 class SmallStore:
-    """An index and a storage area, with an event loop that runs when a test asks for it."""
+    """An index and a storage, with an event loop that runs when a test asks for it."""
 
     def __init__(self, folder: Path, kind: str = "memory", **given: Any) -> None:
         self.settings = Settings(storage_directory=folder, index_directory=folder, **given)
@@ -60,7 +69,7 @@ class SmallStore:
         self.main_tags = MainTags(self.dictionary)
         self.runner = asyncio.Runner()
         self.index = make_index(kind, folder / "index")
-        self.storage = StorageArea(folder, "test", sync=False)
+        self.storage = make_storage(kind, folder)
         loop = self.runner.get_loop()
         self.writer = self.index.writer(FileEffects(self.storage, lambda: None), loop)
         self.reads = Reads(self.index)
@@ -83,7 +92,10 @@ class SmallStore:
 
     def add(self, patient: int, study: int, series: int, instance: int) -> tuple[bytes, ...]:
         """Stores a generated instance; the identifiers, patient first."""
-        data = generated.small().number(patient, study, series, instance)
+        return self.put(generated.small().number(patient, study, series, instance))
+
+    def put(self, data: bytes) -> tuple[bytes, ...]:
+        """Stores a file; the identifiers, patient first."""
         stored = self.run(self.ingest.store(IngestRequest(caller=USER, data=data)))
         assert stored.status == "Success"
         return stored.publics

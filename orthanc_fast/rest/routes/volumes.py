@@ -20,7 +20,7 @@ from orthanc_fast.rest.uri import boolean
 from orthanc_fast.services.volumes.geometry import Geometry
 from orthanc_fast.services.volumes.places import Selection
 from orthanc_fast.services.volumes.plan import TARGETS, Numbers
-from orthanc_fast.services.volumes.volumes import ArrayBody, Wish
+from orthanc_fast.services.volumes.volumes import ArrayBody, Wanted
 
 ZIP = (b"content-type", b"application/zip")
 GZIP = (b"content-type", b"application/gzip")
@@ -74,26 +74,26 @@ async def get_geometry(request: Request) -> Response:
 
 async def get_frame_numpy(request: Request) -> Response:
     """GET /instances/{id}/frames/{n}/numpy: (rows, columns, channels)."""
-    wish, frame = _wish(request), _frame(request)
+    wanted, frame = _wanted(request), _frame(request)
     volumes = request.services.volumes
     return await _numpy(
-        request, await volumes.frame(request.caller, public_id(request), frame, wish), wish
+        request, await volumes.frame(request.caller, public_id(request), frame, wanted), wanted
     )
 
 
 async def get_instance_numpy(request: Request) -> Response:
     """GET /instances/{id}/numpy: (frames, rows, columns, channels)."""
-    wish, volumes = _wish(request, "frames"), request.services.volumes
+    wanted, volumes = _wanted(request, "frames"), request.services.volumes
     return await _numpy(
-        request, await volumes.instance(request.caller, public_id(request), wish), wish
+        request, await volumes.instance(request.caller, public_id(request), wanted), wanted
     )
 
 
 async def get_series_numpy(request: Request) -> Response:
     """GET /series/{id}/numpy: (slices, rows, columns, channels)."""
-    wish, volumes = _wish(request, "slices"), request.services.volumes
+    wanted, volumes = _wanted(request, "slices"), request.services.volumes
     return await _numpy(
-        request, await volumes.series(request.caller, public_id(request), wish), wish
+        request, await volumes.series(request.caller, public_id(request), wanted), wanted
     )
 
 
@@ -109,11 +109,11 @@ async def get_study_numpy(request: Request) -> Response:
 
 async def get_nifti(request: Request) -> Response:
     """GET /series/{id}/nifti: NIfTI-1, gzipped with `compress`."""
-    wish, volumes = _wish(request, "slices"), request.services.volumes
-    body = await volumes.nifti(request.caller, public_id(request), wish)
-    name = b'filename="%s.nii%s"' % (request.params[0].encode(), b".gz" if wish.packed else b"")
+    wanted, volumes = _wanted(request, "slices"), request.services.volumes
+    body = await volumes.nifti(request.caller, public_id(request), wanted)
+    name = b'filename="%s.nii%s"' % (request.params[0].encode(), b".gz" if wanted.packed else b"")
     headers = ((b"content-disposition", name),)
-    if wish.packed:
+    if wanted.packed:
         return await while_present(request, body.gzipped(), GZIP, headers)
     return await while_present(request, body.whole(), OCTETS, headers, body.length)
 
@@ -121,11 +121,11 @@ async def get_nifti(request: Request) -> Response:
 # What the arguments say
 
 
-def _wish(request: Request, selection: str = "") -> Wish:
+def _wanted(request: Request, selection: str = "") -> Wanted:
     """Raises ParameterOutOfRange."""
     if not request.arguments:
-        return Wish()
-    return Wish(
+        return Wanted()
+    return Wanted(
         _numbers(request),
         _selection(request, selection) if selection else None,
         boolean(request.arguments, "compress"),
@@ -204,9 +204,9 @@ def _geometry_headers(place: Geometry | None) -> tuple[HeaderField, ...]:
     return tuple((name, ",".join(f"{v:.9g}" for v in values).encode()) for name, values in rows)
 
 
-async def _numpy(request: Request, body: ArrayBody, wish: Wish) -> Response:
+async def _numpy(request: Request, body: ArrayBody, wanted: Wanted) -> Response:
     headers = _geometry_headers(body.place)
-    if wish.packed:
+    if wanted.packed:
         return await while_present(request, body.zipped(), OCTETS, headers)
     tag = b'"%s"' % body.tag.encode()
     headers = (*headers, RANGES, (b"etag", tag))

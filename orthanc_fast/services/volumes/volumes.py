@@ -38,7 +38,7 @@ class Slices(NamedTuple):
     rows: list[tuple[Resource, int]]
 
 
-class Wish(msgspec.Struct, frozen=True):
+class Wanted(msgspec.Struct, frozen=True):
     """What the numbers of an array become, which of its frames are wanted, and whether the body
     is compressed."""
 
@@ -117,34 +117,34 @@ class Volumes:
         """Where the volume of a series lies in the patient. Raises InexistentItem."""
 
         def work() -> Geometry:
-            volume = self._volume(caller, public, Wish(selection=selection))
+            volume = self._volume(caller, public, Wanted(selection=selection))
             return geometry(volume, self._pixels)
 
         return await asyncio.to_thread(work)
 
-    async def frame(self, caller: Caller, public: bytes, index: int, wish: Wish) -> ArrayBody:
+    async def frame(self, caller: Caller, public: bytes, index: int, wanted: Wanted) -> ArrayBody:
         """One frame: (rows, columns, channels)."""
 
         def plan(found: Found) -> ArrayBody:
-            volume = self._planner.frame(found, index, wish.numbers)
+            volume = self._planner.frame(found, index, wanted.numbers)
             return ArrayBody(self._streams, volume, volume.header(is_frame=True))
 
         return await self._of_instance(caller, public, plan)
 
-    async def instance(self, caller: Caller, public: bytes, wish: Wish) -> ArrayBody:
+    async def instance(self, caller: Caller, public: bytes, wanted: Wanted) -> ArrayBody:
         """(frames, rows, columns, channels)"""
 
         def plan(found: Found) -> ArrayBody:
-            volume = self._planner.instance(found, wish.numbers, wish.selection)
+            volume = self._planner.instance(found, wanted.numbers, wanted.selection)
             return ArrayBody(self._streams, volume, volume.header())
 
         return await self._of_instance(caller, public, plan)
 
-    async def series(self, caller: Caller, public: bytes, wish: Wish) -> ArrayBody:
+    async def series(self, caller: Caller, public: bytes, wanted: Wanted) -> ArrayBody:
         """(slices, rows, columns, channels), with the geometry where the files say it."""
 
         def work() -> ArrayBody:
-            volume = self._volume(caller, public, wish)
+            volume = self._volume(caller, public, wanted)
             try:
                 place = geometry(volume, self._pixels, check=False)
             except InexistentItem:
@@ -153,11 +153,11 @@ class Volumes:
 
         return await asyncio.to_thread(work)
 
-    async def nifti(self, caller: Caller, public: bytes, wish: Wish) -> ArrayBody:
+    async def nifti(self, caller: Caller, public: bytes, wanted: Wanted) -> ArrayBody:
         """A series as NIfTI-1. Raises InexistentItem where the files do not say where it lies."""
 
         def work() -> ArrayBody:
-            volume = self._volume(caller, public, wish)
+            volume = self._volume(caller, public, wanted)
             place = geometry(volume, self._pixels)
             header = nifti_header(place.Size, volume.dtype, volume.info.is_color, place.affine)
             return ArrayBody(self._streams, volume, header, place)
@@ -195,9 +195,9 @@ class Volumes:
         found = await self._read.run(self._read, caller, lambda view: _found(view, public))
         return await asyncio.to_thread(plan, found) if found.needs_file else plan(found)
 
-    def _volume(self, caller: Caller, public: bytes, wish: Wish) -> Volume:
+    def _volume(self, caller: Caller, public: bytes, wanted: Wanted) -> Volume:
         found = self._read(caller, lambda view: _series(view, public))
-        return self._planner.series(_in_order(found), wish.numbers, wish.selection)
+        return self._planner.series(_in_order(found), wanted.numbers, wanted.selection)
 
     def close(self) -> None:
         self._streams.close()

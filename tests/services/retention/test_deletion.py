@@ -1,7 +1,5 @@
 """Deletion and protection."""
 
-from pathlib import Path
-
 import pytest
 from support.small_store import SmallStore
 
@@ -22,7 +20,7 @@ def test_what_remains(small_store: SmallStore, caller: Caller) -> None:
     outcome = small_store.run(deletion.delete(caller, Level.INSTANCE, instance))
     assert outcome.found and outcome.remaining == (Level.STUDY, study)
     assert outcome.doomed == [file]
-    assert not Path(small_store.storage.path(file)).exists()
+    assert not small_store.storage.exists(file)
     outcome = small_store.run(deletion.delete(caller, Level.SERIES, other[2]))
     assert outcome.found and outcome.remaining is None
     assert small_store.resource(Level.PATIENT, patient) is None
