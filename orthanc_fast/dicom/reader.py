@@ -259,11 +259,13 @@ class _Reading:
             return None
         vr = self._pixel[4]
         if self._encoding.syntax in _NATIVE:
-            allocated = first_integer(self._text(_BITS_ALLOCATED) or "")
-            expected = {_OW} if (allocated or 0) > 8 else {_OB}
+            allocated = self._values.get(_BITS_ALLOCATED)
+            if not isinstance(allocated, int):  # what UN hides does not count here
+                allocated = first_integer(self._text(_BITS_ALLOCATED) or "") or 0
+            is_expected = vr == (_OW if allocated > 8 else _OB)
         else:
-            expected = {_OB, _OW}
-        return None if vr in expected else f"{vr >> 8:c}{vr & 255:c}"
+            is_expected = vr in (_OB, _OW)
+        return None if is_expected else f"{vr >> 8:c}{vr & 255:c}"
 
 
 def _is_too_long(text: str) -> bool:

@@ -7,6 +7,7 @@ that are not valid in it are skipped. Code extensions beyond that term are follo
 """
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -115,6 +116,7 @@ _ASSIGNED = (
 _ASSIGNED_CODES = str.maketrans(_PRIVATE_USE, _ASSIGNED)
 
 
+@lru_cache(256)
 def character_set_of(specific_character_set: bytes | None, default: str) -> CharacterSet:
     """The character set that a raw value of (0008,0005) announces; `default` where it says
     nothing, ASCII for a term that nobody knows."""
