@@ -1,5 +1,5 @@
 """`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, volumes, dicom, find
-(against Debian's Orthanc), uploads, million, kernels.
+(against Debian's Orthanc), uploads, million, small_files, kernels.
 
 Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
 run of some scenarios only prints.
@@ -12,7 +12,17 @@ from pathlib import Path
 
 import msgspec
 
-from bench import dicom, find, kernels, million, pictures, scenarios, uploads, volumes
+from bench import (
+    dicom,
+    find,
+    kernels,
+    million,
+    pictures,
+    scenarios,
+    small_files,
+    uploads,
+    volumes,
+)
 from bench.compare import HEADER, Pair, Row, environment, line
 
 FOLDER = Path(__file__).parent
@@ -30,12 +40,21 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        help="ingest, rest, pictures, volumes, dicom, find, uploads, million, kernels; or all",
+        help="ingest, rest, pictures, volumes, dicom, find, uploads, million, small_files, "
+        "kernels; or all",
     )
     parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")
     given = parser.parse_args()
-    names = given.names or [*COMPARISONS, "dicom", "find", "uploads", "million", "kernels"]
+    names = given.names or [
+        *COMPARISONS,
+        "dicom",
+        "find",
+        "uploads",
+        "million",
+        "small_files",
+        "kernels",
+    ]
     rows: list[Row] = []
     report = [f"{key} {value}" for key, value in environment().items()]
     print(", ".join(report))
@@ -73,6 +92,8 @@ def main() -> None:
             notes += uploads.uploads(Path(folder), given.quick)
     if "million" in names:
         notes += million.run(100_000 if given.quick else 1_000_000)
+    if "small_files" in names:
+        notes += small_files.run(0.5 if given.quick else 2)
     if "kernels" in names:
         notes += kernels.run(0.2 if given.quick else 1)
     if not given.names and not given.quick:

@@ -17,7 +17,7 @@ from orthanc_fast.storage.contract import (
     owner_and_uuid,
 )
 
-CARRIED_FILE = 128 << 10  # as the storage area: larger ones are not left to a carrier
+CARRIED_FILE = 144 << 10  # as the storage area: larger ones are not left to a carrier
 
 
 class MemoryHandle(Handle):

@@ -1,6 +1,6 @@
 """The tables of the index in one LMDB write transaction: see `rules/tables.py`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from orthanc_fast.errors import StorageFault
 from orthanc_fast.index.lmdb import keys
@@ -71,11 +71,15 @@ class LmdbTables(Tables):
 
     # Terms
 
-    def put_term(self, key: bytes, public: bytes) -> None:
-        self._txn.put(key, public, db=self._env.value)
+    def put_terms(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        put, database = self._txn.put, self._env.value
+        for key, public in pairs:
+            put(key, public, db=database)
 
-    def delete_term(self, key: bytes, public: bytes) -> None:
-        self._txn.delete(key, public, db=self._env.value)
+    def delete_terms(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        delete, database = self._txn.delete, self._env.value
+        for key, public in pairs:
+            delete(key, public, db=database)
 
     # What is not stable yet
 

@@ -1,6 +1,6 @@
 """The tables of the index in memory within one transaction: see `rules/tables.py`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -68,11 +68,13 @@ class MemoryTables(Tables):
 
     # Terms
 
-    def put_term(self, key: bytes, public: bytes) -> None:
-        self._undo.put(self._state.terms.setdefault(key, {}), public, None)
+    def put_terms(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        for key, public in pairs:
+            self._undo.put(self._state.terms.setdefault(key, {}), public, None)
 
-    def delete_term(self, key: bytes, public: bytes) -> None:
-        self._undo.remove(self._state.terms.get(key, {}), public)
+    def delete_terms(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        for key, public in pairs:
+            self._undo.remove(self._state.terms.get(key, {}), public)
 
     # What is not stable yet
 

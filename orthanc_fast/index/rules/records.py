@@ -25,23 +25,24 @@ class Records:
 
     def find(self, wanted: Sequence[tuple[Level, bytes]]) -> list[Resource | None]:
         """The resources, each in its place; None for those that do not exist."""
-        ids = [self._ids.get(key) for key in wanted]
-        if None in ids:
-            unknown = [key for key, known in zip(wanted, ids, strict=True) if known is None]
+        known = self._ids
+        unknown = [key for key in wanted if key not in known]
+        if unknown:
             for key, found in zip(unknown, self._tables.find(unknown), strict=True):
                 if found is not None:
-                    self._ids[key] = found
-            ids = [self._ids.get(key) for key in wanted]
-        self._load([each for each in ids if each is not None])
-        return [None if each is None else self._records[each] for each in ids]
+                    known[key] = found
+        ids = [known.get(key, 0) for key in wanted]
+        self._load(ids)
+        return [self._records.get(each) for each in ids]
 
     def by_ids(self, ids: Sequence[int]) -> list[Resource]:
-        """The resources with these internal ids. Raises StorageFault if one is missing."""
+        """The resources with these internal ids, none of which is 0. Raises StorageFault if one is
+        missing."""
         self._load(ids)
         return [self._records[each] for each in ids]
 
     def _load(self, ids: Sequence[int]) -> None:
-        unknown = [each for each in ids if each not in self._records]
+        unknown = [each for each in ids if each and each not in self._records]
         if unknown:
             for record in self._tables.records(unknown):
                 self._records[record.id] = record

@@ -1,7 +1,7 @@
 """What an implementation of the index gives to the rules: reading and changing its tables within
 one transaction."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from orthanc_fast.model import Change, Export, Level, Resource, Totals
@@ -40,9 +40,11 @@ class Tables(Protocol):
 
     # Terms
 
-    def put_term(self, key: bytes, public: bytes) -> None: ...
+    def put_terms(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        """Puts identifiers under keys, (key, identifier) each; those that are there stay."""
 
-    def delete_term(self, key: bytes, public: bytes) -> None: ...
+    def delete_terms(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        """Takes identifiers away from keys; those that are not there do not matter."""
 
     # What is not stable yet, by the second of its last instance
 

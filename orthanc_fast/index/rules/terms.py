@@ -29,7 +29,7 @@ class TermWriter:
         return found
 
     def add(self, resource: Resource) -> None:
-        self._put(self.keys(resource))
+        self._tables.put_terms(self.keys(resource))
 
     def remove(self, resource: Resource, siblings: Callable[[], Iterable[Resource]]) -> None:
         """Takes away the terms; what a sibling gives its parent too stays."""
@@ -44,40 +44,30 @@ class TermWriter:
         """From the terms that the resource had to those that it has now."""
         after = self.keys(resource)
         self._delete(before - after, resource, siblings)
-        self._put(after - before)
+        self._tables.put_terms(after - before)
 
     def set_last_update(self, resource: Resource, now: int) -> None:
         """Changes `last_update` with its term."""
         if resource.last_update != now:
-            self._tables.delete_term(_update_key(resource), resource.public)
+            self._tables.delete_terms(((_update_key(resource), resource.public),))
             resource.last_update = now
-            self._tables.put_term(_update_key(resource), resource.public)
-
-    def _put(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        put = self._tables.put_term
-        for key, public in pairs:
-            put(key, public)
+            self._tables.put_terms(((_update_key(resource), resource.public),))
 
     def _delete(
         self,
-        pairs: Iterable[tuple[bytes, bytes]],
+        pairs: set[tuple[bytes, bytes]],
         resource: Resource,
         siblings: Callable[[], Iterable[Resource]],
     ) -> None:
-        of_child = set()
-        for key, public in pairs:
-            if key[0] >> 4 == Kind.OF_CHILD:
-                of_child.add((key, public))
-            else:
-                self._tables.delete_term(key, public)
+        of_child = {pair for pair in pairs if pair[0][0] >> 4 == Kind.OF_CHILD}
+        self._tables.delete_terms(pairs - of_child)
         if of_child:
             for sibling in siblings():
                 if sibling.id != resource.id:
                     of_child -= self.keys(sibling)
                     if not of_child:
                         return
-        for key, public in of_child:
-            self._tables.delete_term(key, public)
+        self._tables.delete_terms(of_child)
 
 
 def _update_key(resource: Resource) -> bytes:

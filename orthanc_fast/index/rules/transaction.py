@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 COMPLETED_SERIES = 1
 NEW = {Level.INSTANCE: 2, Level.PATIENT: 3, Level.SERIES: 4, Level.STUDY: 5}
+_LEVELS = tuple(Level)
 STABLE = {Level.PATIENT: 12, Level.STUDY: 13, Level.SERIES: 14}
 
 
@@ -88,7 +89,7 @@ class Transaction(Contract):
 
     def store_instance(self, new: NewInstance, make_room: MakeRoom | None = None) -> Outcome:
         outcome = Outcome()
-        wanted = [(level, new.publics[level]) for level in Level]
+        wanted = list(zip(_LEVELS, new.publics, strict=True))
         found = self._records.find(wanted)
         existing = found[Level.INSTANCE]
         if existing is not None:
@@ -122,12 +123,11 @@ class Transaction(Contract):
         """The resources from the patient to the instance, and those of them that are new."""
         chain: list[Resource] = []
         created: list[Resource] = []
-        for level in Level:
-            resource = found[level]
-            if resource is None:
-                resource = self._create(level, new, chain[-1] if chain else None)
-                created.append(resource)
-            chain.append(resource)
+        for level, known in zip(_LEVELS, found, strict=True):
+            if known is None:
+                known = self._create(level, new, chain[-1] if chain else None)
+                created.append(known)
+            chain.append(known)
         return chain, created
 
     def _create(self, level: Level, new: NewInstance, parent: Resource | None) -> Resource:

@@ -36,8 +36,10 @@ INCOMING = "incoming"
 PARTIAL = ".part"
 
 # Files of up to this many bytes go into the journal instead of being synced, as long as a group has
-# not more than that together: larger ones would be written twice for little.
-JOURNALED_FILE = 128 << 10
+# not more than that together: from here on they cost more CPU time there than a sync of their own
+# (the table in docs/decisions/0004-journal.md). A slice of 256 x 256 x 16 bits has 128 KB of pixels
+# and a header.
+JOURNALED_FILE = 144 << 10
 JOURNALED_GROUP = 4 << 20
 
 # File systems of which a checkpoint makes all files durable at once (the numbers of statfs): ext4,
