@@ -105,7 +105,7 @@ SAME = [
     *(f"{name}/frames/0/raw" for name in ("ct", "rgb", "wide", "big", "jpeg", "jpeg2000", "rle")),
     "many/frames/9/raw",
     "many/frames/10/raw",
-    "ct/frames/+0/raw",
+    "ct/frames/%2B0/raw",
     "ct/frames/-1/raw",
     "ct/frames/4294967295/raw",
     "ct/frames/4294967296/raw",

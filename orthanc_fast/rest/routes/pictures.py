@@ -14,7 +14,7 @@ from orthanc_fast.imaging.accept import BadQualityFactor, PictureFormat, negotia
 from orthanc_fast.imaging.picture import DEFAULT_QUALITY
 from orthanc_fast.imaging.voi import Function
 from orthanc_fast.model import Level
-from orthanc_fast.numerals import unsigned
+from orthanc_fast.numerals import BLANKS, unsigned
 from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, empty_response
@@ -139,7 +139,7 @@ def _quality(arguments: Arguments) -> int:
     text = arguments.get("quality")
     if text is None:
         return DEFAULT_QUALITY
-    quality = unsigned(text, 100)
+    quality = unsigned(text.strip(BLANKS), 100)
     if not quality:
         raise _Refused(415)
     return quality
@@ -166,6 +166,7 @@ def _real(arguments: Arguments, name: str) -> float | None:
     text = arguments.get(name)
     if text is None:
         return None
+    text = text.strip(BLANKS)
     if not _REAL.fullmatch(text):
         raise _Refused(404)
     value = float(text)
@@ -186,6 +187,7 @@ def _cardinal(arguments: Arguments, name: str) -> int:
 
 def _smooth(arguments: Arguments) -> bool:
     text = arguments.get("smooth")
+    text = None if text is None else text.strip(BLANKS)
     if text is not None and text not in TRUE and text not in FALSE:
         raise _Refused(415)
     return text in TRUE
