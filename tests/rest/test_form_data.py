@@ -6,9 +6,9 @@ import pytest
 
 from orthanc_fast.errors import BadRequest
 from orthanc_fast.rest.form_data import MAXIMUM_HEADER, Event, FormParser, boundary
-from orthanc_fast.rest.response import Header
+from orthanc_fast.rest.response import HeaderField
 
-Part = tuple[list[Header], bytes]
+Part = tuple[list[HeaderField], bytes]
 
 
 def parsed(pieces: list[bytes], separator: bytes = b"BB") -> list[Part]:
@@ -16,7 +16,7 @@ def parsed(pieces: list[bytes], separator: bytes = b"BB") -> list[Part]:
     parser = FormParser(separator)
     events: list[Event] = [event for piece in pieces for event in parser.feed(piece)]
     found: list[Part] = []
-    headers: list[Header] = []
+    headers: list[HeaderField] = []
     content = b""
     for event in events:
         if isinstance(event, bytes):
