@@ -101,6 +101,10 @@ class BadFileFormat(OrthancError):
     code = 15
 
 
+class NoPixelData(BadFileFormat):
+    """A file that is no image was asked for its pixels."""
+
+
 class UnknownResource(OrthancError):
     code = 17
 

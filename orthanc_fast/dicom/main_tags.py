@@ -88,6 +88,9 @@ COMPUTED: Mapping[int, Level] = MappingProxyType(
     }
 )
 
+# What servers say of themselves, and no file of an object.
+OF_SERVERS: frozenset[int] = frozenset({0x00080054, 0x00081190})  # RetrieveAETitle, RetrieveURL
+
 # What `PixelLayout` and the metadata need besides the main tags.
 ATTRIBUTES = (
     0x00080005,  # SpecificCharacterSet

@@ -6,7 +6,7 @@ Source: DICOM PS3.3 C.7.6.3, PS3.5 section 8; reference chapter 2, section 5.1.
 import msgspec
 import numpy as np
 
-from orthanc_fast.errors import BadFileFormat, NotImplementedYet
+from orthanc_fast.errors import BadFileFormat, NoPixelData, NotImplementedYet
 from orthanc_fast.imaging.registry import CodecName, coding_of
 from orthanc_fast.model import PixelLayout
 from orthanc_fast.numerals import BLANKS, unsigned
@@ -127,15 +127,13 @@ def image_info(layout: PixelLayout | None, transfer_syntax: str | None) -> Image
     """The checked attributes of an image. `transfer_syntax` is the instance's metadata, None where
     it is unknown.
 
-    Raises BadFileFormat where there are no pixel data or attributes contradict each other, and
+    Raises NoPixelData, BadFileFormat where attributes contradict each other, and
     NotImplementedYet where Orthanc does: attributes are missing, BitsAllocated is unusual or less
     than BitsStored, SamplesPerPixel is 0, PlanarConfiguration unknown. An image that passes has
     frames (`OpenImage.raw`); whether they can be decoded is asked by `ImageInfo.require_decodable`.
     """
     if layout is None:
-        raise BadFileFormat(
-            "Cannot extract a frame from a DICOM file that does not have pixel data."
-        )
+        raise NoPixelData("Cannot extract a frame from a DICOM file that does not have pixel data.")
     syntax = _syntax(layout, transfer_syntax)
     rows = _required(layout.rows, "Rows")
     columns = _required(layout.columns, "Columns")

@@ -195,6 +195,13 @@ class Snapshot(ABC):
         """As `listing_packed`, one by one."""
         return list(unpack(self.listing_packed(level, since, limit)))
 
+    def by_creation(self, level: Level, packed: bytes) -> bytes:
+        """The same resources of a level in the order in which they were created; those that do not
+        exist are left out."""
+        found = [each for each in self.resources(level, list(unpack(packed))) if each is not None]
+        found.sort(key=lambda resource: resource.id)
+        return b"".join(resource.public for resource in found)
+
     def with_term(self, level: Level, tag: int, value: str) -> list[Resource]:
         """The resources of a level with a term of `tag` that is `value` in upper or lower case; by
         value, then by identifier."""

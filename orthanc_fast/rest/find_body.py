@@ -3,12 +3,14 @@
 Source: reference chapter 1, section 9.1.
 """
 
+import json
 from typing import Any, TypeVar
 
 from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.dicom.main_tags import level_named
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import (
+    BadFileFormat,
     BadRequest,
     BadSequenceOfCalls,
     InternalError,
@@ -19,10 +21,13 @@ from orthanc_fast.services.browse.metadata_names import MetadataNames
 from orthanc_fast.services.find.content import Presentation, ResponseContent, parse_content
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.matching import text_matcher
-from orthanc_fast.services.find.query import Condition, FindQuery, OrderKey
+from orthanc_fast.services.find.query import Condition, FindQuery, OrderKey, Place
 from orthanc_fast.services.find.requested import RequestedTags
 
 T = TypeVar("T")
+
+# Of several the first one counts.
+_FORMS: dict[str, Format] = {"Simplify": "simplify", "Short": "short", "Full": "full"}
 
 LABELS_CONSTRAINTS = ("All", "Any", "None")
 PARENTS = (
@@ -30,6 +35,9 @@ PARENTS = (
     ("ParentStudy", Level.STUDY),
     ("ParentSeries", Level.SERIES),
 )
+
+# Where the tags of a query are shown among the results although nobody has asked for them.
+_SHOWN_OF_QUERY = frozenset({Place.FILE, Place.COMPUTED, Place.MODALITIES})
 
 # What no resource has: an identifier that is no identifier finds nothing.
 _NOBODY = b""
@@ -49,7 +57,7 @@ class FindBody:
         """What is searched for, without pages and order."""
         constraint = self._optional("LabelsConstraint", str, "All")
         if constraint not in LABELS_CONSTRAINTS:
-            raise ParameterOutOfRange('LabelsConstraint must be "All", "Any" or "None"')
+            raise BadRequest('LabelsConstraint must be "All", "Any" or "None"')
         query = FindQuery(
             level=self.level,
             conditions=self._finder.tags.conditions(self._tag_texts(), self.case_sensitive),
@@ -74,27 +82,26 @@ class FindBody:
 
     def presentation(self) -> Presentation | None:
         """How results are shown; None for bare identifiers."""
-        requested = self._requested()
+        requested, form = self._requested(), self.form()
         content: ResponseContent | None = None
         if "ResponseContent" in self._body:
-            content = parse_content(self._texts("ResponseContent"))
+            content = parse_content(self._names_in("ResponseContent"))
         elif not self._truth("Expand"):
             return None
-        return Presentation(self.form(), content, requested)
+        return Presentation(form, content, requested)
 
     def form(self) -> Format:
-        if self._truth("Simplify"):
-            return "simplify"
-        return "short" if self._truth("Short") else "full" if self._truth("Full") else "simplify"
+        chosen = [name for name in _FORMS if self._flag(name)]
+        return _FORMS[chosen[0]] if chosen else "simplify"
 
     def _requested(self) -> RequestedTags | None:
-        """The tags asked for, and those of the query that are no main tags."""
+        """The tags asked for, and those of the query whose values are no main tags."""
         tags = self._finder.tags
-        wanted = [tags.dictionary.parse(name) for name in self._texts("RequestedTags")]
+        wanted = [tags.dictionary.parse(name) for name in self._names_in("RequestedTags")]
         for name, text in self._tag_texts().items():
             if text:
                 tag = tags.dictionary.parse(name)
-                if tags.is_read_from_files(tag, self.level):
+                if tags.locate(tag, self.level).place in _SHOWN_OF_QUERY:
                     wanted.append(tag)
         if not wanted:
             return None
@@ -187,12 +194,23 @@ class FindBody:
             raise BadRequest(f'The field "{name}" must be a list of texts')
         return found
 
+    def _names_in(self, name: str) -> list[str]:
+        """Items that are no texts are what they look like in JSON: names that nobody knows."""
+        found = self._optional(name, list, [])
+        return [item if isinstance(item, str) else json.dumps(item) for item in found]
+
     def _number(self, name: str) -> int:
         value = self._body.get(name, 0)
         if not isinstance(value, int) or isinstance(value, bool):
             raise BadRequest(f'The field "{name}" must be an integer')
         if value < 0:
             raise ParameterOutOfRange(f'The field "{name}" must not be negative')
+        return value
+
+    def _flag(self, name: str) -> bool:
+        value = self._body.get(name, False)
+        if not isinstance(value, bool):
+            raise BadFileFormat(f"Boolean value expected in field: {name}")
         return value
 
     def _truth(self, name: str) -> bool:

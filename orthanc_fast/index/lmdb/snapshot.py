@@ -12,6 +12,7 @@ from orthanc_fast.index.lmdb import keys
 from orthanc_fast.index.lmdb.environment import Environment
 from orthanc_fast.index.lmdb.records import resource_decoder, totals_decoder
 from orthanc_fast.index.lmdb.search import CHILD_OFFSET, CHILD_STRIDE, LmdbSearch
+from orthanc_fast.index.packed import unpack
 from orthanc_fast.index.terms import Kind, field_prefix, value_of
 from orthanc_fast.model import Change, ChangesPage, Export, Level, Resource, Totals
 
@@ -67,6 +68,17 @@ class LmdbSnapshot(Snapshot):
 
     def exists(self, level: Level, public: bytes) -> bool:
         return self._txn.get(keys.public_key(level, public), db=self._env.public) is not None
+
+    def by_creation(self, level: Level, packed: bytes) -> bytes:
+        # The packed internal id is what the table of identifiers holds: no record is read.
+        get, table = self._txn.get, self._env.public
+        numbered = [
+            (number, public)
+            for public in unpack(packed)
+            if (number := get(keys.public_key(level, public), db=table)) is not None
+        ]
+        numbered.sort()
+        return b"".join(public for _, public in numbered)
 
     def parent(self, resource: Resource) -> Resource | None:
         if not resource.parent:

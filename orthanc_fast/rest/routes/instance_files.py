@@ -15,7 +15,7 @@ from orthanc_fast.dicom.data_set_models import data_set_json, data_set_xml
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.model import Level, Resource
-from orthanc_fast.numerals import unsigned
+from orthanc_fast.numerals import BLANKS, unsigned
 from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
@@ -127,7 +127,7 @@ def _lossy_quality(arguments: dict[str, str], settings: Settings) -> int:
     text = arguments.get("lossy-quality")
     if text is None:
         return settings.dicom_lossy_transcoding_quality
-    quality = unsigned(text or "1")
+    quality = unsigned(text.strip(BLANKS) or "1")
     if quality is None:
         raise ParameterOutOfRange(f"lossy-quality is a number from 1 to 100, not {text[:64]!r}")
     return min(max(quality, 1), 100)

@@ -15,6 +15,7 @@ from orthanc_fast.rest.response import (
 )
 from orthanc_fast.rest.revisions import etag, if_match, if_match_of_deletion, not_modified
 from orthanc_fast.rest.router import Handler, Router
+from orthanc_fast.rest.uri import boolean
 from orthanc_fast.services.browse.describe import PLURALS
 from orthanc_fast.services.browse.metadata_names import MetadataNames
 
@@ -40,7 +41,7 @@ def _list(level: Level, names: MetadataNames) -> Handler:
         numbers."""
         found = request.services.metadata.texts(request.caller, level, public_id(request))
         numeric = "numeric" in request.arguments
-        if "expand" not in request.arguments:
+        if not boolean(request.arguments, "expand"):
             return json_response([n if numeric else names.name(n) for n in found])
         return json_response(
             {str(n) if numeric else names.name(n): text for n, text in found.items()}

@@ -7,6 +7,7 @@ from orthanc_fast.errors import BadFileFormat, BadRequest
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.uri import boolean
 from orthanc_fast.services.exchange.modalities import parse_modality
 
 OPERATIONS = (
@@ -38,7 +39,7 @@ def add_routes(router: Router, settings: Settings) -> None:
 def get_modalities(request: Request) -> Response:
     """The symbolic names; with `expand` the configurations by name."""
     known = request.services.modalities.all(request.caller)
-    return json_response(known if "expand" in request.arguments else list(known))
+    return json_response(known if boolean(request.arguments, "expand") else list(known))
 
 
 def get_modality(request: Request) -> Response:
@@ -57,9 +58,10 @@ async def put_modality(request: Request) -> Response:
     """Adds or replaces a modality, given in either format."""
     name = request.params[0]
     try:
-        modality = parse_modality(name, await request.json())
-    except BadFileFormat as error:
-        raise BadRequest(error.details) from error
+        value = await request.json()
+    except BadRequest as error:
+        raise BadFileFormat(error.details) from error
+    modality = parse_modality(name, value)
     await request.services.modalities.put(request.caller, name, modality)
     return text_response()
 

@@ -103,23 +103,22 @@ async def _picture(
     if instance is None or frame is None:
         return NOT_FOUND
     arguments, pictures = request.arguments, request.services.pictures
-    is_redirected = boolean(arguments, _REDIRECT)
     try:
         draw = draw_for(arguments)
         quality = _quality(arguments)
         form = _form(request.header(b"accept"), is_wide)
         body = await pictures.picture(instance, frame, draw, form, quality)
     except NoPicture:
-        return _refusal(415, request, is_redirected)
+        return _refusal(415, request)
     except _Refused as refused:
         # What has no picture at all is told before what is wrong with the arguments.
         decodable = refused.status == 415 or await pictures.is_decodable(instance, frame)
-        return _refusal(refused.status if decodable else 415, request, is_redirected)
+        return _refusal(refused.status if decodable else 415, request)
     return Response(body, _KINDS[form])
 
 
-def _refusal(status: int, request: Request, is_redirected: bool) -> Response:
-    if status == 415 and is_redirected:
+def _refusal(status: int, request: Request) -> Response:
+    if status == 415 and boolean(request.arguments, _REDIRECT):
         up = "../" * (len(request.segments) - 1)
         return empty_response(307, ((b"location", f"{up}{_UNSUPPORTED_PATH}".encode()),))
     return empty_response(status)

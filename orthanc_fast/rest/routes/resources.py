@@ -62,7 +62,7 @@ def add_routes(router: Router, settings: Settings) -> None:
                     "GET",
                     f"/{plural}/{{}}/{name}",
                     _ancestor(level, other),
-                    arguments="short full",
+                    arguments=SHOWN,
                     answer=dict[str, Any],
                 )
 
@@ -95,11 +95,12 @@ def _presentation(request: Request, level: Level) -> Presentation | None:
     """How a listing shows its resources; None for bare identifiers."""
     arguments = request.arguments
     expand = boolean(arguments, "expand")
+    requested = _requested(request, level)
     if "response-content" in arguments:
         text = arguments["response-content"]
         content = parse_content(text.split(";") if text else ())
-        return Presentation(request.form, content, _requested(request, level))
-    return Presentation(request.form, None, _requested(request, level)) if expand else None
+        return Presentation(request.form, content, requested)
+    return Presentation(request.form, None, requested) if expand else None
 
 
 def _requested(request: Request, level: Level) -> RequestedTags | None:
@@ -139,7 +140,8 @@ def _children(level: Level, below: Level) -> Handler:
     def get_children(request: Request) -> Reply:
         """The resources below: expanded, unless `expand=false`; sorted by identifier."""
         expand = boolean(request.arguments, "expand", default=True)
-        how = Presentation(request.form, None, _requested(request, below)) if expand else None
+        requested = _requested(request, below)
+        how = Presentation(request.form, None, requested) if expand else None
         found = request.services.resources.descendants(
             request.caller, level, public_id(request), below
         )
@@ -152,7 +154,9 @@ def _children(level: Level, below: Level) -> Handler:
 
 def _ancestor(level: Level, above: Level) -> Handler:
     def get_ancestor(request: Request) -> Response:
-        """The resource above, expanded; the identifier of another level finds nothing."""
+        """The resource above, expanded; the identifier of another level finds nothing. The names of
+        `requested-tags` must be ones, but nothing is shown of them, as in Orthanc."""
+        _requested(request, above)
         answer = request.services.resources.ancestor(
             request.caller, level, public_id(request), above, request.form
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from orthanc_fast.errors import BadFileFormat, BadRequest, ParameterOutOfRange
+from orthanc_fast.errors import BadFileFormat, BadParameterType, ParameterOutOfRange
 from orthanc_fast.numerals import unsigned
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -65,10 +65,12 @@ class Modality(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 def parse_modality(name: str, value: Any) -> Modality:
     """Reads `["AET", "host", port, "Manufacturer"]` or the object form, unknown fields ignored.
 
-    Raises BadFileFormat, BadRequest or ParameterOutOfRange with what is wrong.
+    Raises BadFileFormat, BadParameterType or ParameterOutOfRange with what is wrong.
     """
     if not _NAME.fullmatch(name):
-        raise BadRequest(f"The symbolic name {name!r} may have letters, digits, '-' and '_' only")
+        raise BadFileFormat(
+            f"The symbolic name {name!r} may have letters, digits, '-' and '_' only"
+        )
     if isinstance(value, list):
         return _short(value)
     if isinstance(value, dict):
@@ -98,12 +100,14 @@ def _object(value: dict[str, Any]) -> Modality:
     for field, attribute in _FLAGS.items():
         if field in value:
             flags[attribute] = _flag(value[field], field)
-    method = value.get("RetrieveMethod", "SystemDefault")
+    method = _text(value.get("RetrieveMethod", "SystemDefault"), "RetrieveMethod")
     if method not in _RETRIEVE_METHODS:
         raise ParameterOutOfRange(f"RetrieveMethod must be one of {', '.join(_RETRIEVE_METHODS)}")
     timeout = value.get("Timeout", 0)
-    if not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 0:
+    if not isinstance(timeout, int) or isinstance(timeout, bool):
         raise BadFileFormat("Timeout must be a number of seconds")
+    if timeout < 0:
+        raise BadParameterType("Timeout must not be negative")
     return Modality(
         aet=_text(value["AET"], "AET"),
         host=_text(value["Host"], "Host"),
@@ -139,6 +143,6 @@ def _port(value: Any) -> int:
 
 
 def _manufacturer(value: Any) -> str:
-    if not isinstance(value, str) or value not in _MANUFACTURERS:
+    if _text(value, "Manufacturer") not in _MANUFACTURERS:
         raise ParameterOutOfRange(f"Unknown manufacturer: {value}")
     return _MANUFACTURERS[value]

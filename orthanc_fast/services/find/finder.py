@@ -81,8 +81,6 @@ class Finder:
         return found
 
     def _find(self, caller: Caller, query: FindQuery, patient: bool) -> Found | None:
-        self.tags.check_order(query.order, query.level)
-
         def read(view: Snapshot) -> Found | None:
             search, facts = view.search, Facts(view, self.files)
             plan = Planner(search, facts, self.tags, self.options.files_allowed).plan(query)

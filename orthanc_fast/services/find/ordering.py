@@ -57,7 +57,8 @@ class Ordering:
     def sequence(self, candidates: bytes | None) -> Iterator[bytes]:
         """The resources of the set, None for all of the level, in order, as packed stretches.
 
-        Those without a value come last in both directions; equal ones by identifier.
+        Without OrderBy by identifier. With it those without a value come last in both directions,
+        and equal ones in the order in which they came to be, in both directions, too.
         """
         if not self._order:
             if candidates is not None:
@@ -67,16 +68,20 @@ class Ordering:
 
     def _ordered(self, candidates: bytes | None, depth: int) -> Iterator[bytes]:
         if depth == len(self._order):
-            yield self._facts.view.listing_packed(self._level) if candidates is None else candidates
+            view, level = self._facts.view, self._level
+            known = view.listing_packed(level) if candidates is None else candidates
+            yield view.by_creation(level, known)
             return
         for group in self._groups(candidates, self._order[depth]):
-            if len(group) <= SHA1:
+            if group is not None and len(group) <= SHA1:
                 yield group
             else:
                 yield from self._ordered(group, depth + 1)
 
-    def _groups(self, candidates: bytes | None, key: OrderKey) -> Iterator[bytes]:
-        """The sets of equal value, in order."""
+    def _groups(self, candidates: bytes | None, key: OrderKey) -> Iterator[bytes | None]:
+        """The sets of equal value, in order; None for all of the level."""
+        if not self._tags.has_order(key, self._level):
+            return iter((candidates,))  # nobody has a value
         field = self._field(key)
         if field is None or (candidates is not None and len(candidates) <= _LOADED * SHA1):
             if candidates is None:

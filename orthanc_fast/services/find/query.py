@@ -11,7 +11,6 @@ import msgspec
 
 from orthanc_fast.dicom.dictionary import Dictionary, tag_text
 from orthanc_fast.dicom.main_tags import COMPUTED, MODALITIES_IN_STUDY, MainTags
-from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Level
 from orthanc_fast.services.find.matching import IDENTIFIERS, Matcher, matcher
 
@@ -124,16 +123,7 @@ class Tags:
             return Location(Place.CLASS, level)
         return Location(Place.FILE, level)
 
-    def is_read_from_files(self, tag: int, level: Level) -> bool:
-        """Whether only stored files tell the value of a tag for resources of `level`."""
-        return self.locate(tag, level).place == Place.FILE
-
-    def check_order(self, order: list[OrderKey], level: Level) -> None:
-        """Raises OrthancError 1012 for a tag that is no main tag of the level or one above."""
-        for key in order:
-            if key.source == "tag" and self.locate(key.number, level).place != Place.MAIN:
-                raise OrthancError(
-                    f"OrderBy: {tag_text(key.number)} is no main DICOM tag of this level: "
-                    "see ExtraMainDicomTags",
-                    code=DATABASE_CANNOT_PREPARE,
-                )
+    def has_order(self, key: OrderKey, level: Level) -> bool:
+        """Whether resources of `level` may have the value: only main tags of the level and of those
+        above have an order (`ExtraMainDicomTags` makes more)."""
+        return key.source == "metadata" or self.locate(key.number, level).place == Place.MAIN

@@ -7,7 +7,13 @@ from typing import Any
 import msgspec
 
 from orthanc_fast.dicom.dictionary import tag_text
-from orthanc_fast.dicom.main_tags import COMPUTED
+from orthanc_fast.dicom.main_tags import (
+    COMPUTED,
+    INSTANCE_AVAILABILITY,
+    MODALITIES_IN_STUDY,
+    OF_SERVERS,
+    SOP_CLASSES_IN_STUDY,
+)
 from orthanc_fast.dicom.tag_json import Format, reduced
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.registries import MAIN_DICOM_SEQUENCES
@@ -18,6 +24,12 @@ from orthanc_fast.services.find.query import META_HEADER_GROUP, Place, Tags
 from orthanc_fast.services.store.lookup import first_instance
 
 Element = dict[str, Any]  # one element in the Full format
+
+_IN_PASSING = (OF_SERVERS | COMPUTED.keys()) - {
+    MODALITIES_IN_STUDY,
+    SOP_CLASSES_IN_STUDY,
+    INSTANCE_AVAILABILITY,
+}
 
 
 class RequestedTags:
@@ -42,6 +54,7 @@ class RequestedTags:
         return self._options.files_allowed and any(
             self._tags.locate(tag, self._level).place in (Place.BELOW, Place.FAR_BELOW, Place.FILE)
             for tag in self._wanted
+            if tag not in OF_SERVERS
         )
 
     def __bool__(self) -> bool:
@@ -53,13 +66,13 @@ class RequestedTags:
         """The tags of one resource in a format, as the member RequestedTags shows them: complete
         after the work in `facts.after`.
 
-        `with_metadata` tells whether the answer shows metadata: without, a tag that the resource
-        does not have counts as unknown and is looked for in a file.
+        `with_metadata` tells whether the answer shows metadata: without, a main tag that the
+        resource itself does not have counts as unknown and is looked for in a file.
         """
         found: dict[int, Element] = {}
         missing: list[int] = []
         for tag in self._wanted:
-            if tag >> 16 == META_HEADER_GROUP:
+            if tag >> 16 == META_HEADER_GROUP or tag in OF_SERVERS:
                 continue
             if tag in COMPUTED:
                 value = computed_value(facts.view, resource, tag)
@@ -97,7 +110,7 @@ class RequestedTags:
         if value is not None:
             return self._text(tag, value), True
         holder = facts.at_level(resource, home)
-        if holder is None or not with_metadata:
+        if holder is None or not (with_metadata or home < self._level):
             return None, False
         sequences = holder.metadata.get(MAIN_DICOM_SEQUENCES)
         if sequences is not None:
@@ -128,8 +141,11 @@ class RequestedTags:
             self._options.warn("W007", f"{len(missing)} requested tags are not in the index")
             return
         self._options.warn("W001", "requested tags are read from the storage area")
-        # A computed tag of another level is looked for too, in vain.
-        wanted = [*missing, *(tag for tag in self._wanted if tag in COMPUTED and tag not in found)]
+        # What no file has to be opened for is looked for in one that is open.
+        wanted = [
+            *missing,
+            *(tag for tag in self._wanted if tag in _IN_PASSING and tag not in found),
+        ]
         read = facts.from_file(resource, frozenset(wanted))
         for tag in wanted:
             element = read.get(tag)

@@ -15,6 +15,8 @@ from isal import igzip
 from orthanc_fast._ext.ids import to_text
 from orthanc_fast.errors import (
     BadFileFormat,
+    BadRequest,
+    NoPixelData,
     NotImplementedYet,
     OrthancError,
     ParameterOutOfRange,
@@ -213,8 +215,11 @@ class Pictures:
         return Shown(instance, image, index, frame)
 
     def _raw(self, instance: Resource, index: int) -> bytes | memoryview:
-        with self._pixels.open(instance) as image:
-            return image.raw(index)
+        try:
+            with self._pixels.open(instance) as image:
+                return image.raw(index)
+        except NoPixelData as error:  # as Orthanc says it here, and only here
+            raise BadRequest(error.details) from error
 
     async def _run(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -2,7 +2,7 @@
 
 from orthanc_fast.errors import UnknownResource
 from orthanc_fast.index.contract import Snapshot
-from orthanc_fast.model import Level, Resource
+from orthanc_fast.model import SHA1, Level, Resource
 
 
 def found_or_raise(resource: Resource | None) -> Resource:
@@ -13,10 +13,11 @@ def found_or_raise(resource: Resource | None) -> Resource:
 
 
 def first_instance(view: Snapshot, resource: Resource) -> Resource | None:
-    """The resource itself, or the instance below it that one comes to first."""
+    """The resource itself, or the instance below it that came first. As Orthanc it stands for
+    the resource where one file has to."""
     found: Resource | None = resource
     while found is not None and found.level < Level.INSTANCE:
         below = Level(found.level + 1)
-        children = view.children(found)
-        found = view.resource(below, children[0]) if children else None
+        children = view.by_creation(below, view.children_packed(found))
+        found = view.resource(below, children[:SHA1]) if children else None
     return found
