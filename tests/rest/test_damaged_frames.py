@@ -118,7 +118,9 @@ def test_statuses_of_unusable_attributes(pair: Pair, name: str) -> None:
     content = saved(dataset)
     stored = [client.post("/instances", content=content).json() for client in pair[:2]]
     assert stored[0]["ID"] == stored[1]["ID"]
-    paths = [f"/instances/{stored[0]['ID']}/{route}" for route in (*NUMPY, "frames/0/raw")]
+    raw = f"/instances/{stored[0]['ID']}/frames/0/raw"
+    assert [client.get(raw).status_code for client in pair[:2]] == [status, status]
+    paths = [f"/instances/{stored[0]['ID']}/{route}" for route in NUMPY]
     for path in (*paths, f"/series/{stored[0]['ParentSeries']}/numpy"):
         statuses = [client.get(path).status_code for client in pair[:2]]
         assert statuses == [status, theirs_alone or status], path

@@ -58,9 +58,9 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 
 def frame_number(text: str) -> int | None:
-    """The number of a frame in a path, None where it is no number of 32 bits. As in Orthanc a minus
+    """The number of a frame in a path, None where it is no number of 32 bits. As in Orthanc a sign
     is allowed, and negative numbers wrap around to ones that no image has."""
-    number = None if text.startswith("+") else integer(text)
+    number = integer(text)
     if number is None or not -_NUMBERS < number < _NUMBERS:
         return None
     return number % _NUMBERS
