@@ -127,7 +127,7 @@ def _lossy_quality(arguments: dict[str, str], settings: Settings) -> int:
     text = arguments.get("lossy-quality")
     if text is None:
         return settings.dicom_lossy_transcoding_quality
-    quality = unsigned(text.strip(BLANKS) or "1")
+    quality = unsigned((text or "1").strip(BLANKS))
     if quality is None:
         raise ParameterOutOfRange(f"lossy-quality is a number from 1 to 100, not {text[:64]!r}")
     return min(max(quality, 1), 100)
