@@ -17,6 +17,8 @@ from support import generated
 from support.process import children
 from support.server import OurServer
 
+from orthanc_fast.services.store.opening import INDEX_FOLDER
+
 ROUNDS = 50
 CLIENTS = 4
 
@@ -70,7 +72,7 @@ def stray_files(storage: Path, known: set[str]) -> list[Path]:
     return [
         path
         for path in storage.rglob("*")
-        if path.is_file() and path.parent.name != "orthanc-fast.lmdb" and path.name not in known
+        if path.is_file() and INDEX_FOLDER not in path.parts and path.name not in known
     ]
 
 
