@@ -117,7 +117,7 @@ def test_what_is_shared(pair: Pair) -> None:
     )
     shared = pair[0].get(f"/series/{series}/shared-tags?simplify").json()
     assert shared["PatientName"] == "Müller^Jörg"
-    assert shared["EthnicGroup"] == "same"
+    assert shared["RETIRED_EthnicGroup"] == "same"
     assert shared["PatientComments"] == ""
     assert shared["PregnancyStatus"] == "4"
     for name in (

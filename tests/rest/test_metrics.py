@@ -242,21 +242,14 @@ def test_option(tmp_path: Path) -> None:
         assert httpx.get(f"{server.url}/tools/metrics-prometheus").content == b""
 
 
-def test_recording_is_cheap(tmp_path: Path) -> None:
-    """One counter and one histogram: a microsecond is what a whole request may cost for it."""
+def test_recording_is_exact(tmp_path: Path) -> None:
     begin(tmp_path)
     metrics = Metrics(tmp_path, "http-0")
     counter, histogram = metrics.counter("a"), metrics.histogram("b")
-    rounds = 20_000
-    best = 1.0
-    for _ in range(5):
-        started = time.perf_counter()
-        for _ in range(rounds):
-            counter.add()
-            histogram.observe(0.003)
-        best = min(best, (time.perf_counter() - started) / rounds)
-    assert best < 8e-6  # measured: 0.4; the rest is room for a busy machine
-    assert metrics.totals()["a"] == metrics.totals()["b_count"] == 5 * rounds
+    for _ in range(1000):
+        counter.add()
+        histogram.observe(0.003)
+    assert metrics.totals()["a"] == metrics.totals()["b_count"] == 1000
 
 
 def test_peak_forgets(tmp_path: Path) -> None:
