@@ -1,11 +1,10 @@
-"""The same work on our server and on Debian's Orthanc, in alternation, and the table that comes
-of it."""
+"""The same work on our server, on Orthanc 1.13.0 and on Debian's 1.10.1, in alternation, and the
+table that comes of it."""
 
 import atexit
 import os
 import platform
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from statistics import median
 
 import msgspec
 from support.process import ServerProcess
-from support.reference_server import ReferenceServer
+from support.reference_server import DebianServer, ReferenceServer
 from support.server import OurServer
 
 import orthanc_fast
@@ -32,7 +31,7 @@ SECONDS_AFTER = 1.5
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """Ratio of the rates at least, ratio of the CPU times per unit at most."""
+    """Ratio to 1.13.0 of the rates at least, of the CPU times per unit at most."""
 
     rate: float
     cpu: float
@@ -44,12 +43,14 @@ class Round(msgspec.Struct):
 
 
 class Row(msgspec.Struct):
-    """One scenario: medians of both servers. Times in seconds, rates per second."""
+    """One scenario: medians of the servers, `theirs` 1.13.0 and `older` 1.10.1. Times in seconds,
+    rates per second."""
 
     name: str
     goal: Goal
     ours: dict[str, float]
     theirs: dict[str, float]
+    older: dict[str, float]
 
     @property
     def rate_ratio(self) -> float:
@@ -65,7 +66,7 @@ class Row(msgspec.Struct):
 
 
 class Pair:
-    """Both servers, running on fresh folders."""
+    """Ours and those it is measured by, running on fresh folders."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -74,10 +75,15 @@ class Pair:
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self.ours: ServerProcess = OurServer(self.folder / "ours", {**DURABLE, **OURS})
         self.theirs: ServerProcess = ReferenceServer(self.folder / "theirs", dict(DURABLE))
+        self.older: ServerProcess = DebianServer(self.folder / "older", dict(DURABLE))
+
+    @property
+    def servers(self) -> tuple[ServerProcess, ServerProcess, ServerProcess]:
+        return self.ours, self.theirs, self.older
 
     def __enter__(self) -> "Pair":
-        self._stack.enter_context(self.ours)
-        self._stack.enter_context(self.theirs)
+        for server in self.servers:
+            self._stack.enter_context(server)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -93,13 +99,13 @@ class Pair:
     ) -> Row:
         """Runs `work(server, round)` on each server in turn; the first round is not counted. CPU
         time counts until `seconds_after` it."""
-        found: dict[str, list[Round]] = {"ours": [], "theirs": []}
+        found: tuple[list[Round], ...] = ([], [], [])
         for number in range(rounds + 1):
-            for label, server in (("ours", self.ours), ("theirs", self.theirs)):
+            for counted, server in zip(found, self.servers, strict=True):
                 measured = _measured(server, number, work, seconds_after)
                 if number:
-                    found[label].append(measured)
-        row = Row(name, goal, _medians(found["ours"]), _medians(found["theirs"]))
+                    counted.append(measured)
+        row = Row(name, goal, *map(_medians, found))
         print(line(row), flush=True)
         return row
 
@@ -135,9 +141,9 @@ def _medians(rounds: list[Round]) -> dict[str, float]:
 
 
 HEADER = (
-    "| scenario | ours /s | p50 ms | p99 ms | cpu ms | Orthanc /s | p50 ms | p99 ms | cpu ms "
-    "| rate | goal | cpu | goal | |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    "| scenario | ours /s | p50 ms | p99 ms | cpu ms | 1.13.0 /s | p50 ms | p99 ms | cpu ms "
+    "| rate | goal | cpu | goal | | 1.10.1 /s | rate | cpu |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -154,16 +160,17 @@ def line(row: Row) -> str:
     cells += [f"x{row.rate_ratio:.2f}", f"x{row.goal.rate:g}"]
     cells += [f"x{row.cpu_ratio:.2f}", f"x{row.goal.cpu:g}"]
     cells.append("reached" if row.reached else "**short**")
+    cells.append(f"{row.older['rate']:,.0f}")
+    cells.append(f"x{row.ours['rate'] / row.older['rate']:.2f}")
+    cells.append(f"x{row.ours['cpu'] / row.older['cpu']:.2f}")
     return "| " + " | ".join(cells) + " |"
 
 
 def environment() -> dict[str, str]:
     """Versions and machine, without names of hosts."""
-    orthanc = subprocess.run(["Orthanc", "--version"], capture_output=True, text=True, check=False)
-    words = orthanc.stdout.split()
     return {
         "orthanc_fast": orthanc_fast.__version__,
-        "Orthanc": words[1] if len(words) > 1 else "not installed",
+        "Orthanc": f"{ReferenceServer.VERSION} and {DebianServer.VERSION}",
         "Python": platform.python_version(),
         "kernel": platform.release(),
         "processor": platform.machine(),

@@ -21,7 +21,7 @@ import msgspec
 from support import generated
 from support.ports import free_port
 from support.process import ServerProcess
-from support.reference_server import ReferenceServer
+from support.reference_server import DebianServer, ReferenceServer
 from support.server import OurServer
 
 from bench import load
@@ -41,6 +41,7 @@ class DicomPair(Pair):
         super().__init__()
         self.ours = OurServer(self.folder / "ours", {**self._configuration(), **OURS})
         self.theirs = ReferenceServer(self.folder / "theirs", self._configuration())
+        self.older = DebianServer(self.folder / "older", self._configuration())
 
     @staticmethod
     def _configuration() -> dict[str, object]:

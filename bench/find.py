@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from support import generated
 from support.process import ServerProcess
-from support.reference_server import ReferenceServer
+from support.reference_server import DebianServer, ReferenceServer
 from support.server import OurServer
 
 from bench import load, million, population
@@ -56,16 +56,18 @@ class FilledPair(Pair):
             },
         )
         self.theirs = ReferenceServer(self.folder / "theirs", options)
+        self.older = DebianServer(self.folder / "older", options)
 
     def __enter__(self) -> "FilledPair":
         try:
             million.fill(self.folder / "ours" / "storage" / INDEX_FOLDER, self.amount)
-            self._stack.enter_context(self.ours)
-            self._stack.enter_context(self.theirs)
-            with httpx.Client(base_url=self.theirs.url, timeout=60) as client:
-                for study in range(SMALL_STUDIES):
-                    for data in population.files(study):
-                        client.post("/instances", content=data).raise_for_status()
+            for server in self.servers:
+                self._stack.enter_context(server)
+            for server in (self.theirs, self.older):
+                with httpx.Client(base_url=server.url, timeout=60) as client:
+                    for study in range(SMALL_STUDIES):
+                        for data in population.files(study):
+                            client.post("/instances", content=data).raise_for_status()
         except BaseException:
             self.__exit__()
             raise
@@ -224,18 +226,18 @@ def _rows(pair: FilledPair, rounds: int, seconds: int) -> list[Row]:
 def _assert_equal_sizes(pair: FilledPair, bodies: Callable[[list[int]], list[Json]]) -> None:
     """Rates are compared only where answers are of the same size."""
     sizes = []
-    for server in (pair.ours, pair.theirs):
+    for server in pair.servers:
         with httpx.Client(base_url=server.url, timeout=60) as client:
             asked = bodies(pair.spread(server))[-1]
             sizes.append(len(client.post("/tools/find", json=asked).json()))
-    if not 0 < sizes[0] == sizes[1]:
+    if not sizes[0] or len(set(sizes)) > 1:
         raise RuntimeError(f"results of {sizes} resources cannot be compared: {asked}")
 
 
 def _instances_tags(pair: FilledPair, rounds: int, seconds: int) -> list[Row]:
     number = next(_numbers)
     template = generated.ct_slice()
-    for server in (pair.ours, pair.theirs):
+    for server in pair.servers:
         load.post(server.port, template, number * 1000, SLICES, 2)
     study = f"{generated.ROOT}.4{number:09d}"
     series = generated.identifier(f"PATIENT{number:010d}", study, f"{study}.5{number * 10:09d}")
@@ -257,7 +259,7 @@ def _instances_tags(pair: FilledPair, rounds: int, seconds: int) -> list[Row]:
 def _deletions(pair: FilledPair, rounds: int) -> Row:
     """One study per round, all uploaded beforehand."""
     numbers = [next(_numbers) for _ in range(rounds + 1)]
-    for server in (pair.ours, pair.theirs):
+    for server in pair.servers:
         for number in numbers:
             load.post(server.port, generated.small(), number * 1000, DELETED, 4)
 

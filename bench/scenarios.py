@@ -1,4 +1,4 @@
-"""The scenarios against Debian's Orthanc: uploads and reads."""
+"""The scenarios against Orthanc: uploads and reads."""
 
 import random
 from itertools import count
@@ -73,14 +73,43 @@ def rest(pair: Pair, rounds: int, quick: bool) -> list[Row]:
                 lambda server, _, chosen=chosen: load.get(server.url, chosen, seconds),
             )
         )
+    return rows + _large_files(pair, rounds, seconds)
+
+
+# Edge of a square slice of 16 bits -> name. Answers above a TCP segment show how they are sent.
+LARGE = {724: "1 MB", 1118: "2.5 MB", 2236: "10 MB"}
+LARGE_INSTANCES = 10
+
+
+def _large_files(pair: Pair, rounds: int, seconds: int) -> list[Row]:
+    """GET of whole files, by one client and by eight."""
+    rows = []
+    for number, (edge, size) in enumerate(LARGE.items()):
+        dataset = generated.base()
+        generated.add_pixels(dataset, generated.anatomy(edge))
+        base = READ_BASE + (number + 1) * 1_000_000
+        paths = upload_and_list(pair, generated.encode(dataset), base, LARGE_INSTANCES)
+        chosen = [f"/instances/{identifier}/file" for identifier in paths["instances"]]
+        for clients in (1, 8):
+            named = "1 client" if clients == 1 else f"{clients} clients"
+            rows.append(
+                pair.compare(
+                    f"GET file, {size}, {named}",
+                    Goal(1, 1),
+                    rounds,
+                    lambda server, _, chosen=chosen, clients=clients: load.get(
+                        server.url, chosen, seconds, clients
+                    ),
+                )
+            )
     return rows
 
 
 def upload_and_list(
     pair: Pair, template: generated.Template, base: int, amount: int
 ) -> dict[str, list[str]]:
-    """Gives both servers the same instances, at most 1000; the identifiers by level."""
-    for server in (pair.ours, pair.theirs):
+    """Gives all servers the same instances, at most 1000; the identifiers by level."""
+    for server in pair.servers:
         load.post(server.port, template, base, amount, 4)
     return _identifiers(pair.ours, base, amount)
 

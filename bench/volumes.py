@@ -31,7 +31,7 @@ SERIES = (
 
 def volumes(pair: Pair, rounds: int, quick: bool) -> list[Row]:
     """Instances over 8 connections, series over one."""
-    for server in (pair.ours, pair.theirs):
+    for server in pair.servers:
         load.post(server.port, generated.ct_slice(), BASE, SLICES, 4)
     series, instances = _identifiers(pair.ours)
     seconds = 2 if quick else 4

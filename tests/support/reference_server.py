@@ -26,6 +26,8 @@ def root() -> Path | None:
 class ReferenceServer(ServerProcess):
     """Without plugins, as the specification describes it, but for those named by file."""
 
+    VERSION = VERSION
+
     def __init__(
         self,
         folder: Path,
