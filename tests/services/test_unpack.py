@@ -115,6 +115,22 @@ def test_a_directory_that_lies_is_found_out(area: Area) -> None:
     assert list(members(bytes(many), Bounds(members=5000), area.new_partial)) == []
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_whose_output_has_no_bound_are_refused(area: Area, method: int) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as made:
+        made.writestr("a", b"x" * MB)
+    error = refusal(Bounds(), buffer.getvalue(), area)
+    assert isinstance(error, BadFileFormat)
+    assert f"method {method}" in str(error.details)
+
+
+def test_a_name_that_is_no_text_makes_a_damaged_member(area: Area) -> None:
+    """That of the member itself: the directory has it right."""
+    body = archive({"\u00e4": b"content"}).replace("\u00e4".encode(), b"\xff\xff", 1)
+    assert isinstance(refusal(Bounds(), body, area), BadFileFormat)
+
+
 def test_what_unpacks_is_counted_as_it_comes(area: Area) -> None:
     unpacking = Unpacking(Bounds(total=3 * MB, memory=MB), 1, area.new_partial)
     first = unpacking.content(iter([b"x" * MB, b"y" * MB]))

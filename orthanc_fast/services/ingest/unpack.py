@@ -24,6 +24,10 @@ _STEP = 1 << 18
 _GZIP_WINDOW = 31
 _TOO_LARGE = 413
 
+# By these alone Orthanc unpacks. What `zipfile` makes of bzip2 and LZMA comes in one piece for each
+# that is read, and a hundred bytes of those may hold as many megabytes.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
 _ENTRY = b"PK\x01\x02"  # begins each entry of the directory of an archive
 _ENTRY_BYTES = 256  # of an entry with its name, generously
 
@@ -164,13 +168,17 @@ class _Directory:
 def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> Iterator[bytes]:
     if 0 < limit < entry.file_size:
         raise BadFileFormat(_exceeds(limit))
+    if entry.compress_type not in _METHODS:
+        raise BadFileFormat(
+            f"cannot unpack the member {entry.filename!r}: compression method {entry.compress_type}"
+        )
     try:
         with archive.open(entry) as file:
             while part := file.read(_STEP):
                 yield part
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeDecodeError) as error:
         raise BadFileFormat(f"the archive member {entry.filename!r} is damaged: {error}") from error
-    except (NotImplementedError, RuntimeError) as error:  # unknown method; encrypted
+    except (NotImplementedError, RuntimeError) as error:  # patched; encrypted
         raise BadFileFormat(f"cannot unpack the member {entry.filename!r}: {error}") from error
 
 
