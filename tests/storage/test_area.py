@@ -36,6 +36,18 @@ def test_nothing_is_left_on_the_disk(area: StorageArea, tmp_path: Path) -> None:
     assert files_below(tmp_path) == []
 
 
+def test_listing_goes_on_where_folders_go_meanwhile(area: StorageArea) -> None:
+    uuids = {f"{number:02x}{'0' * 6}-0000-4000-8000-{'0' * 12}" for number in range(3)}
+    files = [area.new_file(OWNER, uuid, b"x") for uuid in sorted(uuids)]
+    assert area.put(files) == [None] * 3
+    area.publish(files)
+    found = []
+    for uuid in area.listing():
+        found.append(uuid)
+        area.delete(sorted(uuids))
+    assert len(found) == 1
+
+
 def test_recovery_of_one_worker(area: StorageArea, tmp_path: Path) -> None:
     known, unknown = str(uuid4()), str(uuid4())
     area.put([area.new_file(OWNER, known, b"known"), area.new_file(OWNER, unknown, b"unknown")])

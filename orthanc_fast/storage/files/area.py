@@ -184,7 +184,7 @@ class StorageArea(Storage):
         for outer in _hexadecimal_folders(self.root):
             for inner in _hexadecimal_folders(outer):
                 start = outer.name + inner.name
-                for entry in os.scandir(inner):
+                for entry in _entries(inner):
                     if entry.name.startswith(start) and _UUID.fullmatch(entry.name):
                         yield entry.name
 
@@ -244,8 +244,14 @@ class _Folder:
         os.close(self.fd)
 
 
+def _entries(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntry[str]]:
+    """Of a folder that went meanwhile with the last file in it: none."""
+    with contextlib.suppress(FileNotFoundError):
+        yield from os.scandir(folder)
+
+
 def _hexadecimal_folders(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntry[str]]:
-    for entry in os.scandir(folder):
+    for entry in _entries(folder):
         if _FOLDER.fullmatch(entry.name) and entry.is_dir():
             yield entry
 
