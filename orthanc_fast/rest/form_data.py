@@ -87,8 +87,10 @@ class FormParser:
                 held.clear()
                 return None
             # Behind the end of the boundary's own line: a part without header does not count.
-            end, after = held.find(b"\r\n\r\n", 2), held.find(self._delimiter)
-            if after >= 0 and (end < 0 or after < end):
+            # Where the next part begins nothing more is looked for: there may be very many.
+            after = held.find(self._delimiter)
+            end = held.find(b"\r\n\r\n", 2, len(held) if after < 0 else after + 3)
+            if after >= 0 and end < 0:
                 self._drop(after + len(self._delimiter))  # a part without content
                 continue
             if end < 0:
