@@ -1,7 +1,7 @@
-"""Several hundred queries to our server and to Orthanc 1.13 1.10.1 over the same instances.
+"""Several hundred queries to our server and to Orthanc 1.13 over the same instances.
 
 Values come from what is stored: as they are, in other case, with wildcards, in lists and ranges.
-What 1.10.1 does not have (labels, metadata, order, requested tags) is in `test_find.py`.
+Labels, metadata, order and requested tags are in `test_find.py`.
 """
 
 import random
