@@ -8,7 +8,7 @@ from orthanc_fast._ext.scan import ScanError, elements, items
 from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary, creator_tag
 from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
 from orthanc_fast.dicom.text import trimmed, without_padding
-from orthanc_fast.errors import BadFileFormat, BadRequest
+from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.numerals import unsigned
 
 PIXEL_DATA = 0x7FE00010
@@ -23,7 +23,7 @@ _WORDS |= {"FD": 8, "OD": 8, "OV": 8, "SV": 8, "UV": 8}
 def content(data: Buffer, path: list[str], dictionary: Dictionary) -> list[str] | bytes | None:
     """What lies at `path`: a list of tags or of indexes, the bytes of a value, None for nothing.
 
-    Raises UnknownDicomTag for a name that is no tag, BadRequest for a block that is no number.
+    Raises UnknownDicomTag for a name that is no tag, BadFileFormat for a block that is no number.
     """
     try:
         encoding = open_encoding(data)
@@ -97,7 +97,7 @@ class _Cursor:
             return None
         number = unsigned(rest[0])
         if number is None:
-            raise BadRequest("Invalid Block URI: not a number")
+            raise BadFileFormat("Invalid Block URI: not a number")
         if number >= len(blocks):
             return None
         begin, end = blocks[number]

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import BadRange, OrthancError
+from orthanc_fast.errors import BadRange, OrthancError, UnknownResource
 from orthanc_fast.model import Attachment, Level
 from orthanc_fast.registries import is_user_number
 from orthanc_fast.rest.byte_range import byte_range
@@ -72,7 +72,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         one = f"{path}/{{}}"
         router.add("GET", path, _list(level), arguments="full", answer=list[str])
         for name, answer in READS.items():
-            handler = _read(answer, needs_file=name in NEEDS_FILE)
+            handler = _read(level, answer, needs_file=name in NEEDS_FILE)
             arguments = "filename" if name.endswith("/data") else ""
             router.add("GET", f"{one}{name}", handler, arguments=arguments)
         router.add("POST", f"{one}/verify-md5", verify_md5, answer=dict)
@@ -106,12 +106,14 @@ def _kind(request: Request) -> int:
 Read = Callable[[Request, Located], Awaitable[Response]]
 
 
-def _read(answer: Read, needs_file: bool) -> Handler:
+def _read(level: Level, answer: Read, needs_file: bool) -> Handler:
     async def get_of_attachment(request: Request) -> Response:
         attachments, kind = request.services.attachments, _kind(request)
         found = await request.services.reads.run(
             attachments.require, request.caller, public_id(request), kind
         )
+        if found.owner.level != level:
+            raise UnknownResource  # only what changes attachments does not look at the level
         try:
             version = await attachments.version(request.caller, found)
         except OrthancError:
