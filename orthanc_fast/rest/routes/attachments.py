@@ -7,7 +7,7 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadRange, OrthancError, UnknownResource
 from orthanc_fast.model import Attachment, Level
-from orthanc_fast.registries import is_user_number
+from orthanc_fast.registries import DICOM_AS_JSON_ATTACHMENT, is_user_number
 from orthanc_fast.rest.byte_range import byte_range
 from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
@@ -35,7 +35,6 @@ from orthanc_fast.services.attachments.changes import Located, version_of
 from orthanc_fast.services.browse.describe import PLURALS
 
 FORBIDDEN = 403
-DICOM_AS_JSON = 2
 
 OPERATIONS = (
     "compress",
@@ -306,7 +305,7 @@ async def delete_attachment(request: Request) -> Response:
     """Removes an attachment of the user's."""
     attachments = request.services.attachments
     kind = attachments.types.number(request.params[1])
-    if not is_user_number(kind) and kind != DICOM_AS_JSON:
+    if not is_user_number(kind) and kind != DICOM_AS_JSON_ATTACHMENT:
         return empty_response(FORBIDDEN)
     expected = if_match_of_deletion(request)
     await attachments.delete(request.caller, public_id(request), kind, expected)

@@ -8,13 +8,13 @@ from orthanc_fast.dicom.content import content
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.numerals import integer
 from orthanc_fast.registries import SOP_CLASS_UID as SOP_CLASS
+from orthanc_fast.registries import TRANSFER_SYNTAX
 from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, OCTETS, Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import begun
 from orthanc_fast.services.attachments.reading import dicom_attachment
-from orthanc_fast.services.pixels.pixels import TRANSFER_SYNTAX
 from orthanc_fast.transfer_syntaxes import JPEG_2000, JPEG_2000_LOSSLESS, JPEG_BASELINE
 
 _GZIP = (b"content-type", b"application/gzip")

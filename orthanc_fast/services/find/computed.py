@@ -8,9 +8,8 @@ from orthanc_fast.dicom.main_tags import (
 )
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Level, Resource
+from orthanc_fast.registries import SOP_CLASS_UID
 from orthanc_fast.services.store.terms import MODALITY
-
-SOP_CLASS_UID_METADATA = 10
 
 # Tag -> position in `Resource.counts` of what is counted.
 _COUNTS = {
@@ -48,5 +47,5 @@ def _classes(view: Snapshot, series: Resource) -> set[str]:
     for public in view.children(series):
         instance = view.resource(Level.INSTANCE, public)
         if instance is not None:
-            found.add(instance.metadata.get(SOP_CLASS_UID_METADATA, ""))
+            found.add(instance.metadata.get(SOP_CLASS_UID, ""))
     return found

@@ -12,7 +12,8 @@ from orthanc_fast.index.contract import Search
 from orthanc_fast.index.packed import union, unpack
 from orthanc_fast.index.terms import Kind
 from orthanc_fast.model import SHA1, Level, Resource, Totals
-from orthanc_fast.services.find.computed import SOP_CLASS_UID_METADATA, computed_value
+from orthanc_fast.registries import SOP_CLASS_UID
+from orthanc_fast.services.find.computed import computed_value
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.matching import Equality, Keys, Matcher
 from orthanc_fast.services.find.query import (
@@ -331,7 +332,7 @@ def _computed_test(tag: int, matcher: Matcher) -> Test:
 
 def _class_test(matcher: Matcher) -> Test:
     def test(facts: Facts, resource: Resource) -> bool:
-        value = resource.metadata.get(SOP_CLASS_UID_METADATA)
+        value = resource.metadata.get(SOP_CLASS_UID)
         return value is not None and matcher.exact(value)
 
     return test

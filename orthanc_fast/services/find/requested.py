@@ -16,8 +16,8 @@ from orthanc_fast.dicom.main_tags import (
 )
 from orthanc_fast.dicom.tag_json import Format, reduced
 from orthanc_fast.model import Level, Resource
-from orthanc_fast.registries import MAIN_DICOM_SEQUENCES
-from orthanc_fast.services.find.computed import SOP_CLASS_UID_METADATA, computed_value
+from orthanc_fast.registries import MAIN_DICOM_SEQUENCES, SOP_CLASS_UID
+from orthanc_fast.services.find.computed import computed_value
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.query import META_HEADER_GROUP, Place, Tags
@@ -102,7 +102,7 @@ class RequestedTags:
         """The element as the index has it, and whether the index knows that there is none."""
         place, home = self._tags.locate(tag, self._level)
         if place == Place.CLASS:
-            value = resource.metadata.get(SOP_CLASS_UID_METADATA)
+            value = resource.metadata.get(SOP_CLASS_UID)
             return (None, False) if value is None else (self._text(tag, value), True)
         if place != Place.MAIN:
             return None, False

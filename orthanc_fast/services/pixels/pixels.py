@@ -33,12 +33,12 @@ from orthanc_fast.imaging.reconcile import as_encoded, difference
 from orthanc_fast.index.contract import Index
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import PixelLayout, Resource
+from orthanc_fast.registries import TRANSFER_SYNTAX
 from orthanc_fast.services.attachments.reading import dicom_attachment, opened
 from orthanc_fast.services.store.frame_maps import layout_decoder
 from orthanc_fast.storage.contract import Storage
 from orthanc_fast.transfer_syntaxes import DEFLATED, SYNTAXES
 
-TRANSFER_SYNTAX = 9
 NUMBER_OF_FRAMES = 0x00280008
 # PS3.3 C.9.2: an overlay without data of its own lies at a bit of the pixel cells.
 _BIT_POSITION, _OVERLAY_DATA = 0x0102, 0x3000

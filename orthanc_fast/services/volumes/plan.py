@@ -14,9 +14,10 @@ from orthanc_fast.imaging.frame_count import room_for_frames
 from orthanc_fast.imaging.info import ImageInfo, image_info
 from orthanc_fast.imaging.npy import npy_header
 from orthanc_fast.model import PixelLayout, Resource
+from orthanc_fast.registries import TRANSFER_SYNTAX
 from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.pixels.display import number
-from orthanc_fast.services.pixels.pixels import TRANSFER_SYNTAX, Pixels
+from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.store.frame_maps import layout_decoder
 from orthanc_fast.services.volumes.places import Places, Selection
 from orthanc_fast.transfer_syntaxes import SYNTAXES
