@@ -1,5 +1,6 @@
 """Answers as XML: always well-formed, whatever the names and values in them are."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,21 @@ def test_any_name_and_value(value: dict[str, str]) -> None:
         expected = re.sub("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "\ufffd", value[key])
         # Section 2.11: a reader sees line feeds only.
         assert (element.text or "") == expected.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def test_the_event_loop_goes_on_while_a_large_answer_is_turned() -> None:
+    value = ["<" * 100] * 2000
+
+    async def run() -> tuple[list[int], bytes]:
+        turns: list[int] = []
+        asyncio.get_running_loop().call_soon(turns.append, 1)
+        response = Response(msgspec.json.encode(value), JSON)
+        await convert(response)
+        return turns, bytes(response.body)
+
+    turns, body = asyncio.run(run())
+    assert turns == [1]
+    assert [item.text for item in ElementTree.fromstring(body)] == value
 
 
 def test_through_the_server(tmp_path: Path) -> None:
