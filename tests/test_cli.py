@@ -21,6 +21,7 @@ from support.reference_server import ReferenceServer
 from support.server import OurServer
 
 import orthanc_fast
+from orthanc_fast.client.archives import files
 from orthanc_fast.services.store.opening import INDEX_FOLDER
 
 
@@ -178,6 +179,14 @@ def test_import_of_damaged_archives(our_server: OurServer, tmp_path: Path) -> No
     for name in ("cut.tar.gz", "bad.zip", "good.zip:damaged"):
         assert name in done.stderr
     assert " 3 refused;" in done.stdout
+
+
+def test_an_archive_with_a_name_that_is_no_text_is_refused_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(zip_of({"\u00e4": b"content"}).replace("\u00e4".encode(), b"\xff\xff"))
+    refused: list[str] = []
+    assert list(files(path, lambda name, why: refused.append(name))) == []
+    assert refused == [str(path)]
 
 
 def test_import_of_good_files_is_0(our_server: OurServer, tmp_path: Path) -> None:

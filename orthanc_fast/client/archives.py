@@ -20,6 +20,7 @@ UNREADABLE: Final = (
     tarfile.TarError,
     lzma.LZMAError,
     zlib.error,
+    ValueError,  # a ZIP member whose name is no text
     RuntimeError,  # a ZIP member that is encrypted
     NotImplementedError,  # compressed by a method that zipfile lacks
 )
