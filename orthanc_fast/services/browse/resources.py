@@ -50,11 +50,6 @@ class Resources:
         """As `find`; raises UnknownResource."""
         return found_or_raise(self.find(caller, level, public))
 
-    def require_of_any_level(self, caller: Caller, public: bytes) -> Resource:
-        """The first resource with this identifier, searched from the patients down. Raises
-        UnknownResource."""
-        return found_or_raise(self._read(caller, lambda view: view.resource_of_any_level(public)))
-
     def expanded(self, caller: Caller, level: Level, public: bytes, form: Format) -> Answer | None:
         """What a resource shows, main tags in the given format; None where there is none."""
 

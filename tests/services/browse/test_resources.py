@@ -34,14 +34,12 @@ def test_one_resource(small_store: SmallStore, resources: Resources, caller: Cal
     patient, study, _, instance = small_store.add(1, 2, 3, 4)
     found = resources.find(caller, Level.STUDY, study)
     assert found is not None and found.parent_public == patient
-    assert resources.require_of_any_level(caller, instance).level == Level.INSTANCE
+    assert resources.require(caller, Level.INSTANCE, instance).public == instance
     for public in (UNKNOWN, NO_IDENTIFIER, instance):  # the last one is no study
         assert resources.find(caller, Level.STUDY, public) is None
         assert resources.expanded(caller, Level.STUDY, public, "simplify") is None
         with pytest.raises(UnknownResource):
             resources.require(caller, Level.STUDY, public)
-    with pytest.raises(UnknownResource):
-        resources.require_of_any_level(caller, UNKNOWN)
 
 
 def test_what_an_instance_shows(
