@@ -41,9 +41,9 @@ _CONTROLS = re.compile(
     rb"\x1b(\$[@B]|[\x20-\x2f]+[\x30-\x7f]|[nNoO|}~])|[\x0e\x0f]|\x8e\x1bN|\x8f\x1bO"
 )
 # What brings the initial sets back: line ends in every VR, separators of values and of names.
-_LINE_ENDS = re.compile(rb"([\t\n\f\r])")
-_IN_VALUES = re.compile(rb"([\t\n\f\r\\])")
-_IN_NAMES = re.compile(rb"([\t\n\f\r\\^=])")
+_LINE_ENDS = re.compile(rb"[\t\n\f\r]")
+_IN_VALUES = re.compile(rb"[\t\n\f\r\\]")
+_IN_NAMES = re.compile(rb"[\t\n\f\r\\^=]")
 _RESETS: Final = {"PN": _IN_NAMES, "ST": _LINE_ENDS, "LT": _LINE_ENDS, "UT": _LINE_ENDS}
 
 _ROMAN = str.maketrans({"~": "\u203e", "\\": "\u00a5"})
@@ -100,15 +100,17 @@ class Decoder:
         initial = self._initial
         # Where nothing was in G1 at first, nothing speaks against what is there now.
         anew = Sets(initial.g0, initial.g1 or sets.g1)
-        is_double = sets.g0 in ("JIS X 0208", "JIS X 0212")
-        # A separator of values or names may be half a character there; a line end cannot.
-        first, *rest = (_LINE_ENDS if is_double else self._resets).split(raw, maxsplit=1)
-        self._parts.append(self._text(first, sets))
-        if not rest:
-            return sets
-        separator, behind = rest
-        self._parts.append(separator.decode("ascii"))
-        return self._run(behind, anew)
+        at = 0
+        while True:
+            is_double = sets.g0 in ("JIS X 0208", "JIS X 0212")
+            # A separator of values or names may be half a character there; a line end cannot.
+            separator = (_LINE_ENDS if is_double else self._resets).search(raw, at)
+            end = len(raw) if separator is None else separator.start()
+            self._parts.append(self._text(raw[at:end], sets))
+            if separator is None:
+                return sets
+            self._parts.append(separator[0].decode("ascii"))
+            at, sets = separator.end(), anew
 
     def _text(self, raw: bytes, sets: Sets) -> str:
         if sets.g0 == "JIS X 0208":

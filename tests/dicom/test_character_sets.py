@@ -226,3 +226,12 @@ def test_separators_are_none_in_texts_of_one_value() -> None:
 )
 def test_terms(text: str, name: str) -> None:
     assert character_set_of(text.encode(), "Hebrew").name == name
+
+
+@pytest.mark.parametrize("terms", [b"ISO 2022 IR 13\\ISO 2022 IR 87", b"\\ISO 2022 IR 87"])
+@pytest.mark.parametrize(("vr", "separator"), [("UT", "\r\n"), ("PN", "^"), ("LO", "\\")])
+def test_texts_of_many_lines_values_and_parts(terms: bytes, vr: str, separator: str) -> None:
+    """However many there are."""
+    expected = separator.join(["\u5c71\u7530", *map(str, range(5000))])
+    raw = expected.replace("\u5c71\u7530", "\x1b$B;3ED\x1b(B").encode("ascii")
+    assert decode(raw, character_set_of(terms, "Latin1"), vr) == expected
