@@ -14,12 +14,16 @@ import pytest
 from support import generated
 
 from orthanc_fast.config import Settings
+from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.model import Caller
 from orthanc_fast.rest.compression import compress
 from orthanc_fast.rest.json_body import parse_large
 from orthanc_fast.rest.response import JSON, Response
 from orthanc_fast.services.ingest.contract import Stored
+from orthanc_fast.services.ingest.ingest import QUICK
 from orthanc_fast.services.processes.http import HttpServices
+from orthanc_fast.services.transcoding.transcode import transcode
+from orthanc_fast.transfer_syntaxes import DEFLATED
 
 MB = 1 << 20
 CALLER = Caller(origin="RestApi")
@@ -75,6 +79,30 @@ def test_uploads(tmp_path: Path, kind: str) -> None:
             stored = await services.uploads.store(body, CALLER, kind == "gzip")
             for each in [stored] if isinstance(stored, Stored) else stored:
                 assert each.status == "Success"
+
+        share = await share_of_the_loop(store)
+        await asyncio.to_thread(services.close)
+        return share
+
+    assert asyncio.run(run()) < 0.3
+
+
+def test_what_a_small_file_inflates_to(tmp_path: Path) -> None:
+    size = 64 * MB
+    head = generated.ct_slice().number(1, 1, 1, 1)[: -512 * 512 * 2 - 4]
+    plain = head + size.to_bytes(4, "little") + bytes(size)
+    data = transcode(plain, DEFLATED, 90, Dictionary({}, False)).data
+    assert len(data) < QUICK
+
+    async def run() -> float:
+        settings = Settings(
+            storage_directory=tmp_path, index_directory=tmp_path, index_map_size_gb=1
+        )
+        services = HttpServices(settings, "test", asyncio.get_running_loop(), print, True)
+
+        async def store() -> None:
+            stored = await services.uploads.store(data, CALLER)
+            assert isinstance(stored, Stored) and stored.status == "Success"
 
         share = await share_of_the_loop(store)
         await asyncio.to_thread(services.close)
