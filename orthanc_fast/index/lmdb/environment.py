@@ -9,7 +9,7 @@ Key layout (numbers are big-endian, so that LMDB's byte order is the numeric one
     image       id:8                                   -> frame map (opaque)
     change      sequence:8                             -> Change
     change_of   id:8                                   => sequence:8 ... (duplicates, sorted)
-    export      sequence:8                             -> Export: see `exports.py`
+    export      sequence:8                             -> Export
     unstable    second:8 rank:1 id:8                   -> nothing
     recycling   sequence:8                             -> patient id:8
     doomed      uuid                                   -> nothing

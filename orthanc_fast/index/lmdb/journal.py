@@ -260,7 +260,7 @@ class Journal:
     # Checkpoints
 
     def checkpoint(self) -> None:
-        """See `Index.checkpoint`."""
+        """See `LmdbIndex.checkpoint`."""
         if self._place.is_owner:
             self._checkpoint()
 

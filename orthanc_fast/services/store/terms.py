@@ -22,10 +22,9 @@ SERIES_INSTANCE_UID = 0x0020000E
 SOP_INSTANCE_UID = 0x00080018
 MODALITY = 0x00080060
 
-# Where a resource comes from if it was modified or anonymised: worth finding at every level.
-
 # Those that may be longer than a key, or that records share.
 LONG_METADATA = frozenset({MAIN_DICOM_TAGS_SIGNATURE, MAIN_DICOM_SEQUENCES})
+# Where a resource comes from if it was modified or anonymised: worth finding at every level.
 INSTANCE_METADATA = frozenset({MODIFIED_FROM, ANONYMIZED_FROM})
 
 
