@@ -104,6 +104,27 @@ def test_a_damaged_frame_hides_no_others(ours: httpx.Client) -> None:
     assert ours.get(f"{base}/2/numpy").status_code == 200
 
 
+def test_an_empty_first_frame_hides_no_others(ours: httpx.Client) -> None:
+    """Of a size that is worth the question whether the codestream can be as large."""
+    rows, columns = 2048, 4096
+    good = b"\1\0\0\0\x40\0\0\0" + bytes(56) + b"\x81\7" * (rows * columns // 128)
+    made = stored(
+        ours,
+        item(b"") + item(b"") + item(good),
+        RLE,
+        Rows=rows,
+        Columns=columns,
+        NumberOfFrames=2,
+    )
+    base = f"/instances/{made['ID']}/frames"
+    assert ours.get(f"{base}/0/numpy").status_code == 400
+    answer = ours.get(f"{base}/1/numpy?rescale=0")
+    assert answer.status_code == 200
+    pixels = np.load(io.BytesIO(answer.content))
+    assert pixels.shape == (rows, columns, 1)
+    assert (pixels == 7).all()
+
+
 def test_a_large_announced_codestream_takes_no_memory(ours: httpx.Client) -> None:
     """A header of JPEG that announces 65,500 x 65,500 pixels."""
     frame = bytes.fromhex("ffd8ffc0000b08ffdcffdc01011100ffda0008010100003f00ffd9")

@@ -185,13 +185,13 @@ class OpenImage:
             info = msgspec.structs.replace(info, may_be_wider=False)
         self.info = info
 
-    def require_expansion(self) -> None:
-        """Before memory for frames is taken: raises BadFileFormat if the first compressed one is
-        too short to be as large as the image, or missing."""
+    def require_expansion(self, index: int = 0) -> None:
+        """Before memory for frames is taken: raises BadFileFormat if a compressed one is too short
+        to be as large as the image, or missing, ParameterOutOfRange for an index that is none."""
         self.info.require_decodable()
         if self.info.syntax.is_encapsulated:
             codec = codec_of(self.info.syntax)
-            check_expansion(self._frames.encoded(0), self.info, codec.MAX_EXPANSION)
+            check_expansion(self._frames.encoded(index), self.info, codec.MAX_EXPANSION)
 
     def widen(self) -> None:
         """From now on all bits of the cells belong to the values: see `ImageInfo.may_be_wider`."""

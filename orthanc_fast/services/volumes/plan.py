@@ -115,7 +115,7 @@ class Planner:
 
     def frame(self, found: Found, index: int, numbers: Numbers) -> Volume:
         """One frame. Raises ParameterOutOfRange, and what `instance` raises."""
-        source = self._source(found)
+        source = self._source(found, first=index)
         count = source.info.number_of_frames
         if index >= count:
             raise ParameterOutOfRange(f"there is no frame {index}: the instance has {count}")
@@ -144,8 +144,12 @@ class Planner:
         return _volume(sources, places, numbers)
 
     def _source(
-        self, found: Found, decoder: msgspec.msgpack.Decoder[PixelLayout] | None = None
+        self,
+        found: Found,
+        decoder: msgspec.msgpack.Decoder[PixelLayout] | None = None,
+        first: int = 0,
     ) -> Source:
+        """`first` is the first frame that is wanted."""
         instance = found.instance
         size = dicom_attachment(instance).size
         layout = (decoder or layout_decoder()).decode(found.image) if found.image else None
@@ -153,7 +157,7 @@ class Planner:
             with self._pixels.open(instance) as image:
                 info = image.info
                 room = room_for_frames(image.layout, info, size)
-                image.require_expansion()
+                image.require_expansion(first)
         else:
             info = image_info(layout, instance.metadata.get(TRANSFER_SYNTAX))
             room = room_for_frames(layout, info, size)
