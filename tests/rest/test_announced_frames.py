@@ -123,6 +123,12 @@ def test_an_empty_first_frame_hides_no_others(ours: httpx.Client) -> None:
     pixels = np.load(io.BytesIO(answer.content))
     assert pixels.shape == (rows, columns, 1)
     assert (pixels == 7).all()
+    chosen = ours.get(f"/instances/{made['ID']}/numpy?rescale=0&frames=1")
+    assert chosen.status_code == 200
+    np.testing.assert_array_equal(np.load(io.BytesIO(chosen.content))[0], pixels)
+    for choice in ("0", "2"):
+        answer = ours.get(f"/instances/{made['ID']}/numpy?rescale=0&frames={choice}")
+        assert answer.status_code == 400, choice
 
 
 def test_a_large_announced_codestream_takes_no_memory(ours: httpx.Client) -> None:

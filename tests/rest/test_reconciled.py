@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import imagecodecs
 import numpy as np
+import pytest
 from support.images import image_file, item
 from support.server import OurServer
 
@@ -15,12 +16,14 @@ from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE, JPEG_LOSSLESS_SV1
 PIXELS = np.arange(64 * 32, dtype="u2").reshape(64, 32)
 
 
-def swapped() -> bytes:
-    """Rows and Columns are those of the transposed image."""
+def swapped(*damaged: bytes) -> bytes:
+    """Rows and Columns are those of the transposed image. In front of the frame that is whole lie
+    `damaged` ones."""
     codestream = bytes(
         imagecodecs.jpeg8_encode(PIXELS, lossless=True, predictor=1, bitspersample=12)
     )
-    content = item(b"") + item(codestream + b"\0" * (len(codestream) % 2))
+    frames = [*damaged, codestream + b"\0" * (len(codestream) % 2)]
+    content = item(b"") + b"".join(map(item, frames))
     return image_file(
         content,
         JPEG_LOSSLESS_SV1,
@@ -31,6 +34,7 @@ def swapped() -> bytes:
         BitsStored=12,
         HighBit=11,
         PixelRepresentation=0,
+        NumberOfFrames=len(frames),
     )
 
 
@@ -52,3 +56,19 @@ def test_the_shape_of_the_codestream_and_one_warning(tmp_path: Path) -> None:
         text = server.log_path.read_text()
     warning = f"instance {stored['ID']} are shown as they are encoded: rows 64 instead of 32"
     assert text.count(warning) == 1
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xff\xd8\xff" + bytes(9), b"no JPEG."])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_damaged_first_frame_hides_nothing(tmp_path: Path, damaged: bytes, count: int) -> None:
+    """The first codestream that can be read tells the shape, for all frames and whoever asks."""
+    content = swapped(*[damaged] * count)
+    with OurServer(tmp_path, {}) as server, httpx.Client(base_url=server.url) as client:
+        url = f"/instances/{client.post('/instances', content=content).json()['ID']}"
+        for index in range(count):
+            assert 400 <= client.get(f"{url}/frames/{index}/preview").status_code < 500
+        assert client.get(f"{url}/frames/{count}/preview").status_code == 200
+        answer = client.get(f"{url}/frames/{count}/numpy", params={"rescale": "0"})
+        np.testing.assert_array_equal(np.load(io.BytesIO(answer.content))[..., 0], PIXELS)
+        answer = client.get(f"{url}/numpy", params={"rescale": "0", "frames": str(count)})
+        np.testing.assert_array_equal(np.load(io.BytesIO(answer.content))[0, ..., 0], PIXELS)

@@ -8,6 +8,7 @@ Everything here waits for the disk and decodes on the calling thread: call it in
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from threading import Lock
 from types import TracebackType
@@ -23,6 +24,7 @@ from orthanc_fast.errors import BadFileFormat, NotImplementedYet
 from orthanc_fast.imaging import pmsct
 from orthanc_fast.imaging.codecs import codec_of
 from orthanc_fast.imaging.codecs.contract import check_expansion
+from orthanc_fast.imaging.codecs.headers import Header
 from orthanc_fast.imaging.decode import decode_frame
 from orthanc_fast.imaging.frame_count import SMALLEST_FRAGMENT, room_for_frames
 from orthanc_fast.imaging.frames import ExtendedOffsets, Frames
@@ -46,6 +48,7 @@ _OVERLAY_GROUPS = range(0x60000000, 0x60200000, 0x00020000)
 _OVERLAYS = frozenset(
     group | element for group in _OVERLAY_GROUPS for element in (_BIT_POSITION, _OVERLAY_DATA)
 )
+_ASKED_FRAMES = 16  # for what their codestreams say, until one can be read
 _REMEMBERED = 1 << 12  # files of which has been warned
 _EXTENDED_OFFSETS = frozenset({0x7FE00001, 0x7FE00002})
 
@@ -172,18 +175,22 @@ class OpenImage:
         self._frames = Frames(data, frames_layout, info, self._extended_offsets)
 
     def reconcile(self) -> None:
-        """Takes over what the codestream of the first frame says of itself, if it can be read."""
-        try:
-            frame = self._frames.encoded(0)
-            header = codec_of(self.info.syntax).describe(frame)
-        except (BadFileFormat, NotImplementedYet):
-            return  # whoever wants this frame is told
+        """Takes over what the first codestream that can be read says of itself."""
+        header = self._first_header()
         if header is None:
             return
         info = as_encoded(self.info, header)
         if info.may_be_wider and self._has_overlays_in_cells():
             info = msgspec.structs.replace(info, may_be_wider=False)
         self.info = info
+
+    def _first_header(self) -> Header | None:
+        codec = codec_of(self.info.syntax)
+        for index in range(min(self.info.number_of_frames, _ASKED_FRAMES)):
+            # Whoever wants a frame that cannot be read is told.
+            with suppress(BadFileFormat, NotImplementedYet):
+                return codec.describe(self._frames.encoded(index))
+        return None
 
     def require_expansion(self, index: int = 0) -> None:
         """Before memory for frames is taken: raises BadFileFormat if a compressed one is too short

@@ -3,7 +3,7 @@
 Sources: reference chapter 2, sections 6 and 7.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -115,7 +115,7 @@ class Planner:
 
     def frame(self, found: Found, index: int, numbers: Numbers) -> Volume:
         """One frame. Raises ParameterOutOfRange, and what `instance` raises."""
-        source = self._source(found, first=index)
+        source = self._source(found, first=lambda count: index)
         count = source.info.number_of_frames
         if index >= count:
             raise ParameterOutOfRange(f"there is no frame {index}: the instance has {count}")
@@ -128,7 +128,7 @@ class Planner:
         Raises BadFileFormat, NotImplementedYet (see `image_info`, `require_decodable`),
         ParameterOutOfRange for a choice that is empty and for numbers that do not fit.
         """
-        source = self._source(found)
+        source = self._source(found, first=lambda count: Places([count], frames, "frames")[0][1])
         return _volume([source], Places([_whole(source)], frames, "frames"), numbers)
 
     def series(self, found: Sequence[Found], numbers: Numbers, slices: Selection = None) -> Volume:
@@ -147,9 +147,9 @@ class Planner:
         self,
         found: Found,
         decoder: msgspec.msgpack.Decoder[PixelLayout] | None = None,
-        first: int = 0,
+        first: Callable[[int], int] = lambda count: 0,
     ) -> Source:
-        """`first` is the first frame that is wanted."""
+        """`first` chooses, of so many frames, the first one that is wanted."""
         instance = found.instance
         size = dicom_attachment(instance).size
         layout = (decoder or layout_decoder()).decode(found.image) if found.image else None
@@ -157,7 +157,7 @@ class Planner:
             with self._pixels.open(instance) as image:
                 info = image.info
                 room = room_for_frames(image.layout, info, size)
-                image.require_expansion(first)
+                image.require_expansion(first(info.number_of_frames))
         else:
             info = image_info(layout, instance.metadata.get(TRANSFER_SYNTAX))
             room = room_for_frames(layout, info, size)
