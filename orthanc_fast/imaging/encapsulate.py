@@ -25,15 +25,17 @@ class Encapsulated(msgspec.Struct, frozen=True, gc=False):
     extended: tuple[bytes, bytes] | None = None
 
 
-def encapsulate(frames: Sequence[bytes], max_offset: int = _MAX_OFFSET) -> Encapsulated:
-    """`max_offset` is what an entry of the basic offset table may be at most. Raises
-    NotImplementedYet for a frame above 4 GiB."""
+def encapsulate(
+    frames: Sequence[bytes], max_offset: int = _MAX_OFFSET, max_fragment: int = _MAX_FRAGMENT
+) -> Encapsulated:
+    """`max_offset` is what an entry of the basic offset table may be at most, `max_fragment` the
+    bytes of a fragment. Raises NotImplementedYet for a frame that does not fit into one."""
     offsets: list[int] = []
     parts: list[bytes] = [b""]
     position = 0
     for frame in frames:
         size = len(frame) + len(frame) % 2
-        if size > _MAX_FRAGMENT:
+        if size > max_fragment:
             raise NotImplementedYet("an encoded frame above 4 GiB does not fit into a fragment")
         offsets.append(position)
         parts += [_ITEM.pack(0xFFFE, 0xE000, size), frame, b"\0" * (size - len(frame))]

@@ -162,10 +162,11 @@ def image_info(layout: PixelLayout | None, transfer_syntax: str | None) -> Image
 
 
 def number_of_frames(text: str | None) -> int:
-    """Of NumberOfFrames as written; absent or empty means 1. Raises BadFileFormat."""
+    """Of NumberOfFrames as written; absent or empty means 1. Raises BadFileFormat for anything but
+    one number."""
     if text is None or not text.strip():
         return 1
-    count = unsigned(text.split("\\")[0].strip(BLANKS))
+    count = unsigned(text.strip(BLANKS))
     if count is None:
         raise BadFileFormat(f"Invalid number of frames: {text[:64]!r}")
     return count

@@ -8,6 +8,7 @@ from support.images import image_file, image_in, item
 
 from orthanc_fast._ext import rle
 from orthanc_fast.errors import BadFileFormat, NotImplementedYet, OrthancError, ParameterOutOfRange
+from orthanc_fast.imaging.info import MAX_FRAME_BYTES
 from orthanc_fast.services.pixels.pixels import open_image
 from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE, JPEG_BASELINE, RLE
 
@@ -337,6 +338,7 @@ def test_pmsct() -> None:
         ({"SamplesPerPixel": 3, "PhotometricInterpretation": "HSV"}, NotImplementedYet),
         ({"SamplesPerPixel": 3, "PlanarConfiguration": 2}, NotImplementedYet),
         ({"NumberOfFrames": 0}, BadFileFormat),
+        ({"NumberOfFrames": ["2", "3"]}, BadFileFormat),
         ({"Rows": 65535, "Columns": 65535}, BadFileFormat),
         ({"Rows": 65535, "Columns": 65535, "BitsAllocated": 32}, BadFileFormat),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, BadFileFormat),
@@ -347,6 +349,17 @@ def test_attributes_that_make_no_image(
 ) -> None:
     with pytest.raises(error):
         image_in(image_file(bytes(24), **change)).decode(0)
+
+
+@pytest.mark.parametrize("bits, fits", [(8, True), (16, False)])
+def test_frames_of_more_than_4_gib_are_none(bits: int, fits: bool) -> None:
+    """65,535 x 65,535 bytes are less; what the file holds is not asked yet."""
+    data = image_file(bytes(24), Rows=65535, Columns=65535, BitsAllocated=bits)
+    if fits:
+        assert image_in(data).info.frame_bits // 8 == 65535**2 < MAX_FRAME_BYTES
+    else:
+        with pytest.raises(BadFileFormat, match="a frame of 65535 x 65535 pixels exceeds 4 GiB"):
+            image_in(data)
 
 
 def test_frames_that_are_none() -> None:

@@ -11,9 +11,13 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.encaps import encapsulate
+from pydicom.uid import generate_uid
 from support import generated
 from support.files import file_named
+from support.images import image_file
 from support.pair import Call, Pair, assert_same, started_pair
+
+from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE
 
 PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 MPEG4 = "1.2.840.10008.1.2.4.102"
@@ -203,6 +207,30 @@ def test_more_frames_than_the_file_can_hold_are_not_listed(pair: Pair) -> None:
     answer = pair.ours.get(f"/instances/{identifier}/frames")
     assert answer.status_code == 400
     assert answer.json()["OrthancStatus"] == 15
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"NumberOfFrames": ["2", "3"]},
+        {"NumberOfFrames": ["1", "1"]},
+        {"Rows": 0xFFFF, "Columns": 0xFFFF, "BitsAllocated": 16},  # 8 GiB
+    ],
+    ids=["two numbers", "one number twice", "above 4 GiB"],
+)
+def test_what_no_frame_can_be_is_refused_as_by_orthanc(
+    pair: Pair, change: dict[str, object]
+) -> None:
+    unique = {"SOPInstanceUID": generate_uid(), "SeriesInstanceUID": generate_uid()}
+    data = image_file(bytes(48), EXPLICIT_LITTLE, "OW", **unique, **change)
+    answers = [c.post("/instances", content=data).json() for c in (pair.ours, pair.theirs)]
+    assert answers[0] == answers[1]
+    paths = ["frames/0/raw", "frames/1/raw", "preview", "frames/0/preview", "numpy"]
+    if "NumberOfFrames" in change:
+        paths.append("frames")
+    for path in paths:
+        ours, theirs = get(pair, f"{answers[0]['ID']}/{path}")
+        assert (ours.status_code, theirs.status_code) == (400, 400), path
 
 
 def test_every_operation_that_is_listed_exists(pair: Pair) -> None:

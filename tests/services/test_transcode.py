@@ -20,7 +20,15 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.uid import generate_uid
 from support import generated
 from support.files import dicom_files, file_named
-from support.images import decoded, greatest_difference, image_files, image_in, tool
+from support.images import (
+    decoded,
+    greatest_difference,
+    image_file,
+    image_files,
+    image_in,
+    item,
+    tool,
+)
 
 from orthanc_fast import transfer_syntaxes as syntaxes
 from orthanc_fast.dicom.dictionary import Dictionary
@@ -537,7 +545,22 @@ def test_offsets_that_32_bits_cannot_hold() -> None:
     assert pydicom.encaps.parse_basic_offsets(b"".join(value.parts)) == []
 
 
+def test_frames_that_no_fragment_can_hold() -> None:
+    """The limit is that of a length of 32 bits; here it is smaller. Frames are padded."""
+    assert b"12345\0" in b"".join(encapsulate([b"12345", b"123456"], max_fragment=6).parts)
+    with pytest.raises(NotImplementedYet, match="does not fit into a fragment"):
+        encapsulate([b"1", b"1234567"], max_fragment=6)
+
+
 # Refused
+
+
+def test_pixels_of_more_than_4_gib() -> None:
+    """Announced by a file of a few bytes: refused before anything is decoded."""
+    pixels = item(b"") + item(bytes(64)) + item(bytes(64))
+    data = image_file(pixels, syntaxes.RLE, "OB", Rows=65535, Columns=65535, NumberOfFrames=2)
+    with pytest.raises(NotImplementedYet, match="would exceed 4 GiB"):
+        to(data, syntaxes.EXPLICIT_LITTLE)
 
 
 @pytest.mark.parametrize("uid", ["", "LittleEndianExplicit", "1.2.840.10008.1.2.4.99"])
