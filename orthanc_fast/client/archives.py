@@ -3,11 +3,13 @@ in one another. An archive is known by its content, so its name does not matter.
 
 import bz2
 import gzip
+import io
 import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final, NamedTuple, cast
@@ -28,11 +30,11 @@ UNREADABLE: Final = (
 _DICOM: Final = (128, b"DICM")
 _TAR: Final = (257, b"ustar")
 _ZIPS: Final = (b"PK\x03\x04", b"PK\x05\x06")
-Open = Callable[[IO[bytes]], IO[bytes]]
+Open = Callable[[IO[bytes]], io.BufferedIOBase]
 _COMPRESSED: Final[tuple[tuple[bytes, Open], ...]] = (
-    (b"\x1f\x8b", lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file))),
-    (b"BZh", bz2.open),
-    (b"\xfd7zXZ\x00", lzma.open),
+    (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
 )
 _HEAD: Final = 512  # bytes that tell what a file is
 _SPOOLED: Final = 64 << 20  # an inner archive of more bytes goes to the disk
@@ -50,6 +52,14 @@ class Found(NamedTuple):
     def is_dicom(self) -> bool:
         """It says so itself; a data set without preamble does not."""
         return _has(self.data, *_DICOM)
+
+
+class Member(NamedTuple):
+    """A file in an archive: its name there, its size in bytes, and what opens it."""
+
+    name: str
+    size: int
+    open: Callable[[], io.BufferedIOBase]
 
 
 Refuse = Callable[[str, str], None]
@@ -75,49 +85,79 @@ def _contents(name: str, file: IO[bytes], depth: int, refuse: Refuse) -> Iterato
         refuse(name, f"cannot read: more than {DEEPEST} archives in one another")
     elif opened is not None:
         with opened(file) as plain, SpooledTemporaryFile(_SPOOLED) as copy:
-            _copy(plain, copy)
+            damage: Exception | None = None
+            try:
+                _copy(plain, copy)
+            except UNREADABLE as error:
+                damage = error
             # Of a compressed tar the members count as its own; a compressed file is one itself.
-            yield from _contents(name, copy, depth + 1, refuse)
+            if damage is None or _is_tar(copy):
+                yield from _contents(name, copy, depth + 1, refuse)
+            if damage is not None:
+                raise damage
     elif head[:4] in _ZIPS:
         with zipfile.ZipFile(file) as archive:
-            yield from _members(
-                name,
-                [(each.filename, each) for each in archive.infolist() if not each.is_dir()],
-                archive.open,
-                depth,
-                refuse,
+            zipped = (
+                Member(each.filename, each.file_size, partial(_in_zip, archive, each))
+                for each in archive.infolist()
+                if not each.is_dir()
             )
+            yield from _members(name, zipped, depth, refuse)
     else:
         with tarfile.open(fileobj=file, mode="r:") as tar:
-            entries = [(each.name, each) for each in tar if each.isfile()]
-            yield from _members(name, entries, tar.extractfile, depth, refuse)
+            yield from _members(name, _tar_members(tar, file), depth, refuse)
 
 
-def _members(
-    name: str,
-    entries: list[tuple[str, zipfile.ZipInfo]] | list[tuple[str, tarfile.TarInfo]],
-    opened: Callable[..., IO[bytes] | None],
-    depth: int,
-    refuse: Refuse,
-) -> Iterator[Found]:
+def _tar_members(tar: tarfile.TarFile, file: IO[bytes]) -> Iterator[Member]:
+    """One after the other: a tar has no list of them, and may be cut behind those that are whole.
+    Raises ReadError, after them, where it does not end as it must."""
+    while (entry := tar.next()) is not None:
+        if entry.isfile():
+            yield Member(entry.name, entry.size, partial(_in_tar, tar, entry))
+    # POSIX.1-2017, pax: blocks of zeros are the end. To tarfile whatever is no header is one too.
+    file.seek(tar.offset)
+    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it is cut off or damaged behind its last member")
+
+
+def _in_tar(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> io.BufferedIOBase:
+    return cast(io.BufferedIOBase, tar.extractfile(entry))
+
+
+def _in_zip(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> io.BufferedIOBase:
+    return cast(io.BufferedIOBase, archive.open(entry))
+
+
+def _members(name: str, members: Iterable[Member], depth: int, refuse: Refuse) -> Iterator[Found]:
     """Each member by itself: one that is damaged does not hide the others."""
-    for inner, entry in entries:
-        full = f"{name}:{inner}"
+    for member in members:
+        full = f"{name}:{member.name}"
         try:
             with SpooledTemporaryFile(_SPOOLED) as copy:
-                member = opened(entry)
-                if member is not None:
-                    with member:
-                        _copy(member, copy)
-                    yield from _contents(full, copy, depth + 1, refuse)
+                with member.open() as source:
+                    copied = _copy(source, copy)
+                if copied != member.size:
+                    raise EOFError(f"it ends after {copied} of {member.size} bytes")
+                yield from _contents(full, copy, depth + 1, refuse)
         except UNREADABLE as error:
             refuse(full, f"cannot read: {error}")
 
 
-def _copy(source: IO[bytes], target: IO[bytes]) -> None:
-    while part := source.read(_STEP):
-        target.write(part)
-    target.seek(0)
+def _copy(source: io.BufferedIOBase, target: IO[bytes]) -> int:
+    """The number of bytes. After an error `target` has what came before it; it is rewound."""
+    copied = 0
+    try:
+        while part := source.read1(_STEP):
+            copied += target.write(part)
+    finally:
+        target.seek(0)
+    return copied
+
+
+def _is_tar(file: IO[bytes]) -> bool:
+    head = file.read(_HEAD)
+    file.seek(0)
+    return _has(head, *_TAR)
 
 
 def _opener(head: bytes) -> Open | None:

@@ -19,6 +19,9 @@ from orthanc_fast.client.connection import Connections
 BAD_FILE_FORMAT = 15
 NO_DICOM = "NoDicom"
 
+# What reading an answer raises that no DICOM server gives.
+_NOT_ORTHANC = (ValueError, KeyError, TypeError)
+
 # Reading goes this many files ahead of the slowest upload.
 WINDOW_PER_CONNECTION = 4
 
@@ -60,6 +63,8 @@ def import_paths(
         def upload(found: Found) -> None:
             try:
                 outcome, reason = _send(uploader, found.data)
+            except Exception as error:  # nobody asks the pool for it, and each file counts
+                outcome, reason = "Failure", f"{type(error).__name__}: {error}"
             finally:
                 window.release()
             with lock:
@@ -98,7 +103,10 @@ def _send(server: Connections, data: bytes) -> tuple[str, str]:
         server.drop()
         return "Failure", f"cannot reach the server: {error}"
     if answer.status == 200:
-        return str(json.loads(body)["Status"]), ""
+        try:
+            return str(json.loads(body)["Status"]), ""
+        except _NOT_ORTHANC:
+            return "Failure", "200 without the status of an upload: is this a DICOM server?"
     return _refusal(answer.status, body)
 
 
@@ -107,5 +115,5 @@ def _refusal(status: int, body: bytes) -> tuple[str, str]:
         answer = json.loads(body)
         outcome = NO_DICOM if answer["OrthancStatus"] == BAD_FILE_FORMAT else "Failure"
         return outcome, f"{status} {answer['Message']}"
-    except (ValueError, KeyError):
+    except _NOT_ORTHANC:
         return "Failure", str(status)
