@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.runtime.bell import Ear
@@ -83,12 +84,20 @@ class RuntimeConformance:
         longest = "x" * LONGEST
         runtime.write(lambda txn: txn.set(longest, b"1"))
         assert runtime.get(longest) == b"1"
+        uses: tuple[Callable[[str], object], ...] = (
+            runtime.get,
+            lambda name: runtime.read(lambda snapshot: snapshot.get(name)),
+            lambda name: runtime.write(lambda txn: txn.get(name)),
+            lambda name: runtime.write(lambda txn: txn.set(name, b"1")),
+            lambda name: runtime.write(lambda txn: txn.delete(name)),
+        )
         for name in ("", longest + "x"):
-            try:
-                runtime.write(lambda txn, name=name: txn.set(name, b"1"))  # type: ignore[misc]
-            except ParameterOutOfRange:
-                continue
-            raise AssertionError(f"a name of {len(name)} bytes was taken")
+            for use in uses:
+                try:
+                    use(name)
+                except ParameterOutOfRange:
+                    continue
+                raise AssertionError(f"a name of {len(name)} bytes was taken")
 
     def test_concurrent_transactions_lose_nothing(self, runtime: Runtime) -> None:
         def add(transaction: Transaction) -> None:

@@ -13,7 +13,8 @@ T = TypeVar("T")
 
 
 class Snapshot(Protocol):
-    """The values at one moment."""
+    """The values at one moment. Whatever takes a name raises ParameterOutOfRange for what cannot be
+    one."""
 
     def get(self, name: str) -> bytes | None:
         """None if there is no such name."""
@@ -26,7 +27,7 @@ class Transaction(Snapshot, Protocol):
     """Reads what is there, its own changes included, and changes it."""
 
     def set(self, name: str, value: bytes) -> None:
-        """Adds or replaces. Raises ParameterOutOfRange for a name that cannot be one."""
+        """Adds or replaces."""
 
     def delete(self, name: str) -> bool:
         """Whether there was something."""
@@ -44,10 +45,10 @@ class Runtime(Protocol):
         """Rings for the changes, and for whatever else processes tell each other."""
 
     def get(self, name: str) -> bytes | None:
-        """One value of the latest snapshot."""
+        """One value of the latest snapshot. Raises StorageFault, ParameterOutOfRange."""
 
     def read(self, work: Callable[[Snapshot], T]) -> T:
-        """What `work` makes of one snapshot, which is closed then."""
+        """What `work` makes of one snapshot, which is closed then. Raises StorageFault."""
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Runs `work` in a transaction, one at a time over all processes; rings when others see

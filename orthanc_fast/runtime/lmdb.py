@@ -70,12 +70,14 @@ class LmdbRuntime:
         return runtime
 
     def get(self, name: str) -> bytes | None:
-        with self._env.begin() as txn:
-            return _Snapshot(txn).get(name)
+        return self.read(lambda snapshot: snapshot.get(name))
 
     def read(self, work: Callable[[Snapshot], T]) -> T:
-        with self._env.begin() as txn:
-            return work(_Snapshot(txn))
+        try:
+            with self._env.begin() as txn:
+                return work(_Snapshot(txn))
+        except lmdb.Error as error:
+            raise self._fault(error) from error
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         try:
@@ -138,5 +140,6 @@ class _Transaction(_Snapshot):
         self.changed.add(name)
 
     def delete(self, name: str) -> bool:
+        raw = encoded(name)
         self.changed.add(name)
-        return self._txn.delete(encoded(name))
+        return self._txn.delete(raw)

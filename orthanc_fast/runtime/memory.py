@@ -20,7 +20,7 @@ class MemoryRuntime:
         self._values: dict[str, bytes] = {}  # replaced as a whole: a snapshot keeps what it has
 
     def get(self, name: str) -> bytes | None:
-        return self._values.get(name)
+        return _Values(self._values).get(name)
 
     def read(self, work: Callable[[Snapshot], T]) -> T:
         return work(_Values(self._values))
@@ -42,6 +42,7 @@ class _Values:
         self.values = values
 
     def get(self, name: str) -> bytes | None:
+        encoded(name)
         return self.values.get(name)
 
     def below(self, prefix: str) -> list[tuple[str, bytes]]:
@@ -60,5 +61,6 @@ class _Changes(_Values):
         self.changed.add(name)
 
     def delete(self, name: str) -> bool:
+        encoded(name)
         self.changed.add(name)
         return self.values.pop(name, None) is not None

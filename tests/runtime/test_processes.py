@@ -7,7 +7,7 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -227,3 +227,34 @@ def test_what_a_power_cut_left_of_it_does_no_harm(folder: Path) -> None:
     fresh = LmdbRuntime.begin(folder, is_alone=True)
     assert fresh.read(lambda snapshot: snapshot.below("")) == []
     fresh.close()
+
+
+def test_more_readers_than_there_is_room_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the runtime, as that of a write is."""
+    monkeypatch.setattr("orthanc_fast.runtime.lmdb.MAX_READERS", 1)
+    monkeypatch.setattr("orthanc_fast.runtime.lmdb.LOCK_SIZE", 1)  # LMDB makes of it what it needs
+    runtime = LmdbRuntime(folder)
+    runtime.write(lambda txn: txn.set("a", b"1"))
+    errors: list[Exception] = []
+
+    reads: tuple[Callable[[], object], ...] = (
+        lambda: runtime.get("a"),
+        lambda: runtime.read(lambda values: None),
+    )
+
+    def another() -> None:
+        for read in reads:
+            try:
+                read()
+            except Exception as error:
+                errors.append(error)
+
+    def hold(values: object) -> None:
+        thread = threading.Thread(target=another)
+        thread.start()
+        thread.join()
+
+    runtime.read(hold)
+    assert [type(error) for error in errors] == [StorageFault, StorageFault]
+    assert runtime.get("a") == b"1"
+    runtime.close()
