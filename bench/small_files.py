@@ -112,7 +112,7 @@ def _pair(size: int, clients: int, seconds: float) -> tuple[Cell, Cell]:
     try:
         for _ in range(ROUNDS):
             for cut, cells in found.items():
-                with mock.patch.object(area, "JOURNALED_FILE", cut):
+                with mock.patch.object(area, "CARRIED_FILE", cut):
                     cells.append(_round(place, size, clients, seconds))
     finally:
         place.close()

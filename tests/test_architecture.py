@@ -179,6 +179,18 @@ def test_the_index_is_known_by_its_contract() -> None:
     assert known == {"orthanc_fast.services.store.opening"}
 
 
+def test_the_storage_is_known_by_its_contract() -> None:
+    """What keeps it is known to who opens it, and to what opens each kind of process."""
+    rooms = ("orthanc_fast.storage.files", "orthanc_fast.storage.memory")
+    known = {
+        name
+        for name, path in NAMES.items()
+        if not name.startswith((*rooms, "orthanc_fast.services.processes."))
+        and any(imported.startswith(rooms) for imported in imports(path, NAMES))
+    }
+    assert known == {"orthanc_fast.services.store.opening"}
+
+
 def test_imports_have_no_cycles() -> None:
     """Neither those in functions nor those for type checking."""
     graph = {name: imports(path, NAMES) & NAMES.keys() for name, path in NAMES.items()}

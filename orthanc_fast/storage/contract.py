@@ -5,9 +5,10 @@ changed. The index decides which objects exist: `put` makes a group of them dura
 commits, and `publish` or `abandon` tells what became of them. A crash in between leaves objects
 that `recover` asks the index about. Every implementation passes `conformance.py`.
 
-Bodies that are too large for memory are collected in files of this machine whatever the
-implementation is: `new_partial` names one in a place from which `put` can take it over, on one disk
-without copying it.
+A *partial* is a body on its way that is too large for memory: a file of this machine, whatever the
+implementation is, whose path `new_partial` gives out for one writer. Who has the path owns it:
+writes it (`spool.Spool` does), reads it, and either hands it to `put` or unlinks it. To all others
+it says nothing of where objects are kept. A storage on the same disk takes it over without copying.
 """
 
 from abc import ABC, abstractmethod
@@ -19,7 +20,12 @@ from types import TracebackType
 from orthanc_fast.errors import OrthancError, ParameterOutOfRange
 from orthanc_fast.storage.meters import StorageMeters
 
-Content = bytes | bytearray | memoryview | mmap
+Content = bytes | bytearray | memoryview | mmap  # in memory, or a file mapped into it
+
+# Objects of up to this many bytes may be left to a carrier: from here on they cost more CPU time
+# there than a sync of their own (the table in docs/decisions/0004-journal.md). A slice of
+# 256 x 256 x 16 bits has 128 KB of pixels and a header.
+CARRIED_FILE = 144 << 10
 
 MISSING_FILE = 2006  # Orthanc's InexistentFile
 BEYOND_END = "Reading beyond the end of a file"
@@ -77,11 +83,12 @@ class Handle(ABC):
 
 
 class Pending:
-    """An object on its way into the storage: what it consists of, and whose it is.
+    """An object on its way into the storage: its bytes, which are `data` or those of the file
+    `partial`, and whose it is.
 
-    `may_be_carried`: small enough to be left to a carrier of its bytes, such as the journal of an
-    index, that makes them durable together with the decision that the object exists. `is_carried`:
-    `put` has left it to the carrier, who must get `data` under `name`.
+    `may_be_carried`: small enough to be left to a carrier of its bytes, which makes them durable
+    together with the decision that the object exists. `is_carried`: `put` has left it to the
+    carrier, who must get `data` under `name`.
     """
 
     __slots__ = ("data", "is_carried", "may_be_carried", "name", "owner", "partial", "uuid")
@@ -119,15 +126,16 @@ class Storage(ABC):
 
     @abstractmethod
     def new_partial(self) -> Path:
-        """A path on this machine for a body that is too large for memory; nobody else uses it, and
-        what is left there is removed at recovery."""
+        """A path for a partial, where there is no file yet; what is left there is removed at
+        recovery."""
 
     @abstractmethod
     def new_file(
         self, owner: bytes, uuid: str, data: Content | None, partial: Path | None = None
     ) -> Pending:
         """An object of the resource `owner` (20 bytes), to be written with others by `put`: of
-        `data`, or of a file that `new_partial` named. Waits for nothing."""
+        `data`, or of a whole partial, which belongs to the storage from now on. Waits for
+        nothing."""
 
     @abstractmethod
     def put(self, files: Sequence[Pending]) -> list[OrthancError | None]:

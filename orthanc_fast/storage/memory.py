@@ -9,6 +9,7 @@ from uuid import uuid4
 from orthanc_fast.errors import OrthancError, ParameterOutOfRange, StorageFault
 from orthanc_fast.storage.contract import (
     BEYOND_END,
+    CARRIED_FILE,
     Content,
     Handle,
     Pending,
@@ -16,8 +17,6 @@ from orthanc_fast.storage.contract import (
     missing,
     owner_and_uuid,
 )
-
-CARRIED_FILE = 144 << 10  # as the storage area: larger ones are not left to a carrier
 
 
 class MemoryHandle(Handle):

@@ -15,7 +15,7 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadFileFormat, BadRequest
-from orthanc_fast.storage.files.spool import Spool
+from orthanc_fast.storage.spool import Spool
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 

@@ -12,7 +12,7 @@ from orthanc_fast.model import Caller
 from orthanc_fast.services.ingest.contract import IngestRequest, Stored
 from orthanc_fast.services.ingest.ingest import Ingest
 from orthanc_fast.services.ingest.unpack import Bounds, gunzip, is_zip, members
-from orthanc_fast.storage.files.spool import Spool as Spool
+from orthanc_fast.storage.spool import Spool as Spool
 
 # Members of an archive that wait for the disk together, hence in memory at the same time.
 MAX_PENDING_MEMBERS = 16

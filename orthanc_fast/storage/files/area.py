@@ -5,9 +5,9 @@ lays them out.
     <root>/incoming/<slot>/<owner>.<uuid>    files on their way: written and synced before the index
                                              transaction, moved to their place after it
 
-Small files are not synced where the journal of the index has their bytes: see
-`Storage.rely_on_carrier`. Folders that somebody removes beside the running server are made again;
-the two above a file go with the last file in them.
+Small files are not synced where a carrier has their bytes: see `Storage.rely_on_carrier`. Folders
+that somebody removes beside the running server are made again; the two above a file go with the
+last file in them.
 `slot` names the worker process that writes, `owner` is the hexadecimal identifier of the resource.
 After a crash the index decides about each file in `incoming`: see `recover`. A reader that comes
 between the transaction and the move finds the file in `incoming` too.
@@ -29,18 +29,20 @@ from orthanc_fast._ext.durable import (
     write_files,
 )
 from orthanc_fast.errors import DISK_FULL, FullStorage, OrthancError, StorageFault
-from orthanc_fast.storage.contract import Content, Pending, Storage, missing, owner_and_uuid
+from orthanc_fast.storage.contract import (
+    CARRIED_FILE,
+    Content,
+    Pending,
+    Storage,
+    missing,
+    owner_and_uuid,
+)
 from orthanc_fast.storage.files.handle import FileHandle
 
 INCOMING = "incoming"
 PARTIAL = ".part"
 
-# Files of up to this many bytes go into the journal instead of being synced, as long as a group has
-# not more than that together: from here on they cost more CPU time there than a sync of their own
-# (the table in docs/decisions/0004-journal.md). A slice of 256 x 256 x 16 bits has 128 KB of pixels
-# and a header.
-JOURNALED_FILE = 144 << 10
-JOURNALED_GROUP = 4 << 20
+CARRIED_GROUP = 4 << 20  # bytes of a group that are left to the carrier, at most
 
 # File systems of which a checkpoint makes all files durable at once (the numbers of statfs): ext4,
 # XFS, Btrfs, F2FS, bcachefs, ZFS, overlay, tmpfs. On others each file is synced.
@@ -97,13 +99,13 @@ class StorageArea(Storage):
     def new_file(
         self, owner: bytes, uuid: str, data: Content | None, partial: Path | None = None
     ) -> Pending:
-        is_small = self._relies_on_carrier and data is not None and len(data) <= JOURNALED_FILE
+        is_small = self._relies_on_carrier and data is not None and len(data) <= CARRIED_FILE
         return Pending(owner, uuid, f"{self._slot}/{owner.hex()}.{uuid}", data, partial, is_small)
 
     def put(self, files: Sequence[Pending]) -> list[OrthancError | None]:
         """Writes files into `incoming`."""
         began = perf_counter()
-        room, moved = JOURNALED_GROUP, 0
+        room, moved = CARRIED_GROUP, 0
         paths = [self._unpublished(file.name) for file in files]
         errors: dict[str, OrthancError] = {}
         for file, path in zip(files, paths, strict=True):

@@ -1,5 +1,5 @@
 """Bytes that arrive in parts and whose number is not known before: in memory as long as they are
-few, else in a partial file of the storage area."""
+few, else in a partial file of the storage."""
 
 from collections.abc import Callable
 from pathlib import Path
