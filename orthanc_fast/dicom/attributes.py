@@ -11,7 +11,7 @@ import numpy as np
 
 from orthanc_fast._ext.scan import ScanError, elements, items
 from orthanc_fast.dicom.dictionary import TEXT_VRS, VRS, Dictionary, creator_tag
-from orthanc_fast.dicom.part10 import Buffer, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, open_dicom
 from orthanc_fast.dicom.tag_json import character_set_in
 from orthanc_fast.dicom.text import CharacterSet, decode, without_padding
 from orthanc_fast.errors import BadFileFormat
@@ -73,12 +73,10 @@ def read_attributes(data: Buffer, dictionary: Dictionary, default_character_set:
     """The data set of a DICOM file in the order of its tags, without group lengths and without
     encapsulated pixel data, for which the models have no place. Raises BadFileFormat."""
     try:
-        encoding = open_encoding(data)
-        reader = _Reader(
-            encoding.data, dictionary, character_set_in(encoding, default_character_set)
-        )
-        end = len(encoding.data)
-        return reader.dataset(encoding.start, end, encoding.explicit, encoding.big)
+        file = open_dicom(data)
+        reader = _Reader(file.data, dictionary, character_set_in(file, default_character_set))
+        end = len(file.data)
+        return reader.dataset(file.start, end, file.explicit, file.big)
     except ScanError as error:
         raise BadFileFormat(str(error)) from error
 

@@ -6,7 +6,7 @@ Source: reference chapter 2, section 3.
 
 from orthanc_fast._ext.scan import ScanError, elements, items
 from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary, creator_tag
-from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
 from orthanc_fast.dicom.text import trimmed, without_padding
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.numerals import unsigned
@@ -26,20 +26,20 @@ def content(data: Buffer, path: list[str], dictionary: Dictionary) -> list[str] 
     Raises UnknownDicomTag for a name that is no tag, BadFileFormat for a block that is no number.
     """
     try:
-        encoding = open_encoding(data)
-        return _Cursor(encoding, dictionary).follow(path)
+        file = open_dicom(data)
+        return _Cursor(file, dictionary).follow(path)
     except ScanError as error:
         raise BadFileFormat(str(error)) from error
 
 
 class _Cursor:
-    def __init__(self, encoding: Encoding, dictionary: Dictionary) -> None:
-        self._data = encoding.data
+    def __init__(self, file: DicomFile, dictionary: Dictionary) -> None:
+        self._data = file.data
         self._dictionary = dictionary
-        self._explicit = encoding.explicit
-        self._big = encoding.big
-        self._start = encoding.start
-        self._end = len(encoding.data)
+        self._explicit = file.explicit
+        self._big = file.big
+        self._start = file.start
+        self._end = len(file.data)
         self._root = True
 
     def follow(self, path: list[str]) -> list[str] | bytes | None:

@@ -8,7 +8,7 @@ from orthanc_fast._ext.rewrite import NestedPixels, RewriteError, rewrite
 from orthanc_fast._ext.scan import ScanError, elements
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.elements import Writer
-from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
 from orthanc_fast.errors import BadFileFormat
 
 _ICON = 0x00880200  # IconImageSequence
@@ -24,7 +24,7 @@ class Editor:
         """`explicit` and `big` are the target's. Raises BadFileFormat for what is no DICOM
         file."""
         try:
-            self.source: Encoding = open_encoding(file)
+            self.source: DicomFile = open_dicom(file)
             source = self.source
             rows = elements(
                 source.data, source.start, len(source.data), source.explicit, source.big

@@ -28,8 +28,9 @@ MAX_INFLATED = 1 << 30
 _STEP = 1 << 20
 
 
-class Encoding(msgspec.Struct, frozen=True, gc=False):
-    """How to read a file. `data` is the file itself, or its inflated form for a deflated one.
+class DicomFile(msgspec.Struct, frozen=True, gc=False):
+    """A DICOM file in memory, and how to read it. `data` is the file itself, or its inflated form
+    for a deflated one.
 
     `syntax` is the UID of the meta header, None without one; `strict` tells of a regular Part 10
     header (preamble, group length first and right), which PixelDataOffset asks for.
@@ -59,7 +60,7 @@ class Encoding(msgspec.Struct, frozen=True, gc=False):
         return None
 
 
-def open_encoding(data: Buffer) -> Encoding:
+def open_dicom(data: Buffer) -> DicomFile:
     """Raises ScanError if there is no data set that could be read."""
     size = len(data)
     preamble = size >= 132 and bytes(data[128:132]) == b"DICM"
@@ -68,23 +69,23 @@ def open_encoding(data: Buffer) -> Encoding:
         raise ScanError("the preamble is missing before DICM")
     if not preamble and bytes(data[0:2]) != b"\x02\x00":
         explicit, big = guess(data, 0)
-        return Encoding(data, 0, explicit, big, [], None, False)
+        return DicomFile(data, 0, explicit, big, [], None, False)
     meta, end = meta_header(data, start)
     syntax = _transfer_syntax(meta)
     if preamble and not meta and not guess(data, start)[0]:
         raise ScanError("Unsupported value representation encountered after the preamble")
     if syntax == DEFLATED:
         inflated = _inflate(data, end)
-        return Encoding(inflated, end, True, False, meta, syntax, False, True)
+        return DicomFile(inflated, end, True, False, meta, syntax, False, True)
     strict = preamble and _is_strict(meta, end)
     if syntax == IMPLICIT_LITTLE:
-        return Encoding(data, end, False, False, meta, syntax, strict)
+        return DicomFile(data, end, False, False, meta, syntax, strict)
     if syntax == EXPLICIT_BIG:
-        return Encoding(data, end, True, True, meta, syntax, strict)
+        return DicomFile(data, end, True, True, meta, syntax, strict)
     if syntax in SYNTAXES:
-        return Encoding(data, end, True, False, meta, syntax, strict)
+        return DicomFile(data, end, True, False, meta, syntax, strict)
     explicit, big = guess(data, end)
-    return Encoding(data, end, explicit, big, meta, syntax, False)
+    return DicomFile(data, end, explicit, big, meta, syntax, False)
 
 
 def guess(data: Buffer, start: int) -> tuple[bool, bool]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from orthanc_fast._ext.scan import ScanError, elements
 from orthanc_fast._ext.tagjson import value_text
-from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
 from orthanc_fast.dicom.text import without_padding
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.model import PixelLayout
@@ -78,19 +78,17 @@ def find_layout(data: Buffer) -> PixelLayout | None:
     """The layout of a whole DICOM file (of a deflated one: inside its inflated form), None where
     there are no pixel data. Raises BadFileFormat for what is no DICOM file."""
     try:
-        encoding = open_encoding(data)
-        rows = elements(
-            encoding.data, encoding.start, len(encoding.data), encoding.explicit, encoding.big
-        )
+        file = open_dicom(data)
+        rows = elements(file.data, file.start, len(file.data), file.explicit, file.big)
     except ScanError as error:
         raise BadFileFormat(str(error)) from error
     by_tag = {row[0]: row for row in reversed(rows)}
     pixel = next((by_tag[tag] for tag in PIXEL_ELEMENTS if tag in by_tag), None)
-    if pixel is None and _is_pmsct(encoding, by_tag):
+    if pixel is None and _is_pmsct(file, by_tag):
         pixel = by_tag[PMSCT_DATA]
     if pixel is None:
         return None
-    values = _Values(encoding, by_tag)
+    values = _Values(file, by_tag)
     tag, vr, start, offset, length, _ = pixel
     return build_layout((tag, start, offset, length, vr), values.number, values.text)
 
@@ -99,20 +97,20 @@ def raw_values(head: Buffer, tags: frozenset[int]) -> tuple[dict[int, bytes], bo
     """The raw values of some root elements of a file that may be cut off behind any element, and
     whether they are big endian. Raises BadFileFormat."""
     try:
-        encoding = open_encoding(head)
-        data = encoding.data
-        rows = elements(data, encoding.start, len(data), encoding.explicit, encoding.big)
+        file = open_dicom(head)
+        data = file.data
+        rows = elements(data, file.start, len(data), file.explicit, file.big)
     except ScanError as error:
         raise BadFileFormat(str(error)) from error
     found = {row[0]: bytes(data[row[3] : row[5]]) for row in rows if row[0] in tags}
-    return found, encoding.big
+    return found, file.big
 
 
-def _is_pmsct(encoding: Encoding, by_tag: dict[int, tuple[int, int, int, int, int, int]]) -> bool:
+def _is_pmsct(file: DicomFile, by_tag: dict[int, tuple[int, int, int, int, int, int]]) -> bool:
     compression, data = by_tag.get(PMSCT_COMPRESSION), by_tag.get(PMSCT_DATA)
     if compression is None or data is None or data[4] <= 0:
         return False
-    name = bytes(encoding.data[compression[3] : compression[5]])
+    name = bytes(file.data[compression[3] : compression[5]])
     return without_padding(name, "CS") == b"PMSCT_RLE1"
 
 
@@ -120,21 +118,21 @@ class _Values:
     """Elements of the image module: numbers and ASCII texts."""
 
     def __init__(
-        self, encoding: Encoding, by_tag: dict[int, tuple[int, int, int, int, int, int]]
+        self, file: DicomFile, by_tag: dict[int, tuple[int, int, int, int, int, int]]
     ) -> None:
-        self._encoding = encoding
+        self._file = file
         self._by_tag = by_tag
 
     def number(self, tag: int) -> int | None:
         row = self._by_tag.get(tag)
         if row is None:
             return None
-        raw = bytes(self._encoding.data[row[3] : row[5]])
-        return image_number(row[1], raw, self._encoding.big)
+        raw = bytes(self._file.data[row[3] : row[5]])
+        return image_number(row[1], raw, self._file.big)
 
     def text(self, tag: int) -> str | None:
         row = self._by_tag.get(tag)
         if row is None:
             return None
-        raw = bytes(self._encoding.data[row[3] : row[5]])
+        raw = bytes(self._file.data[row[3] : row[5]])
         return without_padding(raw, "LO").decode("latin-1")

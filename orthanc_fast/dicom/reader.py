@@ -7,7 +7,7 @@ from orthanc_fast._ext.scan import ScanError, scan
 from orthanc_fast._ext.tagjson import sequence_json, value_text
 from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
-from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
 from orthanc_fast.dicom.pixel_layout import Pixel, build_layout, first_integer, image_number
 from orthanc_fast.dicom.text import CharacterSet, character_set_of, decode, without_padding
 from orthanc_fast.errors import BadFileFormat, BadParameterType, InexistentTag
@@ -48,34 +48,34 @@ def read_header(
     BadParameterType where an identifier is longer than 256 bytes.
     """
     try:
-        encoding = open_encoding(data)
+        file = open_dicom(data)
         values, pixel, irregular = scan(
-            encoding.data,
-            encoding.start,
-            encoding.explicit,
-            encoding.big,
+            file.data,
+            file.start,
+            file.explicit,
+            file.big,
             tags.table,
             tags.implicit,
         )
-        _check_pixel_data(encoding, pixel)
+        _check_pixel_data(file, pixel)
     except ScanError as error:
         raise BadFileFormat(
             f"Cannot parse an invalid DICOM file (size: {len(data)} bytes): {error}"
         ) from error
     return _Reading(
-        encoding, values, pixel, irregular, tags, dictionary, default_character_set
+        file, values, pixel, irregular, tags, dictionary, default_character_set
     ).header()
 
 
-def _check_pixel_data(encoding: Encoding, pixel: Pixel | None) -> None:
+def _check_pixel_data(file: DicomFile, pixel: Pixel | None) -> None:
     """A file that announces a compressed syntax must not hold native pixel data."""
-    if pixel is None or encoding.syntax is None or pixel[0] != 0x7FE00010:
+    if pixel is None or file.syntax is None or pixel[0] != 0x7FE00010:
         return
-    known = encoding.known_syntax
-    if known is None or known in _NATIVE or encoding.inflated:
+    known = file.known_syntax
+    if known is None or known in _NATIVE or file.inflated:
         return
     if pixel[3] >= 0:
-        raise ScanError(f"native pixel data under the transfer syntax {encoding.syntax}")
+        raise ScanError(f"native pixel data under the transfer syntax {file.syntax}")
 
 
 class _Reading:
@@ -83,7 +83,7 @@ class _Reading:
 
     def __init__(
         self,
-        encoding: Encoding,
+        file: DicomFile,
         values: dict[int, Value],
         pixel: Pixel | None,
         irregular: bool,
@@ -91,7 +91,7 @@ class _Reading:
         dictionary: Dictionary,
         default_character_set: str,
     ) -> None:
-        self._encoding = encoding
+        self._file = file
         self._values = values
         self._pixel = pixel
         self._irregular = irregular
@@ -121,7 +121,7 @@ class _Reading:
             series_uid=series,
             sop_uid=sop,
             sop_class=self._short_text(_SOP_CLASS),
-            transfer_syntax=self._encoding.known_syntax,
+            transfer_syntax=self._file.known_syntax,
             main_tags=(
                 self._level(ordered[Level.PATIENT]),
                 self._level(ordered[Level.STUDY]),
@@ -176,14 +176,14 @@ class _Reading:
         if isinstance(value, int):
             return str(value)
         vr, raw = value
-        if vr == 0 and not self._encoding.explicit:
+        if vr == 0 and not self._file.explicit:
             vr = self._ambiguous_vr(tag)
         name = f"{vr >> 8:c}{vr & 255:c}"
         if name in TEXT_VRS:
             return decode(without_padding(raw, name), self._character_set, name)
         if name == "UN":
             return self._unknown_text(tag, raw)
-        return value_text(raw, vr, self._encoding.big)
+        return value_text(raw, vr, self._file.big)
 
     def _ambiguous_vr(self, tag: int) -> int:
         """Of an attribute that is US or SS, in implicit VR: reference chapter 2, section 1.4, and
@@ -223,8 +223,8 @@ class _Reading:
             if isinstance(value, tuple) and value[0] == _SQ:
                 found[tag] = sequence_json(
                     value[1],
-                    self._encoding.explicit,
-                    self._encoding.big,
+                    self._file.explicit,
+                    self._file.big,
                     self._dictionary,
                     self._character_set,
                     decode,
@@ -244,21 +244,21 @@ class _Reading:
             return value
         if isinstance(value, str):
             return first_integer(value)
-        return None if value is None else image_number(*value, self._encoding.big)
+        return None if value is None else image_number(*value, self._file.big)
 
     def _offset(self) -> int | None:
         if self._pixel is None or self._pixel[0] != 0x7FE00010 or self._irregular:
             return None
-        encoding = self._encoding
-        usable = encoding.strict and not encoding.inflated and encoding.known_syntax is not None
+        file = self._file
+        usable = file.strict and not file.inflated and file.known_syntax is not None
         return self._pixel[1] if usable else None
 
     def _deviating_vr(self) -> str | None:
         """PixelDataVR, where it is not what the transfer syntax makes one expect."""
-        if self._pixel is None or self._offset() is None or not self._encoding.explicit:
+        if self._pixel is None or self._offset() is None or not self._file.explicit:
             return None
         vr = self._pixel[4]
-        if self._encoding.syntax in _NATIVE:
+        if self._file.syntax in _NATIVE:
             allocated = self._values.get(_BITS_ALLOCATED)
             if not isinstance(allocated, int):  # what UN hides does not count here
                 allocated = first_integer(self._text(_BITS_ALLOCATED) or "") or 0

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from orthanc_fast._ext.scan import elements, items
-from orthanc_fast.dicom.part10 import Buffer, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, open_dicom
 from orthanc_fast.dicom.text import ascii_text
 
 _UN = ord("U") << 8 | ord("N")
@@ -44,6 +44,6 @@ class Scope(NamedTuple):
 
 def root(data: Buffer) -> Scope:
     """The data set of a DICOM file, or of its part up to any element. Raises ScanError."""
-    encoding = open_encoding(data)
-    source = encoding.data
-    return Scope(source, encoding.start, len(source), encoding.explicit, encoding.big)
+    file = open_dicom(data)
+    source = file.data
+    return Scope(source, file.start, len(source), file.explicit, file.big)

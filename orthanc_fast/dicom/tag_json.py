@@ -8,7 +8,7 @@ import msgspec
 from orthanc_fast._ext.scan import ScanError
 from orthanc_fast._ext.tagjson import TagError, dataset_json
 from orthanc_fast.dicom.dictionary import Dictionary, generic_name, tag_text
-from orthanc_fast.dicom.part10 import Buffer, Encoding, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
 from orthanc_fast.dicom.text import CharacterSet, character_set_of, decode, without_padding
 from orthanc_fast.dicom.walk import first_value
 from orthanc_fast.errors import BadFileFormat
@@ -37,18 +37,18 @@ def tags_json(
     256 bytes. Raises BadFileFormat.
     """
     try:
-        encoding = open_encoding(data)
+        file = open_dicom(data)
         return dataset_json(
-            encoding.data,
-            encoding.start,
-            len(encoding.data),
-            encoding.explicit,
-            encoding.big,
+            file.data,
+            file.start,
+            len(file.data),
+            file.explicit,
+            file.big,
             _FORMS[form],
             whole,
             until_pixel_data,
             dictionary,
-            character_set_in(encoding, default_character_set),
+            character_set_in(file, default_character_set),
             decode,
             ignore_length,
         )
@@ -56,20 +56,20 @@ def tags_json(
         raise BadFileFormat(str(error)) from error
 
 
-def character_set_in(encoding: Encoding, default: str) -> CharacterSet:
+def character_set_in(file: DicomFile, default: str) -> CharacterSet:
     """The character set that the root data set announces."""
-    raw = first_value(encoding, _CHARACTER_SET)
+    raw = first_value(file, _CHARACTER_SET)
     return character_set_of(raw, default)
 
 
 def header_json(data: Buffer, form: Format, dictionary: Dictionary) -> bytes:
     """The file meta information as JSON: section 1.9. `{}` for a file without one."""
     try:
-        encoding = open_encoding(data)
+        file = open_dicom(data)
     except ScanError as error:
         raise BadFileFormat(str(error)) from error
     values: dict[int, str] = {}
-    for tag, vr, raw in encoding.meta:
+    for tag, vr, raw in file.meta:
         if tag not in dictionary.standard or tag == _META_VERSION or tag in values:
             continue
         text = _meta_text(tag, vr, raw)

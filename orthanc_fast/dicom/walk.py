@@ -2,25 +2,25 @@
 
 from typing import Literal
 
-from orthanc_fast.dicom.part10 import Encoding
+from orthanc_fast.dicom.part10 import DicomFile
 
 _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
 
-def first_value(encoding: Encoding, tag: int) -> bytes | None:
+def first_value(file: DicomFile, tag: int) -> bytes | None:
     """The raw value of a root element, None if it is absent.
 
     Looks no further than the first greater tag or undefined length: elements stand in the order of
     their tags, and this is for one of the very first.
     """
-    data, at, end = encoding.data, encoding.start, len(encoding.data)
-    order: Literal["big", "little"] = "big" if encoding.big else "little"
+    data, at, end = file.data, file.start, len(file.data)
+    order: Literal["big", "little"] = "big" if file.big else "little"
     while end - at >= 8:
         head = bytes(data[at : at + 12])
         found = int.from_bytes(head[0:2], order) << 16 | int.from_bytes(head[2:4], order)
         if found > tag:
             return None
-        if not encoding.explicit:
+        if not file.explicit:
             size, header = int.from_bytes(head[4:8], order), 8
         elif head[4:6] in _LONG:
             size, header = int.from_bytes(head[8:12], order), 12

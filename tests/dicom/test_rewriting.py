@@ -11,7 +11,7 @@ from support.rewriting import EXPLICIT, IMPLICIT, Form, check_lengths, rewritten
 
 from orthanc_fast._ext.rewrite import RewriteError
 from orthanc_fast.dicom.elements import Writer
-from orthanc_fast.dicom.part10 import open_encoding
+from orthanc_fast.dicom.part10 import open_dicom
 
 BIG = Form(True, True)
 EXPLICIT_FORMS = (EXPLICIT, BIG)
@@ -28,9 +28,9 @@ MUTATIONS = 200
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_written_is_sound_whatever_was_read(name: str) -> None:
-    encoding = open_encoding(file_named(name).read_bytes())
-    source = Form(encoding.explicit, encoding.big)
-    data = bytes(encoding.data[encoding.start :])
+    file = open_dicom(file_named(name).read_bytes())
+    source = Form(file.explicit, file.big)
+    data = bytes(file.data[file.start :])
     chance = random.Random(name)
     written = 0
     for _ in range(MUTATIONS):

@@ -15,7 +15,7 @@ from support.rewriting import EXPLICIT, IMPLICIT, Form, check_lengths, rewritten
 
 from orthanc_fast._ext.rewrite import RewriteError  # noqa: E402
 from orthanc_fast.dicom.elements import Writer  # noqa: E402
-from orthanc_fast.dicom.part10 import open_encoding  # noqa: E402
+from orthanc_fast.dicom.part10 import open_dicom  # noqa: E402
 
 FORMS = (IMPLICIT, EXPLICIT, Form(False, True), Form(True, True))
 TAGS = (0x00080000, 0x00080016, 0x00100010, 0x00280103, 0x00400275, 0x7FE00010)
@@ -49,10 +49,10 @@ def target(data: bytes) -> None:
 
 def seed(name: str, form: Form, edits: int, nested: bool = False) -> bytes:
     """The beginning of a file, whose pixels are of no interest."""
-    encoding = open_encoding(file_named(name).read_bytes())
-    source = FORMS.index(Form(encoding.explicit, encoding.big))
+    file = open_dicom(file_named(name).read_bytes())
+    source = FORMS.index(Form(file.explicit, file.big))
     head = bytes((source | FORMS.index(form) << 2 | nested << 7, edits))
-    return head + bytes(encoding.data[encoding.start : encoding.start + 6000])
+    return head + bytes(file.data[file.start : file.start + 6000])
 
 
 NAMES = (

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from orthanc_fast._ext.ids import to_text
-from orthanc_fast.dicom.part10 import Buffer, open_encoding
+from orthanc_fast.dicom.part10 import Buffer, open_dicom
 from orthanc_fast.dicom.pixel_layout import PMSCT_DATA, find_layout, raw_values
 from orthanc_fast.errors import BadFileFormat, NotImplementedYet
 from orthanc_fast.imaging import pmsct
@@ -134,7 +134,7 @@ def open_image(
 
     Raises as `Pixels.open` does.
     """
-    data = open_encoding(file).data if transfer_syntax == DEFLATED else file
+    data = open_dicom(file).data if transfer_syntax == DEFLATED else file
     if layout is None:
         layout = find_layout(file)
     info = image_info(layout, transfer_syntax)
