@@ -23,9 +23,18 @@ _SHORT_VRS = frozenset(
     b"UR UT UV".split()
 )
 
-# A deflated file may grow to this; whoever needs more sends it uncompressed.
+# What a deflated data set may grow to; whoever needs more sends it uncompressed. From JUDGED_FROM
+# bytes on it must not be more than MAX_RATIO times as large as its file: deflate reaches 1,032.
 MAX_INFLATED = 1 << 30
-_STEP = 1 << 20
+JUDGED_FROM = 1 << 28
+MAX_RATIO = 100
+
+_TOO_LARGE = (
+    "the deflated data set exceeds the {} MB that a file of this size may hold: send it in another "
+    "transfer syntax, such as Explicit VR Little Endian"
+)
+_STEP = 1 << 20  # bytes that are inflated at a time
+_PIECE = 1 << 16  # bytes that are given to that
 
 
 class DicomFile(msgspec.Struct, frozen=True, gc=False):
@@ -61,7 +70,28 @@ class DicomFile(msgspec.Struct, frozen=True, gc=False):
 
 
 def open_dicom(data: Buffer) -> DicomFile:
-    """Raises ScanError if there is no data set that could be read."""
+    """Raises ScanError if there is no data set that could be read, BadFileFormat if it would be too
+    large once it is inflated, which takes its time."""
+    file = open_meta(data)
+    if file.syntax != DEFLATED:
+        return file
+    inflated = _inflate(data, file.start)
+    return msgspec.structs.replace(file, data=inflated, inflated=True)
+
+
+def is_deflated(data: Buffer) -> bool:
+    """Whether `open_dicom` has to inflate the file."""
+    start = 132 if bytes(data[128:132]) == b"DICM" else 0
+    try:
+        meta, _ = meta_header(data, start)
+    except ScanError:
+        return False
+    return _transfer_syntax(meta) == DEFLATED
+
+
+def open_meta(data: Buffer) -> DicomFile:
+    """As `open_dicom`, for the file meta information only: a deflated data set stays as it
+    is."""
     size = len(data)
     preamble = size >= 132 and bytes(data[128:132]) == b"DICM"
     start = 132 if preamble else 0
@@ -75,8 +105,7 @@ def open_dicom(data: Buffer) -> DicomFile:
     if preamble and not meta and not guess(data, start)[0]:
         raise ScanError("Unsupported value representation encountered after the preamble")
     if syntax == DEFLATED:
-        inflated = _inflate(data, end)
-        return DicomFile(inflated, end, True, False, meta, syntax, False, True)
+        return DicomFile(data, end, True, False, meta, syntax, False)
     strict = preamble and _is_strict(meta, end)
     if syntax == IMPLICIT_LITTLE:
         return DicomFile(data, end, False, False, meta, syntax, strict)
@@ -112,22 +141,24 @@ def _is_strict(meta: list[tuple[int, int, bytes]], end: int) -> bool:
     return int.from_bytes(meta[0][2], "little") == end - 132 - 12
 
 
-def _inflate(data: Buffer, start: int) -> bytes:
-    """The file with its deflated data set inflated; bounded by MAX_INFLATED."""
+def _inflate(data: Buffer, start: int) -> memoryview:
+    """The file with its deflated data set inflated: one copy that grows, within the bounds."""
+    allowed = min(MAX_INFLATED, max(JUDGED_FROM, MAX_RATIO * (len(data) - start)))
+    found = bytearray(data[:start])
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    parts = [bytes(data[:start])]
-    pending = bytes(data[start:])
-    size = 0
     try:
-        while not stream.eof:
-            part = stream.decompress(pending, _STEP)
-            pending = stream.unconsumed_tail
-            if not part and not pending:
-                raise ScanError("the deflated data set is truncated")
-            size += len(part)
-            if size > MAX_INFLATED:
-                raise BadFileFormat(f"the deflated data set exceeds {MAX_INFLATED >> 20} MB")
-            parts.append(part)
+        for at in range(start, len(data), _PIECE):
+            pending = bytes(data[at : at + _PIECE])
+            while not stream.eof:
+                part = stream.decompress(pending, _STEP)
+                pending = stream.unconsumed_tail
+                found += part
+                if len(found) - start > allowed:
+                    raise BadFileFormat(_TOO_LARGE.format(allowed >> 20))
+                if len(part) < _STEP and not pending:
+                    break
+            if stream.eof:
+                return memoryview(found).toreadonly()
     except zlib.error as error:
         raise ScanError(f"the data set cannot be inflated: {error}") from error
-    return b"".join(parts)
+    raise ScanError("the deflated data set is truncated")

@@ -74,11 +74,11 @@ def first_integer(text: str) -> int | None:
     return integer(text.split("\\")[0].strip(BLANKS))
 
 
-def find_layout(data: Buffer) -> PixelLayout | None:
+def find_layout(data: Buffer | DicomFile) -> PixelLayout | None:
     """The layout of a whole DICOM file (of a deflated one: inside its inflated form), None where
     there are no pixel data. Raises BadFileFormat for what is no DICOM file."""
     try:
-        file = open_dicom(data)
+        file = data if isinstance(data, DicomFile) else open_dicom(data)
         rows = elements(file.data, file.start, len(file.data), file.explicit, file.big)
     except ScanError as error:
         raise BadFileFormat(str(error)) from error

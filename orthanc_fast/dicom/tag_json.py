@@ -8,7 +8,7 @@ import msgspec
 from orthanc_fast._ext.scan import ScanError
 from orthanc_fast._ext.tagjson import TagError, dataset_json
 from orthanc_fast.dicom.dictionary import Dictionary, generic_name, tag_text
-from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
+from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom, open_meta
 from orthanc_fast.dicom.text import CharacterSet, character_set_of, decode, without_padding
 from orthanc_fast.dicom.walk import first_value
 from orthanc_fast.errors import BadFileFormat
@@ -65,7 +65,7 @@ def character_set_in(file: DicomFile, default: str) -> CharacterSet:
 def header_json(data: Buffer, form: Format, dictionary: Dictionary) -> bytes:
     """The file meta information as JSON: section 1.9. `{}` for a file without one."""
     try:
-        file = open_dicom(data)
+        file = open_meta(data)
     except ScanError as error:
         raise BadFileFormat(str(error)) from error
     values: dict[int, str] = {}

@@ -7,18 +7,22 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import generated
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.model import Caller
 from orthanc_fast.rest.compression import compress
 from orthanc_fast.rest.json_body import parse_large
+from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, Response
+from orthanc_fast.rest.routes.instance_files import get_content, get_tags
 from orthanc_fast.services.ingest.contract import Stored
 from orthanc_fast.services.ingest.ingest import QUICK
 from orthanc_fast.services.processes.http import HttpServices
@@ -44,6 +48,11 @@ def archive(contents: list[bytes]) -> bytes:
         for number, content in enumerate(contents):
             made.writestr(str(number), content)
     return buffer.getvalue()
+
+
+async def never() -> MutableMapping[str, Any]:
+    """No body is asked for."""
+    raise AssertionError
 
 
 async def share_of_the_loop(work: Callable[[], Awaitable[object]]) -> float:
@@ -87,7 +96,8 @@ def test_uploads(tmp_path: Path, kind: str) -> None:
     assert asyncio.run(run()) < 0.3
 
 
-def test_what_a_small_file_inflates_to(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", ["upload", "tags", "whole", "content"])
+def test_what_a_small_file_inflates_to(tmp_path: Path, asked: str) -> None:
     size = 64 * MB
     head = generated.ct_slice().number(1, 1, 1, 1)[: -512 * 512 * 2 - 4]
     plain = head + size.to_bytes(4, "little") + bytes(size)
@@ -103,8 +113,26 @@ def test_what_a_small_file_inflates_to(tmp_path: Path) -> None:
         async def store() -> None:
             stored = await services.uploads.store(data, CALLER)
             assert isinstance(stored, Stored) and stored.status == "Success"
+            publics.extend(stored.publics)
 
-        share = await share_of_the_loop(store)
+        async def read() -> None:
+            scope = {"method": "GET", "headers": [], "query_string": b""}
+            if asked == "whole":
+                scope["query_string"] = b"whole"
+            request = Request(scope, never, services, [], "GET")
+            request.caller = CALLER
+            request.params = [to_text(publics[3])]
+            if asked == "content":
+                request.params.append("0010-0020")
+            answer = await (get_content if asked == "content" else get_tags)(request)
+            assert b"PATIENT0" in answer.body
+
+        publics: list[bytes] = []
+        if asked == "upload":
+            share = await share_of_the_loop(store)
+        else:
+            await store()
+            share = await share_of_the_loop(read)
         await asyncio.to_thread(services.close)
         return share
 

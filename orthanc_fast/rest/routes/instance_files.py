@@ -5,13 +5,14 @@ Source: reference chapter 2, sections 1, 3 and 8.1.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom import tag_json
 from orthanc_fast.dicom.attributes import Dataset, read_attributes
 from orthanc_fast.dicom.content import content
 from orthanc_fast.dicom.data_set_models import data_set_json, data_set_xml
+from orthanc_fast.dicom.part10 import is_deflated
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.model import Level, Resource
@@ -33,6 +34,11 @@ from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.tag_arguments import tag_format, unlimited_tags
 from orthanc_fast.rest.uri import boolean
 from orthanc_fast.services.attachments.reading import dicom_attachment
+
+T = TypeVar("T")
+
+# Files of up to so many bytes are read in the event loop itself.
+AT_ONCE = 1 << 20
 
 
 class Model(NamedTuple):
@@ -152,16 +158,27 @@ async def _tags(request: Request, form: Format) -> Response:
         data, is_head = await services.contents.content(dicom_attachment(instance)), False
     else:
         data, is_head = await services.contents.head(instance)
-    body = tag_json.tags_json(
-        data,
-        form,
-        services.dictionary,
-        services.default_character_set(),
-        whole,
-        ignore_length,
-        is_head,
-    )
-    return Response(body, JSON)
+    default_character_set = services.default_character_set()
+
+    def body() -> bytes:
+        return tag_json.tags_json(
+            data,
+            form,
+            services.dictionary,
+            default_character_set,
+            whole,
+            ignore_length,
+            is_head,
+        )
+
+    return Response(await _worked(data, body), JSON)
+
+
+async def _worked(data: bytes, work: Callable[[], T]) -> T:
+    """What `work` makes of a file: in a thread if that is large, or may become so."""
+    if len(data) > AT_ONCE or is_deflated(data):
+        return await asyncio.to_thread(work)
+    return work()
 
 
 async def get_header(request: Request) -> Response:
@@ -178,7 +195,8 @@ async def get_content(request: Request) -> Response:
     instance = await _instance(request)
     services = request.services
     data = await services.contents.content(dicom_attachment(instance))
-    found = content(data, request.params[1:], services.dictionary)
+    path, dictionary = request.params[1:], services.dictionary
+    found = await _worked(data, lambda: content(data, path, dictionary))
     if found is None:
         return NOT_FOUND
     return Response(found, OCTETS) if isinstance(found, bytes) else json_response(found)

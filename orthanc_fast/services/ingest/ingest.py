@@ -25,7 +25,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import identify
 from orthanc_fast.dicom.main_tags import MainTags
-from orthanc_fast.dicom.part10 import Buffer
+from orthanc_fast.dicom.part10 import Buffer, is_deflated
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.index.contract import Index, Promise, Writer
@@ -39,15 +39,11 @@ from orthanc_fast.services.ingest.records import new_instance
 from orthanc_fast.services.ingest.write import StoreWrite
 from orthanc_fast.services.retention.recycling import quota_of
 from orthanc_fast.storage.contract import Content, Pending, Storage
-from orthanc_fast.transfer_syntaxes import DEFLATED
 
 # Bodies in memory up to so many bytes pass the stages in the event loop itself, in at most a
 # millisecond or two; to hand a body over to a thread costs a tenth of one.
 QUICK = 4 << 20
 QUICK_COMPRESSION = 128 << 10
-
-_META = 1 << 10  # bytes in which the transfer syntax stands
-_DEFLATED = DEFLATED.encode()
 
 _EMPTY = "Received an empty DICOM file"
 
@@ -126,7 +122,7 @@ class Ingest:
         if data is None:
             return True
         # A deflated data set may be a thousand times as large as its file.
-        return len(data) <= self._quick and _DEFLATED not in bytes(data[:_META])
+        return len(data) <= self._quick and not is_deflated(data)
 
     def _commit(self, prepared: StoreWrite | Stored, caller: Caller, promise: Promise) -> None:
         if isinstance(prepared, Stored):

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from orthanc_fast._ext.ids import to_text
-from orthanc_fast.dicom.part10 import Buffer, open_dicom
+from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
 from orthanc_fast.dicom.pixel_layout import PMSCT_DATA, find_layout, raw_values
 from orthanc_fast.errors import BadFileFormat, NotImplementedYet
 from orthanc_fast.imaging import pmsct
@@ -128,15 +128,19 @@ def open_image(
     layout: PixelLayout | None,
     transfer_syntax: str | None,
     warn: Callable[[str], None] = lambda text: None,
+    opened_file: DicomFile | None = None,
 ) -> "OpenImage":
     """The image in a DICOM file that is in memory. A `layout` of None is looked for in the file.
-    `warn` takes what the codestreams have otherwise than the file announces.
+    `warn` takes what the codestreams have otherwise than the file announces; `opened_file` is
+    the file where that is open already.
 
     Raises as `Pixels.open` does.
     """
-    data = open_dicom(file).data if transfer_syntax == DEFLATED else file
+    if opened_file is None and transfer_syntax == DEFLATED:
+        opened_file = open_dicom(file)
+    data = file if opened_file is None else opened_file.data
     if layout is None:
-        layout = find_layout(file)
+        layout = find_layout(opened_file or file)
     info = image_info(layout, transfer_syntax)
     assert layout is not None  # image_info has refused it
     frames_layout = layout

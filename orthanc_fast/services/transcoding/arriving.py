@@ -6,7 +6,7 @@ Sources: reference chapter 1, section 2.5; chapter 4, section 2.3.
 from orthanc_fast._ext.scan import ScanError
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
-from orthanc_fast.dicom.part10 import Buffer, open_dicom
+from orthanc_fast.dicom.part10 import Buffer, open_meta
 from orthanc_fast.dicom.pixel_layout import find_layout
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
@@ -38,7 +38,7 @@ class ArrivingFiles:
             return None
 
     def _is_wanted(self, data: Buffer, target: str) -> bool:
-        source = open_dicom(data).known_syntax
+        source = open_meta(data).known_syntax
         syntax = SYNTAXES.get(source or "")
         if source == target or syntax is None or syntax.is_video or not syntax.is_image:
             return False

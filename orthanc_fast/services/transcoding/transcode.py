@@ -81,7 +81,7 @@ def transcode(
         value = _native_copy(editor, pixels)
     else:
         editor.remove(_GROUP_LENGTH, _OFFSETS, _LENGTHS)
-        with open_image(file, None, source) as image:
+        with open_image(file, None, source, opened_file=editor.source) as image:
             try:
                 recoding = _planned(image, uid, may_lose)
                 value = _recoded(editor, image, recoding, quality)

@@ -1,0 +1,79 @@
+"""What deflated files may cost before anybody knows what is in them."""
+
+import json
+import struct
+import tracemalloc
+import zlib
+
+import pytest
+
+from orthanc_fast._ext.scan import ScanError
+from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.part10 import JUDGED_FROM, is_deflated, open_dicom
+from orthanc_fast.dicom.tag_json import header_json
+from orthanc_fast.errors import BadFileFormat
+
+MB = 1 << 20
+
+
+def deflated(parts: list[bytes], version_name: bytes = b"") -> bytes:
+    """A DICOM file with these bytes as its data set, and a meta header that may be long."""
+    compressor = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
+    packed = b"".join([*(compressor.compress(part) for part in parts), compressor.flush()])
+    meta = b""
+    if version_name:
+        meta += b"\2\0\3\0UI" + struct.pack("<H", len(version_name)) + version_name
+    meta += b"\2\0\x10\0UI\x16\x001.2.840.10008.1.2.1.99"
+    length = b"\2\0\0\0UL\4\0" + struct.pack("<I", len(meta))
+    return bytes(128) + b"DICM" + length + meta + packed
+
+
+def test_one_copy_in_memory() -> None:
+    size = 64 * MB
+    data = deflated([bytes(MB)] * 64)
+    tracemalloc.start()
+    try:
+        opened = open_dicom(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert opened.inflated
+    assert len(opened.data) == opened.start + size
+    assert peak < 1.2 * size
+
+
+def test_contents_of_any_size() -> None:
+    """Around the steps in which it is done."""
+    for size in (1, MB - 1, MB, MB + 1, 3 * MB):
+        content = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+        opened = open_dicom(deflated([content]))
+        assert bytes(opened.data[opened.start :]) == content
+
+
+def test_what_is_cut_off_is_refused() -> None:
+    data = deflated([bytes(range(256)) * 10])
+    with pytest.raises(ScanError, match="truncated"):
+        open_dicom(data[:-3])
+    with pytest.raises(ScanError, match="cannot be inflated"):
+        open_dicom(data[: data.index(b"1.99") + 4] + b"\xff" * 40)
+
+
+def test_small_files_that_hold_too_much_are_refused() -> None:
+    assert len(open_dicom(deflated([bytes(MB)] * 100)).data) > 100 * MB
+    bomb = deflated([bytes(MB)] * ((JUDGED_FROM >> 20) + 1))
+    with pytest.raises(BadFileFormat, match=r"exceeds the 256 MB.* send it in another transfer"):
+        open_dicom(bomb)
+
+
+def test_the_header_is_read_without_the_data_set() -> None:
+    bomb = deflated([bytes(MB)] * ((JUDGED_FROM >> 20) + 1))
+    found = json.loads(header_json(bomb, "simplify", Dictionary({}, False)))
+    assert found["TransferSyntaxUID"] == "1.2.840.10008.1.2.1.99"
+
+
+def test_a_deflated_file_is_known_wherever_its_syntax_stands() -> None:
+    assert is_deflated(deflated([b"x"]))
+    assert is_deflated(deflated([b"x"], b"1." * 5000))
+    assert not is_deflated(b"")
+    assert not is_deflated(bytes(128) + b"DICM\2\0\x10\0UI\xff\xff1.2")
+    assert not is_deflated(deflated([b"x"]).replace(b"1.2.1.99", b"1.2.1\0\0\0"))
