@@ -11,6 +11,8 @@ from orthanc_fast.config_file import parse
 LARGE = 256 << 10
 # What one call may decode.
 _PIECE = 64 << 10
+# Levels of brackets that are taken apart: each reads all that is in it once more.
+_LEVELS = 8
 
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -20,16 +22,18 @@ _decode = msgspec.json.Decoder().decode
 def parse_large(text: bytes) -> Any:
     """As `config_file.parse`; for a thread."""
     try:
-        return _decoded(text)
+        return _decoded(text, _LEVELS)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return parse(text)
 
 
-def _decoded(text: bytes | memoryview) -> Any:
-    if len(text) > _PIECE:
+def _decoded(text: bytes | memoryview, levels: int) -> Any:
+    if levels and len(text) > _PIECE:
+        below = levels - 1
         kind = bytes(text[:64]).lstrip()[:1]
         if kind == b"{":
-            return {name: _decoded(memoryview(raw)) for name, raw in _decode_members(text).items()}
+            members = _decode_members(text).items()
+            return {name: _decoded(memoryview(raw), below) for name, raw in members}
         if kind == b"[":
-            return [_decoded(memoryview(raw)) for raw in _decode_items(text)]
+            return [_decoded(memoryview(raw), below) for raw in _decode_items(text)]
     return _decode(text)

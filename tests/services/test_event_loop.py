@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from support import generated
 
@@ -170,3 +171,16 @@ def test_large_json_is_the_same_in_pieces() -> None:
         parse_large(b"[" * 300_000)
     with pytest.raises(ValueError):
         parse_large(json.dumps(value).encode()[:-10])
+
+
+@pytest.mark.parametrize("pair", [(b"[", b"]"), (b'{"a":', b"}")])
+def test_brackets_around_a_large_text_do_not_multiply_it(pair: tuple[bytes, bytes]) -> None:
+    levels, text = 490, b'"' + b"x" * (8 * MB) + b'"'
+    body = pair[0] * levels + text + pair[1] * levels
+    began = time.thread_time()
+    expected = msgspec.json.decode(body)
+    once = time.thread_time() - began
+    began = time.thread_time()
+    found = parse_large(body)
+    assert time.thread_time() - began < 60 * once  # a reading of each level would be 490 times
+    assert json.dumps(found) == json.dumps(expected)
