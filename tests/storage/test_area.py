@@ -1,5 +1,6 @@
 """The storage area on a real file system: what the contract does not know of."""
 
+import resource
 import shutil
 import threading
 from pathlib import Path
@@ -111,6 +112,45 @@ def test_a_body_that_somebody_removed_is_the_error_of_its_file(
     first, second = area.put(files)
     assert isinstance(first, StorageFault)
     assert second is None
+
+
+def test_nothing_stays_of_a_body_that_cannot_be_moved(area: StorageArea, tmp_path: Path) -> None:
+    partial = area.new_partial()
+    partial.write_bytes(b"large")
+    file = area.new_file(OWNER, str(uuid4()), None, partial)
+    (tmp_path / "incoming" / file.name).mkdir()
+    (error,) = area.put([file])
+    assert isinstance(error, StorageFault)
+    assert partial.exists()
+    area.abandon([file])
+    assert not partial.exists()
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_chunk_that_finds_no_room_can_be_sent_again(
+    area: StorageArea, tmp_path: Path, in_file: bool
+) -> None:
+    def chunk(content: bytes) -> bytes | Path:
+        if not in_file:
+            return content
+        path = area.new_partial()
+        path.write_bytes(content)
+        return path
+
+    first, second = b"a" * 100_000, b"b" * 200_000
+    chunks = ChunkedFiles(tmp_path, area.new_partial)
+    assert chunks.add("name", 300_000, chunk(first)) is None
+    refused = chunk(second)
+    bounds = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, bounds[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            chunks.add("name", 300_000, refused)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, bounds)
+    complete = chunks.add("name", 300_000, chunk(second))
+    assert isinstance(complete, Path)
+    assert complete.read_bytes() == first + second
 
 
 def test_empty_folders_go_with_their_last_file(area: StorageArea, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha1
 from pathlib import Path
 
@@ -47,13 +47,7 @@ class ChunkedFiles:
         digest = sha1(f"{size} {name}".encode("utf-8", "replace"), usedforsecurity=False)
         path = self._folder / f"{digest.hexdigest()}{PARTIAL}"
         with self._alone():
-            with path.open("ab") as file:
-                if isinstance(chunk, bytes):
-                    file.write(chunk)
-                else:
-                    with chunk.open("rb") as source:
-                        shutil.copyfileobj(source, file, _STEP)
-                length = file.tell()
+            length = _append(path, chunk)
             if length < size:
                 self._make_room()
                 return None
@@ -75,3 +69,21 @@ class ChunkedFiles:
         with self._folder.with_suffix(".lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _append(path: Path, chunk: bytes | Path) -> int:
+    """The length of the file then. A chunk that cannot be written as a whole leaves nothing of
+    itself, so that it can be sent again."""
+    before = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("ab") as file:
+            if isinstance(chunk, bytes):
+                file.write(chunk)
+            else:
+                with chunk.open("rb") as source:
+                    shutil.copyfileobj(source, file, _STEP)
+            return file.tell()
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.truncate(path, before)
+        raise
