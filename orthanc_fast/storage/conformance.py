@@ -125,6 +125,17 @@ class StorageConformance:
             assert is_missing(partial(storage.open, file.uuid))
         assert storage.recover(lambda owner, uuid: True) == (0, 0)
 
+    def test_an_abandoned_partial_file_goes(self, storage: Storage) -> None:
+        partials = [storage.new_partial() for _ in range(2)]
+        files = []
+        for path in partials:
+            path.write_bytes(b"large")
+            files.append(storage.new_file(OWNER, new_uuid(), None, path))
+        assert storage.put(files[:1]) == [None]
+        storage.abandon(files)
+        assert not any(path.exists() for path in partials)
+        assert storage.recover(lambda owner, uuid: True) == (0, 0)
+
     def test_deleting_twice_is_harmless(self, storage: Storage) -> None:
         one, other = stored(storage, b"1"), stored(storage, b"2")
         storage.delete([one, new_uuid()])

@@ -106,9 +106,15 @@ class Pending:
         self.uuid = uuid
         self.name = name
         self.data = data
-        self.partial = partial
+        self.partial = partial  # None once it is moved to its place
         self.may_be_carried = may_be_carried
         self.is_carried = False
+
+    def drop(self) -> None:
+        """Removes the partial file, if there is one that `put` has not moved to its place."""
+        if self.partial is not None:
+            self.partial.unlink(missing_ok=True)
+            self.partial = None
 
 
 class Storage(ABC):
@@ -149,7 +155,7 @@ class Storage(ABC):
     @abstractmethod
     def abandon(self, files: Sequence[Pending]) -> None:
         """The index does not have them and never will: they are removed, also those that `put`
-        could not write."""
+        could not write, with their partial files."""
 
     @abstractmethod
     def delete(self, uuids: Sequence[str]) -> None:

@@ -81,7 +81,7 @@ class MemoryStorage(Storage):
     def _put(self, file: Pending) -> OrthancError | None:
         if file.partial is not None:
             data = file.partial.read_bytes()
-            file.partial.unlink()
+            file.drop()
         else:
             data = bytes(file.data or b"")
         with self._lock:
@@ -100,6 +100,8 @@ class MemoryStorage(Storage):
         with self._lock:
             for file in files:
                 self._pending.pop(file.name, None)
+        for file in files:
+            file.drop()
 
     def delete(self, uuids: Sequence[str]) -> None:
         with self._lock:

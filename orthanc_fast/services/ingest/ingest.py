@@ -131,7 +131,11 @@ class Ingest:
         if self.hooks.announcements:
             wake = None if self._loop is None else self._loop.call_soon_threadsafe
             promise = Announced(promise, self.hooks.announcements, caller, self._threads, wake)
-        self._writer.submit(prepared, promise)
+        try:
+            self._writer.submit(prepared, promise)
+        except BaseException:
+            prepared.withdraw()
+            raise
 
     def _prepared(self, request: IngestRequest) -> StoreWrite | Stored:
         """The write that stores the file, or what became of it where nothing is to be stored."""
@@ -202,13 +206,16 @@ class Ingest:
         else:
             attachment, file = from_partial(self._storage, owner, body.partial, compressed)
         new.attachments[DICOM_ATTACHMENT] = attachment
-        files = [file]
-        if compressed and header.pixel_data_offset is not None:
-            head = memoryview(body.data)[: header.pixel_data_offset]
-            attachment, file = from_memory(self._storage, owner, head, compressed)
-            new.attachments[UNTIL_PIXEL_DATA_ATTACHMENT] = attachment
-            files.append(file)
-        return files
+        if not compressed or header.pixel_data_offset is None:
+            return [file]
+        head = memoryview(body.data)[: header.pixel_data_offset]
+        try:
+            attachment, head_file = from_memory(self._storage, owner, head, compressed)
+        except BaseException:
+            file.drop()
+            raise
+        new.attachments[UNTIL_PIXEL_DATA_ATTACHMENT] = attachment
+        return [file, head_file]
 
 
 class _Body:

@@ -22,6 +22,11 @@ class FilesWrite(Write[Outcome]):
     def __init__(self, files: list[Pending]) -> None:
         self.files = files
 
+    def withdraw(self) -> None:
+        """Leaves nothing behind of a write that is not going to be queued."""
+        for file in self.files:
+            file.drop()
+
     @property
     def is_quick(self) -> bool:
         """None of its files has to wait for the disk."""

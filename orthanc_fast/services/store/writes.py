@@ -6,6 +6,7 @@ from typing import Any
 from orthanc_fast.index.contract import Promise as Promise
 from orthanc_fast.index.contract import Write, Writer
 from orthanc_fast.model import Caller
+from orthanc_fast.services.store.file_effects import FilesWrite
 from orthanc_fast.services.store.visibility import restricted
 
 
@@ -26,5 +27,10 @@ class Writes:
 
     def submit(self, caller: Caller, write: Write[Any], promise: Promise) -> None:
         """Queues a write; `promise` gets its result when that is durable, or its error."""
-        restricted(caller, write.apply)
-        self._writer.submit(write, promise)
+        try:
+            restricted(caller, write.apply)
+            self._writer.submit(write, promise)
+        except BaseException:
+            if isinstance(write, FilesWrite):
+                write.withdraw()
+            raise

@@ -113,6 +113,7 @@ class StorageArea(Storage):
                 try:
                     moved += file.partial.stat().st_size
                     os.rename(file.partial, path)
+                    file.partial = None
                 except OSError as error:
                     errors[path] = _error(error.errno or 0, path)
             elif file.may_be_carried and file.data is not None and len(file.data) <= room:
@@ -142,6 +143,8 @@ class StorageArea(Storage):
 
     def abandon(self, files: Sequence[Pending]) -> None:
         remove_files([os.fsencode(self._unpublished(file.name)) for file in files], 0)
+        for file in files:
+            file.drop()
 
     def delete(self, uuids: Sequence[str]) -> None:
         """Unlinks published files, and the folders that this leaves empty."""

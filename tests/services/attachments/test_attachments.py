@@ -5,7 +5,13 @@ from hashlib import md5
 import pytest
 from support.small_store import SmallStore
 
-from orthanc_fast.errors import CorruptedFile, InexistentItem, Revision, UnknownResource
+from orthanc_fast.errors import (
+    CorruptedFile,
+    InexistentItem,
+    NotImplementedYet,
+    Revision,
+    UnknownResource,
+)
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.services.attachments.changes import Attachments
@@ -51,6 +57,18 @@ def test_a_file_as_body(small_store: SmallStore, attachments: Attachments, calle
     small_store.run(attachments.put(caller, study, NUMBER, body, None))
     found = attachments.require(caller, study, NUMBER)
     assert small_store.run(attachments.small_content(found.attachment)) == TEXT
+    assert not body.exists()
+
+
+def test_nothing_stays_of_a_body_that_is_refused(
+    small_store: SmallStore, attachments: Attachments
+) -> None:
+    _, study, *_ = small_store.add(1, 1, 1, 1)
+    body = small_store.storage.new_partial()
+    body.write_bytes(TEXT)
+    guest = Caller(origin="RestApi", user="guest", labels=frozenset({"public"}))
+    with pytest.raises(NotImplementedYet):
+        small_store.run(attachments.put(guest, study, NUMBER, body, None))
     assert not body.exists()
 
 
