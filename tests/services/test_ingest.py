@@ -20,9 +20,11 @@ from orthanc_fast.errors import BadFileFormat, OrthancError, ParameterOutOfRange
 from orthanc_fast.log import logger
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT, MODIFIED_FROM, ORIGIN, REMOTE_AET
+from orthanc_fast.services.ingest import ingest
 from orthanc_fast.services.ingest.contract import NOBODY, IngestRequest, Stored
 from orthanc_fast.services.ingest.hooks import Candidate, Decision
 from orthanc_fast.services.processes.resources import ResourceServices
+from orthanc_fast.services.transcoding import arriving
 from orthanc_fast.storage.contract import Content
 
 JOB = Caller(origin="Unknown", user="someone")
@@ -266,6 +268,48 @@ def test_what_cannot_be_transcoded_is_stored_with_one_warning(
     good = place.spilled(CT.number(1, 1, 1, 2))
     metadata = place.resource(good).metadata
     assert JPEG_LOSSLESS in metadata.values()
+    assert place.leftovers() == []
+    place.services.close()
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), MemoryError(), RuntimeError("a codec")])
+def test_whatever_a_codec_fails_with_the_file_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def failing(*given: Any) -> None:
+        raise error
+
+    warnings: list[str] = []
+    monkeypatch.setattr(logger, "warning", lambda category, text: warnings.append(text))
+    monkeypatch.setattr(arriving, "transcode", failing)
+    place = Place(tmp_path, None, ingest_transcoding=JPEG_LOSSLESS)
+    data = CT.number(1, 1, 1, 1)
+    stored = place.store(data)
+    assert place.content(stored) == data
+    reason = str(error) or "MemoryError"
+    assert warnings == [f"An instance is stored without transcoding: {reason}"]
+    place.services.close()
+
+
+def test_nothing_stays_of_a_file_whose_head_cannot_be_compressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*given: Any) -> None:
+        raise MemoryError
+
+    place = Place(tmp_path, None, storage_compression=True)
+    monkeypatch.setattr(ingest, "from_memory", failing)
+    with pytest.raises(MemoryError):
+        place.spilled(CT.number(1, 1, 1, 1))
+    assert place.leftovers() == []
+    place.services.close()
+
+
+def test_nothing_stays_of_a_file_that_comes_when_the_server_stops(tmp_path: Path) -> None:
+    place = Place(tmp_path, None)
+    place.services.writer.stop()
+    with pytest.raises(RuntimeError, match="stopping"):
+        place.spilled(CT.number(1, 1, 1, 1))
     assert place.leftovers() == []
     place.services.close()
 

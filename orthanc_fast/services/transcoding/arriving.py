@@ -3,12 +3,10 @@
 Sources: reference chapter 1, section 2.5; chapter 4, section 2.3.
 """
 
-from orthanc_fast._ext.scan import ScanError
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.part10 import Buffer, open_meta
 from orthanc_fast.dicom.pixel_layout import find_layout
-from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.services.transcoding.transcode import transcode
 from orthanc_fast.transfer_syntaxes import SYNTAXES
@@ -33,8 +31,9 @@ class ArrivingFiles:
                 return None
             quality = self._settings.dicom_lossy_transcoding_quality
             return transcode(data, target, quality, self._dictionary).data
-        except (OrthancError, ScanError) as error:
-            logger.warning(Category.DICOM, f"An instance is stored without transcoding: {error}")
+        except Exception as error:  # whatever a codec or its memory fails with: the file is there
+            reason = str(error) or type(error).__name__
+            logger.warning(Category.DICOM, f"An instance is stored without transcoding: {reason}")
             return None
 
     def _is_wanted(self, data: Buffer, target: str) -> bool:
