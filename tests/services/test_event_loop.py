@@ -86,7 +86,7 @@ def test_uploads(tmp_path: Path, kind: str) -> None:
             body = archive([large_file(2 * MB, number) for number in range(20)])
 
         async def store() -> None:
-            stored = await services.uploads.store(body, CALLER, kind == "gzip")
+            stored = await services.uploads.store(CALLER, body, kind == "gzip")
             for each in [stored] if isinstance(stored, Stored) else stored:
                 assert each.status == "Success"
 
@@ -112,7 +112,7 @@ def test_what_a_small_file_inflates_to(tmp_path: Path, asked: str) -> None:
         services = HttpServices(settings, "test", asyncio.get_running_loop(), print, True)
 
         async def store() -> None:
-            stored = await services.uploads.store(data, CALLER)
+            stored = await services.uploads.store(CALLER, data)
             assert isinstance(stored, Stored) and stored.status == "Success"
             publics.extend(stored.publics)
 

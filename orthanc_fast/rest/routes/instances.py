@@ -34,7 +34,7 @@ async def post_instances(request: Request) -> Response:
     coding = request.header(b"content-encoding")
     is_gzipped = coding is not None and coding.lower() == b"gzip"
     stored = await request.services.uploads.store(
-        await request.upload(), request.caller, is_gzipped
+        request.caller, await request.upload(), is_gzipped
     )
     if isinstance(stored, Stored):
         return json_response(_answer(stored))

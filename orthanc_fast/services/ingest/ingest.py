@@ -38,6 +38,7 @@ from orthanc_fast.services.ingest.hooks import Candidate, Decision, Hooks
 from orthanc_fast.services.ingest.records import new_instance
 from orthanc_fast.services.ingest.write import StoreWrite
 from orthanc_fast.services.retention.recycling import quota_of
+from orthanc_fast.services.store.visibility import restricted
 from orthanc_fast.storage.contract import Content, Pending, Storage
 
 # Bodies in memory up to so many bytes pass the stages in the event loop itself, in at most a
@@ -89,7 +90,7 @@ class Ingest:
         """Stores one DICOM file; returns when it would survive a power cut.
 
         Raises what the reader refuses (BadFileFormat, InexistentTag, BadParameterType), what a hook
-        raises, FullStorage or StorageFault.
+        raises, FullStorage, StorageFault, or what `restricted` raises of the caller.
         """
         assert self._loop is not None
         began = perf_counter()
@@ -141,7 +142,7 @@ class Ingest:
         """The write that stores the file, or what became of it where nothing is to be stored."""
         body = _Body(request)
         try:
-            prepared = self._passed(body, request)
+            prepared = restricted(request.caller, self._passed)(body, request)
         except BaseException:
             body.drop()
             raise

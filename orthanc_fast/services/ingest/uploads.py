@@ -33,7 +33,7 @@ class Uploads:
         return Spool(memory, self._ingest.new_partial)
 
     async def store(
-        self, body: bytes | Path, caller: Caller, gzipped: bool = False
+        self, caller: Caller, body: bytes | Path, gzipped: bool = False
     ) -> Stored | list[Stored]:
         """What became of the file, or of each file of an archive. A partial file belongs to this
         method.
@@ -43,7 +43,7 @@ class Uploads:
         try:
             head = body[:_HEAD] if isinstance(body, bytes) else _head(body)
             if is_zip(head):
-                return await self._archive(body, caller)
+                return await self._archive(caller, body)
             if gzipped:
                 packed = body
                 content = await asyncio.to_thread(
@@ -51,19 +51,19 @@ class Uploads:
                 )
             else:
                 content = body
-            return await self._one(content, caller)
+            return await self._one(caller, content)
         finally:
             if isinstance(body, Path):  # to unlink gigabytes takes seconds
                 await asyncio.to_thread(body.unlink, missing_ok=True)
 
-    def _one(self, content: bytes | Path, caller: Caller) -> Coroutine[None, None, Stored]:
+    def _one(self, caller: Caller, content: bytes | Path) -> Coroutine[None, None, Stored]:
         if isinstance(content, bytes):
             request = IngestRequest(caller=caller, data=content)
         else:
             request = IngestRequest(caller=caller, partial=content)
         return self._ingest.store(request)
 
-    async def _archive(self, archive: bytes | Path, caller: Caller) -> list[Stored]:
+    async def _archive(self, caller: Caller, archive: bytes | Path) -> list[Stored]:
         """Stores the members in order; those that are no DICOM files or no instances are left
         out."""
         contents = members(archive, self._bounds, self._ingest.new_partial)
@@ -72,7 +72,7 @@ class Uploads:
         waiting = 0
         try:
             while (content := await asyncio.to_thread(_next, contents)) is not None:
-                pending.append(asyncio.create_task(self._one(content, caller)))
+                pending.append(asyncio.create_task(self._one(caller, content)))
                 waiting += len(content) if isinstance(content, bytes) else 0
                 if len(pending) >= MAX_PENDING_MEMBERS or waiting >= MAX_PENDING_BYTES:
                     await _settle(pending, done)

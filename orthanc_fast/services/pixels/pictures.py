@@ -129,8 +129,9 @@ def draw_gray(kind: GrayKind) -> Draw:
 
 
 class Pictures:
-    """One per process. The methods raise OrthancError 2006, CorruptedFile or UnknownResource where
-    the file of the instance is missing or damaged."""
+    """One per process. The instances that it is given have been looked up for a caller, who is not
+    asked for again. The methods raise OrthancError 2006, CorruptedFile or UnknownResource where the
+    file of the instance is missing or damaged."""
 
     def __init__(self, pixels: Pixels, processes: int, warn: Callable[[str, str], None]) -> None:
         """`processes` share the cores of the machine; `warn` takes the short name of a warning and

@@ -54,7 +54,8 @@ _EXTENDED_OFFSETS = frozenset({0x7FE00001, 0x7FE00002})
 
 
 class Pixels:
-    """Opens images; one per process, may be used from any thread."""
+    """Opens images; one per process, may be used from any thread. The instances that it is given
+    have been looked up for a caller, who is not asked for again."""
 
     def __init__(self, index: Index, storage: Storage) -> None:
         self._index = index

@@ -30,7 +30,8 @@ class CacheMeters(Protocol):
 
 
 class Transcoder:
-    """One per process; may be used from any thread."""
+    """One per process; may be used from any thread. The attachments that it is given have been
+    looked up for a caller, who is not asked for again."""
 
     def __init__(
         self,

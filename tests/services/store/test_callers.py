@@ -2,11 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.small_store import SmallStore
+from support import generated
+from support.small_store import USER, SmallStore
 
 from orthanc_fast.errors import NotImplementedYet
 from orthanc_fast.model import Caller, Level
@@ -27,8 +29,15 @@ from orthanc_fast.services.find.content import Presentation, Presenter
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.query import FindQuery
+from orthanc_fast.services.ingest.contract import IngestRequest
+from orthanc_fast.services.ingest.unpack import Bounds
+from orthanc_fast.services.ingest.uploads import Uploads
+from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.retention.deletion import Deletion
 from orthanc_fast.services.retention.protection import Protection
+from orthanc_fast.services.volumes.plan import Numbers
+from orthanc_fast.services.volumes.streaming import Streams
+from orthanc_fast.services.volumes.volumes import Volumes, Wanted
 
 OF_LABELS = Caller(origin="RestApi", user="guest", labels=frozenset({"public"}))
 
@@ -39,6 +48,8 @@ BELOW = {
     "Attachments.sendable",
     "Finder.limit",
     "InstanceTags.json",
+    "Uploads.spool",
+    "Volumes.close",
 }
 
 
@@ -59,6 +70,9 @@ def services(store: SmallStore) -> Iterator[object]:
     yield Presenter(reads, describer, MetadataNames({}), finder.files)
     yield Deletion(writes)
     yield Protection(reads, writes)
+    yield Uploads(store.ingest, Bounds())
+    pixels = Pixels(store.index, store.storage)
+    yield Volumes(reads, pixels, Streams(pixels, store.storage))
     yield Reconstruction(
         reads,
         writes,
@@ -102,6 +116,24 @@ def test_nothing_is_shown_to_a_caller_of_some_labels(small_store: SmallStore) ->
                 pytest.fail(f"{method.__qualname__} answered")
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_nothing_is_stored_for_a_caller_of_some_labels(
+    small_store: SmallStore, waits: bool
+) -> None:
+    """He comes with the file."""
+    partial = small_store.storage.new_partial()
+    partial.write_bytes(generated.small().number(1, 1, 1, 1))
+    request = IngestRequest(caller=OF_LABELS, partial=partial)
+    with pytest.raises(NotImplementedYet):
+        if waits:
+            small_store.run(small_store.ingest.store(request))
+        else:
+            small_store.ingest.submit(request, Future())
+    assert not partial.exists()
+    totals = small_store.reads(USER, lambda view: view.totals())
+    assert totals.resources[Level.INSTANCE] == 0
+
+
 def parameters(method: Callable[..., Any]) -> list[str]:
     """The names of those that must be given, without the caller."""
     found = inspect.signature(method).parameters
@@ -139,6 +171,10 @@ def argument(
         "instance": found.owner,
         "compressed": True,
         "options": Options(),
+        "index": 0,
+        "wanted": Wanted(),
+        "numbers": Numbers(),
+        "selection": None,
         "since": 0,
         "to": -1,
         "limit": 100,
