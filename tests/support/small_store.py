@@ -76,9 +76,9 @@ class SmallStore:
         self.writes = Writes(self.writer, loop)
         self.ingest = Ingest(
             self.settings,
-            self.index,
+            self.reads,
             self.storage,
-            self.writer,
+            self.writes,
             self.main_tags,
             self.dictionary,
             lambda: "Latin1",

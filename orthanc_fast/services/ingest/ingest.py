@@ -28,7 +28,7 @@ from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.part10 import Buffer, is_deflated
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import BadFileFormat
-from orthanc_fast.index.contract import Index, Promise, Writer
+from orthanc_fast.index.contract import Promise
 from orthanc_fast.model import Caller, Header, Level, NewInstance
 from orthanc_fast.registries import DICOM_ATTACHMENT, UNTIL_PIXEL_DATA_ATTACHMENT
 from orthanc_fast.services.ingest.announced import Announced, Timed
@@ -38,7 +38,9 @@ from orthanc_fast.services.ingest.hooks import Candidate, Decision, Hooks
 from orthanc_fast.services.ingest.records import new_instance
 from orthanc_fast.services.ingest.write import StoreWrite
 from orthanc_fast.services.retention.recycling import quota_of
+from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.visibility import restricted
+from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.storage.contract import Content, Pending, Storage
 
 # Bodies in memory up to so many bytes pass the stages in the event loop itself, in at most a
@@ -55,9 +57,9 @@ class Ingest:
     def __init__(
         self,
         settings: Settings,
-        index: Index,
+        reads: Reads,
         storage: Storage,
-        writer: Writer,
+        writes: Writes,
         main_tags: MainTags,
         dictionary: Dictionary,
         default_character_set: Callable[[], str],
@@ -68,9 +70,9 @@ class Ingest:
         self.hooks = Hooks()
         self.took: Callable[[float], None] = lambda seconds: None  # told of each that is stored
         self._settings = settings
-        self._index = index
+        self._read = reads
         self._storage = storage
-        self._writer = writer
+        self._writes = writes
         self._main_tags = main_tags
         self._dictionary = dictionary
         self._signatures = main_tags.signatures
@@ -117,7 +119,7 @@ class Ingest:
     def _is_quick(self, request: IngestRequest) -> bool:
         if self.hooks.may_refuse or self._transcode is not None or request.partial is not None:
             return False
-        if not self._index.reads_in_place:
+        if not self._read.in_place:
             return False
         data = request.data
         if data is None:
@@ -132,11 +134,7 @@ class Ingest:
         if self.hooks.announcements:
             wake = None if self._loop is None else self._loop.call_soon_threadsafe
             promise = Announced(promise, self.hooks.announcements, caller, self._threads, wake)
-        try:
-            self._writer.submit(prepared, promise)
-        except BaseException:
-            prepared.withdraw()
-            raise
+        self._writes.submit(caller, prepared, promise)
 
     def _prepared(self, request: IngestRequest) -> StoreWrite | Stored:
         """The write that stores the file, or what became of it where nothing is to be stored."""
@@ -162,7 +160,7 @@ class Ingest:
         publics = identify(header)
         overwrite = request.overwrite or self._settings.overwrite_instances
         stored = Stored("Success", publics, header.sop_class, header.sop_uid)
-        if overwrite == "Never" and self._is_known(publics):
+        if overwrite == "Never" and self._is_known(request.caller, publics):
             return msgspec.structs.replace(stored, status="AlreadyStored")
         if self.hooks.filters and not self._filter(body, header, publics, request.caller):
             return msgspec.structs.replace(stored, status="FilteredOut")
@@ -180,9 +178,9 @@ class Ingest:
                 body.replace(decision)
         return True
 
-    def _is_known(self, publics: tuple[bytes, bytes, bytes, bytes]) -> bool:
+    def _is_known(self, caller: Caller, publics: tuple[bytes, bytes, bytes, bytes]) -> bool:
         instance = publics[Level.INSTANCE]
-        return self._index.read(lambda snapshot: snapshot.exists(Level.INSTANCE, instance))
+        return self._read(caller, lambda snapshot: snapshot.exists(Level.INSTANCE, instance))
 
     def _filter(
         self,

@@ -57,9 +57,9 @@ class WorkerServices:
         self.default_character_set = DefaultCharacterSet(self.runtime, settings.default_encoding)
         self.ingest = Ingest(
             settings,
-            self.index,
+            self.reads,
             self.storage,
-            self.writer,
+            self.writes,
             self.main_tags,
             self.dictionary,
             self.default_character_set,

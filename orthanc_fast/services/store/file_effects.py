@@ -7,6 +7,7 @@ from typing import Any
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.contract import Cargo, Result, Write
 from orthanc_fast.model import Outcome
+from orthanc_fast.services.store.visibility import Judged
 from orthanc_fast.storage.contract import Pending, Storage
 
 CHANGES = "changes"
@@ -54,12 +55,7 @@ class FileEffects:
 
     def before(self, writes: Sequence[Write[Any]]) -> Sequence[BaseException | None]:
         """Writes the files of all; a write fails if one of its files does."""
-        owners = [
-            (number, file)
-            for number, write in enumerate(writes)
-            if isinstance(write, FilesWrite)
-            for file in write.files
-        ]
+        owners = [(number, file) for number, write in enumerate(writes) for file in _files(write)]
         found: list[BaseException | None] = [None] * len(writes)
         errors: list[OrthancError | None] = self._storage.put([file for _, file in owners])
         for (number, file), error in zip(owners, errors, strict=True):
@@ -76,8 +72,7 @@ class FileEffects:
         doomed: list[str] = []
         for write, (result, _) in zip(writes, outcomes, strict=True):
             stored = isinstance(result, Outcome) and result.stored
-            if isinstance(write, FilesWrite):
-                (published if stored else abandoned).extend(write.files)
+            (published if stored else abandoned).extend(_files(write))
             if isinstance(result, Outcome):
                 # The index lists them as doomed until housekeeping has seen that they are gone.
                 doomed.extend(result.doomed)
@@ -85,3 +80,8 @@ class FileEffects:
         self._storage.abandon(abandoned)
         self._storage.delete(doomed)
         self._announce()
+
+
+def _files(write: Write[Any]) -> Sequence[Pending]:
+    own = write.write if isinstance(write, Judged) else write
+    return own.files if isinstance(own, FilesWrite) else ()

@@ -7,7 +7,7 @@ from orthanc_fast.index.contract import Promise as Promise
 from orthanc_fast.index.contract import Write, Writer
 from orthanc_fast.model import Caller
 from orthanc_fast.services.store.file_effects import FilesWrite
-from orthanc_fast.services.store.visibility import restricted
+from orthanc_fast.services.store.visibility import Judged
 
 
 class Writes:
@@ -28,8 +28,7 @@ class Writes:
     def submit(self, caller: Caller, write: Write[Any], promise: Promise) -> None:
         """Queues a write; `promise` gets its result when that is durable, or its error."""
         try:
-            restricted(caller, write.apply)
-            self._writer.submit(write, promise)
+            self._writer.submit(Judged(caller, write), promise)
         except BaseException:
             if isinstance(write, FilesWrite):
                 write.withdraw()
