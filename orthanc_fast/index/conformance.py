@@ -284,6 +284,26 @@ class IndexConformance:
                         found = snapshot.listing(Level.PATIENT, since, limit)
                         assert found == all_of_them[since:stop], (since, limit)
                 assert list(snapshot.search.scan(Level.PATIENT)) == all_of_them
+                for number, each in enumerate(all_of_them):
+                    rest = list(snapshot.search.scan(Level.PATIENT, each))
+                    assert rest == all_of_them[number + 1 :]
+
+            index.read(look)
+
+    def test_by_creation(self) -> None:
+        with self.open_index() as index:
+            self.fill(index, "caaa", "aaaa", "daaa", "baaa")
+            index.write(lambda txn: txn.delete(Level.PATIENT, public("a"), 5))
+            self.fill(index, "aaaa")  # the youngest now
+            index.write(lambda txn: txn.delete(Level.PATIENT, public("d"), 6))
+
+            def look(snapshot: Snapshot) -> None:
+                asked = b"".join(sorted(public(patient) for patient in "abcdz"))
+                created = snapshot.by_creation(Level.PATIENT, asked)
+                assert created == public("c") + public("b") + public("a")
+                assert snapshot.by_creation(Level.PATIENT, public("b")) == public("b")
+                assert snapshot.by_creation(Level.STUDY, asked) == b""
+                assert snapshot.by_creation(Level.PATIENT, b"") == b""
 
             index.read(look)
 

@@ -90,8 +90,9 @@ class Search(ABC):
         """The set of the parents of resources of `level`."""
 
     @abstractmethod
-    def scan(self, level: int) -> Iterator[bytes]:
-        """All resources of a level, ascending, for who may stop early."""
+    def scan(self, level: int, after: bytes = b"") -> Iterator[bytes]:
+        """All resources of a level whose identifiers are above `after`, ascending, for who may
+        stop early."""
 
 
 class Snapshot(ABC):
@@ -197,7 +198,12 @@ class Snapshot(ABC):
 
     def by_creation(self, level: Level, packed: bytes) -> bytes:
         """The same resources of a level in the order in which they were created; those that do not
-        exist are left out."""
+        exist are left out.
+
+        Sets are kept by identifier, so the number of every member has to be looked up, even if only
+        the first few are wanted: each of them may be the oldest. An implementation should not read
+        more than that number.
+        """
         found = [each for each in self.resources(level, list(unpack(packed))) if each is not None]
         found.sort(key=lambda resource: resource.id)
         return b"".join(resource.public for resource in found)

@@ -135,9 +135,11 @@ class LmdbSearch(Search):
         records = self._txn.cursor(db=self._env.resource).getmulti(self._ids(packed, level))
         return sort(b"".join({_links_decoder.decode(value).parent_public for _, value in records}))
 
-    def scan(self, level: int) -> Iterator[bytes]:
+    def scan(self, level: int, after: bytes = b"") -> Iterator[bytes]:
         cursor = self._txn.cursor(db=self._env.public)
-        if cursor.set_range(bytes([level])):
+        # No key lies between `after` and what follows it with a zero behind.
+        first = bytes([level]) + after + (b"\0" if after else b"")
+        if cursor.set_range(first):
             stop = bytes([level + 1])
             yield from (key[1:] for key in takewhile(stop.__gt__, _keys(cursor)))
 

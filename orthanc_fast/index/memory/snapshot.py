@@ -65,8 +65,8 @@ class MemorySearch(Search):
         known = (ids[public] for public in unpack(packed) if public in ids)
         return union(decode_record(records[each]).parent_public for each in known)
 
-    def scan(self, level: int) -> Iterator[bytes]:
-        return iter(sorted(self._state.ids[Level(level)]))
+    def scan(self, level: int, after: bytes = b"") -> Iterator[bytes]:
+        return iter(sorted(each for each in self._state.ids[Level(level)] if each > after))
 
 
 class MemorySnapshot(Snapshot):

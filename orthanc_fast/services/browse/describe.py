@@ -4,6 +4,8 @@ Source: reference chapter 1, section 4.1.
 """
 
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +26,7 @@ from orthanc_fast.registries import (
     MODIFIED_FROM,
 )
 from orthanc_fast.registries import EXPECTED_NUMBER_OF_INSTANCES as EXPECTED_IN_SERIES
+from orthanc_fast.services.store.lookup import records
 
 PLURALS = {
     Level.PATIENT: "patients",
@@ -98,6 +101,11 @@ _TRUE = msgspec.Raw(b"true")
 _FALSE = msgspec.Raw(b"false")
 _NO_LABELS = msgspec.Raw(b"[]")
 
+SeriesStatus = tuple[str, int | None]
+"""`Status` and `ExpectedNumberOfInstances`."""
+
+_UNKNOWN: SeriesStatus = ("Unknown", None)
+
 
 class Describer:
     """Makes answers out of resources; one per process."""
@@ -109,11 +117,31 @@ class Describer:
         """The expanded form of a resource; main tags in the given format."""
         if resource.level == Level.INSTANCE:
             return self._instance(resource, form)
+        packed = view.children_packed(resource)
+        status = self.series_statuses(view, (resource,), (packed,))[0]
+        return self._described(resource, packed, status, form)
+
+    def describe_all(
+        self, view: Snapshot, resources: Sequence[Resource], form: Format
+    ) -> list[Answer]:
+        """As `describe`, of each."""
+        children = children_of(view, resources)
+        statuses = self.series_statuses(view, resources, children)
+        return [
+            self._described(resource, packed, status, form)
+            for resource, packed, status in zip(resources, children, statuses, strict=True)
+        ]
+
+    def _described(
+        self, resource: Resource, children: bytes, status: SeriesStatus, form: Format
+    ) -> Answer:
+        if resource.level == Level.INSTANCE:
+            return self._instance(resource, form)
         if resource.level == Level.SERIES:
-            return self._series(view, resource, form)
+            return self._series(resource, children, status, form)
         if resource.level == Level.STUDY:
-            return self._study(view, resource, form)
-        return self._patient(view, resource, form)
+            return self._study(resource, children, form)
+        return self._patient(resource, children, form)
 
     def tags(self, values: dict[int, str], form: Format) -> dict[str, Any]:
         return named_tags(values, form, self._dictionary)
@@ -152,9 +180,10 @@ class Describer:
             ParentSeries=to_text(resource.parent_public),
         )
 
-    def _series(self, view: Snapshot, resource: Resource, form: Format) -> SeriesAnswer:
-        packed = view.children_packed(resource)
-        state, expected = self.series_status(view, resource)
+    def _series(
+        self, resource: Resource, packed: bytes, status: SeriesStatus, form: Format
+    ) -> SeriesAnswer:
+        state, expected = status
         return SeriesAnswer(
             ID=to_text(resource.public),
             Type="Series",
@@ -170,18 +199,27 @@ class Describer:
             Status=state,
         )
 
-    def series_status(self, view: Snapshot, series: Resource) -> tuple[str, int | None]:
-        """`Status` and the expected number; looks at the instances only if a number is expected."""
-        text = series.metadata.get(EXPECTED_IN_SERIES)
-        expected = None if text is None else unsigned(text)
-        if expected is None:
-            return "Unknown", None
-        instances = view.resources(Level.INSTANCE, view.children(series))
-        indexes = [each.metadata.get(INDEX_IN_SERIES) for each in instances if each is not None]
-        return status(indexes, expected)
+    def series_statuses(
+        self, view: Snapshot, resources: Sequence[Resource], children: Sequence[bytes]
+    ) -> list[SeriesStatus]:
+        """`Status` and the expected number of each, given its children; looks at the instances of
+        those series only of which a number is expected."""
+        expected = [_expected(each) for each in resources]
+        if not any(number is not None for number in expected):
+            return [_UNKNOWN] * len(expected)
+        asked = [
+            packed for packed, number in zip(children, expected, strict=True) if number is not None
+        ]
+        indexes: defaultdict[int, list[str | None]] = defaultdict(list)
+        for part in records(view, Level.INSTANCE, b"".join(asked)):
+            for instance in part:
+                indexes[instance.parent].append(instance.metadata.get(INDEX_IN_SERIES))
+        return [
+            _UNKNOWN if number is None else status(indexes[each.id], number)
+            for each, number in zip(resources, expected, strict=True)
+        ]
 
-    def _study(self, view: Snapshot, resource: Resource, form: Format) -> StudyAnswer:
-        packed = view.children_packed(resource)
+    def _study(self, resource: Resource, packed: bytes, form: Format) -> StudyAnswer:
         return StudyAnswer(
             ID=to_text(resource.public),
             Type="Study",
@@ -196,8 +234,7 @@ class Describer:
             Series=msgspec.Raw(ids_json(packed)),
         )
 
-    def _patient(self, view: Snapshot, resource: Resource, form: Format) -> PatientAnswer:
-        packed = view.children_packed(resource)
+    def _patient(self, resource: Resource, packed: bytes, form: Format) -> PatientAnswer:
         return PatientAnswer(
             ID=to_text(resource.public),
             Type="Patient",
@@ -210,6 +247,21 @@ class Describer:
             LastUpdate=timestamp(resource.last_update),
             Studies=msgspec.Raw(ids_json(packed)),
         )
+
+
+def children_of(view: Snapshot, resources: Sequence[Resource]) -> list[bytes]:
+    """The children of each, packed."""
+    if all(resource.level == Level.INSTANCE for resource in resources):
+        return [b""] * len(resources)
+    return view.children_of(resources)
+
+
+def _expected(resource: Resource) -> int | None:
+    """The number of instances that a series should have."""
+    if resource.level != Level.SERIES:
+        return None
+    text = resource.metadata.get(EXPECTED_IN_SERIES)
+    return None if text is None else unsigned(text)
 
 
 def _labels(resource: Resource) -> msgspec.Raw:

@@ -1,6 +1,9 @@
 """Tags that no file holds: counted, or collected from what lies below. Source: reference chapter
 1, section 5.3."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 from orthanc_fast.dicom.main_tags import (
     COMPUTED,
     INSTANCE_AVAILABILITY,
@@ -9,6 +12,7 @@ from orthanc_fast.dicom.main_tags import (
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.registries import SOP_CLASS_UID
+from orthanc_fast.services.store.lookup import records
 from orthanc_fast.services.store.terms import MODALITY
 
 # Tag -> position in `Resource.counts` of what is counted.
@@ -22,30 +26,32 @@ _COUNTS = {
 }
 
 
-def computed_value(view: Snapshot, resource: Resource, tag: int) -> str | None:
-    """The value of a computed tag, None where the level of the resource does not have it."""
-    if COMPUTED[tag] != resource.level:
-        return None
+def computed_values(view: Snapshot, resources: Sequence[Resource], tag: int) -> list[str | None]:
+    """The value that each has of a computed tag, None where its level does not have it."""
+    level = COMPUTED[tag]
     if tag in _COUNTS:
-        return str(resource.counts[_COUNTS[tag]])
+        position = _COUNTS[tag]
+        return [str(each.counts[position]) if each.level == level else None for each in resources]
     if tag == INSTANCE_AVAILABILITY:
-        return "ONLINE"
-    found: set[str] = set()
-    for series_public in view.children(resource):
-        series = view.resource(Level.SERIES, series_public)
-        if series is None:
-            continue
+        return ["ONLINE" if each.level == level else None for each in resources]
+    collected = _collected(view, [each for each in resources if each.level == level], tag)
+    return [
+        "\\".join(sorted(collected[each.id] - {""})) if each.level == level else None
+        for each in resources
+    ]
+
+
+def _collected(view: Snapshot, studies: list[Resource], tag: int) -> defaultdict[int, set[str]]:
+    """The modalities or SOP classes in each study, by the id of the study."""
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    for part in records(view, Level.SERIES, b"".join(view.children_of(studies))):
         if tag == MODALITIES_IN_STUDY:
-            found.add(series.tags.get(MODALITY, ""))
-        else:
-            found |= _classes(view, series)
-    return "\\".join(sorted(found - {""}))
-
-
-def _classes(view: Snapshot, series: Resource) -> set[str]:
-    found = set()
-    for public in view.children(series):
-        instance = view.resource(Level.INSTANCE, public)
-        if instance is not None:
-            found.add(instance.metadata.get(SOP_CLASS_UID, ""))
+            for series in part:
+                found[series.parent].add(series.tags.get(MODALITY, ""))
+            continue
+        study_of = {series.id: series.parent for series in part}
+        for instances in records(view, Level.INSTANCE, b"".join(view.children_of(part))):
+            for instance in instances:
+                classes = found[study_of[instance.parent]]
+                classes.add(instance.metadata.get(SOP_CLASS_UID, ""))
     return found

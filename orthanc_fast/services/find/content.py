@@ -14,10 +14,11 @@ from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.model import Caller, Level, Resource
-from orthanc_fast.services.browse.describe import NAMES, PLURALS, Describer
+from orthanc_fast.services.browse.describe import NAMES, PLURALS, Describer, children_of
 from orthanc_fast.services.browse.metadata_names import MetadataNames
 from orthanc_fast.services.find.facts import Facts, FileReader
 from orthanc_fast.services.find.requested import RequestedTags
+from orthanc_fast.services.store.lookup import AT_ONCE, records, records_of_any_level
 from orthanc_fast.services.store.reads import Reads
 
 
@@ -81,7 +82,7 @@ class Presenter:
         `how` says that it reads files that takes a while."""
 
         def read(view: Snapshot) -> Shown:
-            return self._show(view, view.resources(level, list(unpack(packed))), how)
+            return self._show(view, records(view, level, packed), how)
 
         return self._completed(self._read(caller, read))
 
@@ -97,14 +98,15 @@ class Presenter:
         """The resources with these identifiers, each of any level. `how` reads no files."""
 
         def read(view: Snapshot) -> Shown:
-            found = (view.resource_of_any_level(public) for public in publics)
-            return self._show(view, found, how)
+            found = records_of_any_level(view, publics)
+            parts = (found[at : at + AT_ONCE] for at in range(0, len(found), AT_ONCE))
+            return self._show(view, parts, how)
 
         return self._completed(self._read(caller, read))
 
-    def _show(self, view: Snapshot, found: Iterable[Resource | None], how: Presentation) -> Shown:
-        facts = Facts(view, self._files)
-        shown = [self._one(facts, resource, how) for resource in found if resource is not None]
+    def _show(self, view: Snapshot, parts: Iterable[list[Resource]], how: Presentation) -> Shown:
+        facts = Facts(view)
+        shown = [each for part in parts for each in self._part(facts, part, how)]
         return shown, facts.after
 
     def _completed(self, shown: Shown) -> list[Any]:
@@ -114,67 +116,94 @@ class Presenter:
             work()
         return resources
 
-    def _one(self, facts: Facts, resource: Resource, how: Presentation) -> Any:
-        """One resource, as `how` says."""
+    def _part(self, facts: Facts, part: list[Resource], how: Presentation) -> Sequence[Any]:
+        """Some resources, as `how` says; what is not in their records is asked for together."""
         if how.content is not None:
-            return self._chosen(facts, resource, how, how.content)
-        answer = self._describer.describe(facts.view, resource, how.form)
+            return self._chosen(facts, part, how, how.content)
+        answers = self._describer.describe_all(facts.view, part, how.form)
         if not how.requested and not how.metadata:
-            return answer
-        members: dict[str, Any] = {
-            name: value
-            for name, value in msgspec.structs.asdict(answer).items()
-            if value is not None
-        }
+            return answers
+        shown: list[dict[str, Any]] = [
+            {
+                name: value
+                for name, value in msgspec.structs.asdict(answer).items()
+                if value is not None
+            }
+            for answer in answers
+        ]
         if how.metadata:
-            members["Metadata"] = self._metadata(facts.view, resource)
+            _add(shown, "Metadata", self._metadata(facts.view, part))
         if how.requested:
-            members["RequestedTags"] = how.requested.show(facts, resource, how.form, True)
-        return members
+            requested = how.requested.show(facts, self._files, part, how.form, True)
+            _add(shown, "RequestedTags", requested)
+        return shown
 
     def _chosen(
-        self, facts: Facts, resource: Resource, how: Presentation, chosen: ResponseContent
+        self, facts: Facts, part: list[Resource], how: Presentation, chosen: ResponseContent
+    ) -> list[dict[str, Any]]:
+        view, with_metadata = facts.view, ResponseContent.Metadata in chosen
+        shown = [self._own(resource, how, chosen) for resource in part]
+        if with_metadata:
+            _add(shown, "Metadata", self._metadata(view, part))
+        if chosen & (ResponseContent.Children | ResponseContent.Status):
+            children = children_of(view, part)
+            if ResponseContent.Children in chosen:
+                for members, resource, packed in zip(shown, part, children, strict=True):
+                    if resource.level != Level.INSTANCE:
+                        below = PLURALS[Level(resource.level + 1)].title()
+                        members[below] = [to_text(public) for public in unpack(packed)]
+            if ResponseContent.Status in chosen:
+                statuses = self._describer.series_statuses(view, part, children)
+                for members, resource, (status, _) in zip(shown, part, statuses, strict=True):
+                    if resource.level == Level.SERIES:
+                        members["Status"] = status
+        if how.requested:
+            requested = how.requested.show(facts, self._files, part, how.form, with_metadata)
+            _add(shown, "RequestedTags", requested)
+        return shown
+
+    def _own(
+        self, resource: Resource, how: Presentation, chosen: ResponseContent
     ) -> dict[str, Any]:
-        view, level, describer = facts.view, resource.level, self._describer
+        """What the record of the resource tells."""
+        level, describer = resource.level, self._describer
         members: dict[str, Any] = {"ID": to_text(resource.public), "Type": NAMES[level]}
-        with_metadata = ResponseContent.Metadata in chosen
         if ResponseContent.MainDicomTags in chosen:
             members["MainDicomTags"] = (
                 describer.main_tags(resource, how.form)
-                if with_metadata
+                if ResponseContent.Metadata in chosen
                 else describer.tags(resource.tags, how.form)
             )
             if level == Level.STUDY:
                 members["PatientMainDicomTags"] = describer.tags(resource.patient_tags, how.form)
-        if with_metadata:
-            members["Metadata"] = self._metadata(view, resource)
-        if ResponseContent.Children in chosen and level != Level.INSTANCE:
-            below = PLURALS[Level(level + 1)].title()
-            members[below] = [to_text(public) for public in view.children(resource)]
         if ResponseContent.Parent in chosen and level != Level.PATIENT:
             members[f"Parent{NAMES[Level(level - 1)]}"] = to_text(resource.parent_public)
         if ResponseContent.Labels in chosen:
             members["Labels"] = sorted(resource.labels)
-        if ResponseContent.Status in chosen and level == Level.SERIES:
-            members["Status"] = describer.series_status(view, resource)[0]
         if ResponseContent.IsStable in chosen and level != Level.INSTANCE:
             members["IsStable"] = not resource.unstable_since
         if ResponseContent.IsProtected in chosen and level == Level.PATIENT:
             members["IsProtected"] = resource.protected
         if ResponseContent.Attachments in chosen:
             members["Attachments"] = _attachments(resource)
-        if how.requested:
-            shown = how.requested.show(facts, resource, how.form, with_metadata)
-            members["RequestedTags"] = shown
         return members
 
-    def _metadata(self, view: Snapshot, resource: Resource) -> dict[str, str]:
-        return {
-            self._names.name(number): (
-                value if isinstance(value, str) else value.decode("utf-8", "replace")
-            )
-            for number, value in view.metadata(resource).items()
-        }
+    def _metadata(self, view: Snapshot, part: list[Resource]) -> list[dict[str, str]]:
+        return [
+            {
+                self._names.name(number): (
+                    value if isinstance(value, str) else value.decode("utf-8", "replace")
+                )
+                for number, value in metadata.items()
+            }
+            for metadata in view.metadata_of(part)
+        ]
+
+
+def _add(shown: list[dict[str, Any]], name: str, values: Sequence[Any]) -> None:
+    """Gives each resource its value of a member."""
+    for members, value in zip(shown, values, strict=True):
+        members[name] = value
 
 
 def _attachments(resource: Resource) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What a search may ask about one resource: its own values and those of what stands above it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,6 @@ from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Level, Resource, timestamp
 from orthanc_fast.registries import DICOM_ATTACHMENT, LAST_UPDATE, MAIN_DICOM_TAGS_SIGNATURE
 from orthanc_fast.services.browse.instance_tags import InstanceTags
-from orthanc_fast.services.store.lookup import first_instance
 
 # Ancestors of neighbours are often the same; what is kept of them is bounded.
 _KEPT_ANCESTORS = 2048
@@ -40,26 +39,42 @@ class FileReader:
         self._tags = instance_tags
 
     def read(self, instance: Resource, tags: frozenset[int]) -> dict[int, FileElement]:
-        """Those of `tags` that the file of an instance has; none where there is no file.
-
-        Raises OrthancError where the file is lost or damaged.
-        """
+        """Those of `tags` that the file of an instance has; none where the file is missing or
+        cannot be read: a lost one must not hide the other results."""
         if DICOM_ATTACHMENT not in instance.attachments:
             return {}
-        content = self._tags.json(instance, "full", tags)
+        try:
+            content = self._tags.json(instance, "full", tags)
+        except OrthancError:
+            return {}
         elements = _elements.decode(content)
         named = ((tag, elements.get(tag_text(tag))) for tag in tags)
         return {tag: element for tag, element in named if element is not None}
 
 
 class Facts:
-    """Values of resources of one view."""
+    """Values of resources of one view. What is known of files is not among them: nobody reads a
+    file while the snapshot is open."""
 
-    def __init__(self, view: Snapshot, files: FileReader) -> None:
+    def __init__(self, view: Snapshot) -> None:
         self.view = view
-        self._files = files
         self.after: list[Callable[[], None]] = []  # work for when the snapshot is closed: on files
         self._ancestors: dict[tuple[int, bytes], Resource | None] = {}
+        self._signatures: dict[int, str] = {}
+
+    def load_ancestors(self, resources: Sequence[Resource], level: Level) -> None:
+        """Reads what stands above the resources, up to `level`, with one call for each level."""
+        if len(self._ancestors) > _KEPT_ANCESTORS:
+            self._ancestors.clear()
+        below = [each for each in resources if each.level > level]
+        while below:
+            by_parent = {(each.level, each.parent_public): each for each in below}
+            unknown = {key: each for key, each in by_parent.items() if key not in self._ancestors}
+            if unknown:
+                parents = self.view.parents_of(list(unknown.values()))
+                self._ancestors.update(zip(unknown, parents, strict=True))
+            above = (self._ancestors[key] for key in by_parent)
+            below = [each for each in above if each is not None and each.level > level]
 
     def at_level(self, resource: Resource, level: Level) -> Resource | None:
         """The resource itself, or its ancestor at that level."""
@@ -71,9 +86,7 @@ class Facts:
     def _parent(self, resource: Resource) -> Resource | None:
         key = (resource.level, resource.parent_public)
         if key not in self._ancestors:
-            if len(self._ancestors) >= _KEPT_ANCESTORS:
-                self._ancestors.clear()
-            self._ancestors[key] = self.view.parent(resource)
+            self.load_ancestors([resource], Level(resource.level - 1))
         return self._ancestors[key]
 
     def main_tag(self, resource: Resource, level: Level, tag: int) -> str | None:
@@ -84,24 +97,19 @@ class Facts:
         value = holder.tags.get(tag)
         return holder.patient_tags.get(tag) if value is None else value
 
+    def signature(self, number: int) -> str:
+        """The text of a main tags signature; the store has few of them."""
+        if number not in self._signatures:
+            self._signatures[number] = self.view.signature(number)
+        return self._signatures[number]
+
     def metadata(self, resource: Resource, number: int) -> str | None:
         """The value of a metadata as text."""
         if number == LAST_UPDATE and resource.level != Level.INSTANCE:
             return timestamp(resource.last_update)
         if number == MAIN_DICOM_TAGS_SIGNATURE:
-            return self.view.signature(resource.signature)
+            return self.signature(resource.signature)
         value = resource.metadata.get(number)
         if value is None and number in resource.user_metadata:
             return resource.user_metadata[number].decode("utf-8", "replace")
         return value
-
-    def from_file(self, resource: Resource, tags: frozenset[int]) -> dict[int, FileElement]:
-        """Tags of one instance at or below the resource, read from its file; those that it lacks
-        are missing, and all where the file cannot be read."""
-        instance = first_instance(self.view, resource)
-        if instance is None:
-            return {}
-        try:
-            return self._files.read(instance, tags)
-        except OrthancError:
-            return {}  # a lost file must not hide the other results

@@ -2,21 +2,24 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import BadRequest
 from orthanc_fast.index.contract import Snapshot
-from orthanc_fast.index.packed import union, unpack
-from orthanc_fast.model import SHA1, Caller, Level
+from orthanc_fast.index.packed import union
+from orthanc_fast.model import SHA1, Caller, Level, Resource
 from orthanc_fast.services.browse.instance_tags import InstanceTags
-from orthanc_fast.services.find.facts import Facts, FileReader
-from orthanc_fast.services.find.matching import IDENTIFIERS, Equality
+from orthanc_fast.services.find.facts import Facts, FileElement, FileReader
+from orthanc_fast.services.find.matching import IDENTIFIERS, Equality, Matcher
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.ordering import Ordering
-from orthanc_fast.services.find.planner import Plan, Planner
-from orthanc_fast.services.find.query import FindQuery, Place, Tags
+from orthanc_fast.services.find.planner import Filter, Plan, Planner, kept
+from orthanc_fast.services.find.query import Condition, FindQuery, Place, Tags
+from orthanc_fast.services.store.lookup import first_instances, records, records_of_any_level
 from orthanc_fast.services.store.reads import Reads
 
 # A query that may have to test or order more resources than this runs in a thread.
@@ -81,25 +84,35 @@ class Finder:
         return found
 
     def _find(self, caller: Caller, query: FindQuery, patient: bool) -> Found | None:
-        def read(view: Snapshot) -> Found | None:
-            search, facts = view.search, Facts(view, self.files)
-            plan = Planner(search, facts, self.tags, self.options.files_allowed).plan(query)
-            if plan is None:
-                return Found(b"", 0)
-            if not patient and self._is_long(view, query, plan):
-                return None
-            ordering = Ordering(search, facts, self.tags, query.level, query.order)
-            stop = query.since + query.limit if query.limit else None
-            if plan.tests:
-                matching = self._matching(view, facts, plan, query.level, ordering)
-                packed = _page(matching, query.since, stop)
-                return Found(packed, _total_of_last_page(packed, query))
-            total = view.totals().resources[query.level] if plan.size is None else plan.size
-            if plan.candidates is None and not query.order:
-                return Found(view.listing_packed(query.level, query.since, query.limit), total)
-            return Found(_page(ordering.sequence(plan.candidates), query.since, stop), total)
+        found = self._read(caller, lambda view: self._found_in_index(view, query, patient))
+        if isinstance(found, _Unread):
+            matching = self._matching_files(caller, query.level, found)
+            packed = _page(matching, query.since, _stop(query))
+            return Found(packed, _total_of_last_page(packed, query))
+        return found
 
-        return self._read(caller, read)
+    def _found_in_index(
+        self, view: Snapshot, query: FindQuery, patient: bool
+    ) -> "Found | _Unread | None":
+        """The page, or what is to be done when the snapshot is closed; None where that takes
+        patience."""
+        search, facts = view.search, Facts(view)
+        plan = Planner(search, facts, self.tags, self.options.files_allowed).plan(query)
+        if plan is None:
+            return Found(b"", 0)
+        if not patient and self._is_long(view, query, plan):
+            return None
+        ordering = Ordering(search, facts, self.tags, query.level, query.order)
+        if plan.in_files:
+            return _unread(plan, query, ordering)
+        if plan.filters:
+            matching = self._matching(facts, plan, query.level, ordering)
+            packed = _page(matching, query.since, _stop(query))
+            return Found(packed, _total_of_last_page(packed, query))
+        total = view.totals().resources[query.level] if plan.size is None else plan.size
+        if plan.candidates is None and not query.order:
+            return Found(view.listing_packed(query.level, query.since, query.limit), total)
+        return Found(_page(ordering.sequence(plan.candidates), query.since, _stop(query)), total)
 
     async def counted(self, caller: Caller, query: FindQuery) -> int:
         """As `count`, for an event loop: see `found`."""
@@ -123,7 +136,7 @@ class Finder:
         query.since = query.limit = 0
 
         def read(view: Snapshot) -> int | None:
-            search, facts = view.search, Facts(view, self.files)
+            search, facts = view.search, Facts(view)
             plan = Planner(search, facts, self.tags, files_allowed=False).plan(query)
             if plan is None:
                 return 0
@@ -133,7 +146,7 @@ class Finder:
             if not patient and self._is_long(view, query, plan):
                 return None
             ordering = Ordering(search, facts, self.tags, query.level, ())
-            matching = self._matching(view, facts, plan, query.level, ordering)
+            matching = self._matching(facts, plan, query.level, ordering)
             return sum(1 for _ in matching)
 
         return self._read(caller, read)
@@ -145,9 +158,8 @@ class Finder:
         def read(view: Snapshot) -> bytes:
             search = view.search
             by_level: dict[int, list[bytes]] = {}
-            for resource in map(view.resource_of_any_level, publics):
-                if resource is not None:
-                    by_level.setdefault(resource.level, []).append(resource.public)
+            for resource in records_of_any_level(view, publics):
+                by_level.setdefault(resource.level, []).append(resource.public)
             parts = []
             for own, members in by_level.items():
                 packed = union(members)
@@ -170,22 +182,98 @@ class Finder:
         return self._read(caller, lambda view: view.totals()).resources[Level.INSTANCE] > _SMALL
 
     def _is_long(self, view: Snapshot, query: FindQuery, plan: Plan) -> bool:
-        if plan.reads_files:
+        if plan.in_files:
             return True
         size = view.totals().resources[query.level] if plan.size is None else plan.size
         return bool(plan.tests or query.order) and size > _TESTED_AT_ONCE
 
     def _matching(
-        self, view: Snapshot, facts: Facts, plan: Plan, level: Level, ordering: Ordering
+        self, facts: Facts, plan: Plan, level: Level, ordering: Ordering
     ) -> Iterator[bytes]:
-        """The candidates that pass all tests, one by one."""
-        tests = plan.tests
-        for stretch in ordering.sequence(plan.candidates):
-            for start in range(0, len(stretch), _READ_AT_ONCE * SHA1):
-                part = list(unpack(stretch[start : start + _READ_AT_ONCE * SHA1]))
-                for resource in view.resources(level, part):
-                    if resource is not None and all(test(facts, resource) for test in tests):
-                        yield resource.public
+        """The candidates that pass all filters, one by one."""
+        for packed in _in_parts(ordering.sequence(plan.candidates)):
+            for part in records(facts.view, level, packed):
+                for resource in kept(facts, part, plan.filters):
+                    yield resource.public
+
+    def _matching_files(self, caller: Caller, level: Level, left: "_Unread") -> Iterator[bytes]:
+        """The candidates that pass all filters and whose file meets the conditions, one by one. A
+        snapshot is open for one part of them at a time, and never while files are read: in long
+        searches what was deleted meanwhile is left out."""
+        tags = frozenset(tag for tag, _ in left.conditions)
+        for part in self._parts(caller, level, left.candidates):
+            for public, instance in self._read(caller, partial(_to_read, level, part, left)):
+                elements = self.files.read(instance, tags)
+                if all(_meets(elements.get(tag), matcher) for tag, matcher in left.conditions):
+                    yield public
+
+    def _parts(self, caller: Caller, level: Level, candidates: bytes | None) -> Iterator[bytes]:
+        """The candidates some at a time, without a snapshot in between."""
+        if candidates is not None:
+            yield from _in_parts((candidates,))
+            return
+        part = b""
+        while part := self._read(caller, partial(_behind, level, part[-SHA1:])):
+            yield part
+
+
+class _Unread(NamedTuple):
+    """What a snapshot leaves of a query that asks for tags of files: the candidates in order, None
+    for all of the level by identifier, and what each of them has to pass."""
+
+    candidates: bytes | None
+    filters: list[Filter]
+    conditions: list[Condition]
+
+
+def _unread(plan: Plan, query: FindQuery, ordering: Ordering) -> _Unread:
+    candidates = plan.candidates
+    if query.order:
+        # Identifiers only: what is known of each is read part by part.
+        candidates = b"".join(ordering.sequence(candidates))
+    return _Unread(candidates, plan.filters, plan.in_files)
+
+
+def _behind(level: Level, public: bytes, view: Snapshot) -> bytes:
+    """The next resources of the level behind `public`."""
+    return b"".join(islice(view.search.scan(level, public), _READ_AT_ONCE))
+
+
+def _to_read(
+    level: Level, part: bytes, left: _Unread, view: Snapshot
+) -> list[tuple[bytes, Resource]]:
+    """Those of a part that pass the filters, with the instance whose file stands for each."""
+    facts = Facts(view)
+    found = [
+        resource
+        for some in records(view, level, part)
+        for resource in kept(facts, some, left.filters)
+    ]
+    instances = first_instances(view, found)
+    pairs = zip(found, instances, strict=True)
+    return [(each.public, instance) for each, instance in pairs if instance is not None]
+
+
+def _in_parts(stretches: Iterable[bytes]) -> Iterator[bytes]:
+    """The same packed list in parts of `_READ_AT_ONCE`, the last one shorter."""
+    size, waiting = _READ_AT_ONCE * SHA1, b""
+    for stretch in stretches:
+        waiting += stretch
+        whole = len(waiting) - len(waiting) % size
+        for start in range(0, whole, size):
+            yield waiting[start : start + size]
+        waiting = waiting[whole:]
+    if waiting:
+        yield waiting
+
+
+def _meets(element: FileElement | None, matcher: Matcher) -> bool:
+    return element is not None and element.text is not None and matcher.exact(element.text)
+
+
+def _stop(query: FindQuery) -> int | None:
+    """The position behind the page."""
+    return query.since + query.limit if query.limit else None
 
 
 _COUNTED = frozenset({Place.MAIN, Place.BELOW, Place.FAR_BELOW, Place.MODALITIES})

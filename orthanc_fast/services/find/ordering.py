@@ -12,14 +12,14 @@ from typing import Any
 from orthanc_fast._ext.idsets import intersect, sort, subtract
 from orthanc_fast.dicom.identifiers import normalise
 from orthanc_fast.index.contract import Search
-from orthanc_fast.index.packed import unpack
 from orthanc_fast.index.terms import HEAD_SIZE, Kind, folded_of, value_of
-from orthanc_fast.model import SHA1, Level
+from orthanc_fast.model import SHA1, Level, Resource
 from orthanc_fast.numerals import leading_decimal, leading_integer
 from orthanc_fast.registries import LAST_UPDATE
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.matching import IDENTIFIERS, are_plain
 from orthanc_fast.services.find.query import OrderKey, Tags
+from orthanc_fast.services.store.lookup import records
 from orthanc_fast.services.store.terms import is_indexed_metadata, is_indexed_tag
 
 # Up to this many resources it is cheaper to load them than to walk the values of the index.
@@ -101,12 +101,12 @@ class Ordering:
         convert = _sort_value(key)
         valued: list[tuple[Any, bytes]] = []
         without: list[bytes] = []
-        for public in unpack(candidates):
-            value = self._value(public, key)
-            if value is None:
-                without.append(public)
-            else:
-                valued.append((convert(value), public))
+        for part in records(self._facts.view, self._level, candidates):
+            for public, value in self._values(part, key):
+                if value is None:
+                    without.append(public)
+                else:
+                    valued.append((convert(value), public))
         # The candidates ascend, and sorting is stable in both directions.
         valued.sort(key=_first, reverse=key.descending)
         for _, group in groupby(valued, key=_first):
@@ -114,14 +114,19 @@ class Ordering:
         if without:
             yield b"".join(without)
 
-    def _value(self, public: bytes, key: OrderKey) -> str | None:
-        resource = self._facts.view.resource(self._level, public)
-        if resource is None:
-            return None
+    def _values(
+        self, resources: list[Resource], key: OrderKey
+    ) -> Iterator[tuple[bytes, str | None]]:
+        """What each has to be ordered by, with its identifier."""
+        facts = self._facts
         if key.source == "metadata":
-            return self._facts.metadata(resource, key.number)
+            for each in resources:
+                yield each.public, facts.metadata(each, key.number)
+            return
         home = self._tags.locate(key.number, self._level).level
-        return self._facts.main_tag(resource, home, key.number)
+        facts.load_ancestors(resources, home)
+        for each in resources:
+            yield each.public, facts.main_tag(each, home, key.number)
 
     def _walked_groups(
         self, candidates: bytes | None, key: OrderKey, kind: Kind, home: Level

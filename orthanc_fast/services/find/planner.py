@@ -4,16 +4,16 @@ The most selective condition that the index can answer makes the first set. Anot
 a set too and is intersected, as long as that is cheaper than testing the resources that are left.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from orthanc_fast._ext.idsets import intersect, subtract
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.contract import Search
-from orthanc_fast.index.packed import union, unpack
+from orthanc_fast.index.packed import union
 from orthanc_fast.index.terms import Kind
 from orthanc_fast.model import SHA1, Level, Resource, Totals
 from orthanc_fast.registries import SOP_CLASS_UID
-from orthanc_fast.services.find.computed import computed_value
+from orthanc_fast.services.find.computed import computed_values
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.matching import Equality, Keys, Matcher
 from orthanc_fast.services.find.query import (
@@ -23,9 +23,12 @@ from orthanc_fast.services.find.query import (
     Place,
     Tags,
 )
+from orthanc_fast.services.store.lookup import AT_ONCE, records
 from orthanc_fast.services.store.terms import MODALITY, is_indexed_metadata, is_indexed_tag
 
-Test = Callable[[Facts, Resource], bool]
+Filter = Callable[[Facts, Sequence[Resource]], Sequence[Resource]]
+"""Those of some resources that pass a test, in their order; what it needs to know of them it asks
+for together."""
 
 # Seconds, measured; only their ratios matter.
 _PER_MEMBER = 1e-7  # of a set: read, merged, intersected
@@ -34,15 +37,21 @@ _PER_KEY = 3e-6  # of a walk
 
 
 class Plan:
-    """`candidates` is the set of resources to be looked at, None for all of the level; `tests` must
-    all succeed for a match. `reads_files`: a test waits for the disk."""
+    """`candidates` is the set of resources to be looked at, None for all of the level. What matches
+    passes all `filters`, and the file that stands for it meets all of `in_files`: that is tested
+    when no snapshot is open."""
 
-    __slots__ = ("candidates", "reads_files", "tests")
+    __slots__ = ("candidates", "filters", "in_files")
 
     def __init__(self) -> None:
         self.candidates: bytes | None = None
-        self.tests: list[Test] = []
-        self.reads_files = False
+        self.filters: list[Filter] = []
+        self.in_files: list[Condition] = []
+
+    @property
+    def tests(self) -> bool:
+        """Whether candidates have to be looked at one by one."""
+        return bool(self.filters or self.in_files)
 
     def narrow(self, members: bytes) -> None:
         """Only what is in `members` too can match."""
@@ -64,11 +73,11 @@ class _Indexed:
     (or below it, where some child may match)."""
 
     def __init__(
-        self, kind: Kind, home: Level, number: int, matcher: Matcher, test: Test, exact: Test
+        self, kind: Kind, home: Level, number: int, matcher: Matcher, keep: Filter, exact: Filter
     ) -> None:
         self.walks = matcher.walks
         self.home = home
-        self.test = test
+        self.keep = keep
         self._exact = exact  # for the members of keys whose value was cut
         self._kind = kind
         self._number = number
@@ -90,10 +99,8 @@ class _Indexed:
         keys = self._found(search)
         found = search.members(keys.sure)
         if keys.cut:
-            doubtful = unpack(search.members(keys.cut))
-            resources = (facts.view.resource(self.home, public) for public in doubtful)
-            passed = [each.public for each in resources if each and self._exact(facts, each)]
-            found = union([found, *passed])
+            passed = passing(facts, self.home, search.members(keys.cut), (self._exact,))
+            found = union([found, passed])
         if self.home > level:
             return search.ascend(found, self.home)
         return search.descend(found, self.home, level)
@@ -111,8 +118,8 @@ class _Joined:
         self._planner = planner
         self._found: bytes | None = None
 
-    def test(self, facts: Facts, resource: Resource) -> bool:
-        return all(part.test(facts, resource) for part in self._parts)
+    def keep(self, facts: Facts, resources: Sequence[Resource]) -> Sequence[Resource]:
+        return kept(facts, resources, (part.keep for part in self._parts))
 
     def estimate(self, search: Search, level: Level, totals: Totals) -> float:
         fan_out = totals.resources[level] / max(1, totals.resources[self.home])
@@ -174,43 +181,42 @@ class Planner:
                 return False  # equality and lists only: section 9.3
             indexed.append(_modalities(matcher))
         elif place == Place.MAIN and is_indexed_tag(home, tag):
-            test = _tag_test(tag, home, matcher)
-            indexed.append(_Indexed(Kind.TAG, home, tag, matcher, test, test))
+            keep = _tag_filter(tag, home, matcher)
+            indexed.append(_Indexed(Kind.TAG, home, tag, matcher, keep, keep))
         elif place == Place.MAIN:
-            plan.tests.append(_tag_test(tag, home, matcher))
+            plan.filters.append(_tag_filter(tag, home, matcher))
         elif place == Place.BELOW:
             self._place_below(tag, home, matcher, plan, indexed)
         elif place == Place.COMPUTED:
-            plan.tests.append(_computed_test(tag, matcher))
+            plan.filters.append(_computed_filter(tag, matcher))
         elif place == Place.CLASS:
-            plan.tests.append(_class_test(matcher))
+            plan.filters.append(_class_filter(matcher))
         else:
             if not self._files_allowed:
                 return False
-            plan.tests.append(_file_test(tag, matcher))
-            plan.reads_files = True
+            plan.in_files.append(condition)
         return True
 
     def _place_below(
         self, tag: int, home: Level, matcher: Matcher, plan: Plan, indexed: list[_Indexed]
     ) -> None:
-        test = _child_test(tag, home, matcher)
+        keep = _child_filter(tag, home, matcher)
         if is_indexed_tag(home, tag):
-            own = _tag_test(tag, home, matcher)
-            indexed.append(_Indexed(Kind.TAG, home, tag, matcher, test, own))
+            own = _tag_filter(tag, home, matcher)
+            indexed.append(_Indexed(Kind.TAG, home, tag, matcher, keep, own))
         else:
-            plan.tests.append(test)
+            plan.filters.append(keep)
 
     def _place_metadata(
         self, query: FindQuery, condition: Condition, plan: Plan, indexed: list[_Indexed]
     ) -> None:
         number, matcher = condition
-        test = _metadata_test(number, matcher)
+        keep = _metadata_filter(number, matcher)
         if is_indexed_metadata(query.level, number):
-            made = _Indexed(Kind.METADATA, query.level, number, matcher, test, test)
+            made = _Indexed(Kind.METADATA, query.level, number, matcher, keep, keep)
             indexed.append(made)
         else:
-            plan.tests.append(test)
+            plan.filters.append(keep)
 
     def _apply_labels(self, query: FindQuery, plan: Plan) -> None:
         labels, level, search = query.labels, query.level, self._search
@@ -242,14 +248,7 @@ class Planner:
         candidates = plan.candidates
         if candidates is None:
             candidates = self._facts.view.listing_packed(level)
-        if not plan.tests:
-            return candidates
-        resources = (self._facts.view.resource(level, public) for public in unpack(candidates))
-        return b"".join(
-            resource.public
-            for resource in resources
-            if resource is not None and all(test(self._facts, resource) for test in plan.tests)
-        )
+        return passing(self._facts, level, candidates, plan.filters) if plan.filters else candidates
 
     def _joined(self, level: Level, indexed: list[_Indexed]) -> list[_Indexed | _Joined]:
         above = [each for each in indexed if each.home < level]
@@ -270,14 +269,14 @@ class Planner:
             left = everything if plan.size is None else plan.size
             if each.walks:
                 if left * _PER_TEST < totals.resources[each.home] * _PER_KEY / 10:
-                    plan.tests.append(each.test)
+                    plan.filters.append(each.keep)
                     continue
                 estimate = each.estimate(search, level, totals)
             else:
                 estimate = estimates[id(each)]
             to_test = self._tests_until_full(query, plan, left, estimate / everything)
             if to_test * _PER_TEST < estimate * _PER_MEMBER:
-                plan.tests.append(each.test)
+                plan.filters.append(each.keep)
             else:
                 plan.narrow(each.members(search, level, self._facts))
 
@@ -289,60 +288,95 @@ class Planner:
         return min(left, (query.since + query.limit) / fraction)
 
 
-def _tag_test(tag: int, home: Level, matcher: Matcher) -> Test:
-    def test(facts: Facts, resource: Resource) -> bool:
+def kept(
+    facts: Facts, resources: Sequence[Resource], filters: Iterable[Filter]
+) -> Sequence[Resource]:
+    """Those of the resources that pass all filters."""
+    for each in filters:
+        if not resources:
+            break
+        resources = each(facts, resources)
+    return resources
+
+
+def passing(facts: Facts, level: Level, packed: bytes, filters: Sequence[Filter]) -> bytes:
+    """The members of a set that pass all filters, packed."""
+    return b"".join(
+        resource.public
+        for part in records(facts.view, level, packed)
+        for resource in kept(facts, part, filters)
+    )
+
+
+def _tag_filter(tag: int, home: Level, matcher: Matcher) -> Filter:
+    def matches(facts: Facts, resource: Resource) -> bool:
         value = facts.main_tag(resource, home, tag)
         return value is not None and matcher.matches(value)
 
-    return test
+    def keep(facts: Facts, resources: Sequence[Resource]) -> Sequence[Resource]:
+        facts.load_ancestors(resources, home)
+        return [each for each in resources if matches(facts, each)]
+
+    return keep
 
 
-def _child_test(tag: int, home: Level, matcher: Matcher) -> Test:
-    def test(facts: Facts, resource: Resource) -> bool:
-        for public in facts.view.children(resource):
-            child = facts.view.resource(home, public)
-            if child is not None and tag in child.tags and matcher.matches(child.tags[tag]):
-                return True
-        return False
+def _child_filter(tag: int, home: Level, matcher: Matcher) -> Filter:
+    """Some child matches. The first child of each resource is looked at, then two more of those
+    that have not passed, then four: mostly one of the first few decides."""
 
-    return test
+    def keep(facts: Facts, resources: Sequence[Resource]) -> Sequence[Resource]:
+        sets = zip(resources, facts.view.children_of(resources), strict=True)
+        left = {resource.id: packed for resource, packed in sets if packed}
+        passed: set[int] = set()
+        amount = 1
+        while left:
+            part = b"".join(packed[: amount * SHA1] for packed in left.values())
+            for children in records(facts.view, home, part):
+                passed.update(
+                    child.parent
+                    for child in children
+                    if tag in child.tags and matcher.matches(child.tags[tag])
+                )
+            left = {
+                parent: packed[amount * SHA1 :]
+                for parent, packed in left.items()
+                if parent not in passed and len(packed) > amount * SHA1
+            }
+            amount = min(2 * amount, AT_ONCE)
+        return [each for each in resources if each.id in passed]
+
+    return keep
 
 
 def _modalities(matcher: Matcher) -> _Indexed:
     """ModalitiesInStudy: some series has one of the modalities."""
-    by_child = _child_test(MODALITY, Level.SERIES, matcher)
+    by_child = _child_filter(MODALITY, Level.SERIES, matcher)
     return _Indexed(Kind.OF_CHILD, Level.STUDY, MODALITY, matcher, by_child, by_child)
 
 
-def _metadata_test(number: int, matcher: Matcher) -> Test:
-    def test(facts: Facts, resource: Resource) -> bool:
+def _metadata_filter(number: int, matcher: Matcher) -> Filter:
+    def matches(facts: Facts, resource: Resource) -> bool:
         value = facts.metadata(resource, number)
         return value is not None and matcher.matches(value)
 
-    return test
+    return lambda facts, resources: [each for each in resources if matches(facts, each)]
 
 
-def _computed_test(tag: int, matcher: Matcher) -> Test:
-    def test(facts: Facts, resource: Resource) -> bool:
-        value = computed_value(facts.view, resource, tag)
-        return value is not None and matcher.exact(value)
+def _computed_filter(tag: int, matcher: Matcher) -> Filter:
+    def keep(facts: Facts, resources: Sequence[Resource]) -> Sequence[Resource]:
+        values = computed_values(facts.view, resources, tag)
+        return [
+            resource
+            for resource, value in zip(resources, values, strict=True)
+            if value is not None and matcher.exact(value)
+        ]
 
-    return test
+    return keep
 
 
-def _class_test(matcher: Matcher) -> Test:
-    def test(facts: Facts, resource: Resource) -> bool:
+def _class_filter(matcher: Matcher) -> Filter:
+    def matches(resource: Resource) -> bool:
         value = resource.metadata.get(SOP_CLASS_UID)
         return value is not None and matcher.exact(value)
 
-    return test
-
-
-def _file_test(tag: int, matcher: Matcher) -> Test:
-    wanted = frozenset({tag})
-
-    def test(facts: Facts, resource: Resource) -> bool:
-        element = facts.from_file(resource, wanted).get(tag)
-        return element is not None and element.text is not None and matcher.exact(element.text)
-
-    return test
+    return lambda _, resources: [each for each in resources if matches(each)]

@@ -17,11 +17,11 @@ from orthanc_fast.dicom.main_tags import (
 from orthanc_fast.dicom.tag_json import Format, reduced
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.registries import MAIN_DICOM_SEQUENCES, SOP_CLASS_UID
-from orthanc_fast.services.find.computed import computed_value
-from orthanc_fast.services.find.facts import Facts
+from orthanc_fast.services.find.computed import computed_values
+from orthanc_fast.services.find.facts import Facts, FileReader
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.query import META_HEADER_GROUP, Place, Tags
-from orthanc_fast.services.store.lookup import first_instance
+from orthanc_fast.services.store.lookup import first_instances
 
 Element = dict[str, Any]  # one element in the Full format
 
@@ -41,8 +41,11 @@ class RequestedTags:
         self._tags = tags
         self._options = options
         self._signatures = [set(text.split(";")) for text in tags.main_tags.signatures]
-        places = {tag: tags.locate(tag, level).place for tag in self._wanted}
-        for tag, place in places.items():
+        located = {tag: tags.locate(tag, level) for tag in self._wanted}
+        # The highest level that has one of them.
+        above = (home for place, home in located.values() if place == Place.MAIN)
+        self._home = min(above, default=level)
+        for tag, (place, _) in located.items():
             if place in (Place.BELOW, Place.FAR_BELOW):
                 options.warn("W005", f"{tag_text(tag)} is requested of a higher level")
             if tag >> 16 == META_HEADER_GROUP:
@@ -61,39 +64,69 @@ class RequestedTags:
         return bool(self._wanted)
 
     def show(
-        self, facts: Facts, resource: Resource, form: Format, with_metadata: bool
-    ) -> dict[str, Any]:
-        """The tags of one resource in a format, as the member RequestedTags shows them: complete
-        after the work in `facts.after`.
+        self,
+        facts: Facts,
+        files: FileReader,
+        resources: Sequence[Resource],
+        form: Format,
+        with_metadata: bool,
+    ) -> list[dict[str, Any]]:
+        """The tags of each in a format, as the member RequestedTags shows them: complete after the
+        work in `facts.after`.
 
         `with_metadata` tells whether the answer shows metadata: without, a main tag that the
         resource itself does not have counts as unknown and is looked for in a file.
         """
-        found: dict[int, Element] = {}
-        missing: list[int] = []
+        found: list[dict[int, Element]] = [{} for _ in resources]
+        missing: list[list[int]] = [[] for _ in resources]
+        facts.load_ancestors(resources, self._home)
         for tag in self._wanted:
             if tag >> 16 == META_HEADER_GROUP or tag in OF_SERVERS:
                 continue
             if tag in COMPUTED:
-                value = computed_value(facts.view, resource, tag)
-                if value is not None:
-                    found[tag] = self._text(tag, value)
+                values = computed_values(facts.view, resources, tag)
+                for elements, value in zip(found, values, strict=True):
+                    if value is not None:
+                        elements[tag] = self._text(tag, value)
                 continue
-            element, resolved = self._stored(facts, resource, tag, with_metadata)
-            if element is not None:
-                found[tag] = element
-            elif not resolved:
-                missing.append(tag)
-        instance = first_instance(facts.view, resource) if missing else None
-        if instance is None:
-            return self._named(found, form)
-        shown: dict[str, Any] = {}
+            for resource, elements, lacking in zip(resources, found, missing, strict=True):
+                element, resolved = self._stored(facts, resource, tag, with_metadata)
+                if element is not None:
+                    elements[tag] = element
+                elif not resolved:
+                    lacking.append(tag)
+        return self._shown(facts, files, resources, form, found, missing)
 
-        def complete() -> None:
-            self._from_file(facts, instance, missing, found)
-            shown.update(self._named(found, form))
+    def _shown(
+        self,
+        facts: Facts,
+        files: FileReader,
+        resources: Sequence[Resource],
+        form: Format,
+        found: list[dict[int, Element]],
+        missing: list[list[int]],
+    ) -> list[dict[str, Any]]:
+        """In the format; what is missing is added after the snapshot."""
+        shown: list[dict[str, Any]] = [{} for _ in resources]
+        unread = [number for number, tags in enumerate(missing) if tags]
+        firsts = first_instances(facts.view, [resources[number] for number in unread])
+        instances = dict(zip(unread, firsts, strict=True))
+        for number, (elements, members) in enumerate(zip(found, shown, strict=True)):
+            instance = instances.get(number)
+            if instance is None:
+                members.update(self._named(elements, form))
+                continue
 
-        facts.after.append(complete)
+            def complete(
+                instance: Resource = instance,
+                lacking: list[int] = missing[number],
+                elements: dict[int, Element] = elements,
+                members: dict[str, Any] = members,
+            ) -> None:
+                self._from_file(files, instance, lacking, elements)
+                members.update(self._named(elements, form))
+
+            facts.after.append(complete)
         return shown
 
     def _stored(
@@ -121,7 +154,7 @@ class RequestedTags:
 
     def _is_known(self, facts: Facts, holder: Resource, tag: int) -> bool:
         """Whether the tag was a main tag when the resource was stored."""
-        signature = facts.view.signature(holder.signature)
+        signature = facts.signature(holder.signature)
         if signature != self._tags.main_tags.signatures[holder.level]:
             self._options.warn(
                 "W002",
@@ -135,7 +168,7 @@ class RequestedTags:
         )
 
     def _from_file(
-        self, facts: Facts, resource: Resource, missing: list[int], found: dict[int, Element]
+        self, files: FileReader, instance: Resource, missing: list[int], found: dict[int, Element]
     ) -> None:
         if not self._options.files_allowed:
             self._options.warn("W007", f"{len(missing)} requested tags are not in the index")
@@ -146,7 +179,7 @@ class RequestedTags:
             *missing,
             *(tag for tag in self._wanted if tag in _IN_PASSING and tag not in found),
         ]
-        read = facts.from_file(resource, frozenset(wanted))
+        read = files.read(instance, frozenset(wanted))
         for tag in wanted:
             element = read.get(tag)
             if element is not None and element.Type in ("String", "Sequence"):
