@@ -118,13 +118,17 @@ class Describer:
         if resource.level == Level.INSTANCE:
             return self._instance(resource, form)
         packed = view.children_packed(resource)
-        status = self.series_statuses(view, (resource,), (packed,))[0]
+        status = _UNKNOWN
+        if EXPECTED_IN_SERIES in resource.metadata:
+            status = self.series_statuses(view, (resource,), (packed,))[0]
         return self._described(resource, packed, status, form)
 
     def describe_all(
         self, view: Snapshot, resources: Sequence[Resource], form: Format
     ) -> list[Answer]:
         """As `describe`, of each."""
+        if all(resource.level == Level.INSTANCE for resource in resources):
+            return [self._instance(resource, form) for resource in resources]
         children = children_of(view, resources)
         statuses = self.series_statuses(view, resources, children)
         return [
@@ -135,13 +139,13 @@ class Describer:
     def _described(
         self, resource: Resource, children: bytes, status: SeriesStatus, form: Format
     ) -> Answer:
-        if resource.level == Level.INSTANCE:
-            return self._instance(resource, form)
         if resource.level == Level.SERIES:
             return self._series(resource, children, status, form)
         if resource.level == Level.STUDY:
             return self._study(resource, children, form)
-        return self._patient(resource, children, form)
+        if resource.level == Level.PATIENT:
+            return self._patient(resource, children, form)
+        return self._instance(resource, form)
 
     def tags(self, values: dict[int, str], form: Format) -> dict[str, Any]:
         return named_tags(values, form, self._dictionary)

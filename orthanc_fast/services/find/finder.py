@@ -24,8 +24,9 @@ from orthanc_fast.services.store.reads import Reads
 
 # A query that may have to test or order more resources than this runs in a thread.
 _TESTED_AT_ONCE = 1000
-# Candidates whose records are read in one go; who stops early has read so many too many.
-_READ_AT_ONCE = 50
+# Candidates whose records are read with one call: first as many as the page asks for, then more
+# each time, at most so many.
+_READ_AT_ONCE = 200
 # Below this many instances no query is long.
 _SMALL = 50_000
 
@@ -86,7 +87,7 @@ class Finder:
     def _find(self, caller: Caller, query: FindQuery, patient: bool) -> Found | None:
         found = self._read(caller, lambda view: self._found_in_index(view, query, patient))
         if isinstance(found, _Unread):
-            matching = self._matching_files(caller, query.level, found)
+            matching = self._matching_files(caller, query, found)
             packed = _page(matching, query.since, _stop(query))
             return Found(packed, _total_of_last_page(packed, query))
         return found
@@ -106,7 +107,7 @@ class Finder:
         if plan.in_files:
             return _unread(plan, query, ordering)
         if plan.filters:
-            matching = self._matching(facts, plan, query.level, ordering)
+            matching = self._matching(facts, plan, query, ordering)
             packed = _page(matching, query.since, _stop(query))
             return Found(packed, _total_of_last_page(packed, query))
         total = view.totals().resources[query.level] if plan.size is None else plan.size
@@ -146,7 +147,7 @@ class Finder:
             if not patient and self._is_long(view, query, plan):
                 return None
             ordering = Ordering(search, facts, self.tags, query.level, ())
-            matching = self._matching(facts, plan, query.level, ordering)
+            matching = self._matching(facts, plan, query, ordering)
             return sum(1 for _ in matching)
 
         return self._read(caller, read)
@@ -188,32 +189,35 @@ class Finder:
         return bool(plan.tests or query.order) and size > _TESTED_AT_ONCE
 
     def _matching(
-        self, facts: Facts, plan: Plan, level: Level, ordering: Ordering
+        self, facts: Facts, plan: Plan, query: FindQuery, ordering: Ordering
     ) -> Iterator[bytes]:
         """The candidates that pass all filters, one by one."""
-        for packed in _in_parts(ordering.sequence(plan.candidates)):
-            for part in records(facts.view, level, packed):
+        for packed in _in_parts(ordering.sequence(plan.candidates), _stop(query)):
+            for part in records(facts.view, query.level, packed):
                 for resource in kept(facts, part, plan.filters):
                     yield resource.public
 
-    def _matching_files(self, caller: Caller, level: Level, left: "_Unread") -> Iterator[bytes]:
+    def _matching_files(self, caller: Caller, query: FindQuery, left: "_Unread") -> Iterator[bytes]:
         """The candidates that pass all filters and whose file meets the conditions, one by one. A
         snapshot is open for one part of them at a time, and never while files are read: in long
         searches what was deleted meanwhile is left out."""
         tags = frozenset(tag for tag, _ in left.conditions)
-        for part in self._parts(caller, level, left.candidates):
-            for public, instance in self._read(caller, partial(_to_read, level, part, left)):
+        for part in self._parts(caller, query, left.candidates):
+            for public, instance in self._read(caller, partial(_to_read, query.level, part, left)):
                 elements = self.files.read(instance, tags)
                 if all(_meets(elements.get(tag), matcher) for tag, matcher in left.conditions):
                     yield public
 
-    def _parts(self, caller: Caller, level: Level, candidates: bytes | None) -> Iterator[bytes]:
+    def _parts(self, caller: Caller, query: FindQuery, candidates: bytes | None) -> Iterator[bytes]:
         """The candidates some at a time, without a snapshot in between."""
         if candidates is not None:
-            yield from _in_parts((candidates,))
+            yield from _in_parts((candidates,), _stop(query))
             return
         part = b""
-        while part := self._read(caller, partial(_behind, level, part[-SHA1:])):
+        for amount in _amounts(_stop(query)):
+            part = self._read(caller, partial(_behind, query.level, part[-SHA1:], amount))
+            if not part:
+                return
             yield part
 
 
@@ -234,9 +238,9 @@ def _unread(plan: Plan, query: FindQuery, ordering: Ordering) -> _Unread:
     return _Unread(candidates, plan.filters, plan.in_files)
 
 
-def _behind(level: Level, public: bytes, view: Snapshot) -> bytes:
+def _behind(level: Level, public: bytes, amount: int, view: Snapshot) -> bytes:
     """The next resources of the level behind `public`."""
-    return b"".join(islice(view.search.scan(level, public), _READ_AT_ONCE))
+    return b"".join(islice(view.search.scan(level, public), amount))
 
 
 def _to_read(
@@ -254,15 +258,27 @@ def _to_read(
     return [(each.public, instance) for each, instance in pairs if instance is not None]
 
 
-def _in_parts(stretches: Iterable[bytes]) -> Iterator[bytes]:
-    """The same packed list in parts of `_READ_AT_ONCE`, the last one shorter."""
-    size, waiting = _READ_AT_ONCE * SHA1, b""
+def _amounts(wanted: int | None) -> Iterator[int]:
+    """How many candidates to look at with one call, again and again, where `wanted` results are
+    enough: mostly one in a few matches."""
+    amount = _READ_AT_ONCE if wanted is None else min(wanted, _READ_AT_ONCE)
+    while True:
+        yield amount
+        amount = min(2 * amount, _READ_AT_ONCE)
+
+
+def _in_parts(stretches: Iterable[bytes], wanted: int | None) -> Iterator[bytes]:
+    """The same packed list in parts of `_amounts`, the last one shorter."""
+    amounts = _amounts(wanted)
+    size, waiting = next(amounts) * SHA1, b""
     for stretch in stretches:
         waiting += stretch
-        whole = len(waiting) - len(waiting) % size
-        for start in range(0, whole, size):
+        start = 0
+        while len(waiting) - start >= size:
             yield waiting[start : start + size]
-        waiting = waiting[whole:]
+            start += size
+            size = next(amounts) * SHA1
+        waiting = waiting[start:]
     if waiting:
         yield waiting
 

@@ -64,6 +64,8 @@ def first_instances(view: Snapshot, resources: Sequence[Resource]) -> list[Resou
 
 def _first_of_each(view: Snapshot, level: Level, sets: Sequence[bytes]) -> list[bytes | None]:
     """The member of each set that was created first; no two sets have a member in common."""
+    if len(sets) == 1:
+        return [view.by_creation(level, sets[0])[:SHA1] or None]
     owners = {public: n for n, packed in enumerate(sets) for public in unpack(packed)}
     found: list[bytes | None] = [None] * len(sets)
     for public in unpack(view.by_creation(level, union(sets))):
