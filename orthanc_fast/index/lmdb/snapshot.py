@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
+from operator import itemgetter
 from types import TracebackType
 
 import msgspec
@@ -71,14 +72,9 @@ class LmdbSnapshot(Snapshot):
 
     def by_creation(self, level: Level, packed: bytes) -> bytes:
         # The packed internal id is what the table of identifiers holds: no record is read.
-        get, table = self._txn.get, self._env.public
-        numbered = [
-            (number, public)
-            for public in unpack(packed)
-            if (number := get(keys.public_key(level, public), db=table)) is not None
-        ]
-        numbered.sort()
-        return b"".join(public for _, public in numbered)
+        wanted = [keys.public_key(level, public) for public in unpack(packed)]
+        numbered = self._txn.cursor(db=self._env.public).getmulti(wanted)
+        return b"".join(key[1:] for key, _ in sorted(numbered, key=_number))
 
     def parent(self, resource: Resource) -> Resource | None:
         if not resource.parent:
@@ -225,6 +221,9 @@ class LmdbSnapshot(Snapshot):
     def last_export(self) -> tuple[int, Export] | None:
         cursor = self._txn.cursor(db=self._env.export)
         return _export(cursor.item()) if cursor.last() else None
+
+
+_number = itemgetter(1)
 
 
 def _export(row: Row) -> tuple[int, Export]:
