@@ -16,6 +16,8 @@ from support.ports import free_port
 from support.reference_server import ReferenceServer
 from support.server import OurServer
 
+from orthanc_fast.services.store.opening import INDEX_FOLDER
+
 SMALL = generated.small()
 MB = 1 << 20
 PER_MB = MB // len(SMALL.data)
@@ -208,7 +210,7 @@ def files(folder: Path) -> set[str]:
     return {
         path.name
         for path in storage.rglob("*")
-        if path.is_file() and path.parent.name != "orthanc-fast.lmdb"
+        if path.is_file() and INDEX_FOLDER not in path.parts
     }
 
 
