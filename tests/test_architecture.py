@@ -44,6 +44,7 @@ ALLOWED = {
 # The subjects of services, each with those below it that it may use.
 SUBJECTS = {
     "store": set[str](),
+    "jobs": {"store"},
     "scp": {"store"},
     "retention": {"store"},
     "attachments": {"store", "retention"},
