@@ -10,7 +10,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import lmdb
@@ -127,7 +127,10 @@ def test_import_with_a_password(tmp_path: Path) -> None:
     assert "0 stored, 6 already there, 1 refused" in again.stdout
 
 
-def tar_of(members: dict[str, bytes], mode: str) -> bytes:
+TarMode = Literal["w:", "w:gz", "w:bz2", "w:xz"]
+
+
+def tar_of(members: dict[str, bytes], mode: TarMode) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=mode) as archive:
         for name, data in members.items():
@@ -149,9 +152,13 @@ def test_import_of_archives_of_every_kind(tmp_path: Path) -> None:
     data = slices(9)
     folder = tmp_path / "sources"
     (folder / "deep" / "deeper").mkdir(parents=True)
-    for number, (name, mode) in enumerate(
-        [("a.tar", "w:"), ("b.tar.gz", "w:gz"), ("c.tgz", "w:gz"), ("d.tar.bz2", "w:bz2")]
-    ):
+    archives: list[tuple[str, TarMode]] = [
+        ("a.tar", "w:"),
+        ("b.tar.gz", "w:gz"),
+        ("c.tgz", "w:gz"),
+        ("d.tar.bz2", "w:bz2"),
+    ]
+    for number, (name, mode) in enumerate(archives):
         (folder / "deep" / name).write_bytes(tar_of({f"x/{number}": data[number]}, mode))
     (folder / "deep" / "deeper" / "e.tar.xz").write_bytes(tar_of({"4": data[4]}, "w:xz"))
     inner = tar_of({"5": data[5], "README": b"not DICOM"}, "w:bz2")

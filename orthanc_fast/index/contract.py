@@ -2,7 +2,8 @@
 
 The index is the durable truth about what is stored. All reading is done in a `Snapshot`, all
 changes in a `Transaction`; an `Index` runs functions in either, and its `Writer` lets concurrent
-writes share a commit. Every implementation passes `conformance.py`.
+writes share a commit. Every implementation passes `conformance.py`. What a class here leaves to an
+implementation raises: `index.read(Snapshot.totals)` fails instead of giving nothing.
 
 Where an implementation asks a server for each answer, a call costs a round trip: whoever wants
 something of many resources asks with one call. The methods for one resource stand beside them for
@@ -52,6 +53,7 @@ class Search(ABC):
     @abstractmethod
     def equal(self, kind: Kind, level: int, number: int, value: str) -> list[bytes]:
         """The keys whose value is `value` in upper or lower case."""
+        raise NotImplementedError
 
     @abstractmethod
     def between(
@@ -59,40 +61,48 @@ class Search(ABC):
     ) -> list[bytes]:
         """The keys whose folded value begins at or after `low` and does not lie above `high` and
         what begins with it; None is no bound."""
+        raise NotImplementedError
 
     @abstractmethod
     def walk(self, kind: Kind, level: int, number: int, descending: bool) -> Iterator[bytes]:
         """All keys of a field from either end, for who may stop early."""
+        raise NotImplementedError
 
     # From keys to resources
 
     @abstractmethod
     def count(self, keys: Iterable[bytes]) -> int:
         """How many resources lie under these keys; one that lies under two counts twice."""
+        raise NotImplementedError
 
     @abstractmethod
     def members(self, keys: Iterable[bytes]) -> bytes:
         """The set of the resources under these keys, packed."""
+        raise NotImplementedError
 
     @abstractmethod
     def sets(self, groups: Iterable[list[bytes]]) -> Iterator[bytes]:
         """The set of the resources under the keys of each group, in turn, for who may stop
         early."""
+        raise NotImplementedError
 
     # Along the hierarchy, from set to set
 
     @abstractmethod
     def descend(self, packed: bytes, level: int, to: int) -> bytes:
         """The set of the descendants at level `to` of resources of `level`."""
+        raise NotImplementedError
 
     @abstractmethod
     def ascend(self, packed: bytes, level: int) -> bytes:
         """The set of the parents of resources of `level`."""
+        raise NotImplementedError
 
     @abstractmethod
     def scan(self, level: int, after: bytes = b"") -> Iterator[bytes]:
         """All resources of a level whose identifiers are above `after`, ascending, for who may
         stop early."""
+        raise NotImplementedError
 
 
 class Snapshot(ABC):
@@ -107,6 +117,7 @@ class Snapshot(ABC):
     @abstractmethod
     def search(self) -> Search:
         """The search by terms in this snapshot."""
+        raise NotImplementedError
 
     # Resources
 
@@ -114,26 +125,32 @@ class Snapshot(ABC):
     def resources(self, level: Level, publics: Sequence[bytes]) -> list[Resource | None]:
         """The resources with these identifiers at this level, each in its place; None for those
         that do not exist."""
+        raise NotImplementedError
 
     @abstractmethod
     def parents_of(self, resources: Sequence[Resource]) -> list[Resource | None]:
         """The parent of each; None for patients."""
+        raise NotImplementedError
 
     @abstractmethod
     def children_of(self, resources: Sequence[Resource]) -> list[bytes]:
         """The children of each, packed."""
+        raise NotImplementedError
 
     @abstractmethod
     def images_of(self, instances: Sequence[Resource]) -> list[bytes | None]:
         """What was given as `NewInstance.image` with each, or None."""
+        raise NotImplementedError
 
     @abstractmethod
     def signatures(self, numbers: Collection[int]) -> dict[int, str]:
         """The main tags signatures with these numbers (`Resource.signature`)."""
+        raise NotImplementedError
 
     @abstractmethod
     def listing_packed(self, level: Level, since: int = 0, limit: int = 0) -> bytes:
         """The resources of a level, packed: skips `since`, gives at most `limit` (0: all)."""
+        raise NotImplementedError
 
     def resource(self, level: Level, public: bytes) -> Resource | None:
         """The resource with this identifier at this level, or None."""
@@ -235,24 +252,29 @@ class Snapshot(ABC):
     @abstractmethod
     def labels_in_use(self) -> list[str]:
         """The labels of all resources, sorted."""
+        raise NotImplementedError
 
     # The store as a whole
 
     @abstractmethod
     def totals(self) -> Totals:
         """The counters of the whole index."""
+        raise NotImplementedError
 
     @abstractmethod
     def property(self, name: str) -> bytes | None:
         """A property of the whole server (`Transaction.set_property`), None if it is not set."""
+        raise NotImplementedError
 
     @abstractmethod
     def first_unstable(self) -> int | None:
         """The second in which the oldest unstable resource got its last instance, or None."""
+        raise NotImplementedError
 
     @abstractmethod
     def doomed(self) -> list[str]:
         """The UUIDs of files that no resource owns any more and that may still be on disk."""
+        raise NotImplementedError
 
     # The logs
 
@@ -265,19 +287,23 @@ class Snapshot(ABC):
         With `to` and without a positive `since` it gives the `limit` last ones instead of the
         first. Source: reference chapter 1, section 7.2.
         """
+        raise NotImplementedError
 
     @abstractmethod
     def last_change(self, types: frozenset[int] | None = None) -> tuple[int, Change] | None:
         """The newest entry of the change log that is of one of `types`, with its number."""
+        raise NotImplementedError
 
     @abstractmethod
     def exports(self, since: int, limit: int) -> tuple[list[tuple[int, Export]], bool]:
         """Up to `limit` entries of the export log after the number `since`, and whether these are
         all."""
+        raise NotImplementedError
 
     @abstractmethod
     def last_export(self) -> tuple[int, Export] | None:
         """The newest entry of the export log, with its number."""
+        raise NotImplementedError
 
 
 def _metadata(resource: Resource, signature: str) -> dict[int, str | bytes]:
@@ -298,27 +324,34 @@ class Transaction(Protocol):
     @property
     def totals(self) -> Totals:
         """The counters of the whole index as they are now."""
+        raise NotImplementedError
 
     # Looking
 
     def resource(self, level: Level, public: bytes) -> Resource | None:
         """The resource as it is now, or None."""
+        raise NotImplementedError
 
     def resources(self, level: Level, publics: Sequence[bytes]) -> list[Resource | None]:
         """As `resource`, of many: each in its place."""
+        raise NotImplementedError
 
     def resource_of_any_level(self, public: bytes) -> Resource | None:
         """As `resource`, searched from the patients down."""
+        raise NotImplementedError
 
     def ancestors(self, resource: Resource) -> list[Resource]:
         """All that stands above, parent first."""
+        raise NotImplementedError
 
     def oldest_patients(self) -> Iterator[Resource]:
         """The patients that are not protected in the order in which they give way when the storage
         is full; nothing may be changed while they are walked."""
+        raise NotImplementedError
 
     def property(self, name: str) -> bytes | None:
         """A property of the whole server as it is now; see `Snapshot.property`."""
+        raise NotImplementedError
 
     # Instances
 
@@ -331,6 +364,7 @@ class Transaction(Protocol):
         be replaced, before anything is changed; it returns the files of what it has deleted, or
         None for no room: then `Outcome.refused` is True and nothing else has happened.
         """
+        raise NotImplementedError
 
     def delete(self, level: Level, public: bytes, now: int) -> Outcome:
         """Removes a resource, what is below it, and the ancestors that it leaves without children.
@@ -338,39 +372,49 @@ class Transaction(Protocol):
         `Outcome.found` is False if there is no such resource; `remaining` is the lowest ancestor
         still alive; the files in `doomed` are listed in the index until `forget_doomed`.
         """
+        raise NotImplementedError
 
     def forget_doomed(self, uuids: Sequence[str]) -> None:
         """The files are gone from the disk."""
+        raise NotImplementedError
 
     # What belongs to a resource
 
     def put_attachment(self, resource: Resource, kind: int, attachment: Attachment) -> Outcome:
         """Adds or replaces an attachment, whose revision becomes 0 or one more than that of the
         old one; `Outcome.doomed` names the file of the old one."""
+        raise NotImplementedError
 
     def remove_attachment(self, resource: Resource, kind: int) -> Outcome:
         """Removes an attachment that is there; `Outcome.doomed` names its file."""
+        raise NotImplementedError
 
     def set_md5(
         self, resource: Resource, kind: int, md5: str | None, stored_md5: str | None
     ) -> None:
         """Keeps the checksums of an attachment that is there: see `Attachment`."""
+        raise NotImplementedError
 
     def set_metadata(self, resource: Resource, number: int, value: bytes) -> int:
         """Adds or replaces a user-defined value; returns its revision, which starts at 0. Source:
         reference chapter 1, section 1.12."""
+        raise NotImplementedError
 
     def set_builtin_metadata(self, resource: Resource, number: int, text: str) -> None:
         """Adds or replaces a value of the server's own."""
+        raise NotImplementedError
 
     def remove_metadata(self, resource: Resource, number: int) -> None:
         """Removes a user-defined value that is there; its revisions start again."""
+        raise NotImplementedError
 
     def add_label(self, resource: Resource, label: str) -> None:
         """Adds a label; one that is there stays."""
+        raise NotImplementedError
 
     def remove_label(self, resource: Resource, label: str) -> None:
         """Removes a label; one that is not there does not matter."""
+        raise NotImplementedError
 
     def set_main_tags(
         self,
@@ -382,30 +426,38 @@ class Transaction(Protocol):
     ) -> None:
         """Replaces the main tags of a resource, those of its patient that a study keeps, the main
         sequences (the metadata MainDicomSequences, None for none), and the signature in force."""
+        raise NotImplementedError
 
     def set_protected(self, patient: Resource, protected: bool) -> None:
         """Takes a patient out of the order of recycling, or makes it the last one in it."""
+        raise NotImplementedError
 
     # The store as a whole
 
     def set_property(self, name: str, value: bytes | None) -> None:
         """Sets or (None) removes a property of the whole server."""
+        raise NotImplementedError
 
     def stabilise(self, before: int, now: int, at_most: int) -> list[Resource]:
         """Makes stable, and logs, those whose last instance came before the second `before`: the
         first `at_most`, so that no transaction holds all that waited during a long rest."""
+        raise NotImplementedError
 
     def log_change(self, kind: int, resource: Resource, now: int) -> int:
         """Appends an entry to the change log and returns its sequence number."""
+        raise NotImplementedError
 
     def clear_changes(self) -> None:
         """Empties the change log; sequence numbers go on."""
+        raise NotImplementedError
 
     def log_export(self, export: Export) -> int:
         """Appends an entry to the export log and returns its sequence number."""
+        raise NotImplementedError
 
     def clear_exports(self) -> None:
         """Empties the export log; sequence numbers go on."""
+        raise NotImplementedError
 
 
 MakeRoom = Callable[[Transaction, NewInstance, Resource | None], list[str] | None]
@@ -518,20 +570,24 @@ class Index(ABC):
     @abstractmethod
     def reads_in_place(self) -> bool:
         """Whether `read` waits for nothing, so that an event loop may call it itself."""
+        raise NotImplementedError
 
     @property
     @abstractmethod
     def carries_cargo(self) -> bool:
         """Whether the cargo of a write is durable with it, wherever else it was written to."""
+        raise NotImplementedError
 
     @property
     @abstractmethod
     def was_alone(self) -> bool:
         """Whether no other process used the index when this one opened it."""
+        raise NotImplementedError
 
     @abstractmethod
     def read(self, function: Callable[[Snapshot], T]) -> T:
         """What `function` makes of one snapshot, which ends with it."""
+        raise NotImplementedError
 
     async def read_async(self, function: Callable[[Snapshot], T]) -> T:
         """The same for an event loop, which does not wait for it."""
@@ -552,6 +608,7 @@ class Index(ABC):
         If it raises nothing is changed. Raises FullStorage when the index or its disk is full,
         StorageFault when the disk has failed.
         """
+        raise NotImplementedError
 
     @abstractmethod
     def writer(
@@ -559,16 +616,20 @@ class Index(ABC):
     ) -> Writer:
         """A queue of writes with what they do outside; `loop` is the event loop that brings them
         and owns their promises, None for threads."""
+        raise NotImplementedError
 
     @abstractmethod
     def settle(self) -> None:
         """Makes sure that a write which was not finished, because its process died or its commit
         failed, cannot come back: its files may be removed afterwards."""
+        raise NotImplementedError
 
     @abstractmethod
     def clear_dead_readers(self) -> int:
         """Frees what processes that died still hold of the index; of how many readers."""
+        raise NotImplementedError
 
     @abstractmethod
     def close(self) -> None:
         """After all reads and writers; completes what is not durable elsewhere yet."""
+        raise NotImplementedError

@@ -136,6 +136,7 @@ def test_the_example_of_a_volume(
     script["main"](server.url, server.series()[0], str(tmp_path))
     assert np.load(tmp_path / "bones.npy").shape == (1, 20, 30)
     image = nibabel.load(tmp_path / "volume.nii.gz")
+    assert isinstance(image, nibabel.Nifti1Image)
     assert image.shape == (30, 20, 3)
 
 

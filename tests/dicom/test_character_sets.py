@@ -50,9 +50,12 @@ def term(text: str) -> CharacterSet:
     return character_set_of(text.encode(), "Latin1")
 
 
-def differences(name: str, charset: CharacterSet, codes: Iterable[bytes]) -> list[object]:
+Difference = tuple[bytes, str, str | None]  # the code, how we read it, how iconv does
+
+
+def differences(name: str, charset: CharacterSet, codes: Iterable[bytes]) -> list[Difference]:
     """Codes that iconv reads in another way, and those that it does not know but we do."""
-    found: list[object] = []
+    found: list[Difference] = []
     with Iconv(name) as iconv:
         for code in codes:
             ours, theirs = decode(code, charset, "LO"), iconv.decode(code)
@@ -75,7 +78,7 @@ def test_two_bytes(text: str, name: str) -> None:
     codes = [bytes(pair) for pair in pairs if pair[1] not in (0x5C, 0x7E, 0x7F)]
     found = differences(name, term(text), codes)
     if name in ("GBK", "SHIFT-JIS"):  # Orthanc reads it as GB18030; a lead byte alone is left out
-        found = [entry for entry in found if entry[2] is not None]  # type: ignore[index]
+        found = [entry for entry in found if entry[2] is not None]
     assert found == []
 
 
@@ -120,7 +123,7 @@ def test_jis_x_0212() -> None:
     raws = [b"\x1b$(D" + bytes(pair) + b"\x1b(B" for pair in itertools.product(ROWS, ROWS)]
     charset = term("\\ISO 2022 IR 87\\ISO 2022 IR 159")
     # A tilde in both of them: of ASCII in Orthanc, a wide one in iconv.
-    assert [code for code, *_ in differences("ISO-2022-JP-2", charset, raws)] == [  # type: ignore[misc]
+    assert [code for code, *_ in differences("ISO-2022-JP-2", charset, raws)] == [
         b'\x1b$(D"7\x1b(B'
     ]
 

@@ -5,6 +5,7 @@ Seeds are fixed; the endless version of this is `make fuzz`.
 """
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ GROWTH = 200
 def use(data: bytes) -> int:
     """Everything that the doors do with a file; the number of calls that gave an answer."""
     answered = 0
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: read_header(data, MAIN_TAGS, DICTIONARY),
         lambda: content(data, [], DICTIONARY),
         lambda: content(data, ["0010-0010"], DICTIONARY),
@@ -56,7 +57,7 @@ def use(data: bytes) -> int:
             continue
     for form in ("full", "short", "simplify"):
         try:
-            text = tags_json(data, form, DICTIONARY, whole=True)  # type: ignore[arg-type]
+            text = tags_json(data, form, DICTIONARY, whole=True)
         except OrthancError:
             continue
         answered += 1

@@ -11,6 +11,7 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -80,7 +81,7 @@ def dataset(values: dict[str, Any], nested: list[dict[str, Any]], undefined: boo
 
 def encoded(data: Dataset, syntax: str) -> bytes:
     data.file_meta = FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = syntax
+    data.file_meta.TransferSyntaxUID = UID(syntax)
     data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
     buffer = io.BytesIO()

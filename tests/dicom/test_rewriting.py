@@ -54,6 +54,6 @@ def test_group_lengths_of_one_group_twice(form: Form) -> None:
     name = write.text(0x00100010, "PN", "Name")
     result = rewritten(length + name + length + name, form, form)
     check_lengths(result, form)
-    order = "big" if form.big else "little"
-    right = write.element(0x00100000, "UL", len(name).to_bytes(4, order))
+    length_of_name = len(name).to_bytes(4, "big" if form.big else "little")
+    right = write.element(0x00100000, "UL", length_of_name)
     assert result == (right + name) * 2

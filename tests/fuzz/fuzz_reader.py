@@ -21,7 +21,12 @@ from orthanc_fast.errors import OrthancError  # noqa: E402
 
 DICTIONARY = Dictionary()
 MAIN_TAGS = MainTags(DICTIONARY, {})
-PATHS = ([], ["0010-0010"], ["0008-1140", "0", "0008-1150"], ["7fe0-0010", "0"])
+PATHS: tuple[list[str], ...] = (
+    [],
+    ["0010-0010"],
+    ["0008-1140", "0", "0008-1150"],
+    ["7fe0-0010", "0"],
+)
 
 
 def target(data: bytes) -> None:

@@ -1,5 +1,6 @@
 """The kernels of cells, colour and RLE against plain numpy, bit by bit, and against pydicom."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_apply_palette(kind: str, entry: str) -> None:
 
 def test_wrong_sizes_are_refused() -> None:
     small, large = np.zeros(4, "u1"), np.zeros(12, "u1")
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: cells.unpack_bits(small, np.zeros(33, "u1"), 1),
         lambda: cells.extract(small, large, 1, 0, 0, False),
         lambda: cells.extract(small, small, 3, 0, 0, False),
@@ -127,7 +128,8 @@ def test_wrong_sizes_are_refused() -> None:
         lambda: color.rgb_from_ybr(large, large, 1, 9, False),
         lambda: color.apply_palette(small, 1, small, 1, large),
         lambda: color.apply_palette(small, 1, np.zeros(768, "u1"), 1, small),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(ValueError):
             call()
 

@@ -1,6 +1,7 @@
 """Which bytes are a frame, and which pixels they are, for every kind of layout."""
 
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -344,9 +345,7 @@ def test_pmsct() -> None:
         ({"PhotometricInterpretation": "PALETTE COLOR"}, BadFileFormat),
     ],
 )
-def test_attributes_that_make_no_image(
-    change: dict[str, object], error: type[OrthancError]
-) -> None:
+def test_attributes_that_make_no_image(change: dict[str, Any], error: type[OrthancError]) -> None:
     with pytest.raises(error):
         image_in(image_file(bytes(24), **change)).decode(0)
 
@@ -377,7 +376,7 @@ def test_a_file_without_pixels() -> None:
 
 
 @pytest.mark.parametrize("change", [{"HighBit": 15}, {"HighBit": 2}, {"HighBit": None}])
-def test_an_impossible_high_bit_is_not_believed(change: dict[str, object]) -> None:
+def test_an_impossible_high_bit_is_not_believed(change: dict[str, Any]) -> None:
     raw = bytes(range(24))
     image = image_in(image_file(raw, BitsStored=8, **change))
     assert image.decode(0).tobytes() == raw

@@ -3,8 +3,7 @@
 import numpy as np
 import pydicom
 import pytest
-from pydicom.pixels import apply_color_lut
-from pydicom.pixels.processing import _expand_segmented_lut
+from pydicom.pixels.processing import _expand_segmented_lut, apply_color_lut
 from support.images import image_file, image_in
 
 from orthanc_fast.errors import BadFileFormat

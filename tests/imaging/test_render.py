@@ -69,7 +69,7 @@ def test_grey_of_colour_is_its_luma_for_16_bits_only() -> None:
     np.testing.assert_array_equal(render.gray(pixels, "u1"), np.minimum(luma, 255))
     for kind in ("u1", "u2", "i2"):
         with pytest.raises(NotImplementedYet):
-            render.gray(colour("u1"), kind)  # type: ignore[arg-type]
+            render.gray(colour("u1"), kind)
     with pytest.raises(NotImplementedYet):
         render.gray(pixels, "i2")
 

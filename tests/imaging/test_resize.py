@@ -1,5 +1,7 @@
 """Nearest neighbour and smoothing against plain numpy, bit by bit."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -19,9 +21,11 @@ def nearest(source: np.ndarray, rows: int, columns: int) -> np.ndarray:
     def places(size: int, target: int) -> np.ndarray:
         ratio = np.float32(size) / np.float32(target)
         found = np.floor((np.arange(target, dtype="f4") + np.float32(0.5)) * ratio).astype(int)
-        return np.minimum(found, size - 1)
+        least: np.ndarray = np.minimum(found, size - 1)
+        return least
 
-    return source[places(source.shape[0], rows)][:, places(source.shape[1], columns)]
+    found: np.ndarray = source[places(source.shape[0], rows)][:, places(source.shape[1], columns)]
+    return found
 
 
 def smooth(source: np.ndarray) -> np.ndarray:
@@ -32,7 +36,8 @@ def smooth(source: np.ndarray) -> np.ndarray:
     sums = sum(weights[k] * wide[:, k : k + columns] for k in range(5))
     high = np.pad(sums, ((2, 2), (0, 0), (0, 0)), mode="edge")
     sums = sum(weights[k] * high[k : k + rows] for k in range(5))
-    return np.floor(sums * np.float32(1 / 256)).astype("u1")
+    found: np.ndarray = np.floor(sums * np.float32(1 / 256)).astype("u1")
+    return found
 
 
 @pytest.mark.parametrize("samples", [1, 3])
@@ -56,7 +61,7 @@ def test_smooth_equals_its_twin(shape: tuple[int, int], samples: int) -> None:
 
 def test_sizes_that_do_not_fit_are_refused() -> None:
     four = np.zeros(4, "u1")
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: resize.nearest(four, 2, 2, 1, four, 3, 2),
         lambda: resize.nearest(four, 2, 3, 1, four, 2, 2),
         lambda: resize.nearest(four, 2, 1, 2, four, 2, 2),
@@ -64,6 +69,7 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         lambda: resize.nearest(four, -2, -2, 1, four, 2, 2),
         lambda: resize.smooth(four, 2, 2, 1, four[:3]),
         lambda: resize.smooth(four[:0], 0, 2, 1, four[:0]),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(ValueError):
             call()

@@ -1,5 +1,7 @@
 """The window kernels against plain numpy, bit by bit."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -43,7 +45,7 @@ def scaled(values: np.ndarray, a: float, b: float, nearest: bool, inverted: bool
         found = np.clip(np.nan_to_num(found, nan=0), 0, 255).astype("f4")
     # Halves away from zero, in binary64 where the sum is exact.
     found = np.floor(found.astype("f8") + 0.5) if nearest else np.floor(found)
-    out = found.astype("u1")
+    out: np.ndarray = found.astype("u1")
     return 255 - out if inverted else out
 
 
@@ -126,7 +128,7 @@ def test_colour_kernels_equal_their_twins() -> None:
 def test_sizes_and_kinds_that_do_not_fit_are_refused() -> None:
     out = np.empty(4, "u1")
     five = np.zeros(5, "u1")
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: window.scale(five, "u1", out, 1, 0, True, False),
         lambda: window.scale(five, "u2", out, 1, 0, True, False),
         lambda: window.scale(five, "c8", out, 1, 0, True, False),
@@ -140,7 +142,8 @@ def test_sizes_and_kinds_that_do_not_fit_are_refused() -> None:
         lambda: window.luma(np.zeros(12, "u1"), five),
         lambda: window.luma(np.zeros(11, "u1"), out),
         lambda: window.high_bytes(five, out),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(ValueError):
             call()
 

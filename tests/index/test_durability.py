@@ -13,6 +13,7 @@ from support.instances import new_instance, public, terms
 from support.power_cut import DATA, PAGE, contents
 
 from orthanc_fast.errors import StorageFault
+from orthanc_fast.index.contract import Transaction
 from orthanc_fast.index.lmdb import durability, journal
 from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.model import Level
@@ -40,9 +41,12 @@ def store_and_die(folder: Path, journal_size: int, count: int, pipe: Connection)
         path = f"a{number % 3}b{number}"
         store(index, path)
         pipe.send(path)
-    index.write(
-        lambda txn: (txn.store_instance(new_instance("zzzz")), os.kill(os.getpid(), signal.SIGKILL))
-    )
+
+    def die(transaction: Transaction) -> None:
+        transaction.store_instance(new_instance("zzzz"))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    index.write(die)
 
 
 def killed(folder: Path, journal_size: int, count: int) -> list[bytes]:

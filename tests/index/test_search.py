@@ -161,8 +161,12 @@ def test_terms_of_children_follow_the_last_one(index: LmdbIndex) -> None:
 def test_nothing_is_left_when_all_is_deleted(index: LmdbIndex) -> None:
     with reading(index) as view:
         patients = view.listing(Level.PATIENT)
-    for patient in patients:
-        index.write(lambda transaction, it=patient: transaction.delete(Level.PATIENT, it, 5))
+
+    def delete(transaction: Transaction) -> None:
+        for patient in patients:
+            transaction.delete(Level.PATIENT, patient, 5)
+
+    index.write(delete)
     assert terms_in(index) == 0
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -242,13 +243,21 @@ def test_cancelled_promises_are_left_alone(index: LmdbIndex) -> None:
         assert view.totals().resources[Level.INSTANCE] == 1
 
 
+def stored_in(transaction: Transaction, path: str) -> Outcome:
+    return transaction.store_instance(new_instance(path))
+
+
+def deleted_in(transaction: Transaction, public: bytes) -> Outcome:
+    return transaction.delete(Level.INSTANCE, public, 1)
+
+
 def test_a_full_map_is_reported_and_harms_nothing(tmp_path: Path) -> None:
     index = LmdbIndex(tmp_path, terms, 1 << 18)
     stored = 0
     with pytest.raises(FullStorage, match="IndexMapSizeGB"):
         for number in range(100_000):
             path = f"{number:05}"
-            index.write(lambda txn, path=path: txn.store_instance(new_instance("aaa" + path)))
+            index.write(partial(stored_in, path="aaa" + path))
             stored += 1
     index.close()
     reopened = LmdbIndex(tmp_path, terms, 1 << 24)
@@ -264,10 +273,10 @@ def store_many(folder: Path, letter: str, count: int) -> None:
     for number in range(count):
         # All processes share the patient and the study; each has a series of its own.
         path = f"aa{letter}{number:03}"
-        index.write(lambda txn, path=path: txn.store_instance(new_instance(path)))
+        index.write(partial(stored_in, path=path))
         if number % 3 == 0:
             public = new_instance(path).publics[Level.INSTANCE]
-            index.write(lambda txn, public=public: txn.delete(Level.INSTANCE, public, 1))
+            index.write(partial(deleted_in, public=public))
     index.close()
 
 

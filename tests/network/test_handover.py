@@ -7,22 +7,17 @@ from typing import Any
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
-from pynetdicom.sop_class import (
-    CTImageStorage,
-    StorageCommitmentPushModel,
-    StudyRootQueryRetrieveInformationModelFind,
-    StudyRootQueryRetrieveInformationModelGet,
-)
 from support.dicom_door import Running, Shelf, serving
 from support.dicom_peer import EXPLICIT, command, echo_rq, p_data, pdv, peer
 from support.files import file_named
 
 from orthanc_fast.upper_layer import dimse
 
-FIND = StudyRootQueryRetrieveInformationModelFind
-GET = StudyRootQueryRetrieveInformationModelGet
+FIND = "1.2.840.10008.5.1.4.1.2.2.1"  # Study Root Query/Retrieve Information Model
+GET = "1.2.840.10008.5.1.4.1.2.2.3"
+COMMITMENT = "1.2.840.10008.1.20.1"  # Storage Commitment Push Model
 
 
 class Handlers:
@@ -56,7 +51,7 @@ class Handlers:
         return {
             FIND: {dimse.C_FIND_RQ: self.find},
             GET: {dimse.C_GET_RQ: self.get},
-            StorageCommitmentPushModel: {dimse.N_ACTION_RQ: self.action},
+            COMMITMENT: {dimse.N_ACTION_RQ: self.action},
         }
 
 
@@ -87,7 +82,7 @@ def scu(title: str = "PEER") -> AE:
     ae.add_requested_context(FIND, ExplicitVRLittleEndian)
     ae.add_requested_context(GET, ExplicitVRLittleEndian)
     ae.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
-    ae.add_requested_context(StorageCommitmentPushModel, ExplicitVRLittleEndian)
+    ae.add_requested_context(COMMITMENT, ExplicitVRLittleEndian)
     ae.add_requested_context("1.2.840.10008.1.1", ExplicitVRLittleEndian)
     return ae
 
@@ -101,7 +96,7 @@ def test_find_between_stores_and_echoes(door: Running, handlers: Handlers) -> No
         answers = list(association.send_c_find(query(), FIND))
         assert association.send_c_echo().Status == 0
         assert [status.Status for status, _ in answers] == [0xFF00] * 50 + [0]
-        assert [found.StudyInstanceUID for _, found in answers[:-1]] == [
+        assert [None if found is None else found.StudyInstanceUID for _, found in answers[:-1]] == [
             f"1.2.{number}" for number in range(50)
         ]
     association.release()
@@ -118,7 +113,7 @@ def test_a_find_that_is_cancelled(door: Running, handlers: Handlers) -> None:
     with peer(door.port) as client:
         client.associate(contexts=((FIND, (EXPLICIT,)), ("1.2.840.10008.1.1", (EXPLICIT,))))
         client.send(find + p_data(pdv(1, bytes(cancel), is_command=True)))
-        statuses = []
+        statuses: list[int] = []
         while not statuses or statuses[-1] == 0xFF00:
             kind, pdu = client.receive()
             assert kind == 4
@@ -155,9 +150,7 @@ def test_get_stores_on_the_same_association(door: Running) -> None:
 
 def test_storage_commitment(door: Running, handlers: Handlers) -> None:
     association = scu().associate("127.0.0.1", door.port)
-    status, _ = association.send_n_action(
-        query(), 1, StorageCommitmentPushModel, "1.2.840.10008.1.20.1.1"
-    )
+    status, _ = association.send_n_action(query(), 1, COMMITMENT, "1.2.840.10008.1.20.1.1")
     association.release()
     assert status.Status == 0
     assert handlers.asked == [1]
@@ -171,11 +164,7 @@ def test_unknown_modalities_are_aborted(door: Running, handlers: Handlers, what:
     elif what == "get":
         statuses = [status for status, _ in association.send_c_get(query(), GET)]
     else:
-        statuses = [
-            association.send_n_action(
-                query(), 1, StorageCommitmentPushModel, "1.2.840.10008.1.20.1.1"
-            )[0]
-        ]
+        statuses = [association.send_n_action(query(), 1, COMMITMENT, "1.2.840.10008.1.20.1.1")[0]]
     assert statuses == [Dataset()]
     association.join(5)
     assert association.is_aborted

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pydicom
 import pytest
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from support.certificates import Authority
 from support.dicom_door import Running, Shelf, serving
 from support.files import file_named
@@ -62,7 +62,7 @@ def run(*command: object) -> str:
 def relabelled(source: Path, syntax: str, target: Path) -> Path:
     """The file under another (compressed) transfer syntax: DCMTK does not look inside."""
     data_set = pydicom.dcmread(source)
-    data_set.file_meta.TransferSyntaxUID = syntax
+    data_set.file_meta.TransferSyntaxUID = UID(syntax)
     data_set.save_as(target)
     return target
 

@@ -86,7 +86,7 @@ def test_what_nobody_handles_is_refused_and_not_claimed(unknown_accepted: bool) 
     )
     assert VERIFICATION in statement
     for uid in (*QUERY_RETRIEVE, WORKLIST, COMMITMENT):
-        raw = {"UnknownSopClassAccepted": unknown_accepted}
+        raw: dict[str, Any] = {"UnknownSopClassAccepted": unknown_accepted}
         assert answer(uid, IMPLICIT, **raw) == (3, None)
         assert answer(uid, IMPLICIT, handled=(uid,), **raw) == (0, IMPLICIT)
         assert uid not in statement
@@ -325,7 +325,7 @@ def test_an_accept_is_what_pynetdicom_reads() -> None:
     results = primitive.presentation_context_definition_results_list
     assert [(each.context_id, each.result) for each in results] == [(1, 0), (3, 4)]
     assert results[0].transfer_syntax == [EXPLICIT]
-    kinds = {type(item).__name__: item for item in primitive.user_information}
+    kinds: dict[str, Any] = {type(item).__name__: item for item in primitive.user_information}
     assert kinds["MaximumLengthNotification"].maximum_length_received == 131072
     window = kinds["AsynchronousOperationsWindowNegotiation"]
     assert window.maximum_number_operations_invoked == 5

@@ -389,7 +389,7 @@ def peak_memory(pid: int) -> int:
 
 
 def file_of(folder: Path, client: httpx.Client, me: str) -> Path:
-    uuid = client.get(f"{me}/note/info").json()["Uuid"]
+    uuid: str = client.get(f"{me}/note/info").json()["Uuid"]
     return folder / "storage" / uuid[:2] / uuid[2:4] / uuid
 
 

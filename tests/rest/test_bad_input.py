@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -71,7 +72,8 @@ def ends_of_elements(data: bytes) -> set[int]:
     """A file cut there is shorter, but not damaged."""
     file = io.BytesIO(data)
     file.seek(132)
-    return {raw.value_tell + raw.length for raw in data_element_generator(file, False, True)}
+    elements: Iterator[Any] = data_element_generator(file, False, True)
+    return {raw.value_tell + raw.length for raw in elements}
 
 
 def test_truncations(server: OurServer) -> None:

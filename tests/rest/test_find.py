@@ -44,10 +44,11 @@ class Archive(NamedTuple):
         """A resource as /tools/find shows it."""
         level = LEVELS[len(name) // 2 - 1]
         above = {"Patient": "ParentPatient", "Study": "ParentStudy", "Series": "ParentSeries"}
-        parent = {above[level]: self.ids[name]} if level in above else {}
+        parent: Json = {above[level]: self.ids[name]} if level in above else {}
         found = [each for each in self.ask(level, **parent, **more) if each["ID"] == self.ids[name]]
         assert len(found) == 1
-        return found[0]
+        shown: Json = found[0]
+        return shown
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +293,7 @@ def test_parents(held: Archive) -> None:
         "p1s1r1i2"
     ]
     # The first in this order counts; of what is not there, nothing is found.
-    both = {"ParentStudy": ids["p2s1"], "ParentPatient": ids["p1"]}
+    both: Json = {"ParentStudy": ids["p2s1"], "ParentPatient": ids["p1"]}
     assert set(held.find("Study", **both)) == {"p1s1", "p1s2"}
     for unknown in (ids["p1s1"], "nope", ""):
         assert held.find("Study", ParentPatient=unknown) == []
@@ -383,7 +384,8 @@ def test_expanded(held: Archive) -> None:
             alone = [
                 held.client.get(f"/{plural}/{found}?{form}").json() for found in held.ask(level)
             ]
-            assert held.ask(level, Expand=True, **{form.title(): True}) == alone
+            flag: Json = {form.title(): True}
+            assert held.ask(level, Expand=True, **flag) == alone
             assert held.client.get(f"/{plural}?expand&{form}").json() == alone
     shown = held.one("p1s1", Expand=True, Full=True, Short=True)
     assert shown["MainDicomTags"]["0008,1030"] == "T_50%"

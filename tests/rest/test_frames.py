@@ -11,7 +11,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import generate_uid
+from pydicom.uid import UID, generate_uid
 from support import generated
 from support.files import file_named
 from support.images import image_file
@@ -61,7 +61,7 @@ def video() -> FileDataset:
     dataset.PixelData = encapsulate([VIDEO], fragments_per_frame=2, has_bot=False)
     dataset["PixelData"].VR = "OB"
     dataset["PixelData"].is_undefined_length = True
-    dataset.file_meta.TransferSyntaxUID = MPEG4
+    dataset.file_meta.TransferSyntaxUID = UID(MPEG4)
     return dataset
 
 

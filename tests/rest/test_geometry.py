@@ -146,7 +146,7 @@ def test_nifti(client: httpx.Client, dtype: str, query: str) -> None:
     data = gzip.decompress(answer.content) if query == "compress=1" else answer.content
     if query != "compress=1":
         assert answer.headers["content-length"] == str(len(data))
-    image = Nifti1Image.from_bytes(data)
+    image: Any = Nifti1Image.from_bytes(data)
     lps = np.diag([-1, -1, 1, 1])
     np.testing.assert_allclose(image.affine, lps @ expected_affine(), atol=1e-5)
     np.testing.assert_allclose(image.header.get_zooms(), SPACING, rtol=1e-6)

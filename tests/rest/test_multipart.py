@@ -28,8 +28,12 @@ def file(number: int) -> bytes:
     return generated.small().number(7, 7, 7, number)
 
 
-def post(pair: Pair, path: str, content: bytes, headers: dict[str, str]) -> tuple[int, bytes, int]:
-    """Status, body and the number of instances then, which must be the same of both servers."""
+Outcome = tuple[int, int | bytes, int]
+
+
+def post(pair: Pair, path: str, content: bytes, headers: dict[str, str]) -> Outcome:
+    """Status, error code (b"" where there is no body) and the number of instances then, which must
+    be the same of both servers."""
     outcomes = []
     for client in (pair.ours, pair.theirs):
         answer = client.post(path, content=content, headers={**FORM, **headers})
@@ -97,7 +101,7 @@ def test_a_bare_status_of_a_part_does_not_count(pair: Pair) -> None:
 def test_chunks_of_one_file(pair: Pair) -> None:
     before = post(pair, "/instances", body(), {})[2]
 
-    def send(number: int, first: int, last: int | None, **changed: Any) -> tuple[int, bytes, int]:
+    def send(number: int, first: int, last: int | None, **changed: Any) -> Outcome:
         data = file(number)
         headers = {"X-File-Name": f"{number}.dcm", "X-File-Size": str(len(data))}
         headers |= {name.replace("_", "-"): value for name, value in changed.items()}

@@ -162,7 +162,7 @@ def test_unknown_resources(client: httpx.Client, path: str) -> None:
     assert (answer.status_code, answer.json()["OrthancStatus"]) == (404, 17)
 
 
-FORMATS = {
+FORMATS: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
     "u1": (np.arange(24, dtype="u1").reshape(4, 6), {}),
     "u2": (np.arange(24, dtype="<u2").reshape(4, 6) * 3, {}),
     "i2": (np.arange(-12, 12, dtype="<i2").reshape(4, 6) * 1000, {}),

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydicom.uid import UID
 from support import generated
 from support.server import OurServer
 
@@ -294,7 +295,9 @@ def test_completed_series(tmp_path: Any) -> None:
             dataset = generated.base()
             dataset.ImagesInAcquisition, dataset.NumberOfTemporalPositions = "2", "1"
             dataset.InstanceNumber = str(number)
-            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.{number}"
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(
+                f"1.2.{number}"
+            )
             path = tmp_path / f"{number}.dcm"
             dcmwrite(path, dataset, enforce_file_format=True)
             stored = client.post("/instances", content=path.read_bytes()).json()

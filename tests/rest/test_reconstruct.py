@@ -65,13 +65,13 @@ def file(number: int, series: int = 1) -> bytes:
     return generated.encode(dataset).number(1, 1, series, number)
 
 
-def fill(client: httpx.Client) -> list[dict[str, str]]:
+def fill(client: httpx.Client) -> list[dict[str, Any]]:
     """Two series of three instances; the answers in the order of the identifiers."""
     answers = [client.post("/instances", content=file(n, 1 + n // 3)).json() for n in range(6)]
     return sorted((answer | {"n": n} for n, answer in enumerate(answers)), key=lambda a: a["ID"])
 
 
-def gained(client: httpx.Client, answer: dict[str, str]) -> list[str | None]:
+def gained(client: httpx.Client, answer: dict[str, Any]) -> list[str | None]:
     """The extra tags of an instance and of its parents, patient first."""
     names = ("ParentPatient", "ParentStudy", "ParentSeries", "ID")
     return [

@@ -65,7 +65,9 @@ def described(description: str) -> generated.Template:
 # The studies with an even sum of numbers are of another kind.
 DESCRIPTIONS = ("Thorax", "Abdomen with contrast")
 TEMPLATES = [described(each) for each in DESCRIPTIONS]
-FILES = {path: TEMPLATES[(path[0] + path[1]) % 2].number(*path) for path in ALL_INSTANCES}
+FILES: dict[Path, bytes] = {
+    path: TEMPLATES[(path[0] + path[1]) % 2].number(*path) for path in ALL_INSTANCES
+}
 
 
 def url(path: Path) -> str:
@@ -183,7 +185,7 @@ class Machine(RuleBasedStateMachine):
     )
     def put_metadata(self, path: Path, number: int, value: bytes, match: str) -> None:
         resource = self.model.resources.get(path)
-        current = resource and resource.metadata.get(number)
+        current = None if resource is None else resource.metadata.get(number)
         answer = self.writer.put(
             f"{url(path)}/metadata/{number}", content=value, headers=if_match(current, match)
         )
@@ -204,7 +206,7 @@ class Machine(RuleBasedStateMachine):
     )
     def delete_metadata(self, path: Path, number: int, match: str) -> None:
         resource = self.model.resources.get(path)
-        current = resource and resource.metadata.get(number)
+        current = None if resource is None else resource.metadata.get(number)
         answer = self.writer.delete(
             f"{url(path)}/metadata/{number}", headers=if_match(current, match)
         )
@@ -225,7 +227,7 @@ class Machine(RuleBasedStateMachine):
     )
     def put_attachment(self, path: Path, number: int, value: bytes, match: str) -> None:
         resource = self.model.resources.get(path)
-        current = resource and resource.attachments.get(number)
+        current = None if resource is None else resource.attachments.get(number)
         answer = self.writer.put(
             f"{url(path)}/attachments/{number}", content=value, headers=if_match(current, match)
         )
@@ -246,7 +248,7 @@ class Machine(RuleBasedStateMachine):
     )
     def delete_attachment(self, path: Path, number: int, match: str) -> None:
         resource = self.model.resources.get(path)
-        current = resource and resource.attachments.get(number)
+        current = None if resource is None else resource.attachments.get(number)
         answer = self.writer.delete(
             f"{url(path)}/attachments/{number}", headers=if_match(current, match)
         )

@@ -249,8 +249,8 @@ def test_reset(server: OurServer) -> None:
     asking.join()
     assert failures == []
     assert system(server)["Name"] == "after"
-    for path, _, value in session:
-        assert httpx.get(f"{server.url}{path}").text == value, path
+    for path, _, configured in session:
+        assert httpx.get(f"{server.url}{path}").text == configured, path
     assert httpx.get(f"{server.url}/instances").json() == [stored.json()["ID"]]
     assert not set(children(server.process.pid)) & set(old)  # type: ignore[union-attr]
 

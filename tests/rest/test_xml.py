@@ -54,7 +54,7 @@ def test_names(name: str, element: str) -> None:
     assert found.text == "1"
 
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(st.dictionaries(TEXTS.filter(bool), TEXTS, max_size=3))

@@ -16,6 +16,7 @@ from support.small_disk import small_disk
 
 from orthanc_fast.errors import FullStorage, StorageFault
 from orthanc_fast.runtime.bell import Bell
+from orthanc_fast.runtime.contract import Transaction
 from orthanc_fast.runtime.lmdb import LmdbRuntime
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -171,9 +172,14 @@ def test_closing_ends_all_waiting_of_the_process(runtime: LmdbRuntime) -> None:
     assert time.monotonic() - started < 0.9
 
 
+def set_many(transaction: Transaction) -> None:
+    for number in range(1000):
+        transaction.set(f"{number}", bytes(100))
+
+
 def test_a_start_forgets_everything(folder: Path) -> None:
     left = LmdbRuntime.begin(folder, is_alone=True)  # there was nothing yet
-    left.write(lambda txn: [txn.set(f"{number}", bytes(100)) for number in range(1000)])
+    left.write(set_many)
     left.close()
     fresh = LmdbRuntime.begin(folder, is_alone=True)
     assert fresh.read(lambda snapshot: snapshot.below("")) == []
@@ -183,7 +189,7 @@ def test_a_start_forgets_everything(folder: Path) -> None:
 def test_a_start_beside_another_server_empties_what_both_use(
     folder: Path, runtime: LmdbRuntime
 ) -> None:
-    runtime.write(lambda txn: [txn.set(f"{number}", bytes(100)) for number in range(1000)])
+    runtime.write(set_many)
     heard = runtime.bell.heard("7")
     other = _SPAWN.Process(target=LmdbRuntime.begin, args=(folder, False))
     other.start()

@@ -70,7 +70,7 @@ class Place:
             return view.totals().resources[Level.INSTANCE]
 
     def leftovers(self) -> list[Path]:
-        return list((self.services.storage.root / "incoming").glob("*/*"))
+        return list((self.services.settings.storage_directory / "incoming").glob("*/*"))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from support import generated
 from support.power_cut import Disk
 from support.snapshots import reading
 
+from orthanc_fast._ext import durable
 from orthanc_fast.config import Settings, load
 from orthanc_fast.index.lmdb import journal
 from orthanc_fast.index.lmdb.index import LmdbIndex
@@ -60,7 +61,7 @@ class Machine:
                 self.disk.sync()
             self.synced = self.files()
 
-        write_files = area.write_files
+        write_files = durable.write_files
 
         def noted_write(paths: list[bytes], contents: list[bytes], syncs: list[bool]) -> list[int]:
             for path, content, is_synced in zip(paths, contents, syncs, strict=True):

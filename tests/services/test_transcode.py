@@ -9,7 +9,7 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
-import openjpeg
+import openjpeg.utils
 import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -262,7 +262,7 @@ def _by_dcmtk(data: bytes, folder: Path) -> np.ndarray:
 
 
 def _by_openjpeg(data: bytes, folder: Path) -> np.ndarray:
-    return openjpeg.decode(next(generate_frames(read(data).PixelData)))
+    return openjpeg.utils.decode(next(generate_frames(read(data).PixelData)))
 
 
 def _by_sof3(data: bytes, folder: Path) -> np.ndarray:

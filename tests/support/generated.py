@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 ROOT = "1.2.826.0.1.3680043.10.1042"
 WIDTH = 10  # digits of a number in a UID
@@ -56,13 +56,13 @@ def base(sop_class: str = CT, modality: str = "CT") -> FileDataset:
     """A data set with the attributes that scanners write, without pixel data."""
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = sop_class
+    meta.MediaStorageSOPClassUID = UID(sop_class)
     dataset = FileDataset("generated", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SpecificCharacterSet = "ISO_IR 100"
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     dataset.SOPClassUID = sop_class
     uid = f"{ROOT}.{MARKS['study']}.{MARKS['series']}.{MARKS['instance']}"
-    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID = uid
+    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID = UID(uid)
     dataset.StudyDate, dataset.StudyTime = "20240115", "101530.250"
     dataset.AccessionNumber = "A1042"
     dataset.Modality = modality

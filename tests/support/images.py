@@ -10,7 +10,8 @@ import numpy as np
 import pydicom
 from pydicom.dataelem import DataElement
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.pixels import apply_color_lut
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.uid import UID
 from support.files import dicom_files
 
 from orthanc_fast.dicom.dictionary import Dictionary
@@ -106,8 +107,8 @@ def image_file(
     attributes (by keyword) do not say otherwise; None removes one. Of compressed syntaxes
     `pixels` holds the items."""
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = syntax
-    meta.MediaStorageSOPClassUID = meta.MediaStorageSOPInstanceUID = "1.2.3"
+    meta.TransferSyntaxUID = UID(syntax)
+    meta.MediaStorageSOPClassUID = meta.MediaStorageSOPInstanceUID = UID("1.2.3")
     dataset = FileDataset(
         "made",
         {},

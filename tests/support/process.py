@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from support.ports import free_port
@@ -71,7 +71,7 @@ class ServerProcess:
                 continue
         self.process.wait()
 
-    def __enter__(self) -> "ServerProcess":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -1,5 +1,7 @@
 """Searching in two phases: what the index tells, then what only files have."""
 
+from collections.abc import Callable
+
 import pytest
 from support.small_store import SmallStore
 from support.watched_reads import WatchedReads
@@ -26,7 +28,7 @@ class WatchedFiles(FileReader):
         self._reads = reads
         self.open: list[int] = []
         self.opened: list[int] = []
-        self.before_each = lambda: None
+        self.before_each: Callable[[], object] = lambda: None
 
     def read(self, instance: Resource, tags: frozenset[int]) -> dict[int, FileElement]:
         self.before_each()

@@ -109,7 +109,7 @@ def test_nothing_is_shown_to_a_caller_of_some_labels(small_store: SmallStore) ->
             given = [argument(method, name, publics, found) for name in parameters(method)]
             with pytest.raises(NotImplementedYet):
                 answer = method(OF_LABELS, *given)
-                if inspect.isawaitable(answer):
+                if inspect.iscoroutine(answer):
                     small_store.run(answer)
                 elif inspect.isgenerator(answer):
                     next(answer)

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncGenerator, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def frames(number: int, count: int) -> np.ndarray:
     return (np.arange(size) + 7 * number).astype("u1").reshape(count, *SHAPE)
 
 
-def put(store: SmallStore, number: int, count: int = 1, **attributes: object) -> tuple[bytes, ...]:
+def put(store: SmallStore, number: int, count: int = 1, **attributes: Any) -> tuple[bytes, ...]:
     data = image_file(
         frames(number, count).tobytes(),
         vr="OB",
