@@ -1,9 +1,9 @@
 """What a kind of job is, and what the engine lends it while it runs.
 
 A job is a request that is kept: its kind, a payload that the kind alone understands, and what the
-client sees of it (`Content`). A job worker runs it by `Kind.run`, in a thread of its own. The engine
-may run it again from the start, after a pause or when its worker was killed; what the kind has
-remembered of its progress is there then. So each step is done such that doing it twice changes
+client sees of it (`Content`). A job worker runs it by `Kind.run`, in a thread of its own. The
+engine may run it again from the start, after a pause or when its worker was killed; what the kind
+has remembered of its progress is there then. So each step is done such that doing it twice changes
 nothing, and what must be the same in every run (new identifiers) is derived from the payload.
 Source: reference chapter 3, sections 3.8 and 3.9.
 """
