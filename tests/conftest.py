@@ -12,7 +12,14 @@ from support.server import OurServer
 # The suites of the contracts are code of the package; failing tests show their values all the same.
 pytest.register_assert_rewrite("orthanc_fast.index.conformance")
 
-TOOLS = {"storescu": "dcmtk", "wrk": "wrk", "chromium": "chromium"}
+TOOLS = {
+    "storescu": "dcmtk",
+    "dciodvfy": "dicom3tools",
+    "7z": "p7zip-full",
+    "unzip": "unzip",
+    "wrk": "wrk",
+    "chromium": "chromium",
+}
 REFERENCE = f"Orthanc {reference.VERSION} (scripts/orthanc_root.sh)"
 
 MISSING = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})

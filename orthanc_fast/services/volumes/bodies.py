@@ -6,11 +6,15 @@ from contextlib import aclosing
 
 from isal import isal_zlib
 
+from orthanc_fast._ext.zip_records import Records
 from orthanc_fast.services.volumes.plan import Volume
 from orthanc_fast.services.volumes.streaming import Piece, Streams
-from orthanc_fast.services.volumes.zip_records import DEFLATED, STORED, Member, directory
 
-MEMBER = "arr_0"
+MEMBER = b"arr_0"
+
+_STORED, _DEFLATED = 0, 8
+_UTF8 = 1 << 11  # the names are
+_STAMP = 0x21 << 16  # 1980-01-01: the same series gives the same bytes
 
 Bytes = bytes | bytearray
 
@@ -32,58 +36,66 @@ async def plain(
             yield chunk
 
 
+class _Sum:
+    """What pieces are together."""
+
+    crc = packed = size = 0
+
+    def add(self, piece: Piece) -> None:
+        self.crc = isal_zlib.crc32_combine(self.crc, piece.crc, piece.length)
+        self.packed += len(piece.data)
+        self.size += piece.length
+
+
 async def zipped(streams: Streams, volume: Volume, header: bytes) -> AsyncGenerator[Bytes]:
     """A ZIP with the array as its only member, deflated."""
-    member = Member(MEMBER, DEFLATED, 0)
-    offset = len(member.local_header())
+    records, done = Records(), _Sum()
+    size = len(header) + volume.nbytes
+    at_most = size + size // 1024 + 1024  # deflate adds less to what it cannot make smaller
     async with aclosing(streams.deflated(volume, header)) as pieces:
         async for piece in pieces:
-            if member.size == 0:
-                yield member.local_header()
-            _add(member, piece)
+            if done.size == 0:
+                yield records.begin(MEMBER, _UTF8, _DEFLATED, _STAMP, at_most)
+            done.add(piece)
             yield piece.data
-    yield member.descriptor()
-    yield directory([member], offset + member.packed + len(member.descriptor()))
-
-
-def _add(member: Member, piece: Piece) -> None:
-    member.crc = isal_zlib.crc32_combine(member.crc, piece.crc, piece.length)
-    member.packed += len(piece.data)
-    member.size += piece.length
+    yield records.finish(done.crc, done.packed, done.size)
+    yield records.directory()
 
 
 async def gzipped(streams: Streams, volume: Volume, header: bytes) -> AsyncGenerator[Bytes]:
     """The same as a gzip file (RFC 1952)."""
-    member = Member("", DEFLATED, 0)
+    done = _Sum()
     async with aclosing(streams.deflated(volume, header)) as pieces:
         async for piece in pieces:
-            if member.size == 0:
+            if done.size == 0:
                 yield b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
-            _add(member, piece)
+            done.add(piece)
             yield piece.data
-    yield struct.pack("<II", member.crc, member.size & 0xFFFFFFFF)
+    yield struct.pack("<II", done.crc, done.size & 0xFFFFFFFF)
 
 
 async def npz(streams: Streams, named: list[tuple[str, Volume]]) -> AsyncGenerator[Bytes]:
     """A ZIP with one stored member for each volume."""
-    members: list[Member] = []
-    offset = 0
+    records = Records()
     for name, volume in named:
-        member = Member(name, STORED, offset)
-        members.append(member)
         header = volume.header()
-        start = member.local_header()
-        stream = plain(streams, volume, header, 0, len(header) + volume.nbytes)
-        async with aclosing(stream):
+        size, crc = len(header) + volume.nbytes, 0
+        start = records.begin(name.encode(), _UTF8, _STORED, _STAMP, size)
+        async with aclosing(plain(streams, volume, header, 0, size)) as stream:
             async for chunk in stream:
                 if start:
                     yield start
-                    offset += len(start)
                     start = b""
-                member.crc = isal_zlib.crc32(chunk, member.crc)
-                member.size += len(chunk)
+                crc = isal_zlib.crc32(chunk, crc)
                 yield chunk
-        member.packed = member.size
-        yield member.descriptor()
-        offset += member.size + len(member.descriptor())
-    yield directory(members, offset)
+        yield records.finish(crc, size, size)
+    yield records.directory()
+
+
+def npz_length(names_and_sizes: list[tuple[str, int]]) -> int:
+    """Bytes of a ZIP as `npz` makes it, of members with these names and sizes."""
+    records = Records()
+    for name, size in names_and_sizes:
+        records.begin(name.encode(), _UTF8, _STORED, _STAMP, size)
+        records.finish(0, size, size)
+    return records.offset + len(records.directory())

@@ -25,7 +25,6 @@ from orthanc_fast.services.volumes.places import Selection
 from orthanc_fast.services.volumes.plan import Found, Numbers, Planner, Volume
 from orthanc_fast.services.volumes.slices import frame_count, order_slices
 from orthanc_fast.services.volumes.streaming import Streams
-from orthanc_fast.services.volumes.zip_records import stored_length
 
 Bytes = bodies.Bytes
 Made = TypeVar("Made")
@@ -185,7 +184,7 @@ class Volumes:
             return named, skipped
 
         named, skipped = await asyncio.to_thread(work)
-        length = stored_length([(name, len(v.header()) + v.nbytes) for name, v in named])
+        length = bodies.npz_length([(name, len(v.header()) + v.nbytes) for name, v in named])
         return StudyBody(length, bodies.npz(self._streams, named), skipped)
 
     async def _of_instance(
