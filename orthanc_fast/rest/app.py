@@ -188,7 +188,7 @@ class App:
         override = request.header(b"x-http-method-override")
         if override is not None:
             faked = override.decode("latin-1").upper()
-        elif real == "GET" and b"_method=" in scope["query_string"]:
+        elif real == "GET" and _may_name_method(scope["query_string"]):
             faked = first_argument(scope["query_string"], "_method").upper()
         else:
             faked = ""
@@ -265,3 +265,8 @@ def create_app(settings: Settings, slot: str, ask: Callable[[Wish], None]) -> Ap
     """The application of the worker that has this slot; `ask` passes on what a client wants of the
     whole server."""
     return App(settings, slot, ask)
+
+
+def _may_name_method(query: bytes) -> bool:
+    """Whether `_method` may be among the arguments, whose letters may be encoded."""
+    return b"_method" in query or b"%" in query

@@ -66,6 +66,8 @@ class FindBody:
             parent=self._parent(),
         )
         query.labels_constraint = constraint  # type: ignore[assignment]
+        for tag, _ in query.conditions:
+            self._finder.tags.check(tag, self.level)
         return query
 
     def query(self) -> FindQuery:

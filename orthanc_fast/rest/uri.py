@@ -15,9 +15,11 @@ FALSE = ("0", "false")
 
 def segments(raw_path: bytes) -> list[str]:
     """The components of a path: decoded first, then split; `..` goes up, empty ones do not
-    count."""
+    count. As in Orthanc a `+` is a blank, and the path ends at a NUL."""
+    if b"+" in raw_path:
+        raw_path = raw_path.replace(b"+", b" ")
     if b"%" in raw_path:
-        raw_path = unquote_to_bytes(raw_path)
+        raw_path = unquote_to_bytes(raw_path).partition(b"\0")[0]
     found: list[str] = []
     for part in raw_path.decode("utf-8", "replace").split("/"):
         if not part or part == ".":
@@ -31,11 +33,12 @@ def segments(raw_path: bytes) -> list[str]:
 
 
 def arguments(query: bytes) -> dict[str, str]:
-    """The arguments of a query string; the whole string is decoded before it is split."""
+    """The arguments of a query string; the whole string is decoded before it is split, and ends
+    at a NUL."""
     found: dict[str, str] = {}
     if not query:
         return found
-    for part in unquote_plus(query.decode("latin-1")).split("&"):
+    for part in _decoded(query).split("&"):
         if part:
             name, _, value = part.partition("=")
             found[name] = value
@@ -44,11 +47,15 @@ def arguments(query: bytes) -> dict[str, str]:
 
 def first_argument(query: bytes, name: str) -> str:
     """The first value of an argument, "" without it."""
-    for part in unquote_plus(query.decode("latin-1")).split("&"):
+    for part in _decoded(query).split("&"):
         key, _, value = part.partition("=")
         if key == name:
             return value
     return ""
+
+
+def _decoded(query: bytes) -> str:
+    return unquote_plus(query.decode("latin-1")).partition("\0")[0]
 
 
 def boolean(arguments: dict[str, str], name: str, default: bool = False) -> bool:

@@ -181,12 +181,13 @@ def test_bodies_and_errors(tmp_path: Path) -> None:
     with ours(tmp_path, {}) as client:
         one = fill(client)[0]
         path = f"/instances/{one['ID']}/reconstruct"
-        for body in (b"", b"no JSON", b"[]", b"{}", b'{"ReconstructFiles":false}'):
+        for body in (b"", b"no JSON", b"null", b"{}", b'{"ReconstructFiles":false}'):
             assert client.post(path, content=body).status_code == 200, body
         for name in ("ReconstructFiles", "LimitToThisLevelMainDicomTags"):
             refused = client.post(path, json={name: "yes"})
             assert (refused.status_code, refused.json()["OrthancStatus"]) == (400, 15)
-            assert client.post("/tools/reconstruct", json={name: 1}).status_code == 400
+        refused = client.post("/tools/reconstruct", json={"ReconstructFiles": 1})
+        assert (refused.status_code, refused.json()["OrthancStatus"]) == (400, 15)
         for unknown in ("/instances/nope", f"/series/{one['ID']}"):
             answer = client.post(f"{unknown}/reconstruct")
             assert (answer.status_code, answer.json()["OrthancStatus"]) == (404, 17)

@@ -5,7 +5,7 @@ from typing import Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.config_file import parse
-from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.errors import BadFileFormat, InternalError
 from orthanc_fast.model import Level
 from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
@@ -33,7 +33,10 @@ def _reconstruct(level: Level) -> Handler:
         `ReconstructFiles` stores the files anew, too; `LimitToThisLevelMainDicomTags` reads one
         file, for the tags of the resource alone.
         """
-        options = await _options(request)
+        given = await _fields(request)
+        options = Options(
+            _flag(given, "ReconstructFiles"), _flag(given, "LimitToThisLevelMainDicomTags")
+        )
         await request.services.reconstruction.run(
             request.caller, level, public_id(request), options
         )
@@ -43,20 +46,22 @@ def _reconstruct(level: Level) -> Handler:
 
 
 async def post_reconstruct_all(request: Request) -> Response:
-    """The same for all studies."""
-    await request.services.reconstruction.run_all(request.caller, await _options(request))
+    """The same for all studies, whose tags are never read alone."""
+    options = Options(_flag(await _fields(request), "ReconstructFiles"))
+    await request.services.reconstruction.run_all(request.caller, options)
     return text_response()
 
 
-async def _options(request: Request) -> Options:
-    """Those in the body, which need not be JSON. Raises BadFileFormat."""
+async def _fields(request: Request) -> dict[str, Any]:
+    """Those of the body, which need not be JSON. Raises InternalError for other JSON than an
+    object, whose type Orthanc does not check: section 1.3."""
     try:
         given: Any = parse(await request.body())
     except ValueError:
-        given = None
-    if not isinstance(given, dict):
-        return Options()
-    return Options(_flag(given, "ReconstructFiles"), _flag(given, "LimitToThisLevelMainDicomTags"))
+        return {}
+    if given is not None and not isinstance(given, dict):
+        raise InternalError("An unhandled exception was generated inside the HTTP server")
+    return given or {}
 
 
 def _flag(given: dict[str, Any], name: str) -> bool:

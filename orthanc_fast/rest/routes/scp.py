@@ -1,8 +1,7 @@
 """The routes about what the DICOM server accepts. Source: reference chapter 4, section 1.4."""
 
-import msgspec
-
 from orthanc_fast.config import Settings
+from orthanc_fast.config_file import parse
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
@@ -47,8 +46,8 @@ async def put_syntaxes(request: Request) -> Response:
     """
     body = await request.body()
     try:
-        value = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+        value = parse(body)
+    except ValueError:
         value = _plain(body)
     patterns = [value] if isinstance(value, str) else value
     if not isinstance(patterns, list) or not all(isinstance(each, str) for each in patterns):

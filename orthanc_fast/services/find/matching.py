@@ -274,6 +274,11 @@ def matcher(
     return Equality(text, identifier, case_sensitive)
 
 
+def is_universal(matcher: Matcher) -> bool:
+    """Whether the pattern is a single `*`: what any value matches."""
+    return isinstance(matcher, Wildcard) and matcher.pattern == "*"
+
+
 def text_matcher(text: str, case_sensitive: bool) -> Matcher | None:
     """What the text of a query means for metadata; None for no condition."""
     return matcher(text, "LO", False, case_sensitive, "")

@@ -15,7 +15,7 @@ from orthanc_fast.model import SHA1, Level, Resource, Totals
 from orthanc_fast.registries import SOP_CLASS_UID
 from orthanc_fast.services.find.computed import computed_values
 from orthanc_fast.services.find.facts import Facts
-from orthanc_fast.services.find.matching import Equality, Keys, Matcher
+from orthanc_fast.services.find.matching import Equality, Keys, Matcher, is_universal
 from orthanc_fast.services.find.query import (
     DATABASE_CANNOT_PREPARE,
     Condition,
@@ -169,6 +169,8 @@ class Planner:
         tag, matcher = condition
         level = query.level
         place, home = self._tags.locate(tag, level)
+        if place in (Place.BELOW, Place.FAR_BELOW) and is_universal(matcher):
+            return query.children_match  # the index is not asked: it does not mind the level
         if place == Place.FAR_BELOW:
             raise OrthancError(
                 "the tag belongs to a level further below: search at that level",

@@ -10,7 +10,13 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from orthanc_fast.dicom.dictionary import Dictionary, tag_text
-from orthanc_fast.dicom.main_tags import COMPUTED, MODALITIES_IN_STUDY, MainTags
+from orthanc_fast.dicom.main_tags import (
+    COMPUTED,
+    MODALITIES_IN_STUDY,
+    SOP_CLASSES_IN_STUDY,
+    MainTags,
+)
+from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.model import Level
 from orthanc_fast.services.find.matching import IDENTIFIERS, Matcher, matcher
 
@@ -99,6 +105,11 @@ class Tags:
             text, self.dictionary.vr(tag), tag in IDENTIFIERS, case_sensitive, tag_text(tag)
         )
         return None if made is None else Condition(tag, made)
+
+    def check(self, tag: int, level: Level) -> None:
+        """Raises ParameterOutOfRange for the one tag that Orthanc refuses at one level."""
+        if tag == SOP_CLASSES_IN_STUDY and level == Level.INSTANCE:
+            raise ParameterOutOfRange("SOPClassesInStudy cannot be asked of instances")
 
     def locate(self, tag: int, level: Level) -> Location:
         """Where a tag is looked up for resources of `level`: the nearest level that has it, from

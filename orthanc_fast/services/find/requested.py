@@ -36,7 +36,10 @@ class RequestedTags:
     """The tags that one request asks for, at one level."""
 
     def __init__(self, wanted: Sequence[int], level: Level, tags: Tags, options: FindOptions):
+        """Raises ParameterOutOfRange for a tag that this level cannot be asked for."""
         self._wanted = list(dict.fromkeys(wanted))
+        for tag in self._wanted:
+            tags.check(tag, level)
         self._level = level
         self._tags = tags
         self._options = options
