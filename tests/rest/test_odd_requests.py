@@ -97,10 +97,9 @@ def test_a_label_ends_at_a_nul(pair: Pair) -> None:
 BODIES = [b"", b"x", b"1", b'"a"', b"[]", b"[1]", b"null", b"true", b"1.5", b"{", b'{"a"}', b"{}x"]
 BODIES += [b"// {}", b'"', b"{}"]
 BODIES += [
-    json.dumps(body).encode()
-    for field in ("ReconstructFiles", "LimitToThisLevelMainDicomTags", "Other")
-    for value in (True, False, None, 0, 1, "x", [], {})
-    for body in [{field: value}]
+    b'{"%s":%s}' % (field, value)
+    for field in (b"ReconstructFiles", b"LimitToThisLevelMainDicomTags", b"Other")
+    for value in (b"true", b"false", b"null", b"0", b"1", b'"x"', b"[]", b"{}")
 ]
 
 
