@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from orthanc_fast import __version__
 from orthanc_fast.config import ConfigError, Settings, default_file, load
@@ -43,12 +44,14 @@ def _settings(configurations: tuple[Path, ...]) -> Settings:
 @click.option("--verbose", is_flag=True, help="Log what happens.")
 @click.option("--trace", is_flag=True, help="Log every detail.")
 @click.option("--verbose-category", multiple=True, help="--verbose for one category only.")
+@click.option("--no-jobs", is_flag=True, help="Forget the jobs of the last run.")
 @click.option("--logfile", type=click.Path(dir_okay=False, path_type=Path), help="Log to a file.")
 def serve(
     configurations: tuple[Path, ...],
     verbose: bool,
     trace: bool,
     verbose_category: tuple[str, ...],
+    no_jobs: bool,
     logfile: Path | None,
 ) -> None:
     """Runs the server with these configuration files and folders, or with the defaults."""
@@ -66,11 +69,12 @@ def serve(
             logger.open_file(logfile)
         except OSError as error:
             raise click.BadParameter(f"cannot write {logfile}: {error.strerror}") from error
-    settings = _settings(configurations)
+    settings = replace(_settings(configurations), reload_jobs=not no_jobs)
 
     def reload() -> Settings | None:
         try:
-            return load(configurations, lambda text: logger.warning(Category.GENERIC, text))
+            found = load(configurations, lambda text: logger.warning(Category.GENERIC, text))
+            return replace(found, reload_jobs=not no_jobs)
         except ConfigError as error:
             logger.error(Category.GENERIC, f"{error}: the former configuration stays in force")
             return None

@@ -103,6 +103,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     maximum_upload_memory_mb: int = 16
     metrics_enabled: bool = True
     log_exported_resources: bool = False
+    concurrent_jobs: int = 2
+    jobs_history_size: int = 10
+    save_jobs: bool = True
+    reload_jobs: bool = True  # those of the last run; not an option but `--no-jobs`
+    media_archive_size: int = 1
+    temporary_directory: Path | None = None
     write_to_file_system_enabled: bool = False
     orthanc_explorer_enabled: bool = True
     webhooks: tuple[Webhook, ...] = ()
@@ -322,6 +328,13 @@ class _Building:
             maximum_upload_memory_mb=get("MaximumUploadMemoryMB"),
             metrics_enabled=get("MetricsEnabled"),
             log_exported_resources=get("LogExportedResources"),
+            concurrent_jobs=get("ConcurrentJobs") or os.cpu_count() or 1,
+            jobs_history_size=get("JobsHistorySize"),
+            save_jobs=get("SaveJobs"),
+            media_archive_size=get("MediaArchiveSize"),
+            temporary_directory=(
+                self._path("TemporaryDirectory") if get("TemporaryDirectory") else None
+            ),
             write_to_file_system_enabled=get("RestApiWriteToFileSystemEnabled"),
             orthanc_explorer_enabled=get("OrthancExplorerEnabled"),
             webhooks=self._section("Webhooks", webhooks),
@@ -341,6 +354,8 @@ class _Building:
             raise self._refuse("DicomLossyTranscodingQuality", "must be from 1 to 100")
         if get("TranscoderThreadsCount") == 0:
             raise self._refuse("TranscoderThreadsCount", "must be at least 1")
+        if get("MediaArchiveSize") == 0:
+            raise self._refuse("MediaArchiveSize", "must be at least 1")
         if get("CheckRevisions") and not get("StoreMD5ForAttachments"):
             raise self._refuse("CheckRevisions", "needs StoreMD5ForAttachments")
         for name in ("MaximumStorageSize", "MaximumPatientCount"):

@@ -44,7 +44,7 @@ class CannotStart(Exception):
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """`count` workers that serve the same listening sockets."""
+    """`count` workers that serve the same listening sockets, if any."""
 
     name: str
     count: int

@@ -111,4 +111,15 @@ def _serve_dicom(assignment: Assignment) -> int:
     return 0
 
 
-_SERVE: dict[str, Callable[[Assignment], int]] = {"http": _serve_http, "dicom": _serve_dicom}
+def _run_jobs(assignment: Assignment) -> int:
+    from orthanc_fast.services.processes.jobs import run
+
+    run(assignment.settings, assignment.slot, lambda: _announce(assignment.ready))
+    return 0
+
+
+_SERVE: dict[str, Callable[[Assignment], int]] = {
+    "http": _serve_http,
+    "dicom": _serve_dicom,
+    "jobs": _run_jobs,
+}

@@ -55,7 +55,7 @@ SUBJECTS = {
     "transcoding": {"attachments", "pixels"},
     "ingest": {"store", "retention", "attachments", "transcoding"},
     "volumes": {"store", "attachments", "pixels"},
-    "administration": {"store", "retention", "attachments", "browse", "ingest"},
+    "administration": {"store", "jobs", "retention", "attachments", "browse", "ingest"},
 }
 # What joins the subjects: it opens what each kind of process needs.
 ABOVE_SUBJECTS = {"processes"}

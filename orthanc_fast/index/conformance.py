@@ -463,6 +463,22 @@ class IndexConformance:
             index.write(work)
             assert index.read(lambda view: view.totals().resources) == [1, 1, 1, 1]
 
+    def test_properties_below_a_prefix(self) -> None:
+        with self.open_index() as index:
+
+            def work(txn: Transaction) -> None:
+                for name in ("job/b", "job/a", "job", "jobs", "k"):
+                    txn.set_property(name, name.encode())
+                txn.set_property("job/c", b"")
+                txn.set_property("job/d", b"")
+                txn.set_property("job/d", None)
+
+            index.write(work)
+            found = index.read(lambda view: view.properties("job/"))
+            assert found == {"job/a": b"job/a", "job/b": b"job/b", "job/c": b""}
+            assert list(found) == sorted(found)
+            assert index.read(lambda view: view.properties("x")) == {}
+
     def test_logs(self) -> None:
         with self.open_index() as index:
             self.fill(index, "aaaa")

@@ -267,6 +267,10 @@ class Snapshot(ABC):
         raise NotImplementedError
 
     @abstractmethod
+    def properties(self, prefix: str) -> dict[str, bytes]:
+        """The properties of the whole server whose name begins with `prefix`, by name."""
+
+    @abstractmethod
     def first_unstable(self) -> int | None:
         """The second in which the oldest unstable resource got its last instance, or None."""
         raise NotImplementedError

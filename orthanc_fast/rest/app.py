@@ -102,6 +102,7 @@ class App:
         """The process has been told to stop: requests that wait for something shall end."""
         if self._services is not None:
             self._services.change_feed.close()
+            self._services.jobs.stop_waiting()
         if self._delivery is not None:
             self._delivery.cancel()
 

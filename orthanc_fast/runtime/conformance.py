@@ -44,6 +44,10 @@ class RuntimeConformance:
         assert [value.decode() for _, value in found] == [name for name, _ in found]
         assert len(runtime.read(lambda snapshot: snapshot.below(""))) == 6
         assert runtime.read(lambda snapshot: snapshot.below("x")) == []
+        assert runtime.read(lambda snapshot: snapshot.first_below("jobs/")) == found[0]
+        assert runtime.read(lambda snapshot: snapshot.first_below("k")) == ("k", b"k")
+        assert runtime.read(lambda snapshot: snapshot.first_below("jobs/:")) is None
+        assert runtime.read(lambda snapshot: snapshot.first_below("x")) is None
 
     def test_a_transaction_that_raises_changes_nothing(self, runtime: Runtime) -> None:
         runtime.write(lambda txn: txn.set("kept", b"1"))

@@ -22,6 +22,9 @@ class Snapshot(Protocol):
     def below(self, prefix: str) -> list[tuple[str, bytes]]:
         """All whose name begins with `prefix`, in the order of the names' bytes."""
 
+    def first_below(self, prefix: str) -> tuple[str, bytes] | None:
+        """The first of what `below` gives, None for nothing."""
+
 
 class Transaction(Snapshot, Protocol):
     """Reads what is there, its own changes included, and changes it."""

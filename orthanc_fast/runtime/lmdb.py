@@ -129,6 +129,17 @@ class _Snapshot:
                     found.append((key.decode(), value))
         return found
 
+    def first_below(self, prefix: str) -> tuple[str, bytes] | None:
+        wanted = prefix.encode()
+        with self._txn.cursor() as cursor:
+            key: Any
+            value: Any
+            if cursor.set_range(wanted):
+                key, value = cursor.item()
+                if key.startswith(wanted):
+                    return key.decode(), value
+        return None
+
 
 class _Transaction(_Snapshot):
     def __init__(self, txn: lmdb.Transaction) -> None:

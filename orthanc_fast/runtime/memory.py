@@ -49,6 +49,9 @@ class _Values:
         found = [item for item in self.values.items() if item[0].startswith(prefix)]
         return sorted(found, key=lambda item: item[0].encode())
 
+    def first_below(self, prefix: str) -> tuple[str, bytes] | None:
+        return next(iter(self.below(prefix)), None)
+
 
 class _Changes(_Values):
     def __init__(self, values: dict[str, bytes]) -> None:

@@ -61,7 +61,9 @@ def test_every_request_is_counted_once_whoever_serves_it(server: OurServer) -> N
     assert requests(after, "statistics") - requests(before, "statistics") == 60
     assert requests(after, "other", "other") - requests(before, "other", "other") == 5
     folder = server.folder / "storage" / "orthanc-fast.lmdb"
-    assert {path.name for path in folder.glob("metrics-*")} == {"metrics-http-0", "metrics-http-1"}
+    assert {path.name for path in folder.glob("metrics-*")} == {
+        f"metrics-{kind}-{number}" for kind in ("http", "jobs") for number in range(2)
+    }
 
 
 def test_histograms_are_cumulative(server: OurServer) -> None:

@@ -35,11 +35,17 @@ def unpack_unstable(key: bytes | memoryview) -> tuple[int, int]:
 
 def property_key(name: str) -> bytes:
     """Key of a property of the server in `global`; apart from the index's own entries there."""
-    return b"property:" + name.encode()
+    return _PROPERTY + name.encode()
+
+
+def property_name(key: bytes | memoryview) -> str:
+    """The name of the property with a key of `property_key`."""
+    return bytes(key)[len(_PROPERTY) :].decode()
 
 
 def signature_key(number: int) -> bytes:
     return number.to_bytes(4, "big")
 
 
+_PROPERTY = b"property:"
 TOTALS = b"totals"  # in `global`

@@ -158,6 +158,17 @@ class LmdbSnapshot(Snapshot):
         found = self._txn.get(keys.property_key(name), db=self._env.globals)
         return None if found is None else bytes(found)
 
+    def properties(self, prefix: str) -> dict[str, bytes]:
+        cursor = self._txn.cursor(db=self._env.globals)
+        wanted = keys.property_key(prefix)
+        found: dict[str, bytes] = {}
+        if cursor.set_range(wanted):
+            for key, value in cursor:
+                if not bytes(key).startswith(wanted):
+                    break
+                found[keys.property_name(key)] = bytes(value)
+        return found
+
     def first_unstable(self) -> int | None:
         cursor = self._txn.cursor(db=self._env.unstable)
         return keys.unpack_unstable(cursor.key())[0] if cursor.first() else None

@@ -120,6 +120,10 @@ class MemorySnapshot(Snapshot):
     def property(self, name: str) -> bytes | None:
         return self._state.properties.get(name)
 
+    def properties(self, prefix: str) -> dict[str, bytes]:
+        found = [row for row in self._state.properties.items() if row[0].startswith(prefix)]
+        return dict(sorted(found, key=lambda row: row[0].encode()))
+
     def first_unstable(self) -> int | None:
         return min((second for second, _, _ in self._state.unstable), default=None)
 

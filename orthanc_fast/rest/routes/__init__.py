@@ -15,6 +15,7 @@ from orthanc_fast.rest.routes import (
     frames,
     instance_files,
     instances,
+    jobs,
     labels,
     metadata,
     metrics,
@@ -54,6 +55,7 @@ FAMILIES = (
     reconstruct,
     tools,
     volumes,
+    jobs,
     openapi,
 )
 

@@ -13,6 +13,7 @@ from orthanc_fast.config_options import BY_NAME
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.services.administration.metrics import Metrics
 from orthanc_fast.services.browse.resources import Resources
+from orthanc_fast.services.jobs.jobs import Jobs
 
 MEGABYTE = 1 << 20
 
@@ -24,8 +25,6 @@ _CACHE = ("cache_count", "cache_hit_count", "cache_miss_count", "cache_size_mb")
 _MEMORY = ("memory_capacity_mb", "memory_count", "memory_max_usage_mb", "memory_usage_mb")
 # There from the beginning; others only once they have a value.
 _AT_FIRST = {
-    "orthanc_jobs_pending": 0.0,
-    "orthanc_jobs_running": 0.0,
     "orthanc_logged_errors_count": 0.0,
     "orthanc_logged_warnings_count": 0.0,
     "orthanc_storage_read_bytes": 0.0,
@@ -40,14 +39,18 @@ _AT_FIRST = {
 class Figures:
     """The figures of a server, whichever of its processes is asked."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, resources: Resources) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, resources: Resources, jobs: Jobs
+    ) -> None:
         self._settings = settings
+        self._jobs = jobs
         self._metrics = metrics
         self._resources = resources
 
     def all(self, caller: Caller) -> dict[str, float]:
         """By name."""
         found = _AT_FIRST | self._metrics.totals() | self._of_the_store(caller)
+        found |= self._of_jobs(caller)
         found["orthanc_up_time_s"] = int(self._metrics.up_time())
         return found | self._threads(found)
 
@@ -62,6 +65,20 @@ class Figures:
             "orthanc_disk_size_mb": totals.disk_size / MEGABYTE,
             "orthanc_uncompressed_size_mb": totals.uncompressed_size / MEGABYTE,
             "orthanc_last_change": totals.next_change - 1,
+        }
+
+    def _of_jobs(self, caller: Caller) -> dict[str, float]:
+        """Sums are there once they are not 0."""
+        jobs = self._jobs.figures(caller)
+        sums = {
+            "completed": jobs.success + jobs.failed,
+            "failed": jobs.failed,
+            "success": jobs.success,
+        }
+        found = {f"orthanc_jobs_total_{name}": float(each) for name, each in sums.items() if each}
+        return found | {
+            "orthanc_jobs_pending": float(jobs.pending),
+            "orthanc_jobs_running": float(jobs.running),
         }
 
     def _threads(self, found: dict[str, float]) -> dict[str, float]:

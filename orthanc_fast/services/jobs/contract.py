@@ -5,6 +5,9 @@ client sees of it (`Content`). A job worker runs it by `Kind.run`, in a thread o
 engine may run it again from the start, after a pause or when its worker was killed; what the kind
 has remembered of its progress is there then. So each step is done such that doing it twice changes
 nothing, and what must be the same in every run (new identifiers) is derived from the payload.
+
+A kind is registered in `services/processes/jobs.py`; doors submit with `rest/job_submission.py`, or
+do the work themselves between `Jobs.begin_here` and `succeed` or `fail`.
 Source: reference chapter 3, sections 3.8 and 3.9.
 """
 
@@ -32,13 +35,15 @@ class State(StrEnum):
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of the engine. `content` is what the client sees at once; `user_data` is any
-    JSON as it was given."""
+    JSON as it was given. A job that `is_saved` outlives the server (`SaveJobs`)."""
 
     kind: str
     payload: bytes
     content: Mapping[str, Any]
     priority: int = 0
     user_data: msgspec.Raw | None = None
+    is_saved: bool = True
+    may_be_resubmitted: bool = True
 
 
 class Stopped(Exception):
@@ -81,8 +86,6 @@ class Kind(ABC):
     """One kind of job. Its name is the `Type` that clients see."""
 
     name: ClassVar[str]
-    is_saved: ClassVar[bool] = True  # whether it outlives the server (`SaveJobs`)
-    may_be_resubmitted: ClassVar[bool] = True
 
     @abstractmethod
     def run(self, run: Run) -> None:

@@ -18,6 +18,7 @@ from orthanc_fast.services.administration.meters import (
 from orthanc_fast.services.administration.metrics import Metrics
 from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.ingest.ingest import Ingest
+from orthanc_fast.services.jobs.jobs import Jobs
 from orthanc_fast.services.retention.housekeeping import Housekeeping
 from orthanc_fast.services.scp.policy import SessionPolicy
 from orthanc_fast.services.store.file_effects import CHANGES, FileEffects
@@ -41,6 +42,7 @@ class WorkerServices:
     ) -> None:
         """Raises OrthancError where the store cannot be opened."""
         self.settings = settings
+        self.slot = slot
         self.dictionary = open_dictionary(settings)
         self.main_tags = MainTags(self.dictionary, settings.extra_main_dicom_tags)
         self.storage = open_storage(settings, slot)
@@ -79,6 +81,11 @@ class WorkerServices:
     def modalities(self) -> ModalityRegistry:
         """The modalities of the configuration and of REST. Raises BadFileFormat."""
         return ModalityRegistry(self.settings, self.reads, self.writes, self.runtime)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The jobs of the server."""
+        return Jobs(self.runtime, self.writes, self.settings, self.slot)
 
     @cached_property
     def scp_policy(self) -> SessionPolicy:

@@ -39,7 +39,7 @@ class HttpServices(ResourceServices):
         self.pictures = Pictures(self.pixels, settings.http_workers, self.finder.options.warn)
         self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))
         self.change_feed = ChangeFeed(self.index, self.runtime.bell)
-        self.figures = Figures(settings, self.metrics, self.resources)
+        self.figures = Figures(settings, self.metrics, self.resources, self.jobs)
         self.metrics_enabled = SessionOption(
             self.runtime, "metrics-enabled", bool, settings.metrics_enabled
         )

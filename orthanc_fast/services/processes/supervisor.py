@@ -11,6 +11,7 @@ from orthanc_fast.index.contract import Index
 from orthanc_fast.log import Category, logger
 from orthanc_fast.runtime.lmdb import LmdbRuntime
 from orthanc_fast.services.find.options import find_options
+from orthanc_fast.services.jobs.saved import SavedJobs
 from orthanc_fast.services.retention.housekeeping import forget_files
 from orthanc_fast.services.retention.recycling import recycle_at_start
 from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
@@ -57,6 +58,8 @@ class GuardedStore:
             recycle_at_start(settings, self._index)
             self._remove_doomed()
             self._runtime = LmdbRuntime.begin(folder / RUNTIME_FOLDER, self._index.was_alone)
+            self._jobs = SavedJobs(settings, self._index, self._runtime)
+            self._jobs.bring_back()
         except BaseException:
             self._index.close()
             raise
@@ -76,6 +79,7 @@ class GuardedStore:
         """Runs after the worker of this slot died and before its successor starts."""
         self._recover(slot)
         self._runtime.clear_stale_readers()
+        self._jobs.recover_slot(slot)
 
     def close(self) -> None:
         """After all workers."""

@@ -1,0 +1,406 @@
+"""The jobs within one transaction of the runtime state: each method is one move of a job from state
+to state. Source: reference chapter 3, section 3.8.1."""
+
+import msgspec
+
+from orthanc_fast.error_codes import BY_CODE
+from orthanc_fast.errors import BadSequenceOfCalls, InternalError, OrthancError
+from orthanc_fast.runtime.contract import Transaction
+from orthanc_fast.services.jobs import records
+from orthanc_fast.services.jobs.contract import State
+from orthanc_fast.services.jobs.records import (
+    AWAITED,
+    CANCEL,
+    COMPLETED,
+    CONTENT,
+    COUNTERS,
+    FACTS,
+    MEMORY,
+    OUTPUTS,
+    PAUSE,
+    PAYLOAD,
+    PROGRESS,
+    RUNNING,
+    STATUS,
+    WISH,
+    Counters,
+    Facts,
+    Output,
+    Progress,
+    SavedJob,
+    Status,
+)
+
+CANCELLED = 37
+MOST_DEATHS = 3
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """`JobsHistorySize` and `MediaArchiveSize`."""
+
+    history: int
+    outputs: int
+
+
+class Ledger:
+    """`touched` are the jobs whose saved copy is out of date now, `doomed` the files that nothing
+    names any more, `is_queued` says that there is a job to be run."""
+
+    def __init__(self, transaction: Transaction, limits: Limits) -> None:
+        self._txn = transaction
+        self._limits = limits
+        self.changed: set[str] = set()
+        self.touched: set[str] = set()
+        self.doomed: list[str] = []
+        self.is_queued = False
+
+    # Looking
+
+    def facts(self, job: str) -> Facts:
+        """Of a job that exists."""
+        found = self._txn.get(FACTS + job)
+        assert found is not None
+        return records.facts_of(found)
+
+    def status(self, job: str) -> Status | None:
+        """None where there is no such job."""
+        found = self._txn.get(STATUS + job)
+        return None if found is None else records.status_of(found)
+
+    def counters(self) -> Counters:
+        found = self._txn.get(COUNTERS)
+        return Counters() if found is None else records.counters_of(found)
+
+    # Coming
+
+    def add(self, job: str, facts: Facts, content: bytes, payload: bytes, slot: str | None) -> None:
+        """A new job: to be run by any worker, or running in `slot` already."""
+        counters = self.counters()
+        counters.submitted += 1
+        self._txn.set(COUNTERS, records.encode(counters))
+        facts = msgspec.structs.replace(facts, sequence=counters.submitted)
+        self._add(job, facts, content, payload)
+        state = State.PENDING if slot is None else State.RUNNING
+        status = Status(state, facts.created, facts.created, slot or "")
+        self._put(job, facts, status)
+        if slot is None:
+            self._enqueue(job, facts)
+        else:
+            self._txn.set(f"{RUNNING}{slot}/{job}", b"")
+
+    def bring_back(self, job: str, saved: SavedJob, payload: bytes) -> None:
+        """A job that was saved in an earlier run of the server."""
+        facts, status = saved.facts, saved.status
+        self._add(job, facts, saved.content, payload)
+        self._txn.set(PROGRESS + job, records.encode(saved.progress))
+        if saved.memory is not None:
+            self._txn.set(MEMORY + job, saved.memory)
+        counters = self.counters()
+        counters.submitted = max(counters.submitted, facts.sequence)
+        if status.is_completed:
+            counters.finished = max(counters.finished, status.order)
+            counters.kept += 1
+            self._txn.set(_completed(status.order), job.encode())
+        elif status.state != State.PAUSED:
+            status.state, status.slot = State.PENDING, ""
+            self._enqueue(job, facts)
+        self._txn.set(COUNTERS, records.encode(counters))
+        self._txn.set(STATUS + job, records.encode(status))
+        self._forget_oldest()
+
+    def _add(self, job: str, facts: Facts, content: bytes, payload: bytes) -> None:
+        self._txn.set(FACTS + job, records.encode(facts))
+        self._txn.set(CONTENT + job, content)
+        self._txn.set(PAYLOAD + job, payload)
+
+    def _enqueue(self, job: str, facts: Facts) -> None:
+        self._txn.set(facts.place, job.encode())
+        self.is_queued = True
+
+    # Running
+
+    def claim(self, slot: str) -> str | None:
+        """The next job, which runs in `slot` now; None where none is to be run."""
+        first = self._txn.first_below(records.QUEUE)
+        if first is None:
+            return None
+        place, job = first[0], first[1].decode()
+        self._txn.delete(place)
+        self._txn.set(f"{RUNNING}{slot}/{job}", b"")
+        status = self.status(job)
+        assert status is not None
+        status.state, status.slot, status.since = State.RUNNING, slot, records.now()
+        status.error_code, status.error_details, status.error_payload = 0, "", None
+        self._txn.delete(PROGRESS + job)
+        self._txn.set(STATUS + job, records.encode(status))
+        self.changed.add(job)
+        return job
+
+    def tell(self, job: str, progress: Progress, content: bytes | None) -> None:
+        """What a running job has to say."""
+        self._txn.set(PROGRESS + job, records.encode(progress))
+        if content is not None:
+            self._txn.set(CONTENT + job, content)
+        self.changed.add(job)
+
+    def remember(self, job: str, memory: bytes) -> None:
+        self._txn.set(MEMORY + job, memory)
+        if self.facts(job).is_saved:
+            self.touched.add(job)
+
+    def add_output(self, job: str, key: str, output: Output) -> None:
+        self._txn.set(f"{OUTPUTS}{job}/{key}", records.encode(output))
+
+    def succeed(self, job: str) -> None:
+        """A running job is done, with its outputs."""
+        status = self._leave(job)
+        used = records.now()
+        for name, output in self._outputs(f"{OUTPUTS}{job}/"):
+            output.is_ready, output.used = True, used
+            self._txn.set(name, records.encode(output))
+        self._remove_unused_outputs()
+        self._txn.set(PROGRESS + job, records.encode(Progress(1, 1)))
+        status.state = State.SUCCESS
+        self._complete(job, status, is_counted=True)
+
+    def fail(self, job: str, error: OrthancError) -> None:
+        """A running job has failed; its outputs go."""
+        status = self._leave(job)
+        self._fail(job, status, error, is_counted=True)
+
+    def stop(self, job: str) -> None:
+        """A running job has stopped between two steps: as a client wants it, else because its
+        process is about to end, then another one goes on with it."""
+        wish = self._txn.get(WISH + job)
+        status = self._leave(job)
+        if wish == CANCEL or self.facts(job).is_local:
+            self._fail(job, status, OrthancError(code=CANCELLED), is_counted=True)
+            return
+        self._remove_outputs(job)
+        self._put_back(job, status, State.PAUSED if wish == PAUSE else State.PENDING)
+
+    def bury(self, slot: str) -> None:
+        """The process of this slot is gone, and nobody waits there any more."""
+        begin = f"{RUNNING}{slot}/"
+        for name, _ in self._txn.below(begin):
+            self._outlive(name.removeprefix(begin))
+        for name, waiting in self._txn.below(AWAITED):
+            if waiting.decode() == slot:
+                self._txn.delete(name)
+        self._forget_oldest()
+
+    def _outlive(self, job: str) -> None:
+        """The worker that ran the job was killed."""
+        facts, wish = self.facts(job), self._txn.get(WISH + job)
+        status = self._leave(job)
+        status.deaths += 1
+        if wish == CANCEL:
+            self._fail(job, status, OrthancError(code=CANCELLED), is_counted=True)
+        elif facts.is_local:
+            error = InternalError("The process that was sending the answer of this job has died")
+            self._fail(job, status, error, is_counted=True)
+        elif status.deaths >= MOST_DEATHS:
+            error = InternalError(f"The job has killed its worker {MOST_DEATHS} times")
+            self._fail(job, status, error, is_counted=True)
+        else:
+            self._remove_outputs(job)
+            self._put_back(job, status, State.PAUSED if wish == PAUSE else State.PENDING)
+
+    def _leave(self, job: str) -> Status:
+        """The job runs no more; what was wanted of it meanwhile is forgotten."""
+        status = self.status(job)
+        assert status is not None
+        self._txn.delete(f"{RUNNING}{status.slot}/{job}")
+        self._txn.delete(WISH + job)
+        status.slot = ""
+        return status
+
+    def _put_back(self, job: str, status: Status, state: State) -> None:
+        facts = self.facts(job)
+        status.state, status.since = state, records.now()
+        self._put(job, facts, status)
+        if state == State.PENDING:
+            self._enqueue(job, facts)
+
+    # What clients want. Each says whether the job is there and may take this way.
+
+    def cancel(self, job: str) -> bool:
+        """Fails what is not completed; what runs when its next step begins."""
+        status = self.status(job)
+        if status is None:
+            return False
+        if status.state == State.RUNNING:
+            self._txn.set(WISH + job, CANCEL)
+        elif not status.is_completed:
+            self._txn.delete(self.facts(job).place)
+            self._fail(job, status, OrthancError(code=CANCELLED), is_counted=False)
+        return True
+
+    def pause(self, job: str) -> bool:
+        """What is streamed to a client goes on: it could not continue later."""
+        status = self.status(job)
+        if status is None:
+            return False
+        facts = self.facts(job)
+        if status.state == State.RUNNING and not facts.is_local:
+            if self._txn.get(WISH + job) != CANCEL:
+                self._txn.set(WISH + job, PAUSE)
+        elif status.state == State.PENDING:
+            self._txn.delete(facts.place)
+            self._put_back(job, status, State.PAUSED)
+        return True
+
+    def resume(self, job: str) -> bool:
+        status = self.status(job)
+        if status is None or status.state != State.PAUSED:
+            return False
+        self._put_back(job, status, State.PENDING)
+        return True
+
+    def resubmit(self, job: str) -> bool:
+        """Raises BadSequenceOfCalls for a kind that cannot be run again."""
+        status = self.status(job)
+        if status is None or status.state != State.FAILURE:
+            return False
+        if not self.facts(job).may_be_resubmitted:
+            raise BadSequenceOfCalls("Cannot resubmit the creation of an archive")
+        self._take_off_history(status)
+        self._txn.delete(MEMORY + job)
+        status.begun, status.deaths, status.order = records.now(), 0, 0
+        self._put_back(job, status, State.PENDING)
+        return True
+
+    def delete(self, job: str) -> bool:
+        """Only what is completed."""
+        status = self.status(job)
+        if status is None or not status.is_completed:
+            return False
+        self._take_off_history(status)
+        self._forget(job)
+        return True
+
+    def withdraw(self, job: str) -> None:
+        """Takes back a job that could not be kept."""
+        self.cancel(job)
+        self.delete(job)
+
+    def use_output(self, job: str, key: str) -> Output | None:
+        """An output of a successful job; it is not the next to go."""
+        name = f"{OUTPUTS}{job}/{key}"
+        found = self._txn.get(name)
+        output = None if found is None else records.output_of(found)
+        if output is None or not output.is_ready:
+            return None
+        output.used = records.now()
+        self._txn.set(name, records.encode(output))
+        return output
+
+    def delete_output(self, job: str, key: str) -> bool:
+        output = self.use_output(job, key)
+        if output is None:
+            return False
+        self._txn.delete(f"{OUTPUTS}{job}/{key}")
+        self.doomed.append(output.name)
+        return True
+
+    def wait_for(self, job: str, slot: str) -> None:
+        """A client waits for the job: it is not forgotten before it has been told."""
+        self._txn.set(AWAITED + job, slot.encode())
+
+    def wait_no_more(self, job: str) -> None:
+        if self._txn.delete(AWAITED + job):
+            self._forget_oldest()
+
+    # The end
+
+    def _fail(self, job: str, status: Status, error: OrthancError, is_counted: bool) -> None:
+        self._remove_outputs(job)
+        status.state = State.FAILURE
+        status.error_code, status.error_details = error.code, error.details or ""
+        status.error_payload = None if error.payload is None else _json(error.payload)
+        self._complete(job, status, is_counted)
+
+    def _complete(self, job: str, status: Status, is_counted: bool) -> None:
+        counters = self.counters()
+        counters.finished += 1
+        counters.kept += 1
+        if is_counted and status.state == State.SUCCESS:
+            counters.success += 1
+        elif is_counted:
+            counters.failed += 1
+        self._txn.set(COUNTERS, records.encode(counters))
+        status.order, status.since = counters.finished, records.now()
+        self._txn.set(_completed(status.order), job.encode())
+        self._put(job, self.facts(job), status)
+        self._forget_oldest()
+
+    def _put(self, job: str, facts: Facts, status: Status) -> None:
+        self._txn.set(STATUS + job, records.encode(status))
+        self.changed.add(job)
+        if facts.is_saved:
+            self.touched.add(job)
+
+    def _take_off_history(self, status: Status) -> None:
+        self._txn.delete(_completed(status.order))
+        counters = self.counters()
+        counters.kept -= 1
+        self._txn.set(COUNTERS, records.encode(counters))
+
+    def _forget_oldest(self) -> None:
+        """As many as are too many, in the order of their completion."""
+        for _ in range(self.counters().kept - self._limits.history):
+            job = self._oldest()
+            if job is None:
+                return
+            status = self.status(job)
+            assert status is not None
+            self._take_off_history(status)
+            self._forget(job)
+
+    def _oldest(self) -> str | None:
+        first = self._txn.first_below(COMPLETED)
+        if first is None or not self._is_awaited(first[1].decode()):
+            return None if first is None else first[1].decode()
+        jobs = (value.decode() for _, value in self._txn.below(COMPLETED))
+        return next((job for job in jobs if not self._is_awaited(job)), None)
+
+    def _is_awaited(self, job: str) -> bool:
+        return self._limits.history > 0 and self._txn.get(AWAITED + job) is not None
+
+    def _forget(self, job: str) -> None:
+        if self.facts(job).is_saved:
+            self.touched.add(job)
+        self.changed.add(job)
+        self._remove_outputs(job)
+        for name in records.OF_A_JOB:
+            self._txn.delete(name + job)
+
+    def _outputs(self, begin: str) -> list[tuple[str, Output]]:
+        return [(name, records.output_of(value)) for name, value in self._txn.below(begin)]
+
+    def _remove_outputs(self, job: str) -> None:
+        for name, output in self._outputs(f"{OUTPUTS}{job}/"):
+            self._txn.delete(name)
+            self.doomed.append(output.name)
+
+    def _remove_unused_outputs(self) -> None:
+        ready = [row for row in self._outputs(OUTPUTS) if row[1].is_ready]
+        ready.sort(key=lambda row: row[1].used, reverse=True)
+        for name, output in ready[self._limits.outputs :]:
+            self._txn.delete(name)
+            self.doomed.append(output.name)
+
+
+def error_of(status: Status) -> OrthancError:
+    """The error of a job that has failed."""
+    code = status.error_code if status.error_code in BY_CODE else -1
+    payload = None if status.error_payload is None else msgspec.json.decode(status.error_payload)
+    return OrthancError(status.error_details or None, code=code, payload=payload)
+
+
+def _completed(order: int) -> str:
+    return f"{COMPLETED}{order:016d}"
+
+
+def _json(value: object) -> bytes:
+    return msgspec.json.encode(value, order="sorted")

@@ -1,0 +1,56 @@
+"""One job worker process: what it opens, and which kinds of jobs there are."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from orthanc_fast.config import Settings
+from orthanc_fast.services.jobs.contract import Kind
+from orthanc_fast.services.jobs.engine import Engine
+from orthanc_fast.services.jobs.registry import Registry
+from orthanc_fast.services.processes.resources import ResourceServices
+
+NICENESS = 10  # what answers clients goes first
+
+
+class JobServices(ResourceServices):
+    """The store as jobs see it: whatever waits for a write is a thread."""
+
+    def __init__(self, settings: Settings, slot: str) -> None:
+        super().__init__(settings, slot)
+
+
+Opening = Callable[[JobServices], Kind]
+
+# By the type that clients see. Each imports what it needs when the first job of it comes.
+KINDS: dict[str, Opening] = {}
+
+
+def run(
+    settings: Settings,
+    slot: str,
+    ready: Callable[[], None],
+    kinds: dict[str, Opening] | None = None,
+) -> None:
+    """Runs jobs, one at a time, until SIGTERM or SIGINT; then the job that runs is put back with
+    its next step. `ready` is called when jobs are taken."""
+    os.nice(NICENESS)
+    services = JobServices(settings, slot)
+    try:
+        table = KINDS if kinds is None else kinds
+        engine = Engine(
+            Registry(services.runtime, settings),
+            services.writes,
+            {name: partial(opening, services) for name, opening in table.items()},
+            slot,
+        )
+        working = threading.Thread(target=engine.serve, name="jobs")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: engine.stop())
+        working.start()
+        ready()
+        working.join()
+    finally:
+        services.close()
