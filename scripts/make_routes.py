@@ -207,7 +207,7 @@ def table() -> str:
                 methods = ", ".join(line.methods)
                 text += f"| {methods} | `{line.pattern}` | {state(line, here)} | {tests} |\n"
     text += "\n## This server's own\n\n| methods | path | tests |\n|---|---|---|\n"
-    for method, path in sorted(here - known, key=lambda route: route[1]):
+    for method, path in sorted(here - known, key=lambda route: route[::-1]):
         text += f"| {method} | `{path}` | {tests_of(Line(1, (method,), path), sources)} |\n"
     return text
 

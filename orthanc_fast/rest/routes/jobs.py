@@ -13,7 +13,7 @@ from orthanc_fast.rest.response import (
     json_response,
     text_response,
 )
-from orthanc_fast.rest.router import Handler, Router
+from orthanc_fast.rest.router import ONE, Handler, Router
 from orthanc_fast.rest.uri import boolean
 from orthanc_fast.services.jobs.describe import JobAnswer
 
@@ -25,8 +25,9 @@ def add_routes(router: Router, settings: Settings) -> None:
     for action, handler in _ACTIONS.items():
         router.add("POST", f"/jobs/{{}}/{action}", handler, answer=dict)
     router.add("GET", "/jobs/{}/events", live_job.get_events, answer="text/event-stream")
-    router.add("GET", "/jobs/{}/{}", get_output, answer="application/octet-stream")
-    router.add("DELETE", "/jobs/{}/{}", delete_output, answer="text/plain")
+    for key in (ONE, *_ACTIONS):  # an output may have any name
+        router.add("GET", f"/jobs/{{}}/{key}", get_output, answer="application/octet-stream")
+        router.add("DELETE", f"/jobs/{{}}/{key}", delete_output, answer="text/plain")
 
 
 def get_jobs(request: Request) -> Response:
@@ -83,7 +84,7 @@ def _done(is_done: bool) -> Response:
 
 async def get_output(request: Request) -> Response:
     """A file that the job has made, such as `archive`."""
-    job, key = request.params
+    _, job, key = request.segments
     found = request.services.jobs.output(request.caller, job, key)
     size = found.path.stat().st_size
     kind = (b"content-type", found.media_type.encode())
@@ -94,6 +95,6 @@ async def get_output(request: Request) -> Response:
 
 async def delete_output(request: Request) -> Response:
     """Removes a file that the job has made."""
-    job, key = request.params
+    _, job, key = request.segments
     request.services.jobs.delete_output(request.caller, job, key)
     return text_response()
