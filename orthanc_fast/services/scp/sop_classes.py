@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
+
+from orthanc_fast.services.scp.patterns import has_wildcards, matching
 
 VERIFICATION = "1.2.840.10008.1.1"
 STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
@@ -51,7 +52,7 @@ def accepted(wanted: Sequence[str], rejected: Sequence[str]) -> frozenset[str]:
 
 def _resolve(patterns: Sequence[str]) -> Iterable[str]:
     for pattern in patterns:
-        if "*" in pattern or "?" in pattern:
-            yield from (uid for uid in STORAGE if fnmatchcase(uid, pattern))
+        if has_wildcards(pattern):
+            yield from matching(pattern, STORAGE)
         else:
             yield pattern

@@ -2,8 +2,8 @@
 Source: reference chapter 4, section 1.4."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 
+from orthanc_fast.services.scp.patterns import matching
 from orthanc_fast.transfer_syntaxes import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -25,7 +25,7 @@ PREFERENCE = (EXPLICIT_LITTLE, EXPLICIT_BIG, IMPLICIT_LITTLE)
 
 def expand(patterns: Iterable[str]) -> frozenset[str]:
     """The known syntaxes that match (`*` and `?`); what matches nothing is ignored."""
-    return frozenset(uid for pattern in patterns for uid in KNOWN if fnmatchcase(uid, pattern))
+    return frozenset(uid for pattern in patterns for uid in matching(pattern, KNOWN))
 
 
 def accepted(patterns: Sequence[str] | None, groups: Mapping[str, bool]) -> frozenset[str]:
