@@ -21,8 +21,6 @@ from support.process import children
 from support.receiver import Delivery, Receiver
 from support.server import OurServer
 
-from orthanc_fast.services.exchange.outgoing import is_public
-
 PATIENCE = 40
 ROOT = Path(__file__).parents[2]
 SECRET = "whsec_" + base64.b64encode(b"a key of this very test").decode()
@@ -266,34 +264,3 @@ def test_the_receiver_of_the_manual(tmp_path: Path) -> None:
                 assert receiver.stdout.readline() == f"NewStudy /studies/{study}\n"
         finally:
             receiver.terminate()
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("8.8.8.8", True),
-        ("2606:4700::1111", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("172.31.0.1", False),
-        ("192.168.0.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("0.0.0.0", False),
-        ("224.0.0.1", False),
-        ("255.255.255.255", False),
-        ("::1", False),
-        ("::", False),
-        ("fe80::1%eth0", False),
-        ("fd00::1", False),
-        ("ff02::1", False),
-        ("::ffff:10.0.0.1", False),
-        ("::ffff:8.8.8.8", True),
-        ("64:ff9b::7f00:1", False),
-        ("64:ff9b::808:808", True),
-        ("2002:7f00:1::", False),
-        ("2001:0:53aa:64c:0:0:0:1", False),
-    ],
-)
-def test_public_addresses(address: str, public: bool) -> None:
-    assert is_public(address) is public

@@ -11,7 +11,7 @@ import msgspec
 
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.index.contract import Index
+from orthanc_fast.index.contract import Index, Snapshot
 from orthanc_fast.model import Change, Level, timestamp
 from orthanc_fast.runtime.bell import RECHECK, Bell, Ear
 from orthanc_fast.services.browse.describe import NAMES, PLURALS
@@ -77,6 +77,10 @@ def change_types(text: str) -> frozenset[int] | None:
     return frozenset(NUMBERS[name] for name in names)
 
 
+def _last(snapshot: Snapshot) -> int:
+    return snapshot.totals().next_change - 1
+
+
 class ChangeFeed:
     """Wakes those who wait for the change log to grow, whichever process makes it grow.
 
@@ -100,7 +104,7 @@ class ChangeFeed:
 
     def last(self) -> int:
         """The greatest sequence number ever given, 0 for none."""
-        return self._index.read(lambda snapshot: snapshot.totals().next_change - 1)
+        return self._index.read(_last)
 
     async def beyond(self, known: int, timeout: float) -> bool:
         """Waits until there are sequence numbers greater than `known`; False when `timeout`
@@ -108,13 +112,17 @@ class ChangeFeed:
         deadline = asyncio.get_running_loop().time() + timeout
         self._waiting += 1
         try:
-            while self.last() <= known:
+            if await self._index.read_async(_last) > known:
+                return True
+            while True:
+                grown = self._next_growth()  # before looking, so that nothing falls in between
+                if await self._index.read_async(_last) > known:
+                    return True
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0 or self._closed:
                     return False
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.shield(self._next_growth()), left)
-            return True
+                    await asyncio.wait_for(asyncio.shield(grown), left)
         finally:
             self._waiting -= 1
 
@@ -129,14 +137,15 @@ class ChangeFeed:
         if self._grown is None:
             self._grown = asyncio.get_running_loop().create_future()
         if self._watcher is None:
-            self._watcher = asyncio.create_task(self._watch(self.last()))
+            self._watcher = asyncio.create_task(self._watch())
         return self._grown
 
-    async def _watch(self, seen: int) -> None:
+    async def _watch(self) -> None:
+        seen = 0  # so that all who are there look once more
         try:
             while self._waiting and not self._closed:
                 heard = self._bell.heard(CHANGES)
-                last = self.last()
+                last = await self._index.read_async(_last)
                 if last != seen:
                     seen = last
                     self._wake()

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,20 @@ from orthanc_fast.services.browse.change_feed import ChangeFeed
 from orthanc_fast.services.store.file_effects import CHANGES
 from orthanc_fast.services.store.terms import terms
 
+GUARD = 20.0  # seconds after which a test that hangs is ended
+
 
 class CountingIndex(LmdbIndex):
-    """Counts the snapshots."""
+    """Counts the snapshots; `after_read` is called when one has ended."""
 
     snapshots = 0
+    after_read: Callable[[], None] = staticmethod(lambda: None)
 
     def read(self, function: Any) -> Any:
         self.snapshots += 1
-        return super().read(function)
+        found = super().read(function)
+        self.after_read()
+        return found
 
 
 @pytest.fixture
@@ -62,6 +68,22 @@ def test_who_waits_looks_at_the_index_only_when_it_rings(index: CountingIndex) -
         assert time.monotonic() - started < 0.5
 
     asyncio.run(run())
+
+
+def test_a_change_between_looking_and_waiting_wakes(index: CountingIndex) -> None:
+    bell = Bell()
+
+    def change_after_the_first_look() -> None:
+        if index.snapshots == 1:
+            log_something(index)
+            bell.ring(CHANGES)
+
+    async def run() -> bool:
+        index.after_read = change_after_the_first_look
+        async with asyncio.timeout(GUARD):
+            return await ChangeFeed(index, bell).beyond(0, 3600)
+
+    assert asyncio.run(run())
 
 
 def test_a_change_without_a_ring_is_found_within_seconds(index: CountingIndex) -> None:

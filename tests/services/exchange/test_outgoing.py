@@ -1,0 +1,78 @@
+"""Where requests of the server may go."""
+
+import asyncio
+
+import aiohttp
+import pytest
+from support.receiver import Receiver
+
+from orthanc_fast.services.exchange.outgoing import ForbiddenAddress, is_public, session
+
+PATIENCE = 30.0
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("172.31.0.1", False),
+        ("192.168.0.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::1", False),
+        ("::", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("ff02::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:8.8.8.8", True),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::808:808", True),
+        ("2002:7f00:1::", False),
+        ("2001:0:53aa:64c:0:0:0:1", False),
+    ],
+)
+def test_public_addresses(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+async def status(url: str, allow_private: bool) -> int:
+    async with (
+        session(allow_private, PATIENCE) as client,
+        client.post(url, data=b"x", allow_redirects=False) as answer,
+    ):
+        return answer.status
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "0x7f.1"])
+def test_the_address_of_the_socket_counts(host: str) -> None:
+    """However it is written; nothing is sent."""
+    with Receiver() as receiver:
+        url = receiver.url.replace("127.0.0.1", host)
+        with pytest.raises(aiohttp.ClientConnectorError) as error:
+            asyncio.run(status(url, False))
+        assert isinstance(error.value.os_error, ForbiddenAddress)
+        assert receiver.deliveries == []
+
+
+def test_private_addresses_where_they_are_allowed() -> None:
+    with Receiver() as receiver:
+        assert asyncio.run(status(receiver.url, True)) == 204
+        [delivery] = receiver.deliveries
+        assert delivery.body == b"x"
+        assert "cookie" not in delivery.headers
+
+
+def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would see the signed events, and would connect where we must not."""
+    with Receiver() as receiver, Receiver() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        assert asyncio.run(status(receiver.url, True)) == 204
+        assert (len(receiver.deliveries), len(proxy.deliveries)) == (1, 0)
