@@ -3,12 +3,17 @@
 import time
 from enum import IntEnum
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, NewType
 
 import msgspec
 
 # What a client may ask of the whole server.
 Wish = Literal["reset", "shutdown"]
+
+# A file that a server of HTTP on this machine can send by itself. Who keeps files makes it; the
+# response hands it to that server, and nobody opens it. As a type of its own, so that no text of a
+# client can take its place.
+SendablePath = NewType("SendablePath", str)
 
 SHA1 = 20  # bytes of an identifier; packed lists are identifiers one after the other
 

@@ -1,7 +1,6 @@
 """Where the data set of a DICOM file begins and how it is encoded. Source: reference chapter 2,
 section 9."""
 
-import mmap
 import zlib
 
 import msgspec
@@ -16,7 +15,7 @@ from orthanc_fast.transfer_syntaxes import (
     SYNTAXES,
 )
 
-Buffer = bytes | bytearray | memoryview | mmap.mmap
+Buffer = bytes | bytearray | memoryview
 
 _SHORT_VRS = frozenset(
     b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US OB OD OF OL OV OW SQ SV UC UN "

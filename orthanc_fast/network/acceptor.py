@@ -353,7 +353,7 @@ class Acceptor:
             self.association.agreement.contexts[reader.context_id].transfer_syntax,
             self._buffers,
             self.door.options.memory,
-            self.door.store.new_partial,
+            self.door.store.new_spool,
         )
 
     def _complete(self) -> None:

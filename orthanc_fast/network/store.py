@@ -1,28 +1,25 @@
 """C-STORE: from the command to the ingest. Source: reference chapter 4, section 2.
 
 The data set is received behind a meta header into one buffer that the ingest gets as it is; a
-large one goes on in a file of the storage area.
+large one goes on in a spool of the storage.
 """
 
-import contextlib
-import os
 import zlib
 from collections.abc import Callable
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from orthanc_fast._ext.pdata import PduReader, sop_uids
 from orthanc_fast.dicom.file_meta import meta_header
-from orthanc_fast.errors import DISK_FULL, FullStorage, OrthancError, StorageFault
+from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Caller
 from orthanc_fast.network import statuses
-from orthanc_fast.services.ingest.contract import IngestRequest
+from orthanc_fast.services.ingest.contract import IngestRequest, Spool
 from orthanc_fast.services.store.writes import Promise
 from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 FIRST_BUFFER = 1 << 16  # bytes
 _GROWTH = 4
-_SPILL_BUFFER = 1 << 20  # bytes written to the file at once
+_SPILL_BUFFER = 1 << 20  # bytes written to the spool at once
 _INFLATED_HEAD = 1 << 16  # bytes of a deflated data set in which the SOP UIDs are looked for
 
 
@@ -30,7 +27,7 @@ class InstanceSink(Protocol):
     """Where instances go: the ingest, or a test's sink."""
 
     def submit(self, request: IngestRequest, promise: Promise) -> None: ...
-    def new_partial(self) -> Path: ...
+    def new_spool(self) -> Spool: ...
 
 
 class Buffers:
@@ -67,7 +64,7 @@ class Incoming:
         transfer_syntax: str,
         buffers: Buffers,
         memory: int,
-        new_partial: Callable[[], Path],
+        new_spool: Callable[[], Spool],
     ) -> None:
         """Reads the command from the reader, and gives it a buffer for the data set."""
         self.context_id = reader.context_id
@@ -79,10 +76,9 @@ class Incoming:
         self._reader = reader
         self._buffers = buffers
         self._memory = memory
-        self._new_partial = new_partial
+        self._new_spool = new_spool
         self._syntax = transfer_syntax
-        self._file: BinaryIO | None = None
-        self._partial: Path | None = None
+        self._spool: Spool | None = None
         self._error: OrthancError | None = None
         self._status: int | None = None
         header = meta_header(self.sop_class, self.sop_instance, transfer_syntax)
@@ -94,13 +90,13 @@ class Incoming:
         """The buffer is full and the data set goes on."""
         used = self._reader.used
         self._reader.release()
-        if self._partial is None and self._error is None:
+        if self._spool is None and self._error is None:
             if len(self.buffer) * _GROWTH <= self._memory:
                 self.buffer = self._buffers.grown(self.buffer, used)
                 self._reader.accept(self.buffer, used)
                 return
             self._status = self._consistency(used)
-            self._open()
+            self._spill()
         self._write(memoryview(self.buffer)[:used])
         self.size += used
         if len(self.buffer) > _SPILL_BUFFER:
@@ -114,24 +110,22 @@ class Incoming:
         self.size += used
         if self._status is None:
             self._status = self._consistency(used)
-        if self._partial is not None:
+        if self._spool is not None:
             self._write(memoryview(self.buffer)[:used])
-            self._close()
         if self._error is not None:
             raise self._error
         if self._status != statuses.SUCCESS:
             raise statuses.StatusError(self._status)
-        if self._partial is not None:
-            partial, self._partial = self._partial, None
-            return IngestRequest(caller=caller, partial=partial)
+        if self._spool is not None:
+            spool, self._spool = self._spool, None
+            return IngestRequest(caller=caller, data=spool)
         return IngestRequest(caller=caller, data=memoryview(self.buffer)[:used])
 
     def discard(self) -> None:
         """Leaves nothing behind; harmless after `complete` handed the instance over."""
-        self._close()
-        if self._partial is not None:
-            self._partial.unlink(missing_ok=True)
-            self._partial = None
+        if self._spool is not None:
+            self._spool.drop()
+            self._spool = None
 
     def _consistency(self, used: int) -> int:
         view = memoryview(self.buffer)[:used]
@@ -148,29 +142,17 @@ class Incoming:
             found = sop_uids(view, self._start, explicit, big)
         return statuses.consistency_status((self.sop_class, self.sop_instance), found)
 
-    def _open(self) -> None:
-        self._partial = self._new_partial()
+    def _spill(self) -> None:
         try:
-            self._file = self._partial.open("xb", buffering=0)
-        except OSError as error:
-            self._fail(error)
+            self._spool = self._new_spool()
+        except OrthancError as error:
+            self._error = error
 
     def _write(self, data: memoryview) -> None:
-        if self._file is None:
+        if self._spool is None:
             return  # failed before: the rest of the data set is only read
         try:
-            while data:
-                data = data[os.write(self._file.fileno(), data) :]
-        except OSError as error:
-            self._fail(error)
-
-    def _close(self) -> None:
-        if self._file is not None:
-            file, self._file = self._file, None
-            with contextlib.suppress(OSError):
-                file.close()
-
-    def _fail(self, error: OSError) -> None:
-        kind = FullStorage if error.errno in DISK_FULL else StorageFault
-        self._error = kind(f"cannot write an incoming instance: {error.strerror}")
-        self.discard()
+            self._spool.write(data)
+        except OrthancError as error:
+            self._error = error
+            self._spool = None

@@ -5,7 +5,6 @@ import asyncio
 import traceback
 from collections.abc import Callable, MutableMapping
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 from orthanc_fast.config import Settings
@@ -27,6 +26,7 @@ from orthanc_fast.rest.router import Reply, Router, allow
 from orthanc_fast.rest.routes import build_router
 from orthanc_fast.rest.uri import first_argument, segments
 from orthanc_fast.services.exchange.webhooks import Webhooks
+from orthanc_fast.services.ingest.uploads import Spool
 from orthanc_fast.services.processes.http import HttpServices
 
 REST_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
@@ -219,9 +219,9 @@ class App:
         whole = multipart.chunked_file(request)
         async with aclosing(multipart.parts(request, separator)) as parts:
             async for headers, body in parts:
-                content: bytes | Path | None = body
+                content: bytes | Spool | None = body
                 if whole is not None:
-                    content = await asyncio.to_thread(request.services.chunks.add, *whole, body)
+                    content = await request.services.uploads.gather(*whole, body)
                 if content is not None:
                     part = request.part(headers, content)
                     try:

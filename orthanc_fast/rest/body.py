@@ -3,13 +3,12 @@ configuration. Source: reference chapter 1, section 1.7."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from pathlib import Path
 from typing import Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadRequest
 from orthanc_fast.rest.response import HeaderField, Response, empty_response
-from orthanc_fast.services.ingest.uploads import Spool
+from orthanc_fast.services.ingest.uploads import ArrivingBody, Spool
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -127,22 +126,22 @@ class Body:
             self.check_memory(self._received)
         return b"".join(chunks)
 
-    async def spooled(self, new_spool: Callable[[int], Spool]) -> bytes | Path:
-        """All of it, in a file if it is larger than MaximumUploadMemoryMB; that belongs to the
-        caller. Raises FullStorage."""
+    async def spooled(self, arriving: Callable[[int], ArrivingBody]) -> bytes | Spool:
+        """All of it, in a spool if it is larger than MaximumUploadMemoryMB; that belongs to the
+        caller. Raises FullStorage or StorageFault."""
         chunk = await self.next()
         if self.is_complete:
             return chunk
         memory = self._settings.maximum_upload_memory_mb << 20
         is_large = self._announced is not None and self._announced > memory
-        spool = new_spool(0 if is_large else memory)
+        body = arriving(0 if is_large else memory)
         try:
-            await add(spool, chunk)
+            await add(body, chunk)
             while not self.is_complete:
-                await add(spool, await self.next())
-            return await finished(spool)
+                await add(body, await self.next())
+            return await finished(body)
         except BaseException:
-            await discarded(spool)
+            await discarded(body)
             raise
 
     @property
@@ -191,20 +190,20 @@ class Body:
         return seconds
 
 
-async def add(spool: Spool, part: bytes) -> None:
-    """`Spool.add`, in a thread where that may wait for the disk."""
-    if spool.waits(len(part)):
-        await asyncio.to_thread(spool.add, part)
+async def add(body: ArrivingBody, part: bytes) -> None:
+    """`ArrivingBody.add`, in a thread where that may wait for the disk."""
+    if body.waits(len(part)):
+        await asyncio.to_thread(body.add, part)
     else:
-        spool.add(part)
+        body.add(part)
 
 
-async def finished(spool: Spool) -> bytes | Path:
-    """`Spool.finish`, likewise."""
-    return await asyncio.to_thread(spool.finish) if spool.waits(0) else spool.finish()
+async def finished(body: ArrivingBody) -> bytes | Spool:
+    """`ArrivingBody.finish`, likewise."""
+    return await asyncio.to_thread(body.finish) if body.waits(0) else body.finish()
 
 
-async def discarded(spool: Spool) -> None:
-    """`Spool.discard`, likewise: to unlink gigabytes takes seconds."""
-    if spool.waits(0):
-        await asyncio.to_thread(spool.discard)
+async def discarded(body: ArrivingBody) -> None:
+    """`ArrivingBody.discard`, likewise: to unlink gigabytes takes seconds."""
+    if body.waits(0):
+        await asyncio.to_thread(body.discard)

@@ -3,13 +3,13 @@ reference chapter 1, section 1.7."""
 
 import re
 from collections.abc import AsyncGenerator
-from pathlib import Path
 
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.rest.body import add, discarded, finished
 from orthanc_fast.rest.form_data import FormParser
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField
+from orthanc_fast.services.ingest.uploads import Spool
 
 NETWORK_PROTOCOL = 9
 
@@ -33,20 +33,20 @@ def chunked_file(request: Request) -> tuple[str, int] | None:
 
 async def parts(
     request: Request, separator: bytes
-) -> AsyncGenerator[tuple[list[HeaderField], bytes | Path]]:
-    """(headers in lower case, content) of each complete part, as soon as it has come; a file
+) -> AsyncGenerator[tuple[list[HeaderField], bytes | Spool]]:
+    """(headers in lower case, content) of each complete part, as soon as it has come; a spool
     belongs to the caller. Raises as reading the body does, and BadRequest."""
     parser = FormParser(separator)
     headers: list[HeaderField] = []
-    spool = request.spool()
+    body = request.arriving()
     try:
         async for chunk in request.chunks():
             for event in parser.feed(chunk):
                 if isinstance(event, bytes):
-                    await add(spool, event)
+                    await add(body, event)
                 elif event is not None:
-                    headers, spool = event, request.spool()
+                    headers, body = event, request.arriving()
                 else:
-                    yield headers, await finished(spool)
+                    yield headers, await finished(body)
     finally:
-        await discarded(spool)
+        await discarded(body)

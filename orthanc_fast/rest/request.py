@@ -5,7 +5,6 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, MutableMapping
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +18,7 @@ from orthanc_fast.rest.json_body import LARGE, parse_large
 from orthanc_fast.rest.proxies import Place, base_url
 from orthanc_fast.rest.response import HeaderField
 from orthanc_fast.rest.uri import arguments
-from orthanc_fast.services.ingest.uploads import Spool
+from orthanc_fast.services.ingest.uploads import ArrivingBody, Spool
 
 if TYPE_CHECKING:
     from orthanc_fast.services.processes.http import HttpServices
@@ -68,7 +67,7 @@ class Request:
         self._scope = scope
         self._receive = receive
         self._arguments: dict[str, str] | None = None
-        self._body: bytes | Path | None = None
+        self._body: bytes | Spool | None = None
         self._incoming: Body | None = None
         self.headers: list[HeaderField] = scope["headers"]
         self.services = services
@@ -129,7 +128,7 @@ class Request:
             return "simplify"
         return "short" if "short" in given else "full" if "full" in given else "simplify"
 
-    def part(self, headers: list[HeaderField], body: bytes | Path) -> "Request":
+    def part(self, headers: list[HeaderField], body: bytes | Spool) -> "Request":
         """The same request with one part of a multipart body as its headers and body."""
         other = Request(self._scope, self._receive, self.services, self.segments, self.method)
         other.headers = headers
@@ -149,15 +148,15 @@ class Request:
         """The whole body in memory. Raises Refused (413, 408), Disconnected, BadRequest (413)."""
         if self._body is None:
             self._body = await self._stream().whole()
-        elif isinstance(self._body, Path):
+        elif isinstance(self._body, Spool):
             return await asyncio.to_thread(self._read_part, self._body)
         return self._body
 
-    async def upload(self) -> bytes | Path:
-        """The body: bytes, or a file of the storage area's that now belongs to the caller."""
+    async def upload(self) -> bytes | Spool:
+        """The body: bytes, or a spool that now belongs to the caller."""
         if self._body is not None:
             return self._body
-        return await self._stream().spooled(self.services.uploads.spool)
+        return await self._stream().spooled(self.services.uploads.arriving)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The body as it comes."""
@@ -177,18 +176,18 @@ class Request:
         return await self._stream().drain()
 
     async def forget(self) -> None:
-        """Removes the file of a part that its handler has not taken over."""
-        if isinstance(self._body, Path):
-            await asyncio.to_thread(self._body.unlink, missing_ok=True)
+        """Removes the spool of a part that its handler has not taken over."""
+        if isinstance(self._body, Spool):
+            await asyncio.to_thread(self._body.drop)
 
-    def spool(self) -> Spool:
+    def arriving(self) -> ArrivingBody:
         """For a body of unknown size: in memory up to MaximumUploadMemoryMB."""
         memory = self.services.settings.maximum_upload_memory_mb << 20
-        return self.services.uploads.spool(memory)
+        return self.services.uploads.arriving(memory)
 
-    def _read_part(self, path: Path) -> bytes:
-        self._stream().check_memory(path.stat().st_size)
-        return path.read_bytes()
+    def _read_part(self, spool: Spool) -> bytes:
+        self._stream().check_memory(spool.size)
+        return spool.read()
 
     async def json(self) -> Any:
         """The body as JSON, leniently parsed. Raises BadRequest."""

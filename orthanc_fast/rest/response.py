@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from orthanc_fast.model import SendablePath
+
 HeaderField = tuple[bytes, bytes]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -38,7 +40,7 @@ class Response:
         kind: HeaderField | None = None,
         status: int = 200,
         headers: tuple[HeaderField, ...] = (),
-        path: str | None = None,
+        path: SendablePath | None = None,
         length: int | None = None,
         stream: AsyncGenerator[bytes | bytearray] | AsyncGenerator[bytes] | None = None,
     ) -> None:

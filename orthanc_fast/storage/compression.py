@@ -40,7 +40,7 @@ def uncompress(stored: bytes | memoryview) -> bytes:
     return data
 
 
-def compress_parts(parts: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]:
+def compress_parts(parts: Iterable[bytes | bytearray | memoryview], size: int) -> Iterator[bytes]:
     """As `compress`, for a content of `size` bytes that comes in parts."""
     if not size:
         return

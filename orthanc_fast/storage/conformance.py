@@ -5,7 +5,14 @@ from functools import partial
 from uuid import uuid4
 
 from orthanc_fast.errors import OrthancError, ParameterOutOfRange
-from orthanc_fast.storage.contract import MISSING_FILE, Pending, Storage
+from orthanc_fast.storage.contract import (
+    GATHERED_AT_ONCE,
+    MISSING_FILE,
+    Content,
+    Pending,
+    Spool,
+    Storage,
+)
 
 OWNER = bytes(range(20))
 
@@ -20,6 +27,23 @@ def stored(storage: Storage, data: bytes, owner: bytes = OWNER) -> str:
     assert storage.put([file]) == [None]
     storage.publish([file])
     return file.uuid
+
+
+def spooled(storage: Storage, *parts: Content) -> Spool:
+    """A spool of these parts."""
+    spool = storage.new_spool()
+    for part in parts:
+        spool.write(part)
+    return spool
+
+
+def is_gone(call: Callable[[], object]) -> bool:
+    """Whether the call ends as that of a closed file."""
+    try:
+        call()
+    except ValueError:
+        return True
+    return False
 
 
 def is_missing(call: Callable[[], object]) -> bool:
@@ -125,15 +149,19 @@ class StorageConformance:
             assert is_missing(partial(storage.open, file.uuid))
         assert storage.recover(lambda owner, uuid: True) == (0, 0)
 
-    def test_an_abandoned_partial_file_goes(self, storage: Storage) -> None:
-        partials = [storage.new_partial() for _ in range(2)]
-        files = []
-        for path in partials:
-            path.write_bytes(b"large")
-            files.append(storage.new_file(OWNER, new_uuid(), None, path))
+    def test_an_abandoned_body_goes(self, storage: Storage) -> None:
+        """Whether or not it was put before."""
+        files = [storage.new_file(OWNER, new_uuid(), spooled(storage, b"large")) for _ in "12"]
         assert storage.put(files[:1]) == [None]
         storage.abandon(files)
-        assert not any(path.exists() for path in partials)
+        for file in files:
+            assert is_missing(partial(storage.open, file.uuid))
+        assert storage.recover(lambda owner, uuid: True) == (0, 0)
+
+    def test_a_dropped_body_goes(self, storage: Storage) -> None:
+        file = storage.new_file(OWNER, new_uuid(), spooled(storage, b"large"))
+        file.drop()
+        file.drop()
         assert storage.recover(lambda owner, uuid: True) == (0, 0)
 
     def test_deleting_twice_is_harmless(self, storage: Storage) -> None:
@@ -150,15 +178,91 @@ class StorageConformance:
         assert len(found) == 20
         assert set(found) == uuids
 
-    def test_a_large_body_is_taken_over(self, storage: Storage) -> None:
-        body = storage.new_partial()
-        assert body != storage.new_partial()
-        body.write_bytes(b"large" * 1000)
-        file = storage.new_file(OWNER, new_uuid(), None, body)
+    def test_a_spool_is_read_while_it_is_written(self, storage: Storage) -> None:
+        large = bytes(range(256)) * 4096
+        parts: tuple[Content, ...] = (b"abc", bytearray(b"de"), memoryview(b"xfghx")[1:4], large)
+        whole = b"abcdefgh" + large
+        with storage.new_spool() as spool:
+            assert spool.size == 0
+            assert spool.read() == b""
+            assert bytes(spool.buffer()) == b""
+            assert list(spool.parts(10)) == []
+            size = 0
+            for part in parts:
+                spool.write(part)
+                size += len(part)
+                assert spool.size == size
+                assert spool.read() == bytes(spool.buffer()) == whole[:size]
+            assert spool.read(5, 3) == whole[5:8]
+            assert spool.read(size - 2, 10) == whole[-2:]
+            assert spool.read(size, 10) == spool.read(size + 10) == b""
+            found = list(spool.parts(1000))
+            assert b"".join(found) == whole
+            assert {len(part) for part in found[:-1]} == {1000}
+
+    def test_what_was_written_may_change(self, storage: Storage) -> None:
+        """Receive buffers are used again."""
+        with storage.new_spool() as spool:
+            buffer = bytearray(b"first")
+            spool.write(buffer)
+            buffer[:] = b"other"
+            spool.write(buffer)
+            assert spool.read() == b"firstother"
+
+    def test_a_buffer_outlives_its_spool(self, storage: Storage) -> None:
+        data = bytes(range(256)) * 64
+        with spooled(storage, data) as spool:
+            buffer = spool.buffer()
+        assert bytes(buffer) == data
+
+    def test_a_spool_that_is_dropped_is_gone(self, storage: Storage) -> None:
+        spool = spooled(storage, b"not wanted")
+        spool.drop()
+        spool.drop()
+        for call in (spool.read, spool.buffer, spool.flush, lambda: spool.write(b"more")):
+            assert is_gone(call)
+        assert is_gone(lambda: storage.new_file(OWNER, new_uuid(), spool))
+        assert storage.recover(lambda owner, uuid: True) == (0, 0)
+
+    def test_a_spool_is_taken_over(self, storage: Storage) -> None:
+        with spooled(storage, b"large" * 1000, b"and more") as spool:
+            spool.flush()
+            file = storage.new_file(OWNER, new_uuid(), spool)
+            assert is_gone(spool.read)
+            assert not file.may_be_carried
+        # It is the storage's now: what becomes of the spool does not matter.
         assert storage.put([file]) == [None]
         storage.publish([file])
-        assert storage.read(file.uuid) == b"large" * 1000
-        assert not body.exists()
+        assert storage.read(file.uuid) == b"large" * 1000 + b"and more"
+        assert storage.recover(lambda owner, uuid: True) == (0, 0)
+
+    def test_an_empty_spool_is_taken_over(self, storage: Storage) -> None:
+        file = storage.new_file(OWNER, new_uuid(), storage.new_spool())
+        assert storage.put([file]) == [None]
+        storage.publish([file])
+        assert storage.read(file.uuid) == b""
+
+    def test_a_body_is_gathered_from_its_chunks(self, storage: Storage) -> None:
+        assert storage.gather("whole", 3, b"abc") == b"abc"
+        assert storage.gather("name", 10, b"abc") is None
+        assert storage.gather("another", 10, b"xyz") is None
+        assert storage.gather("name", 11, b"of another size") is None  # outgrown, forgotten
+        assert storage.gather("name", 10, spooled(storage, b"de", b"f")) is None
+        body = storage.gather("name", 10, b"ghij")
+        assert isinstance(body, Spool)
+        with body:
+            body.write(b"!")
+            assert body.read() == b"abcdefghij!"
+        assert storage.gather("name", 10, b"from the start") is None
+
+    def test_gathered_bodies_give_way(self, storage: Storage) -> None:
+        for number in range(GATHERED_AT_ONCE + 1):
+            assert storage.gather(str(number), 2, b"x") is None
+        assert storage.gather("0", 2, b"y") is None
+        body = storage.gather(str(GATHERED_AT_ONCE), 2, b"y")
+        assert isinstance(body, Spool)
+        with body:
+            assert body.read() == b"xy"
 
     def test_each_object_of_a_group_has_its_own_error(self, storage: Storage) -> None:
         uuid = new_uuid()
@@ -189,7 +293,7 @@ class StorageConformance:
     def test_recovery_asks_the_index_about_each_object(self, storage: Storage) -> None:
         files = [storage.new_file(bytes([n]) * 20, new_uuid(), b"%d" % n) for n in range(4)]
         assert storage.put(files) == [None] * 4
-        storage.new_partial().write_bytes(b"half an upload")
+        half = spooled(storage, b"half an upload")
         asked: list[tuple[bytes, str]] = []
 
         def belongs(owner: bytes, uuid: str) -> bool:
@@ -202,6 +306,7 @@ class StorageConformance:
         assert {each for each in storage.listing()} == {files[0].uuid, files[2].uuid}
         assert storage.read(files[2].uuid) == b"2"
         assert is_missing(lambda: storage.open(files[1].uuid))
+        half.drop()
 
     def test_recovery_of_another_process_leaves_ours_alone(self, storage: Storage) -> None:
         file = storage.new_file(OWNER, new_uuid(), b"x")

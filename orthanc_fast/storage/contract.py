@@ -5,27 +5,28 @@ changed. The index decides which objects exist: `put` makes a group of them dura
 commits, and `publish` or `abandon` tells what became of them. A crash in between leaves objects
 that `recover` asks the index about. Every implementation passes `conformance.py`.
 
-A *partial* is a body on its way that is too large for memory: a file of this machine, whatever the
-implementation is, whose path `new_partial` gives out for one writer. Who has the path owns it:
-writes it (`spool.Spool` does), reads it, and either hands it to `put` or unlinks it. To all others
-it says nothing of where objects are kept. A storage on the same disk takes it over without copying.
+A body on its way that is too large for memory is written into a *spool* (`new_spool`), which
+`new_file` takes over. No path, descriptor or memory map leaves an implementation, with one
+exception: `sendable`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from mmap import mmap
-from pathlib import Path
 from types import TracebackType
 
 from orthanc_fast.errors import OrthancError, ParameterOutOfRange
+from orthanc_fast.model import SendablePath
+from orthanc_fast.storage.arriving import Body
 from orthanc_fast.storage.meters import StorageMeters
-
-Content = bytes | bytearray | memoryview | mmap  # in memory, or a file mapped into it
+from orthanc_fast.storage.spool import Content as Content
+from orthanc_fast.storage.spool import Spool as Spool
 
 # Objects of up to this many bytes may be left to a carrier: from here on they cost more CPU time
 # there than a sync of their own (the table in docs/decisions/0004-journal.md). A slice of
 # 256 x 256 x 16 bits has 128 KB of pixels and a header.
 CARRIED_FILE = 144 << 10
+
+GATHERED_AT_ONCE = 10  # bodies that grow chunk by chunk; who has waited longest gives way
 
 MISSING_FILE = 2006  # Orthanc's InexistentFile
 BEYOND_END = "Reading beyond the end of a file"
@@ -83,15 +84,15 @@ class Handle(ABC):
 
 
 class Pending:
-    """An object on its way into the storage: its bytes, which are `data` or those of the file
-    `partial`, and whose it is.
+    """An object on its way into the storage: its bytes, which are `data` or, where that is None,
+    in the hands of the storage already, and whose it is.
 
     `may_be_carried`: small enough to be left to a carrier of its bytes, which makes them durable
     together with the decision that the object exists. `is_carried`: `put` has left it to the
     carrier, who must get `data` under `name`.
     """
 
-    __slots__ = ("data", "is_carried", "may_be_carried", "name", "owner", "partial", "uuid")
+    __slots__ = ("data", "is_carried", "may_be_carried", "name", "owner", "uuid")
 
     def __init__(
         self,
@@ -99,22 +100,17 @@ class Pending:
         uuid: str,
         name: str,
         data: Content | None,
-        partial: Path | None,
         may_be_carried: bool = False,
     ) -> None:
         self.owner = owner
         self.uuid = uuid
         self.name = name
         self.data = data
-        self.partial = partial  # None once it is moved to its place
         self.may_be_carried = may_be_carried
         self.is_carried = False
 
     def drop(self) -> None:
-        """Removes the partial file, if there is one that `put` has not moved to its place."""
-        if self.partial is not None:
-            self.partial.unlink(missing_ok=True)
-            self.partial = None
+        """Nothing stays of a spool that was taken over for it, unless `put` has had it."""
 
 
 class Storage(ABC):
@@ -131,17 +127,22 @@ class Storage(ABC):
         never does."""
 
     @abstractmethod
-    def new_partial(self) -> Path:
-        """A path for a partial, where there is no file yet; what is left there is removed at
-        recovery."""
+    def new_spool(self) -> Spool:
+        """An empty one. Raises FullStorage or StorageFault."""
 
     @abstractmethod
-    def new_file(
-        self, owner: bytes, uuid: str, data: Content | None, partial: Path | None = None
-    ) -> Pending:
-        """An object of the resource `owner` (20 bytes), to be written with others by `put`: of
-        `data`, or of a whole partial, which belongs to the storage from now on. Waits for
-        nothing."""
+    def gather(self, name: str, size: int, chunk: Body) -> Body | None:
+        """Adds a chunk to the body of this name and announced size, which all processes of the
+        server gather together; the whole body once it is complete. One that outgrows its size is
+        forgotten, and the oldest of more than GATHERED_AT_ONCE. The chunk belongs to this method,
+        the body to the caller. Raises FullStorage or StorageFault; nothing of the chunk was kept
+        then."""
+
+    @abstractmethod
+    def new_file(self, owner: bytes, uuid: str, content: Content | Spool) -> Pending:
+        """An object of the resource `owner` (20 bytes), to be written with others by `put`. A spool
+        is gone for who has it: the storage has taken over what it holds. Of a spool that was not
+        flushed it may wait for the disk, and raises as that does; else it waits for nothing."""
 
     @abstractmethod
     def put(self, files: Sequence[Pending]) -> list[OrthancError | None]:
@@ -155,7 +156,7 @@ class Storage(ABC):
     @abstractmethod
     def abandon(self, files: Sequence[Pending]) -> None:
         """The index does not have them and never will: they are removed, also those that `put`
-        could not write, with their partial files."""
+        could not write."""
 
     @abstractmethod
     def delete(self, uuids: Sequence[str]) -> None:
@@ -180,7 +181,7 @@ class Storage(ABC):
         """The UUIDs of all published objects, in no order."""
 
     @abstractmethod
-    def sendable(self, uuid: str) -> str | None:
+    def sendable(self, uuid: str) -> SendablePath | None:
         """A path of this machine from which a server of HTTP can send the object right now, None
         where there is no such thing. Raises OrthancError 2006 if there is no object."""
 

@@ -2,17 +2,19 @@
 product chooses it, and nothing of it outlives the process."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from threading import Lock
-from uuid import uuid4
 
 from orthanc_fast.errors import OrthancError, ParameterOutOfRange, StorageFault
+from orthanc_fast.model import SendablePath
+from orthanc_fast.storage.arriving import Body
 from orthanc_fast.storage.contract import (
     BEYOND_END,
     CARRIED_FILE,
+    GATHERED_AT_ONCE,
     Content,
     Handle,
     Pending,
+    Spool,
     Storage,
     missing,
     owner_and_uuid,
@@ -50,40 +52,98 @@ class MemoryHandle(Handle):
         return
 
 
-class MemoryStorage(Storage):
-    """Dictionaries and one lock. Large bodies are collected in `folder`; `slot` names the process
-    as that of the storage area does."""
+class MemorySpool(Spool):
+    """Holds the bytes, in one place for each writing."""
 
-    def __init__(self, folder: Path, slot: str = "memory") -> None:
+    __slots__ = ("_parts", "_size")
+
+    def __init__(self, data: bytes = b"") -> None:
+        self._parts: list[bytes] | None = [data]
+        self._size = len(data)
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def write(self, data: Content) -> None:
+        part = bytes(data)
+        self._held().append(part)
+        self._size += len(part)
+
+    def flush(self) -> None:
+        self._held()
+
+    def read(self, start: int = 0, size: int = -1) -> bytes:
+        data = self.buffer()
+        return data[start:] if size < 0 else data[start : start + size]
+
+    def buffer(self) -> bytes:
+        parts = self._held()
+        if len(parts) > 1:
+            parts[:] = [b"".join(parts)]
+        return parts[0]
+
+    def release(self) -> bytes:
+        """Gives the bytes away."""
+        data = self.buffer()
+        self.drop()
+        return data
+
+    def drop(self) -> None:
+        self._parts = None
+
+    def _held(self) -> list[bytes]:
+        if self._parts is None:
+            raise ValueError("the spool is gone")
+        return self._parts
+
+
+class MemoryStorage(Storage):
+    """Dictionaries and one lock. `slot` names the process as that of the storage area does."""
+
+    def __init__(self, slot: str = "memory") -> None:
         self._slot = slot
         self._lock = Lock()
         self._relies_on_carrier = False
         self._pending: dict[str, bytes] = {}
         self._published: dict[str, bytes] = {}
-        self._folder = folder
+        self._gathered: dict[tuple[str, int], bytes] = {}  # that of the last chunk comes last
 
     def rely_on_carrier(self) -> None:
         self._relies_on_carrier = True
 
-    def new_partial(self) -> Path:
-        return self._folder / str(uuid4())
+    def new_spool(self) -> MemorySpool:
+        return MemorySpool()
 
-    def new_file(
-        self, owner: bytes, uuid: str, data: Content | None, partial: Path | None = None
-    ) -> Pending:
-        is_small = data is not None and len(data) <= CARRIED_FILE
+    def gather(self, name: str, size: int, chunk: Body) -> Body | None:
+        if (chunk.size if isinstance(chunk, Spool) else len(chunk)) == size:
+            return chunk
+        if isinstance(chunk, Spool):
+            with chunk:
+                chunk = chunk.read()
+        with self._lock:
+            body = self._gathered.pop((name, size), b"") + chunk
+            if len(body) < size:
+                self._gathered[name, size] = body
+                while len(self._gathered) > GATHERED_AT_ONCE:
+                    del self._gathered[next(iter(self._gathered))]
+        return MemorySpool(body) if len(body) == size else None
+
+    def new_file(self, owner: bytes, uuid: str, content: Content | Spool) -> Pending:
+        """Spools of other storages raise TypeError."""
         name = f"{self._slot}/{owner.hex()}.{uuid}"
-        return Pending(owner, uuid, name, data, partial, self._relies_on_carrier and is_small)
+        if isinstance(content, Content):
+            is_small = self._relies_on_carrier and len(content) <= CARRIED_FILE
+            return Pending(owner, uuid, name, content, is_small)
+        if not isinstance(content, MemorySpool):
+            raise TypeError(f"{type(content).__name__} is no spool of this storage")
+        return Pending(owner, uuid, name, content.release())
 
     def put(self, files: Sequence[Pending]) -> list[OrthancError | None]:
         return [self._put(file) for file in files]
 
     def _put(self, file: Pending) -> OrthancError | None:
-        if file.partial is not None:
-            data = file.partial.read_bytes()
-            file.drop()
-        else:
-            data = bytes(file.data or b"")
+        data = bytes(file.data or b"")
         with self._lock:
             if file.name in self._pending:
                 return StorageFault("cannot write the file: it exists", private=file.name)
@@ -100,8 +160,6 @@ class MemoryStorage(Storage):
         with self._lock:
             for file in files:
                 self._pending.pop(file.name, None)
-        for file in files:
-            file.drop()
 
     def delete(self, uuids: Sequence[str]) -> None:
         with self._lock:
@@ -127,7 +185,7 @@ class MemoryStorage(Storage):
         with self._lock:
             return iter(list(self._published))
 
-    def sendable(self, uuid: str) -> str | None:
+    def sendable(self, uuid: str) -> SendablePath | None:
         self.open(uuid)
         return None
 

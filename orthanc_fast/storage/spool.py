@@ -1,81 +1,71 @@
-"""Bytes that arrive in parts and whose number is not known before: in memory as long as they are
-few, else in a partial file of the storage."""
+"""Bytes on their way into the storage that are too many for memory."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import BinaryIO
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from types import TracebackType
 
-from orthanc_fast.errors import DISK_FULL, FullStorage
-
-_BUFFER = 1 << 20  # bytes written at once
+Content = bytes | bytearray | memoryview  # a buffer; where its memory comes from says nobody
 
 
-class Spool:
-    """One body, part by part; used by one thread at a time."""
+class Spool(ABC):
+    """Bytes that are written one after the other, may be read at once, and are taken over as a
+    whole by `Storage.new_file`: without copying them, where the storage can.
 
-    __slots__ = ("_file", "_memory", "_new_partial", "_parts", "_path", "size")
+    A spool belongs to whoever has it: he hands it on, or drops it. As a context it is dropped at
+    the end, unless a storage has taken it over before. What a process that dies leaves of its
+    spools is removed at recovery. A spool that is gone raises ValueError, as a closed file does.
+    Used by one thread at a time; all of it may wait for the disk.
 
-    def __init__(self, memory: int, new_partial: Callable[[], Path]) -> None:
-        """More than `memory` bytes go into a file that `new_partial` names."""
-        self.size = 0
-        self._memory = memory
-        self._new_partial = new_partial
-        self._parts: list[bytes] = []
-        self._path: Path | None = None
-        self._file: BinaryIO | None = None
+        with storage.new_spool() as spool:
+            for part in parts:
+                spool.write(part)
+            ingest.submit(IngestRequest(caller=caller, data=spool), promise)
+    """
 
-    def waits(self, coming: int) -> bool:
-        """Whether to add so many bytes may wait for the disk."""
-        return self._file is not None or self.size + coming > self._memory
+    __slots__ = ()
 
-    def add(self, part: bytes) -> None:
-        """Raises FullStorage."""
-        if not self.waits(len(part)):
-            self._parts.append(part)
-            self.size += len(part)
-            return
-        try:
-            self._opened().write(part)
-        except OSError as error:
-            raise self._failed(error) from error
-        self.size += len(part)
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes that have been written."""
 
-    def finish(self) -> bytes | Path:
-        """All of it; a file belongs to the caller from now on. Raises FullStorage."""
-        if self._file is None or self._path is None:
-            return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        try:
-            self._file.close()  # writes what it holds
-        except OSError as error:
-            raise self._failed(error) from error
-        path, self._path, self._file = self._path, None, None
-        return path
+    @abstractmethod
+    def write(self, data: Content) -> None:
+        """Adds to the end; `data` may change afterwards. Raises FullStorage or StorageFault; the
+        spool is dropped then."""
 
-    def discard(self) -> None:
-        """Leaves nothing behind; harmless after `finish`."""
-        self._parts.clear()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-            self._path = None
-        if self._file is not None:
-            file, self._file = self._file, None
-            try:
-                file.close()
-            except OSError:  # what it could not write is not wanted any longer
-                return
+    @abstractmethod
+    def flush(self) -> None:
+        """Raises now what a later reading or handing over would: FullStorage or StorageFault, with
+        the spool dropped."""
 
-    def _opened(self) -> BinaryIO:
-        if self._file is None:
-            path = self._new_partial()
-            self._file = path.open("xb", _BUFFER)
-            self._path = path
-            self._file.writelines(self._parts)
-            self._parts.clear()
-        return self._file
+    @abstractmethod
+    def read(self, start: int = 0, size: int = -1) -> bytes:
+        """`size` bytes from `start` (-1: to the end), fewer where the spool ends before."""
 
-    def _failed(self, error: OSError) -> Exception:
-        path = self._path
-        self.discard()
-        if error.errno in DISK_FULL:
-            return FullStorage("no space left for the body", private=path, http_status=507)
-        return error
+    @abstractmethod
+    def buffer(self) -> Content:
+        """All that has been written, as one buffer, without copying it where the implementation
+        can. It stays valid whatever becomes of the spool."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Leaves nothing behind; harmless where the spool is gone already."""
+
+    def parts(self, step: int) -> Iterator[bytes]:
+        """All of it in parts of up to `step` bytes."""
+        start = 0
+        while part := self.read(start, step):
+            yield part
+            start += len(part)
+
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.drop()

@@ -177,7 +177,7 @@ def test_data_sets_of_any_size_arrive_whole(shelf: Shelf, size: int, fragment: i
         client.release()
         running.settle()
     assert [file[-len(content) :] for file in shelf.files] == [content] * 2
-    assert shelf.partials == (2 if size > 1 << 20 else 0)
+    assert shelf.spools == (2 if size > 1 << 20 else 0)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_large_data_set_that_does_not_fit_its_command_leaves_no_file(shelf: Sh
         assert client.status() == 0xA900
         client.release()
         running.settle()
-    assert shelf.partials == 1
+    assert shelf.spools == 1
 
 
 @pytest.mark.parametrize(

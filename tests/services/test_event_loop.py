@@ -28,6 +28,7 @@ from orthanc_fast.services.ingest.contract import Stored
 from orthanc_fast.services.ingest.ingest import QUICK
 from orthanc_fast.services.processes.http import HttpServices
 from orthanc_fast.services.transcoding.transcode import transcode
+from orthanc_fast.storage.arriving import Body
 from orthanc_fast.transfer_syntaxes import DEFLATED
 
 MB = 1 << 20
@@ -76,10 +77,10 @@ def test_uploads(tmp_path: Path, kind: str) -> None:
         )
         services = HttpServices(settings, "test", asyncio.get_running_loop(), print, True)
         data = large_file(15 * MB)
-        body: bytes | Path = data
+        body: Body = data
         if kind == "file":
-            body = services.storage.new_partial()
-            body.write_bytes(large_file(64 * MB))
+            body = services.storage.new_spool()
+            body.write(large_file(64 * MB))
         elif kind == "gzip":
             body = gzip.compress(data, 1)
         elif kind == "zip":

@@ -50,9 +50,9 @@ class Place:
 
     def spilled(self, data: bytes) -> Stored:
         promise: Future[Stored] = Future()
-        partial = self.services.ingest.new_partial()
-        partial.write_bytes(data)
-        self.services.ingest.submit(IngestRequest(caller=JOB, partial=partial), promise)
+        with self.services.ingest.new_spool() as spool:
+            spool.write(data)
+            self.services.ingest.submit(IngestRequest(caller=JOB, data=spool), promise)
         return promise.result(30)
 
     def resource(self, stored: Stored, level: Level = Level.INSTANCE) -> Resource:

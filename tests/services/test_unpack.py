@@ -10,6 +10,9 @@ import pytest
 
 from orthanc_fast.errors import BadFileFormat, BadRequest, OrthancError
 from orthanc_fast.services.ingest.unpack import Bounds, Unpacking, gunzip, members
+from orthanc_fast.storage.conformance import spooled
+from orthanc_fast.storage.contract import Spool
+from orthanc_fast.storage.files.area import StorageArea
 
 MB = 1 << 20
 
@@ -22,64 +25,62 @@ def archive(contents: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-class Area:
-    """Names partial files in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._numbers = count()
-
-    def new_partial(self) -> Path:
-        return self.folder / f"{next(self._numbers)}.part"
+class Area(StorageArea):
+    """A storage whose spools can be counted."""
 
     def files(self) -> list[Path]:
-        return sorted(self.folder.iterdir())
+        return sorted(self.root.glob("incoming/*/*"))
 
 
 @pytest.fixture
 def area(tmp_path: Path) -> Area:
-    return Area(tmp_path)
+    return Area(tmp_path, "test")
 
 
 def test_large_members_go_through_files(area: Area) -> None:
     large = bytes(range(256)) * 2000
     body = archive({"a": b"small", "folder/": b"", "empty": b"", "b": large, "c": b"more"})
     found = []
-    for content in members(body, Bounds(memory=1000), area.new_partial):
-        if isinstance(content, Path):
-            assert content.stat().st_size == len(large)
-            found.append(content.read_bytes())
-            content.unlink()
+    for content in members(body, Bounds(memory=1000), area.new_spool):
+        if isinstance(content, Spool):
+            assert content.size == len(large)
+            found.append(content.read())
+            content.drop()
         else:
             found.append(content)
     assert found == [b"small", large, b"more"]
+    with spooled(area, body) as packed:
+        contents = members(packed, Bounds(), area.new_spool)
+        assert list(contents) == [b"small", large, b"more"]
     assert area.files() == []
 
 
 def test_an_archive_without_members_holds_nothing(area: Area) -> None:
-    assert list(members(archive({}), Bounds(), area.new_partial)) == []
+    assert list(members(archive({}), Bounds(), area.new_spool)) == []
 
 
 def test_gzip_bodies(area: Area, tmp_path: Path) -> None:
     content = bytes(range(256)) * 5000
     packed = gzip.compress(content)
-    assert gunzip(packed, Bounds(), area.new_partial) == content
-    assert gunzip(gzip.compress(b""), Bounds(), area.new_partial) == b""
-    spilled = gunzip(packed, Bounds(memory=1000), area.new_partial)
-    assert isinstance(spilled, Path)
-    assert spilled.read_bytes() == content
-    spilled.unlink()
+    assert gunzip(packed, Bounds(), area.new_spool) == content
+    assert gunzip(gzip.compress(b""), Bounds(), area.new_spool) == b""
+    spilled = gunzip(packed, Bounds(memory=1000), area.new_spool)
+    assert isinstance(spilled, Spool)
+    assert spilled.read() == content
+    with spooled(area, packed) as body:
+        assert gunzip(body, Bounds(), area.new_spool) == content
+    spilled.drop()
     for broken in (packed[:-10], packed[:20], b"\0" * 100, packed[:30] + b"\xff" * 30, b""):
         with pytest.raises(BadFileFormat):
-            gunzip(broken, Bounds(memory=1000), area.new_partial)
+            gunzip(broken, Bounds(memory=1000), area.new_spool)
     assert area.files() == []
 
 
 def refusal(bounds: Bounds, body: bytes, area: Area) -> OrthancError:
     with pytest.raises(OrthancError) as caught:
-        for content in members(body, bounds, area.new_partial):
-            if isinstance(content, Path):
-                content.unlink()
+        for content in members(body, bounds, area.new_spool):
+            if isinstance(content, Spool):
+                content.drop()
     assert area.files() == []
     return caught.value
 
@@ -98,8 +99,8 @@ def test_bounds_name_their_options(area: Area) -> None:
     error = refusal(Bounds(member=MB - 1), body, area)
     assert isinstance(error, BadFileFormat)
     exactly = Bounds(member=MB, total=20 * MB, members=20, ratio=1100, judged_from=0)
-    assert len(list(members(body, exactly, area.new_partial))) == 20
-    assert len(list(members(body, Bounds(ratio=100), area.new_partial))) == 20  # small
+    assert len(list(members(body, exactly, area.new_spool))) == 20
+    assert len(list(members(body, Bounds(ratio=100), area.new_spool))) == 20  # small
 
 
 def test_a_directory_that_lies_is_found_out(area: Area) -> None:
@@ -112,7 +113,7 @@ def test_a_directory_that_lies_is_found_out(area: Area) -> None:
     end = many.rfind(b"PK\x05\x06")
     many[end + 8 : end + 12] = b"\1\0\1\0"
     assert "MaximumArchiveMembers" in str(refusal(Bounds(members=4999), bytes(many), area).details)
-    assert list(members(bytes(many), Bounds(members=5000), area.new_partial)) == []
+    assert list(members(bytes(many), Bounds(members=5000), area.new_spool)) == []
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -132,9 +133,11 @@ def test_a_name_that_is_no_text_makes_a_damaged_member(area: Area) -> None:
 
 
 def test_what_unpacks_is_counted_as_it_comes(area: Area) -> None:
-    unpacking = Unpacking(Bounds(total=3 * MB, memory=MB), 1, area.new_partial)
+    unpacking = Unpacking(Bounds(total=3 * MB, memory=MB), 1, area.new_spool)
     first = unpacking.content(iter([b"x" * MB, b"y" * MB]))
-    assert isinstance(first, Path)
+    assert isinstance(first, Spool)
     with pytest.raises(BadRequest):
         unpacking.content(b"z" * MB for _ in count())
-    assert area.files() == [first]
+    assert first.read() == b"x" * MB + b"y" * MB
+    first.drop()
+    assert area.files() == []

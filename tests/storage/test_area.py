@@ -8,10 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from orthanc_fast.errors import StorageFault
-from orthanc_fast.storage.conformance import OWNER, stored
+from orthanc_fast.errors import FullStorage, StorageFault
+from orthanc_fast.storage.arriving import Body
+from orthanc_fast.storage.conformance import OWNER, spooled, stored
+from orthanc_fast.storage.contract import Spool
 from orthanc_fast.storage.files.area import StorageArea
-from orthanc_fast.storage.files.chunks import ChunkedFiles
+from orthanc_fast.storage.files.spool import FileSpool
+from orthanc_fast.storage.memory import MemoryStorage
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def test_listing_goes_on_where_folders_go_meanwhile(area: StorageArea) -> None:
 def test_recovery_of_one_worker(area: StorageArea, tmp_path: Path) -> None:
     known, unknown = str(uuid4()), str(uuid4())
     area.put([area.new_file(OWNER, known, b"known"), area.new_file(OWNER, unknown, b"unknown")])
-    area.new_partial().write_bytes(b"half of an upload")
+    half = spooled(area, b"half of an upload")
     other = StorageArea(tmp_path, "http-1")
     other_uuid = str(uuid4())
     other.put([other.new_file(OWNER, other_uuid, b"other")])
@@ -63,6 +66,7 @@ def test_recovery_of_one_worker(area: StorageArea, tmp_path: Path) -> None:
     assert list(area.listing()) == [known]
     assert area.read(other_uuid) == b"other", "a living worker's files are not touched"
     assert area.recover(lambda owner, uuid: False) == (0, 1)
+    half.drop()
 
 
 def test_unusable_folder_is_a_clear_error(tmp_path: Path) -> None:
@@ -90,23 +94,23 @@ def test_removed_folders_are_made_again(area: StorageArea, tmp_path: Path) -> No
     uuid = stored(area, b"after")
     assert area.read(uuid) == b"after"
     shutil.rmtree(tmp_path / "incoming")
-    area.new_partial().write_bytes(b"large")
+    spooled(area, b"large").drop()
     shutil.rmtree(tmp_path / "incoming")
-    chunks = ChunkedFiles(tmp_path, area.new_partial)
-    assert chunks.add("name", 6, b"abc") is None
-    content = chunks.add("name", 6, b"def")
-    assert isinstance(content, Path)
-    assert content.read_bytes() == b"abcdef"
+    assert area.gather("name", 6, b"abc") is None
+    content = area.gather("name", 6, b"def")
+    assert isinstance(content, Spool)
+    with content:
+        assert content.read() == b"abcdef"
+    assert files_below(tmp_path / "incoming") == [tmp_path / "incoming" / "chunks.lock"]
 
 
 def test_a_body_that_somebody_removed_is_the_error_of_its_file(
     area: StorageArea, tmp_path: Path
 ) -> None:
-    partial = area.new_partial()
-    partial.write_bytes(b"large")
+    spool = spooled(area, b"large")
     shutil.rmtree(tmp_path / "incoming")
     files = [
-        area.new_file(OWNER, str(uuid4()), None, partial),
+        area.new_file(OWNER, str(uuid4()), spool),
         area.new_file(OWNER, str(uuid4()), b"another"),
     ]
     first, second = area.put(files)
@@ -115,42 +119,93 @@ def test_a_body_that_somebody_removed_is_the_error_of_its_file(
 
 
 def test_nothing_stays_of_a_body_that_cannot_be_moved(area: StorageArea, tmp_path: Path) -> None:
-    partial = area.new_partial()
-    partial.write_bytes(b"large")
-    file = area.new_file(OWNER, str(uuid4()), None, partial)
+    file = area.new_file(OWNER, str(uuid4()), spooled(area, b"large"))
     (tmp_path / "incoming" / file.name).mkdir()
     (error,) = area.put([file])
     assert isinstance(error, StorageFault)
-    assert partial.exists()
+    assert len(files_below(tmp_path)) == 1
     area.abandon([file])
-    assert not partial.exists()
+    assert files_below(tmp_path) == []
+
+
+def test_a_spool_is_moved_not_copied(area: StorageArea, tmp_path: Path) -> None:
+    spool = spooled(area, b"large")
+    spool.flush()
+    (path,) = files_below(tmp_path)
+    inode = path.stat().st_ino
+    file = area.new_file(OWNER, str(uuid4()), spool)
+    assert area.put([file]) == [None]
+    area.publish([file])
+    assert Path(area.path(file.uuid)).stat().st_ino == inode
+    assert files_below(tmp_path) == [Path(area.path(file.uuid))]
+
+
+def test_a_buffer_of_a_file_is_no_copy(area: StorageArea) -> None:
+    """Neither that of a spool nor that of an object: what changes in the file changes in it."""
+    with spooled(area, b"large") as spool:
+        buffer = spool.buffer()
+        file = area.new_file(OWNER, str(uuid4()), spool)
+    area.put([file])
+    area.publish([file])
+    with area.open(file.uuid) as handle:
+        other = handle.buffer()
+    with open(area.path(file.uuid), "r+b") as changed:
+        changed.write(b"LARGE")
+    assert bytes(buffer) == bytes(other) == b"LARGE"
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_spool_that_finds_no_room_says_so_and_goes(
+    area: StorageArea, tmp_path: Path, large: bool
+) -> None:
+    """Small parts wait for each other; they are noticed when they are flushed."""
+    bounds = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, bounds[1]))
+    try:
+        with pytest.raises(StorageFault, match="File too large"):
+            spooled(area, bytes((1 << 20) if large else 2000)).flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, bounds)
+    assert files_below(tmp_path) == []
+
+
+def test_a_full_disk_is_a_full_storage(area: StorageArea) -> None:
+    (area.root / "incoming" / "full").symlink_to("/dev/full")
+    spool = FileSpool(area.root / "incoming" / "full", exists=True)
+    with pytest.raises(FullStorage) as caught:
+        spool.write(bytes(1 << 20))
+    assert caught.value.http_status == 507
+    assert not (area.root / "incoming" / "full").is_symlink()
+
+
+def test_a_spool_of_another_storage_is_refused(area: StorageArea) -> None:
+    with MemoryStorage().new_spool() as spool, pytest.raises(TypeError):
+        area.new_file(OWNER, str(uuid4()), spool)
 
 
 @pytest.mark.parametrize("in_file", [False, True])
-def test_a_chunk_that_finds_no_room_can_be_sent_again(
-    area: StorageArea, tmp_path: Path, in_file: bool
-) -> None:
-    def chunk(content: bytes) -> bytes | Path:
+def test_a_chunk_that_finds_no_room_can_be_sent_again(area: StorageArea, in_file: bool) -> None:
+    def chunk(content: bytes) -> Body:
         if not in_file:
             return content
-        path = area.new_partial()
-        path.write_bytes(content)
-        return path
+        spool = spooled(area, content)
+        spool.flush()
+        return spool
 
     first, second = b"a" * 100_000, b"b" * 200_000
-    chunks = ChunkedFiles(tmp_path, area.new_partial)
-    assert chunks.add("name", 300_000, chunk(first)) is None
+    assert area.gather("name", 300_000, chunk(first)) is None
     refused = chunk(second)
     bounds = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, bounds[1]))
     try:
-        with pytest.raises(OSError, match="File too large"):
-            chunks.add("name", 300_000, refused)
+        with pytest.raises(StorageFault, match="File too large"):
+            area.gather("name", 300_000, refused)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, bounds)
-    complete = chunks.add("name", 300_000, chunk(second))
-    assert isinstance(complete, Path)
-    assert complete.read_bytes() == first + second
+    complete = area.gather("name", 300_000, chunk(second))
+    assert isinstance(complete, Spool)
+    with complete:
+        assert complete.read() == first + second
 
 
 def test_empty_folders_go_with_their_last_file(area: StorageArea, tmp_path: Path) -> None:

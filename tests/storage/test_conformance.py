@@ -18,5 +18,5 @@ class TestFiles(StorageConformance):
 
 class TestMemory(StorageConformance):
     @pytest.fixture
-    def storage(self, tmp_path: Path) -> Storage:
-        return MemoryStorage(tmp_path)
+    def storage(self) -> Storage:
+        return MemoryStorage()

@@ -19,6 +19,8 @@ from orthanc_fast.network.places import Places
 from orthanc_fast.network.worker import NO_HANDLERS, make_door
 from orthanc_fast.services.ingest.contract import IngestRequest, Stored
 from orthanc_fast.services.scp.policy import ScpPolicy
+from orthanc_fast.storage.contract import Spool
+from orthanc_fast.storage.files.spool import FileSpool
 from orthanc_fast.upper_layer.handover import Handlers
 
 
@@ -29,21 +31,21 @@ class Shelf:
         self.folder = folder
         self.files: list[bytes] = []
         self.callers: list[Caller] = []
-        self.partials = 0
+        self.spools = 0
         self.error: Exception | None = None
         self.delay: Callable[[int], float] | None = None
 
-    def new_partial(self) -> Path:
-        self.partials += 1
-        return self.folder / f"{self.partials}.part"
+    def new_spool(self) -> Spool:
+        self.spools += 1
+        return FileSpool(self.folder / f"{self.spools}.part")
 
     def submit(self, request: IngestRequest, promise: Promise) -> None:
-        if request.partial is not None:
-            content = request.partial.read_bytes()
-            request.partial.unlink()
+        data = request.data
+        if isinstance(data, Spool):
+            with data:
+                content = data.read()
         else:
-            assert request.data is not None
-            content = bytes(request.data)
+            content = bytes(data)
         if self.error is not None:
             raise self.error
         self.files.append(content)

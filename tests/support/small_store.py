@@ -54,7 +54,7 @@ def make_storage(kind: str, folder: Path) -> Storage:
     """An empty storage: files beside LMDB, memory beside the others."""
     if kind == "lmdb":
         return StorageArea(folder, "test", sync=False)
-    return MemoryStorage(folder)
+    return MemoryStorage()
 
 
 KINDS = ("memory", "lmdb", "elsewhere")

@@ -1,6 +1,5 @@
 """What every codec is: one module each, found by the name that the table of syntaxes gives."""
 
-import mmap
 from typing import Protocol
 
 import msgspec
@@ -12,7 +11,7 @@ from orthanc_fast.imaging.info import ImageInfo
 
 MAX_UNQUESTIONED = 1 << 22  # bytes of a decoded frame
 
-Buffer = bytes | bytearray | memoryview | mmap.mmap
+Buffer = bytes | bytearray | memoryview
 
 
 class Parameters(msgspec.Struct, frozen=True, gc=False):

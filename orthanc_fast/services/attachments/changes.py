@@ -3,7 +3,6 @@ first asked for and kept. Source: reference chapter 1, sections 1.12 and 6.2."""
 
 import asyncio
 import time
-from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -13,10 +12,10 @@ import xxhash
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import CorruptedFile, InexistentItem, UnknownResource
 from orthanc_fast.index.contract import Snapshot, Transaction, Write
-from orthanc_fast.model import Attachment, Caller, Level, Outcome, Resource
+from orthanc_fast.model import Attachment, Caller, Level, Outcome, Resource, SendablePath
 from orthanc_fast.registries import DICOM_ATTACHMENT, PIXEL_DATA_OFFSET, is_user_number
 from orthanc_fast.registries import UNTIL_PIXEL_DATA_ATTACHMENT as UNTIL_PIXEL_DATA
-from orthanc_fast.services.attachments.parts import ContentParts, compress_file, summary_of
+from orthanc_fast.services.attachments.parts import STEP, ContentParts, compressed_spool, summary_of
 from orthanc_fast.services.attachments.reading import Contents, dicom_attachment
 from orthanc_fast.services.attachments.types import AttachmentTypes
 from orthanc_fast.services.retention.recycling import Quota, quota_of
@@ -25,8 +24,9 @@ from orthanc_fast.services.store.lookup import found_or_raise
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.revisions import Version, check, digest
 from orthanc_fast.services.store.writes import Writes
+from orthanc_fast.storage.arriving import Body
 from orthanc_fast.storage.compression import compress
-from orthanc_fast.storage.contract import Pending
+from orthanc_fast.storage.contract import Pending, Spool
 
 UPDATED_ATTACHMENT = 15
 
@@ -106,7 +106,7 @@ class Attachments:
             raise CorruptedFile(f"the file {attachment.uuid} does not hold what was stored")
         return content
 
-    def sendable(self, attachment: Attachment) -> str | None:
+    def sendable(self, attachment: Attachment) -> SendablePath | None:
         """See `Contents.sendable`."""
         return self._contents.sendable(attachment)
 
@@ -121,10 +121,11 @@ class Attachments:
         caller: Caller,
         public: bytes,
         kind: int,
-        body: bytes | Path,
+        body: Body,
         expected: Version | None,
     ) -> Version:
-        """Adds or replaces an attachment of a resource of any level. A file belongs to this method.
+        """Adds or replaces an attachment of a resource of any level. A spool belongs to this
+        method.
 
         Raises InexistentItem for an unknown resource, Revision, FullStorage.
         """
@@ -137,29 +138,22 @@ class Attachments:
         revision: int = await self._write(caller, write)
         return Version(revision, md5 or "")
 
-    def _prepare(self, public: bytes, body: bytes | Path) -> tuple[Attachment, Pending]:
-        if isinstance(body, Path):
-            return self._prepare_file(public, body)
+    def _prepare(self, public: bytes, body: Body) -> tuple[Attachment, Pending]:
+        if isinstance(body, Spool):
+            with body:
+                return self._prepare_spool(public, body)
         stored = compress(body) if self._settings.storage_compression else body
         digests = xxhash.xxh3_128_digest(body), digest(body)
         attachment = self._new(len(body), len(stored), *digests)
         return attachment, self._storage.new_file(public, attachment.uuid, stored)
 
-    def _prepare_file(self, public: bytes, body: Path) -> tuple[Attachment, Pending]:
+    def _prepare_spool(self, public: bytes, body: Spool) -> tuple[Attachment, Pending]:
+        size, fast, md5 = summary_of(body)
         stored = body
-        try:
-            size, fast, md5 = summary_of(body)
-            stored_size = size
-            if self._settings.storage_compression:
-                stored = self._storage.new_partial()
-                stored_size = compress_file(body, size, stored)
-                body.unlink()
-        except BaseException:
-            body.unlink(missing_ok=True)
-            stored.unlink(missing_ok=True)
-            raise
-        attachment = self._new(size, stored_size, fast, md5)
-        return attachment, self._storage.new_file(public, attachment.uuid, None, stored)
+        if self._settings.storage_compression:
+            stored = compressed_spool(self._storage, body.parts(STEP), size)
+        attachment = self._new(size, stored.size, fast, md5)
+        return attachment, self._storage.new_file(public, attachment.uuid, stored)
 
     def _new(self, size: int, stored_size: int, fast: bytes, md5: str) -> Attachment:
         compressed = self._settings.storage_compression
@@ -210,16 +204,11 @@ class Attachments:
         """The write that gives an attachment a new file of the same content; it results in False,
         with nothing done, if the attachment is another one by then."""
         old = owner.attachments[kind]
-        partial = self._storage.new_partial()
-        try:
-            size = await asyncio.to_thread(self.parts.rewrite, old, partial, compressed)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        spool = await asyncio.to_thread(self.parts.rewritten, old, compressed)
         new = msgspec.structs.replace(
-            old, uuid=str(uuid4()), stored_size=size, compressed=compressed, stored_md5=None
+            old, uuid=str(uuid4()), stored_size=spool.size, compressed=compressed, stored_md5=None
         )
-        pending = self._storage.new_file(owner.public, new.uuid, None, partial)
+        pending = self._storage.new_file(owner.public, new.uuid, spool)
         return _Rewrite(owner, kind, new, pending, self._quota, restart)
 
     def _again(self, caller: Caller, owner: Resource, kind: int) -> Resource:

@@ -3,7 +3,6 @@ for the disk: use it in a thread."""
 
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import md5
-from pathlib import Path
 from typing import NamedTuple
 
 import xxhash
@@ -11,7 +10,7 @@ import xxhash
 from orthanc_fast.errors import CorruptedFile
 from orthanc_fast.model import Attachment
 from orthanc_fast.storage.compression import compress_parts, uncompress_parts
-from orthanc_fast.storage.contract import Storage
+from orthanc_fast.storage.contract import Content, Spool, Storage
 
 STEP = 1 << 20  # bytes of one part
 
@@ -85,45 +84,47 @@ class ContentParts:
         _compare(attachment, fast.digest())
         return Checksums(inner.hexdigest(), outer.hexdigest())
 
-    def rewrite(self, attachment: Attachment, target: Path, compressed: bool) -> int:
-        """Writes the content anew, compressed or not, into a file; its size. Verifies what it
-        reads."""
+    def rewritten(self, attachment: Attachment, compressed: bool) -> Spool:
+        """The content anew, compressed or not. Verifies what it reads. Raises FullStorage or
+        StorageFault too."""
         fast = xxhash.xxh3_128()
         content = _tapped(self.content(attachment), fast.update)
-        size = write_parts(
-            compress_parts(content, attachment.size) if compressed else content, target
-        )
-        _compare(attachment, fast.digest())
-        return size
+        if compressed:
+            spool = compressed_spool(self._storage, content, attachment.size)
+        else:
+            spool = _spooled(self._storage, content)
+        try:
+            _compare(attachment, fast.digest())
+        except CorruptedFile:
+            spool.drop()
+            raise
+        return spool
 
 
-def summary_of(path: Path) -> Summary:
-    """What a file holds."""
-    plain, fast, size = md5(usedforsecurity=False), xxhash.xxh3_128(), 0
-    for part in file_parts(path):
+def summary_of(spool: Spool) -> Summary:
+    """What a body holds."""
+    plain, fast = md5(usedforsecurity=False), xxhash.xxh3_128()
+    for part in spool.parts(STEP):
         plain.update(part)
         fast.update(part)
-        size += len(part)
-    return Summary(size, fast.digest(), plain.hexdigest())
+    return Summary(spool.size, fast.digest(), plain.hexdigest())
 
 
-def compress_file(source: Path, size: int, target: Path) -> int:
-    """Writes the stored form of a file's content into another; its size."""
-    return write_parts(compress_parts(file_parts(source), size), target)
+def compressed_spool(storage: Storage, parts: Iterable[Content], size: int) -> Spool:
+    """The stored form of a content of `size` bytes. Raises FullStorage or StorageFault."""
+    return _spooled(storage, compress_parts(parts, size))
 
 
-def file_parts(path: Path) -> Iterator[bytes]:
-    with path.open("rb", buffering=0) as file:
-        while part := file.read(STEP):
-            yield part
-
-
-def write_parts(parts: Iterable[bytes], target: Path) -> int:
-    """Writes a new file; its size."""
-    with target.open("xb", buffering=STEP) as file:
+def _spooled(storage: Storage, parts: Iterable[Content]) -> Spool:
+    spool = storage.new_spool()
+    try:
         for part in parts:
-            file.write(part)
-        return file.tell()
+            spool.write(part)
+        spool.flush()
+    except BaseException:
+        spool.drop()
+        raise
+    return spool
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:

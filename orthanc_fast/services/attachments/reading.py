@@ -3,7 +3,7 @@
 import asyncio
 
 from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
-from orthanc_fast.model import Attachment, Resource
+from orthanc_fast.model import Attachment, Resource, SendablePath
 from orthanc_fast.registries import DICOM_ATTACHMENT, PIXEL_DATA_OFFSET, UNTIL_PIXEL_DATA_ATTACHMENT
 from orthanc_fast.storage.compression import uncompress
 from orthanc_fast.storage.contract import BEYOND_END, Content, Storage
@@ -29,7 +29,7 @@ class Contents:
         """The bytes as they lie in the storage area."""
         return await self._read(attachment.uuid, attachment.stored_size)
 
-    def sendable(self, attachment: Attachment) -> str | None:
+    def sendable(self, attachment: Attachment) -> SendablePath | None:
         """Where the bytes lie as they are stored, for a door that can send a file by itself; None
         where this storage has none such. Raises OrthancError 2006 if the file is missing."""
         return self.storage.sendable(attachment.uuid)
@@ -87,7 +87,7 @@ def dicom_attachment(instance: Resource) -> Attachment:
 
 
 def opened(storage: Storage, attachment: Attachment) -> Content:
-    """The uncompressed content for a thread that works on all of it: the mapped file where it is
+    """The uncompressed content for a thread that works on all of it: without a copy where it is
     stored uncompressed. Raises OrthancError 2006 if the file is missing, CorruptedFile."""
     if attachment.compressed:
         return uncompress(storage.read(attachment.uuid, 0, attachment.stored_size))

@@ -1,7 +1,6 @@
 """What the ingest is asked, and what it answers: the same for HTTP, DICOM, jobs and scripts."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -9,6 +8,8 @@ import msgspec
 
 from orthanc_fast.config import Overwrite
 from orthanc_fast.model import Caller, Level
+from orthanc_fast.storage.contract import Content
+from orthanc_fast.storage.contract import Spool as Spool
 
 Status = Literal["Success", "AlreadyStored", "FilteredOut"]
 
@@ -20,15 +21,13 @@ NOBODY = (b"", b"", b"", b"")  # the identifiers of what was discarded before th
 class IngestRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One DICOM file that shall be stored.
 
-    The bytes are `data`, or a file that `Storage.new_partial` named, which belongs to the
-    ingest from then on. `metadata` (texts by number) and `labels` are set per level in the
-    transaction that stores the instance; nothing is set where it is not stored. `overwrite` is the
-    rule of this call, None the configuration's.
+    A spool of bytes (`Ingest.new_spool`) belongs to the ingest from then on. `metadata` (texts by
+    number) and `labels` are set per level in the transaction that stores the instance; nothing is
+    set where it is not stored. `overwrite` is the rule of this call, None the configuration's.
     """
 
     caller: Caller
-    data: bytes | bytearray | memoryview | None = None
-    partial: Path | None = None
+    data: Content | Spool
     metadata: Mapping[Level, Mapping[int, str]] = _NOTHING
     labels: Mapping[Level, Sequence[str]] = _NOTHING
     overwrite: Overwrite | None = None

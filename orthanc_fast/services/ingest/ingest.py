@@ -12,11 +12,9 @@ the thread of an association:
 """
 
 import asyncio
-import mmap
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from time import perf_counter
 
 import msgspec
@@ -33,7 +31,7 @@ from orthanc_fast.model import Caller, Header, Level, NewInstance
 from orthanc_fast.registries import DICOM_ATTACHMENT, UNTIL_PIXEL_DATA_ATTACHMENT
 from orthanc_fast.services.ingest.announced import Announced, Timed
 from orthanc_fast.services.ingest.contract import NOBODY, IngestRequest, Stored
-from orthanc_fast.services.ingest.files import from_memory, from_partial
+from orthanc_fast.services.ingest.files import from_memory, from_spool
 from orthanc_fast.services.ingest.hooks import Candidate, Decision, Hooks
 from orthanc_fast.services.ingest.records import new_instance
 from orthanc_fast.services.ingest.write import StoreWrite
@@ -41,7 +39,7 @@ from orthanc_fast.services.retention.recycling import quota_of
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.visibility import restricted
 from orthanc_fast.services.store.writes import Writes
-from orthanc_fast.storage.contract import Content, Pending, Storage
+from orthanc_fast.storage.contract import Content, Pending, Spool, Storage
 
 # Bodies in memory up to so many bytes pass the stages in the event loop itself, in at most a
 # millisecond or two; to hand a body over to a thread costs a tenth of one.
@@ -84,9 +82,9 @@ class Ingest:
         self._quick = QUICK_COMPRESSION if settings.storage_compression else QUICK
         self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="ingest")
 
-    def new_partial(self) -> Path:
-        """A path for a body that is too large for memory."""
-        return self._storage.new_partial()
+    def new_spool(self) -> Spool:
+        """For a body that is too large for memory. Raises FullStorage or StorageFault."""
+        return self._storage.new_spool()
 
     async def store(self, request: IngestRequest) -> Stored:
         """Stores one DICOM file; returns when it would survive a power cut.
@@ -117,13 +115,11 @@ class Ingest:
         self._threads.shutdown()
 
     def _is_quick(self, request: IngestRequest) -> bool:
-        if self.hooks.may_refuse or self._transcode is not None or request.partial is not None:
+        data = request.data
+        if self.hooks.may_refuse or self._transcode is not None or isinstance(data, Spool):
             return False
         if not self._read.in_place:
             return False
-        data = request.data
-        if data is None:
-            return True
         # A deflated data set may be a thousand times as large as its file.
         return len(data) <= self._quick and not is_deflated(data)
 
@@ -200,10 +196,10 @@ class Ingest:
             return []
         owner = new.publics[Level.INSTANCE]
         compressed = self._settings.storage_compression
-        if body.partial is None:
+        if body.spool is None:
             attachment, file = from_memory(self._storage, owner, body.data, compressed)
         else:
-            attachment, file = from_partial(self._storage, owner, body.partial, compressed)
+            attachment, file = from_spool(self._storage, owner, body.spool, compressed)
         new.attachments[DICOM_ATTACHMENT] = attachment
         if not compressed or header.pixel_data_offset is None:
             return [file]
@@ -218,19 +214,20 @@ class Ingest:
 
 
 class _Body:
-    """The bytes on their way through the stages, and the file that holds them if there is one."""
+    """The bytes on their way through the stages, and the spool that holds them if there is one."""
 
-    __slots__ = ("data", "partial")
+    __slots__ = ("data", "spool")
 
     def __init__(self, request: IngestRequest) -> None:
-        self.data: Content = b"" if request.data is None else request.data
-        self.partial = request.partial
+        given = request.data
+        self.spool = given if isinstance(given, Spool) else None
+        self.data: Content = b"" if isinstance(given, Spool) else given
 
     def open(self) -> None:
-        """Maps the file. Raises BadFileFormat if there are no bytes."""
-        if self.partial is not None and self.partial.stat().st_size:
-            with self.partial.open("rb") as file:
-                self.data = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        """Looks into the spool. Raises BadFileFormat if there are no bytes, FullStorage or
+        StorageFault if they could not be written."""
+        if self.spool is not None:
+            self.data = self.spool.buffer()
         if not len(self.data):
             raise BadFileFormat(_EMPTY)
 
@@ -241,7 +238,7 @@ class _Body:
             self.data = data
 
     def drop(self) -> None:
-        """The file is not needed any longer."""
-        if self.partial is not None:
-            self.partial.unlink(missing_ok=True)
-            self.partial = None
+        """The spool is not needed any longer."""
+        if self.spool is not None:
+            self.spool.drop()
+            self.spool = None

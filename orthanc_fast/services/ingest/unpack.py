@@ -8,14 +8,14 @@ import io
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadFileFormat, BadRequest
-from orthanc_fast.storage.spool import Spool
+from orthanc_fast.storage.arriving import ArrivingBody, Body
+from orthanc_fast.storage.contract import Spool
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
@@ -40,7 +40,7 @@ class Bounds(msgspec.Struct, frozen=True):
     members: int = 0
     ratio: int = 0  # of unpacked to packed bytes; deflate reaches 1,032
     judged_from: int = 1 << 30  # less is not judged by its ratio
-    memory: int = 16 << 20  # a larger content goes through a file
+    memory: int = 16 << 20  # a larger content goes through a spool
 
     @staticmethod
     def of(settings: Settings) -> "Bounds":
@@ -57,29 +57,29 @@ class Bounds(msgspec.Struct, frozen=True):
 class Unpacking:
     """The unpacked bytes of one upload, counted."""
 
-    def __init__(self, bounds: Bounds, packed: int, new_partial: Callable[[], Path]) -> None:
+    def __init__(self, bounds: Bounds, packed: int, new_spool: Callable[[], Spool]) -> None:
         """`packed` are the bytes of the upload itself."""
         self.bounds = bounds
         self._packed = packed
-        self._new_partial = new_partial
+        self._new_spool = new_spool
         self._total = 0
 
-    def content(self, parts: Iterator[bytes]) -> bytes | Path:
-        """The whole of `parts`, in memory or in a partial file.
+    def content(self, parts: Iterator[bytes]) -> Body:
+        """The whole of `parts`, in memory or in a spool.
 
         Raises BadFileFormat if it is larger than one member may be, BadRequest (413) if the upload
         holds too much, FullStorage.
         """
-        spool = Spool(self.bounds.memory, self._new_partial)
+        body = ArrivingBody(self.bounds.memory, self._new_spool)
         try:
             for part in parts:
-                if 0 < self.bounds.member < spool.size + len(part):
+                if 0 < self.bounds.member < body.size + len(part):
                     raise BadFileFormat(_exceeds(self.bounds.member))
                 self._count(len(part))
-                spool.add(part)
-            return spool.finish()
+                body.add(part)
+            return body.finish()
         except BaseException:
-            spool.discard()
+            body.discard()
             raise
 
     def announced(self, members: list[zipfile.ZipInfo]) -> None:
@@ -104,21 +104,19 @@ def is_zip(head: bytes | bytearray | memoryview) -> bool:
     return bytes(head[:4]) in ZIP_MAGICS
 
 
-def gunzip(packed: bytes | Path, bounds: Bounds, new_partial: Callable[[], Path]) -> bytes | Path:
-    """The content of a gzip body, in memory or in a partial file.
+def gunzip(packed: Body, bounds: Bounds, new_spool: Callable[[], Spool]) -> Body:
+    """The content of a gzip body, in memory or in a spool.
 
     Raises BadFileFormat for a damaged or truncated stream, and as `Unpacking.content` does.
     """
     with _opened(packed) as file:
-        unpacking = Unpacking(bounds, _size(file), new_partial)
+        unpacking = Unpacking(bounds, _size(file), new_spool)
         return unpacking.content(_inflated(file))
 
 
-def members(
-    archive: bytes | Path, bounds: Bounds, new_partial: Callable[[], Path]
-) -> Generator[bytes | Path]:
+def members(archive: Body, bounds: Bounds, new_spool: Callable[[], Spool]) -> Generator[Body]:
     """The contents of the files in a ZIP archive, in its order, one at a time; each is in memory or
-    in a partial file that belongs to the caller.
+    in a spool that belongs to the caller.
 
     Empty members and folders are left out. Raises BadFileFormat for what is no archive and for a
     damaged member, and as `Unpacking.content` does.
@@ -130,7 +128,7 @@ def members(
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise BadFileFormat(_CANNOT_OPEN) from error
         directory.is_read = True
-        unpacking = Unpacking(bounds, _size(file), new_partial)
+        unpacking = Unpacking(bounds, _size(file), new_spool)
         with opened:
             unpacking.announced(opened.infolist())
             for entry in opened.infolist():
@@ -199,8 +197,40 @@ def _inflated(file: IO[bytes]) -> Iterator[bytes]:
         raise BadFileFormat(f"the gzip stream is damaged: {error}") from error
 
 
-def _opened(source: bytes | Path) -> IO[bytes]:
-    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+class _SpoolFile(io.RawIOBase):
+    """A spool as a file to be read."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._spool.size}[whence]
+        if base + offset < 0:
+            raise ValueError("a place before the beginning")
+        self._at = base + offset
+        return self._at
+
+    def readinto(self, out: "memoryview") -> int:  # type: ignore[override]
+        data = self._spool.read(self._at, len(out))
+        out[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def _opened(source: Body) -> IO[bytes]:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    return io.BufferedReader(_SpoolFile(source), _STEP)
 
 
 def _size(file: IO[bytes]) -> int:

@@ -5,14 +5,16 @@ Source: reference chapter 1, section 2.
 
 import asyncio
 from collections.abc import Coroutine, Iterator
-from pathlib import Path
 
 from orthanc_fast.errors import BadFileFormat, InexistentTag
 from orthanc_fast.model import Caller
 from orthanc_fast.services.ingest.contract import IngestRequest, Stored
 from orthanc_fast.services.ingest.ingest import Ingest
 from orthanc_fast.services.ingest.unpack import Bounds, gunzip, is_zip, members
-from orthanc_fast.storage.spool import Spool as Spool
+from orthanc_fast.storage.arriving import ArrivingBody as ArrivingBody
+from orthanc_fast.storage.arriving import Body as Body
+from orthanc_fast.storage.contract import Spool as Spool
+from orthanc_fast.storage.contract import Storage
 
 # Members of an archive that wait for the disk together, hence in memory at the same time.
 MAX_PENDING_MEMBERS = 16
@@ -24,49 +26,49 @@ _HEAD = 4
 class Uploads:
     """Takes uploads apart, in threads, and gives what is in them to the ingest."""
 
-    def __init__(self, ingest: Ingest, bounds: Bounds) -> None:
+    def __init__(self, ingest: Ingest, storage: Storage, bounds: Bounds) -> None:
         self._ingest = ingest
+        self._storage = storage
         self._bounds = bounds
 
-    def spool(self, memory: int) -> Spool:
-        """For a body whose size is not known: above so many bytes it goes through a file."""
-        return Spool(memory, self._ingest.new_partial)
+    def arriving(self, memory: int) -> ArrivingBody:
+        """For a body whose size is not known: above so many bytes it goes through a spool."""
+        return ArrivingBody(memory, self._storage.new_spool)
+
+    async def gather(self, name: str, size: int, chunk: Body) -> Body | None:
+        """See `Storage.gather`."""
+        return await asyncio.to_thread(self._storage.gather, name, size, chunk)
 
     async def store(
-        self, caller: Caller, body: bytes | Path, gzipped: bool = False
+        self, caller: Caller, body: Body, gzipped: bool = False
     ) -> Stored | list[Stored]:
-        """What became of the file, or of each file of an archive. A partial file belongs to this
-        method.
+        """What became of the file, or of each file of an archive. A spool belongs to this method.
 
         Raises as `Ingest.store`, `gunzip` and `members` do.
         """
         try:
-            head = body[:_HEAD] if isinstance(body, bytes) else _head(body)
+            head = body[:_HEAD] if isinstance(body, bytes) else body.read(0, _HEAD)
             if is_zip(head):
                 return await self._archive(caller, body)
             if gzipped:
                 packed = body
                 content = await asyncio.to_thread(
-                    gunzip, packed, self._bounds, self._ingest.new_partial
+                    gunzip, packed, self._bounds, self._storage.new_spool
                 )
             else:
                 content = body
             return await self._one(caller, content)
         finally:
-            if isinstance(body, Path):  # to unlink gigabytes takes seconds
-                await asyncio.to_thread(body.unlink, missing_ok=True)
+            if isinstance(body, Spool):  # to unlink gigabytes takes seconds
+                await asyncio.to_thread(body.drop)
 
-    def _one(self, caller: Caller, content: bytes | Path) -> Coroutine[None, None, Stored]:
-        if isinstance(content, bytes):
-            request = IngestRequest(caller=caller, data=content)
-        else:
-            request = IngestRequest(caller=caller, partial=content)
-        return self._ingest.store(request)
+    def _one(self, caller: Caller, content: Body) -> Coroutine[None, None, Stored]:
+        return self._ingest.store(IngestRequest(caller=caller, data=content))
 
-    async def _archive(self, caller: Caller, archive: bytes | Path) -> list[Stored]:
+    async def _archive(self, caller: Caller, archive: Body) -> list[Stored]:
         """Stores the members in order; those that are no DICOM files or no instances are left
         out."""
-        contents = members(archive, self._bounds, self._ingest.new_partial)
+        contents = members(archive, self._bounds, self._storage.new_spool)
         done: list[Stored] = []
         pending: list[asyncio.Task[Stored]] = []
         waiting = 0
@@ -83,12 +85,7 @@ class Uploads:
         return done
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_HEAD)
-
-
-def _next(contents: Iterator[bytes | Path]) -> bytes | Path | None:
+def _next(contents: Iterator[Body]) -> Body | None:
     return next(contents, None)
 
 

@@ -15,7 +15,6 @@ from orthanc_fast.services.processes.resources import ResourceServices
 from orthanc_fast.services.store.session import SessionOption
 from orthanc_fast.services.volumes.streaming import Streams
 from orthanc_fast.services.volumes.volumes import Volumes
-from orthanc_fast.storage.files.chunks import ChunkedFiles
 
 
 class HttpServices(ResourceServices):
@@ -33,8 +32,7 @@ class HttpServices(ResourceServices):
         super().__init__(settings, slot, loop)
         self.ask = ask
         self.is_secure = is_secure
-        self.chunks = ChunkedFiles(settings.storage_directory, self.storage.new_partial)
-        self.uploads = Uploads(self.ingest, Bounds.of(settings))
+        self.uploads = Uploads(self.ingest, self.storage, Bounds.of(settings))
         self.pixels = Pixels(self.index, self.storage)
         self.pictures = Pictures(self.pixels, settings.http_workers, self.finder.options.warn)
         self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))

@@ -28,19 +28,24 @@ from orthanc_fast._ext.durable import (
     sync_file_system,
     write_files,
 )
-from orthanc_fast.errors import DISK_FULL, FullStorage, OrthancError, StorageFault
+from orthanc_fast.errors import OrthancError, StorageFault
+from orthanc_fast.model import SendablePath
+from orthanc_fast.storage.arriving import Body
 from orthanc_fast.storage.contract import (
     CARRIED_FILE,
     Content,
     Pending,
+    Spool,
     Storage,
     missing,
     owner_and_uuid,
 )
+from orthanc_fast.storage.files.chunks import ChunkedFiles
+from orthanc_fast.storage.files.faults import fault
 from orthanc_fast.storage.files.handle import FileHandle
+from orthanc_fast.storage.files.spool import PARTIAL, FileSpool
 
 INCOMING = "incoming"
-PARTIAL = ".part"
 
 CARRIED_GROUP = 4 << 20  # bytes of a group that are left to the carrier, at most
 
@@ -64,6 +69,25 @@ _FOLDER = re.compile(r"[0-9a-f]{2}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+class FilePending(Pending):
+    """One whose bytes may lie in the file of a spool: in `partial`, until they are moved to their
+    place."""
+
+    __slots__ = ("partial",)
+
+    def __init__(
+        self, owner: bytes, uuid: str, name: str, content: Content | Path, may_be_carried: bool
+    ) -> None:
+        data = None if isinstance(content, Path) else content
+        super().__init__(owner, uuid, name, data, may_be_carried)
+        self.partial = content if isinstance(content, Path) else None
+
+    def drop(self) -> None:
+        if self.partial is not None:
+            self.partial.unlink(missing_ok=True)
+            self.partial = None
+
+
 class StorageArea(Storage):
     """The files of one server, as one worker process (named by its `slot`) sees them."""
 
@@ -74,6 +98,7 @@ class StorageArea(Storage):
         self._slot = slot
         self._sync = sync
         self._incoming = root / INCOMING / slot
+        self._chunks = ChunkedFiles(root / INCOMING / "chunks", self._new_partial)
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
             probe = self._incoming / f"probe{PARTIAL}"
@@ -92,15 +117,28 @@ class StorageArea(Storage):
 
     # Writing
 
-    def new_partial(self) -> Path:
-        self._incoming.mkdir(parents=True, exist_ok=True)
+    def new_spool(self) -> FileSpool:
+        return FileSpool(self._new_partial())
+
+    def _new_partial(self) -> Path:
+        try:
+            self._incoming.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise fault(error.errno, self._incoming, "the body") from error
         return self._incoming / f"{uuid4()}{PARTIAL}"
 
-    def new_file(
-        self, owner: bytes, uuid: str, data: Content | None, partial: Path | None = None
-    ) -> Pending:
-        is_small = self._relies_on_carrier and data is not None and len(data) <= CARRIED_FILE
-        return Pending(owner, uuid, f"{self._slot}/{owner.hex()}.{uuid}", data, partial, is_small)
+    def gather(self, name: str, size: int, chunk: Body) -> Body | None:
+        return self._chunks.add(name, size, chunk)
+
+    def new_file(self, owner: bytes, uuid: str, content: Content | Spool) -> FilePending:
+        """Spools of other storages raise TypeError."""
+        name = f"{self._slot}/{owner.hex()}.{uuid}"
+        if isinstance(content, Content):
+            is_small = self._relies_on_carrier and len(content) <= CARRIED_FILE
+            return FilePending(owner, uuid, name, content, is_small)
+        if not isinstance(content, FileSpool):
+            raise TypeError(f"{type(content).__name__} is no spool of this storage")
+        return FilePending(owner, uuid, name, content.release(), False)
 
     def put(self, files: Sequence[Pending]) -> list[OrthancError | None]:
         """Writes files into `incoming`."""
@@ -109,13 +147,13 @@ class StorageArea(Storage):
         paths = [self._unpublished(file.name) for file in files]
         errors: dict[str, OrthancError] = {}
         for file, path in zip(files, paths, strict=True):
-            if file.partial is not None:
+            if isinstance(file, FilePending) and file.partial is not None:
                 try:
                     moved += file.partial.stat().st_size
                     os.rename(file.partial, path)
                     file.partial = None
                 except OSError as error:
-                    errors[path] = _error(error.errno or 0, path)
+                    errors[path] = fault(error.errno, path)
             elif file.may_be_carried and file.data is not None and len(file.data) <= room:
                 file.is_carried = True
                 room -= len(file.data)
@@ -126,7 +164,7 @@ class StorageArea(Storage):
         size = sum(len(file.data) for file in files if file.data is not None)
         self.meters.created(size + moved, perf_counter() - began)
         return [
-            errors.get(path) or (_error(number, path) if number else None)
+            errors.get(path) or (fault(number, path) if number else None)
             for number, path in zip(numbers, paths, strict=True)
         ]
 
@@ -139,7 +177,7 @@ class StorageArea(Storage):
         targets = [os.fsencode(self.path(uuid)) for _, uuid in files]
         for number, target in zip(move_files(sources, targets), targets, strict=True):
             if number:
-                raise _error(number, os.fsdecode(target))
+                raise fault(number, os.fsdecode(target))
 
     def abandon(self, files: Sequence[Pending]) -> None:
         remove_files([os.fsencode(self._unpublished(file.name)) for file in files], 0)
@@ -193,12 +231,12 @@ class StorageArea(Storage):
                     if entry.name.startswith(start) and _UUID.fullmatch(entry.name):
                         yield entry.name
 
-    def sendable(self, uuid: str) -> str:
+    def sendable(self, uuid: str) -> SendablePath:
         path = self.path(uuid)
         if os.path.exists(path):
-            return path
+            return SendablePath(path)
         for unpublished in (self.root / INCOMING).glob(f"*/*.{uuid}"):
-            return str(unpublished)
+            return SendablePath(str(unpublished))
         raise missing(uuid)
 
     # After a crash
@@ -208,7 +246,7 @@ class StorageArea(Storage):
             try:
                 sync_file_system(self._folder.fd)
             except OSError as error:
-                raise _error(error.errno or 0, str(self.root)) from error
+                raise fault(error.errno, str(self.root)) from error
 
     def restore(self, name: str, data: Content) -> None:
         path = Path(self._unpublished(name))
@@ -216,10 +254,10 @@ class StorageArea(Storage):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise _error(error.errno or 0, str(path)) from error
+            raise fault(error.errno, str(path)) from error
         (number,) = write_files([os.fsencode(path)], [data], [True])
         if number:
-            raise _error(number, str(path))
+            raise fault(number, str(path))
         self._publish([(name, path.name.partition(".")[2])])
 
     def recover(
@@ -259,9 +297,3 @@ def _hexadecimal_folders(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntr
     for entry in _entries(folder):
         if _FOLDER.fullmatch(entry.name) and entry.is_dir():
             yield entry
-
-
-def _error(number: int, path: str) -> OrthancError:
-    if number in DISK_FULL:
-        return FullStorage("no space left for the file", private=path, http_status=507)
-    return StorageFault(f"cannot write the file: {os.strerror(number)}", private=path)

@@ -3,16 +3,15 @@
 
 import fcntl
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha1
 from pathlib import Path
 
-from orthanc_fast.errors import DISK_FULL, FullStorage
-from orthanc_fast.storage.files.area import INCOMING, PARTIAL
-
-AT_ONCE = 10  # files under way; the one that has waited longest gives way
+from orthanc_fast.storage.arriving import Body
+from orthanc_fast.storage.contract import GATHERED_AT_ONCE
+from orthanc_fast.storage.files.faults import fault
+from orthanc_fast.storage.files.spool import PARTIAL, FileSpool
 
 _STEP = 1 << 20
 
@@ -20,47 +19,43 @@ _STEP = 1 << 20
 class ChunkedFiles:
     """The files under way of one server. All of it waits for the disk: use it in a thread."""
 
-    def __init__(self, root: Path, new_partial: Callable[[], Path]) -> None:
-        """`new_partial` names the place of a complete file."""
-        self._folder = root / INCOMING / "chunks"
-        self._new_partial = new_partial
+    def __init__(self, folder: Path, new_path: Callable[[], Path]) -> None:
+        """They grow in `folder`; `new_path` names the place of a complete one."""
+        self._folder = folder
+        self._new_path = new_path
 
-    def add(self, name: str, size: int, chunk: bytes | Path) -> bytes | Path | None:
-        """Appends to the file of this name and announced size; gives its content once it is
-        complete. One that outgrows its size is forgotten. Files belong to this method when they are
-        given and to the caller when they are returned. Raises FullStorage."""
-        length = len(chunk) if isinstance(chunk, bytes) else chunk.stat().st_size
+    def add(self, name: str, size: int, chunk: Body) -> Body | None:
+        """See `Storage.gather`."""
+        length = len(chunk) if isinstance(chunk, bytes) else chunk.size
         if length == size:
             return chunk
         try:
-            return self._appended(name, size, chunk)
+            if isinstance(chunk, bytes):
+                return self._appended(name, size, (chunk,))
+            with chunk:
+                return self._appended(name, size, chunk.parts(_STEP))
         except OSError as error:
-            if error.errno in DISK_FULL:
-                raise FullStorage("no space left for a chunk of a file", http_status=507) from error
-            raise
-        finally:
-            if isinstance(chunk, Path):
-                chunk.unlink(missing_ok=True)
+            raise fault(error.errno, error.filename, "a chunk of a file") from error
 
-    def _appended(self, name: str, size: int, chunk: bytes | Path) -> Path | None:
+    def _appended(self, name: str, size: int, parts: Iterable[bytes]) -> FileSpool | None:
         self._folder.mkdir(parents=True, exist_ok=True)
         digest = sha1(f"{size} {name}".encode("utf-8", "replace"), usedforsecurity=False)
         path = self._folder / f"{digest.hexdigest()}{PARTIAL}"
         with self._alone():
-            length = _append(path, chunk)
+            length = _append(path, parts)
             if length < size:
                 self._make_room()
                 return None
             if length > size:
                 path.unlink()
                 return None
-            complete = self._new_partial()
+            complete = self._new_path()
             os.rename(path, complete)
-        return complete
+        return FileSpool(complete, exists=True)
 
     def _make_room(self) -> None:
         waiting = sorted(self._folder.glob(f"*{PARTIAL}"), key=lambda path: path.stat().st_mtime_ns)
-        for path in waiting[:-AT_ONCE]:
+        for path in waiting[:-GATHERED_AT_ONCE]:
             path.unlink()
 
     @contextmanager
@@ -71,17 +66,13 @@ class ChunkedFiles:
             yield
 
 
-def _append(path: Path, chunk: bytes | Path) -> int:
+def _append(path: Path, parts: Iterable[bytes]) -> int:
     """The length of the file then. A chunk that cannot be written as a whole leaves nothing of
     itself, so that it can be sent again."""
     before = path.stat().st_size if path.exists() else 0
     try:
         with path.open("ab") as file:
-            if isinstance(chunk, bytes):
-                file.write(chunk)
-            else:
-                with chunk.open("rb") as source:
-                    shutil.copyfileobj(source, file, _STEP)
+            file.writelines(parts)
             return file.tell()
     except BaseException:
         with suppress(FileNotFoundError):

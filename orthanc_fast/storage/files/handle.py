@@ -79,7 +79,7 @@ class FileHandle(Handle):
         """The file mapped into memory, read-only."""
         if not self.size:
             return b""
-        return mmap.mmap(self._fd, 0, prot=mmap.PROT_READ)
+        return memoryview(mmap.mmap(self._fd, 0, prot=mmap.PROT_READ))
 
     def close(self) -> None:
         if self._fd >= 0:

@@ -16,6 +16,7 @@ from orthanc_fast.model import Caller, Level
 from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.services.attachments.changes import Attachments
 from orthanc_fast.services.attachments.reading import Contents
+from orthanc_fast.storage.conformance import is_gone, spooled
 
 NUMBER = 1024
 TEXT = b"a text that can be compressed " * 100
@@ -50,26 +51,26 @@ def test_an_attachment_lives(
         attachments.require(caller, study, NUMBER)
 
 
-def test_a_file_as_body(small_store: SmallStore, attachments: Attachments, caller: Caller) -> None:
+def test_a_spool_as_body(small_store: SmallStore, attachments: Attachments, caller: Caller) -> None:
     _, study, *_ = small_store.add(1, 1, 1, 1)
-    body = small_store.storage.new_partial()
-    body.write_bytes(TEXT)
+    body = spooled(small_store.storage, TEXT)
     small_store.run(attachments.put(caller, study, NUMBER, body, None))
     found = attachments.require(caller, study, NUMBER)
     assert small_store.run(attachments.small_content(found.attachment)) == TEXT
-    assert not body.exists()
+    assert is_gone(body.read)
+    assert small_store.storage.recover(lambda owner, uuid: True) == (0, 0)
 
 
 def test_nothing_stays_of_a_body_that_is_refused(
     small_store: SmallStore, attachments: Attachments
 ) -> None:
     _, study, *_ = small_store.add(1, 1, 1, 1)
-    body = small_store.storage.new_partial()
-    body.write_bytes(TEXT)
+    body = spooled(small_store.storage, TEXT)
     guest = Caller(origin="RestApi", user="guest", labels=frozenset({"public"}))
     with pytest.raises(NotImplementedYet):
         small_store.run(attachments.put(guest, study, NUMBER, body, None))
-    assert not body.exists()
+    assert is_gone(body.read)
+    assert small_store.storage.recover(lambda owner, uuid: True) == (0, 0)
 
 
 def test_compression(small_store: SmallStore, attachments: Attachments, caller: Caller) -> None:

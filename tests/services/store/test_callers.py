@@ -38,6 +38,7 @@ from orthanc_fast.services.retention.protection import Protection
 from orthanc_fast.services.volumes.plan import Numbers
 from orthanc_fast.services.volumes.streaming import Streams
 from orthanc_fast.services.volumes.volumes import Volumes, Wanted
+from orthanc_fast.storage.conformance import is_gone
 
 OF_LABELS = Caller(origin="RestApi", user="guest", labels=frozenset({"public"}))
 
@@ -48,7 +49,8 @@ BELOW = {
     "Attachments.sendable",
     "Finder.limit",
     "InstanceTags.json",
-    "Uploads.spool",
+    "Uploads.arriving",
+    "Uploads.gather",
     "Volumes.close",
 }
 
@@ -70,7 +72,7 @@ def services(store: SmallStore) -> Iterator[object]:
     yield Presenter(reads, describer, MetadataNames({}), finder.files)
     yield Deletion(writes)
     yield Protection(reads, writes)
-    yield Uploads(store.ingest, Bounds())
+    yield Uploads(store.ingest, store.storage, Bounds())
     pixels = Pixels(store.index, store.storage)
     yield Volumes(reads, pixels, Streams(pixels, store.storage))
     yield Reconstruction(
@@ -121,15 +123,15 @@ def test_nothing_is_stored_for_a_caller_of_some_labels(
     small_store: SmallStore, waits: bool
 ) -> None:
     """He comes with the file."""
-    partial = small_store.storage.new_partial()
-    partial.write_bytes(generated.small().number(1, 1, 1, 1))
-    request = IngestRequest(caller=OF_LABELS, partial=partial)
+    spool = small_store.storage.new_spool()
+    spool.write(generated.small().number(1, 1, 1, 1))
+    request = IngestRequest(caller=OF_LABELS, data=spool)
     with pytest.raises(NotImplementedYet):
         if waits:
             small_store.run(small_store.ingest.store(request))
         else:
             small_store.ingest.submit(request, Future())
-    assert not partial.exists()
+    assert is_gone(spool.read)
     totals = small_store.reads(USER, lambda view: view.totals())
     assert totals.resources[Level.INSTANCE] == 0
 
