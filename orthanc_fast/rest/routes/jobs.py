@@ -89,7 +89,7 @@ async def get_output(request: Request) -> Response:
     size = found.path.stat().st_size
     kind = (b"content-type", found.media_type.encode())
     return Response(
-        kind=kind, headers=disposition(found.filename), path=str(found.path), length=size
+        kind=kind, headers=disposition(found.filename), path=found.sendable, length=size
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import InexistentItem, InternalError
-from orthanc_fast.model import SERVER, Caller
+from orthanc_fast.model import SERVER, Caller, SendablePath
 from orthanc_fast.runtime.bell import RECHECK, Ear
 from orthanc_fast.runtime.contract import Runtime, Snapshot
 from orthanc_fast.services.jobs import records
@@ -42,6 +42,11 @@ class Download(msgspec.Struct, frozen=True):
     path: Path
     filename: str  # to be proposed to the client
     media_type: str
+
+    @property
+    def sendable(self) -> SendablePath:
+        """For a door that can send a file by itself."""
+        return SendablePath(str(self.path))
 
 
 class Figures(msgspec.Struct, frozen=True):
