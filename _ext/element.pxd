@@ -105,6 +105,23 @@ cdef inline int vr_form(unsigned int vr) noexcept nogil:
     return -2 if (32 <= a <= 127 and 32 <= b <= 127) or vr == 0 else 0
 
 
+cdef inline bint is_text(unsigned int vr) noexcept nogil:
+    cdef int a = vr >> 8, b = vr & 0xFF
+    if vr_form(vr) <= 0:
+        return False
+    if a == 65:
+        return b != 84           # AE AS, not AT
+    if a == 67 or a == 73 or a == 76 or a == 80 or a == 84:
+        return True              # CS IS LO LT PN TM
+    if a == 68:
+        return True              # DA DS DT
+    if a == 83:
+        return b == 72 or b == 84    # SH ST
+    if a == 85:
+        return b in (67, 73, 82, 84)  # UC UI UR UT
+    return False
+
+
 cdef inline int read_element(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos,
                              bint explicit, bint big, Element* out) noexcept nogil:
     # Reads the element at `pos`.
@@ -196,3 +213,57 @@ cdef inline bint items_explicit(Element* e, bint explicit) noexcept nogil:
 
 cdef inline bint items_big(Element* e, bint big) noexcept nogil:
     return big and e.vr != VR_UN
+
+
+cdef inline int pass_value(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, Element* e, bint explicit,
+                           bint big, int depth) noexcept nogil:
+    # From the beginning of a value behind its end. What has a length is not looked into.
+    if e.length >= 0:
+        pos[0] = e.value + e.length
+        return OK
+    if e.tag == <unsigned int>PIXEL_DATA or (explicit and (e.vr == VR_OB or e.vr == VR_OW)):
+        return skip_fragments(buf, end, pos, big)
+    return pass_items(buf, end, pos, -1, items_explicit(e, explicit), items_big(e, big), depth + 1)
+
+
+cdef inline int pass_items(const unsigned char* buf, Py_ssize_t end, Py_ssize_t* pos, Py_ssize_t length,
+                           bint explicit, bint big, int depth) noexcept nogil:
+    # From the first item behind the last one, `end` where the sequence has a length. What has a length is held against
+    # it; of items the elements are walked.
+    cdef Element e
+    cdef Py_ssize_t item_end
+    cdef unsigned int tag, size
+    cdef int status
+    cdef bint delimited
+    if depth > MAX_DEPTH:
+        return TOO_DEEP
+    while True:
+        if length != -1 and pos[0] == end:
+            return OK
+        if end - pos[0] < 8:
+            return TRUNCATED
+        tag = tag_at(buf + pos[0], big)
+        size = u32(buf + pos[0] + 4, big)
+        pos[0] += 8
+        if tag == <unsigned int>SEQUENCE_END:
+            return OK if length == -1 or pos[0] == end else BAD_STRUCTURE
+        if tag != <unsigned int>ITEM:
+            return BAD_STRUCTURE
+        delimited = size == 0xFFFFFFFFu
+        item_end = end if delimited else pos[0] + size
+        if item_end > end:
+            return TRUNCATED
+        while True:
+            status = read_element(buf, item_end, pos[0], explicit, big, &e)
+            if status == AT_END and not delimited:
+                break
+            if status != OK:
+                return TRUNCATED if status == AT_END else status
+            pos[0] = e.value
+            if is_delimiter(e.tag):
+                if e.tag == <unsigned int>ITEM_END and delimited:
+                    break
+                return BAD_STRUCTURE
+            status = pass_value(buf, item_end, pos, &e, explicit, big, depth)
+            if status != OK:
+                return status

@@ -329,52 +329,9 @@ cdef class Rewriter:
 
     cdef int skip(self, Py_ssize_t* pos, Py_ssize_t end, Element* e, bint explicit, bint big) except -1:
         """Behind the value that begins at `pos`."""
-        cdef int status
-        if e.length >= 0:
-            pos[0] += e.length
-            return 0
-        if e.vr == VR_OB or e.vr == VR_OW:
-            status = skip_fragments(self.buf, end, pos, big)
-            if status != OK:
-                raise RewriteError("compressed pixel data are damaged")
-            return 0
-        return self.skip_items(pos, end, items_explicit(e, explicit), items_big(e, big), 0)
-
-    cdef int skip_items(self, Py_ssize_t* pos, Py_ssize_t end, bint explicit, bint big, int depth) except -1:
-        cdef Element e
-        cdef unsigned int tag, size
-        cdef int status
-        if depth > MAX_DEPTH:
-            raise RewriteError("too many levels of nested sequences")
-        while True:
-            if end - pos[0] < 8:
-                raise RewriteError("a sequence has no end")
-            tag = tag_at(self.buf + pos[0], big)
-            size = u32(self.buf + pos[0] + 4, big)
-            pos[0] += 8
-            if tag == <unsigned int>SEQUENCE_END:
-                return 0
-            if tag != <unsigned int>ITEM:
-                raise RewriteError("no item where one must be")
-            if size != 0xFFFFFFFFu:
-                if size > end - pos[0]:
-                    raise RewriteError("an item is longer than its sequence")
-                pos[0] += size
-                continue
-            while True:
-                status = read_element(self.buf, end, pos[0], explicit, big, &e)
-                if status != OK:
-                    raise RewriteError("the data set is damaged")
-                pos[0] = e.value
-                if e.tag == <unsigned int>ITEM_END:
-                    break
-                if e.length >= 0:
-                    pos[0] += e.length
-                elif e.vr == VR_OB or e.vr == VR_OW:
-                    if skip_fragments(self.buf, end, pos, big) != OK:
-                        raise RewriteError("compressed pixel data are damaged")
-                else:
-                    self.skip_items(pos, end, items_explicit(&e, explicit), items_big(&e, big), depth + 1)
+        if pass_value(self.buf, end, pos, e, explicit, big, 0) != OK:
+            raise RewriteError(f"the value at byte {e.value} is damaged")
+        return 0
 
 
 def rewrite(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big, bint to_explicit, bint to_big,

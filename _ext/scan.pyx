@@ -131,23 +131,6 @@ cdef int find(const Wanted* table, Py_ssize_t count, unsigned int tag) noexcept 
     return <int>low if low < count and table[low].tag == tag else -1
 
 
-cdef bint is_text(unsigned int vr) noexcept nogil:
-    cdef int a = vr >> 8, b = vr & 0xFF
-    if vr_form(vr) <= 0:
-        return False
-    if a == 65:
-        return b != 84           # AE AS, not AT
-    if a == 67 or a == 73 or a == 76 or a == 80 or a == 84:
-        return True              # CS IS LO LT PN TM
-    if a == 68:
-        return True              # DA DS DT
-    if a == 83:
-        return b == 72 or b == 84    # SH ST
-    if a == 85:
-        return b in (67, 73, 82, 84)  # UC UI UR UT
-    return False
-
-
 cdef object value_of(const unsigned char* p, Py_ssize_t length, unsigned int vr, bint big):
     """A text VR in pure ASCII: str, trimmed. One number of 16 or 32 bits: int. Anything else: (vr, bytes)."""
     cdef Py_ssize_t i, end

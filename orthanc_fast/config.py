@@ -95,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ingest_transcoding_of_uncompressed: bool = True
     ingest_transcoding_of_compressed: bool = True
     dicom_lossy_transcoding_quality: int = 90
+    default_private_creator: str = ""
     transcoder_threads_count: int = 4
     transcoder_cache_size: int = 256  # MB, of one process
     http_workers: int = 1
@@ -320,6 +321,7 @@ class _Building:
             ingest_transcoding_of_uncompressed=get("IngestTranscodingOfUncompressed"),
             ingest_transcoding_of_compressed=get("IngestTranscodingOfCompressed"),
             dicom_lossy_transcoding_quality=get("DicomLossyTranscodingQuality"),
+            default_private_creator=get("DefaultPrivateCreator"),
             transcoder_threads_count=get("TranscoderThreadsCount"),
             transcoder_cache_size=get("TranscoderCacheSize"),
             http_workers=get("HttpWorkers") or os.cpu_count() or 1,

@@ -125,7 +125,7 @@ OPTIONS: tuple[Option, ...] = (
     _yes(
         "ExternalDictionaries", "array", None, "DCMTK dictionary files instead of the built-in one"
     ),
-    _no("DefaultPrivateCreator", "str", "", "private creator of tags that are set"),
+    _yes("DefaultPrivateCreator", "str", "", "private creator of tags that are set"),
     # Lua, plugins, HTTP client
     _no("LuaScripts", "array", [], "scripts to load"),
     _no("LuaHeartBeatPeriod", "uint", 0, "seconds between calls of OnHeartBeat"),

@@ -5,3 +5,5 @@ from typing import Final
 
 CLASS_UID: Final = "2.25.224180541862937417384297731270894203391"
 VERSION_NAME: Final = "ORTHANC_FAST_01"
+
+ORTHANC_VERSION: Final = "1.13.0"  # whose behaviour this server has

@@ -54,6 +54,7 @@ SUBJECTS = {
     "pixels": {"store", "attachments"},
     "transcoding": {"attachments", "pixels"},
     "ingest": {"store", "retention", "attachments", "transcoding"},
+    "modification": {"store", "jobs", "attachments", "transcoding", "ingest"},
     "volumes": {"store", "attachments", "pixels"},
     "administration": {"store", "jobs", "retention", "attachments", "browse", "ingest"},
 }

@@ -174,6 +174,17 @@ def decode(raw: bytes, character_set: CharacterSet, vr: str | None = None) -> st
     return _ISO_2022_CONTROLS.sub("", text) if character_set.extended else text
 
 
+def encode(text: str, character_set: CharacterSet) -> bytes:
+    """The bytes of a text; characters that the set does not have are left out. As Orthanc, in the
+    first of several sets only."""
+    name = character_set.name
+    if name == "Utf8":
+        return text.encode("utf-8", "ignore")
+    if name == "JapaneseKanji":
+        return text.encode("iso2022_jp", "ignore")
+    return text.encode(_CODECS.get(name, "ascii"), "ignore")
+
+
 def _decode(raw: bytes, name: str) -> str:
     """Bytes of one character set, of which those below 0x80 are ASCII."""
     if name == "Utf8":

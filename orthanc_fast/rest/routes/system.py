@@ -16,7 +16,6 @@ from orthanc_fast.rest.response import JSON, Response, encode_json, json_respons
 from orthanc_fast.rest.router import Router
 from orthanc_fast.services.processes.http import HttpServices
 
-ORTHANC_VERSION = "1.13.0"  # whose behaviour this server has
 API_VERSION = 31
 DATABASE_VERSION = 6
 

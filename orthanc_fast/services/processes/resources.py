@@ -18,6 +18,7 @@ from orthanc_fast.services.browse.resources import Resources
 from orthanc_fast.services.find.content import Presenter
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.options import find_options
+from orthanc_fast.services.modification.modification import Modification
 from orthanc_fast.services.processes.every import WorkerServices
 from orthanc_fast.services.retention.deletion import Deletion
 from orthanc_fast.services.retention.protection import Protection
@@ -59,6 +60,14 @@ class ResourceServices(WorkerServices):
             self.contents,
             self.attachments,
             self.main_tags,
+            self.dictionary,
+            self.default_character_set,
+        )
+        self.modification = Modification(
+            settings,
+            self.reads,
+            self.writes,
+            self.storage,
             self.dictionary,
             self.default_character_set,
         )

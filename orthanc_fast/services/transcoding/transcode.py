@@ -100,7 +100,7 @@ def transcode(
     sop_class = (editor.raw(SOP_CLASS) or b"").rstrip(b" \0")
     header = meta_header(sop_class, sop.encode("latin-1"), uid)
     if syntax.is_deflated:
-        parts = list(_deflated(parts))
+        parts = list(deflated(parts))
     return Transcoded(b"".join([header, *parts]), sop, is_lossy)
 
 
@@ -176,7 +176,7 @@ def _new_uid(file: Buffer, uid: str, quality: int) -> str:
     return f"2.25.{UUID(bytes=digest.digest(), version=5).int}"
 
 
-def _deflated(parts: Iterable[Buffer]) -> Iterator[bytes]:
+def deflated(parts: Iterable[Buffer]) -> Iterator[bytes]:
     """PS3.5 Annex A.5: a bare deflate stream of even length."""
     stream = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15)
     size = 0

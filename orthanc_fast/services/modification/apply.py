@@ -1,0 +1,136 @@
+"""A plan applied to the file of one instance.
+
+Source: reference chapter 3, sections 3.2.5 and 3.3.3; DICOM PS3.10 section 7.1.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from orthanc_fast._ext.scan import ScanError
+from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.edits import edited
+from orthanc_fast.dicom.elements import Writer
+from orthanc_fast.dicom.file_meta import meta_header
+from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
+from orthanc_fast.dicom.text import CharacterSet, character_set_of
+from orthanc_fast.dicom.walk import first_value
+from orthanc_fast.errors import BadFileFormat, BadRequest
+from orthanc_fast.services.modification.identifiers import Identifiers, Kind
+from orthanc_fast.services.modification.plan import KIND_OF_KEY, Plan
+from orthanc_fast.services.modification.request import SOP_UID
+from orthanc_fast.services.modification.values import Elements
+from orthanc_fast.services.transcoding.transcode import deflated
+from orthanc_fast.transfer_syntaxes import DEFLATED, EXPLICIT_LITTLE
+
+_CHARACTER_SET = 0x00080005
+_SOP_CLASS = 0x00080016
+_IMPLICIT = Writer(explicit=False, big=False)
+
+
+class Modified(msgspec.Struct, frozen=True):
+    """The file of the new instance, as bytes and parts of the old file, in turn."""
+
+    parts: list[Buffer]
+    sop_instance_uid: bytes
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.parts))
+
+    @property
+    def data(self) -> bytes:
+        """All of it, joined."""
+        return b"".join(self.parts)
+
+
+class Modifier:
+    """Carries out one plan; may be used by several threads. `identifiers` are those of the
+    request."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        identifiers: Identifiers,
+        dictionary: Dictionary,
+        default_character_set: Callable[[], str],
+    ) -> None:
+        self._plan = plan
+        self._identifiers = identifiers
+        self._dictionary = dictionary
+        self._default_character_set = default_character_set
+        self._values: dict[tuple[CharacterSet, bool, bool], list[tuple[bytes, bytes]]] = {}
+
+    def modified(self, file: Buffer) -> Modified:
+        """The new file. Raises BadRequest where the plan removes what identifies an instance,
+        BadFileFormat for a file or value that is none, BadParameterType, UnknownDicomTag."""
+        if self._plan.asked.removes_a_key:
+            raise BadRequest("It is forbidden to remove one of the main Dicom identifiers")
+        try:
+            source = open_dicom(file)
+        except ScanError as error:
+            raise BadFileFormat(str(error)) from error
+        old_uid = first_value(source, SOP_UID) or b""
+        self._give(source)
+        found = edited(
+            source, self._plan.steps, self._values_for(source), self._remap(old_uid)
+        )
+        head = b"".join(found.head)
+        new = msgspec.structs.replace(source, data=head, start=0)
+        sop_class, sop_uid = first_value(new, _SOP_CLASS), first_value(new, SOP_UID)
+        syntax = source.known_syntax or source.syntax or EXPLICIT_LITTLE
+        sop_uid = (sop_uid or b"").rstrip(b" \0")
+        header = meta_header((sop_class or b"").rstrip(b" \0"), sop_uid, syntax)
+        parts = [head, *found.rest]
+        return Modified(
+            [header, *(deflated(parts) if syntax == DEFLATED else parts)],
+            sop_uid,
+        )
+
+    def _give(self, source: DicomFile) -> None:
+        """What the request sets as UID is also what the old one's references become."""
+        if self._plan.asked.profile is None:
+            return
+        for tag, new in self._plan.given.items():
+            old = first_value(source, tag)
+            if old is not None:
+                self._identifiers.give(KIND_OF_KEY[tag], old, new)
+
+    def _remap(self, instance: bytes) -> Callable[[int, bytes], bytes]:
+        places: Iterator[int] = itertools.count()
+
+        def remap(kind: int, old: bytes) -> bytes:
+            place = b"" if old.strip(b" \0") else b"%s|%d" % (instance, next(places))
+            return self._identifiers.new(Kind(kind), old, place)
+
+        return remap
+
+    def _values_for(self, source: DicomFile) -> list[tuple[bytes, bytes]]:
+        """The replacements, as this file and as UN in it encode them."""
+        if not self._plan.replacements:
+            return []
+        announced = self._plan.asked.replaced.get(_CHARACTER_SET)
+        if isinstance(announced, str):
+            raw: bytes | None = announced.encode("latin-1", "ignore")
+        elif _CHARACTER_SET in self._plan.root and _CHARACTER_SET not in self._plan.asked.kept:
+            raw = None
+        else:
+            raw = first_value(source, _CHARACTER_SET)
+        character_set = character_set_of(raw, self._default_character_set())
+        key = (character_set, source.explicit, source.big)
+        found = self._values.get(key)
+        if found is None:
+            native = self._elements(character_set, Writer(source.explicit, source.big))
+            found = list(zip(native, self._elements(character_set, _IMPLICIT), strict=True))
+            self._values[key] = found
+        return found
+
+    def _elements(self, character_set: CharacterSet, write: Writer) -> list[bytes]:
+        elements = Elements(
+            dictionary=self._dictionary,
+            character_set=character_set,
+            write=write,
+            private_creator=self._plan.asked.private_creator,
+        )
+        return [elements.element(each.tag, each.value) for each in self._plan.replacements]

@@ -1,0 +1,201 @@
+"""What is to be done with each element of the data sets of one request.
+
+Where Orthanc leaves what its profile would remove elsewhere (names in items, items' elements that
+the request replaces at the root, overlays and curves at the root), it is removed here: see
+docs/deviations.md. Source: reference chapter 3, sections 3.2.5 and 3.3.2 to 3.3.5.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from orthanc_fast._ext.edit import Rules
+from orthanc_fast.dicom.edits import Action, PathRule, Rule, Tables
+from orthanc_fast.dicom.tag_paths import EVERY_ITEM, TagPath
+from orthanc_fast.model import Level
+from orthanc_fast.services.modification.identifiers import Kind
+from orthanc_fast.services.modification.profiles import Profile
+from orthanc_fast.services.modification.request import (
+    KEYS,
+    PATIENT_ID,
+    SERIES_UID,
+    SOP_UID,
+    STUDY_UID,
+    Asked,
+)
+
+PATIENT_NAME: Final = 0x00100010
+_IDENTITY_REMOVED, _METHOD = 0x00120062, 0x00120063
+_PIXEL_GROUP = 0x7FE00000
+
+KIND_OF_KEY: Final = {STUDY_UID: Kind.STUDY, SERIES_UID: Kind.SERIES, SOP_UID: Kind.INSTANCE}
+
+# Structure sets name a study where only instances should be named.
+_STUDY_OF_STRUCTURE_SET = TagPath(
+    ((0x30060010, EVERY_ITEM), (0x30060012, EVERY_ITEM)), 0x00081155
+)
+_REFERENCED_SOP = 0x00081155
+
+
+class Replacement(msgspec.Struct, frozen=True):
+    """The new value of a tag, as JSON."""
+
+    tag: int
+    value: Any
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request does: `root` and `nested` by tag, `paths` besides. The arguments of REPLACE are
+    numbers of `replacements`, those of MAP kinds of identifiers. `steps` are the same for
+    `dicom.edits`."""
+
+    asked: Asked
+    level: Level
+    root: dict[int, Rule]
+    nested: dict[int, Rule]
+    ranges: tuple[tuple[int, int], ...]
+    paths: tuple[PathRule, ...]  # of the first step
+    later_paths: tuple[PathRule, ...]
+    replacements: tuple[Replacement, ...]
+    steps: tuple[Rules, ...]
+
+    @property
+    def given(self) -> dict[int, str]:
+        """The UIDs that the request itself sets."""
+        return {
+            tag: value
+            for tag, value in self.asked.replaced.items()
+            if tag in KIND_OF_KEY and isinstance(value, str)
+        }
+
+
+class Planner:
+    """Makes the plans of one process. `version` is the server's own."""
+
+    def __init__(self, tables: Tables, version: str) -> None:
+        self._tables = tables
+        self._version = version
+
+    def plan(self, asked: Asked, level: Level | None = None, patient_name: str = "") -> Plan:
+        """`level` is that of the resources that the request names, None for an instance or a list;
+        `patient_name` the one that an anonymization gives where the request sets none."""
+        making = _Making(asked, asked.level if level is None else level)
+        if asked.profile is None:
+            making.modify()
+        else:
+            making.anonymize(asked.profile, self._defaults(asked, asked.profile, patient_name))
+        return making.plan(self._tables)
+
+    def _defaults(self, asked: Asked, table: Profile, patient_name: str) -> dict[int, str]:
+        method = "Orthanc {version}" if asked.is_amended else table.method
+        return {
+            PATIENT_NAME: patient_name,
+            _IDENTITY_REMOVED: "YES",
+            _METHOD: method.replace("{version}", self._version),
+        }
+
+
+def names_patient(asked: Asked) -> bool:
+    """Whether the name of the patient is up to the server."""
+    return PATIENT_NAME not in asked.removed | asked.kept | asked.replaced.keys()
+
+
+class _Making:
+    """A plan on its way."""
+
+    def __init__(self, asked: Asked, level: Level) -> None:
+        self.asked = asked
+        self.level = level
+        self.root: dict[int, Rule] = {}
+        self.nested: dict[int, Rule] = {}
+        self.ranges: tuple[tuple[int, int], ...] = ()
+        self.paths: list[PathRule] = []
+        self.replacements: list[Replacement] = []
+
+    def modify(self) -> None:
+        asked = self.asked
+        self._root_lists(asked.replaced)
+        for tag in asked.kept - KEYS:
+            if tag >> 16 & 1:
+                self.root[tag] = (Action.KEEP, 0)
+        self._map_keys()
+
+    def _root_lists(self, replaced: dict[int, Any]) -> None:
+        for tag in self.asked.removed:
+            self.root[tag] = (Action.REMOVE, 0)
+        for tag, value in replaced.items():
+            if tag & 0xFFFF and tag >> 16 > 2:  # no group lengths, nothing of the file's header
+                self.root[tag] = (Action.REPLACE, self._number(tag, value))
+
+    def _map_keys(self) -> None:
+        """New UIDs at the level of the request and below it."""
+        asked = self.asked
+        for level, tag in enumerate((STUDY_UID, SERIES_UID, SOP_UID), start=Level.STUDY):
+            if self.level <= level and tag not in asked.kept and tag not in asked.replaced:
+                self.root[tag] = (Action.MAP, KIND_OF_KEY[tag])
+
+    def _number(self, tag: int, value: Any) -> int:
+        self.replacements.append(Replacement(tag, value))
+        return len(self.replacements) - 1
+
+    def anonymize(self, table: Profile, defaults: dict[int, str]) -> None:
+        asked = self.asked
+        mentioned = asked.removed | asked.kept | asked.replaced.keys()
+        own = {tag: value for tag, value in defaults.items() if tag not in mentioned}
+        for tag in table.removed:
+            self._everywhere(tag, (Action.REMOVE, 0))
+        for tag in table.cleared:
+            self._everywhere(tag, (Action.CLEAR, 0))
+        for tag in table.uids:
+            self._everywhere(tag, (Action.MAP, Kind.INSTANCE))
+        self._everywhere(PATIENT_ID, (Action.MAP, Kind.PATIENT))
+        for tag in asked.removed:
+            self._everywhere(tag, (Action.REMOVE, 0))
+        for tag in asked.kept:
+            self.root[tag] = (Action.KEEP, 0)
+            self.nested.pop(tag, None)
+        self._root_lists({**own, **asked.replaced})
+        for tag in (PATIENT_NAME, PATIENT_ID):
+            if self.root.get(tag, (Action.KEEP,))[0] is Action.REPLACE:
+                self.nested[tag] = self.root[tag]
+        for tag, kind in KIND_OF_KEY.items():
+            self.nested[tag] = (Action.MAP, kind)
+        self.level = Level.PATIENT
+        self._map_keys()
+        self.ranges = table.ranges
+        self._nested_paths()
+
+    def _everywhere(self, tag: int, rule: Rule) -> None:
+        self.root[tag] = rule
+        self.nested[tag] = rule
+
+    def _nested_paths(self) -> None:
+        self.paths = [(path, Action.KEEP, 0) for path in self.asked.kept_paths]
+        if self.nested.get(_REFERENCED_SOP) == (Action.MAP, Kind.INSTANCE):
+            self.paths.append((_STUDY_OF_STRUCTURE_SET, Action.MAP, Kind.STUDY))
+
+    def plan(self, tables: Tables) -> Plan:
+        asked = self.asked
+        first = tables.rules(
+            self.root,
+            self.nested,
+            self.ranges,
+            self.paths,
+            asked.private,
+            asked.private and asked.profile is not None,
+        )
+        later: list[PathRule] = [(path, Action.REMOVE, 0) for path in asked.removed_paths]
+        for path, value in asked.replaced_paths:
+            if path.tag & 0xFFFF:
+                later.append((path, Action.REPLACE, self._number(path.tag, value)))
+        return Plan(
+            asked=asked,
+            level=self.level,
+            root=self.root,
+            nested=self.nested,
+            ranges=self.ranges,
+            paths=tuple(self.paths),
+            later_paths=tuple(later),
+            replacements=tuple(self.replacements),
+            steps=(first, *tables.path_rules(later)),
+        )

@@ -1,0 +1,164 @@
+"""From the JSON values of a request to data elements.
+
+Source: reference chapter 3, section 3.2.3.
+"""
+
+import base64
+import binascii
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary, is_private_creator, tag_text
+from orthanc_fast.dicom.elements import Writer
+from orthanc_fast.dicom.tag_paths import parse_tag
+from orthanc_fast.dicom.text import CharacterSet, encode
+from orthanc_fast.errors import (
+    BadFileFormat,
+    BadParameterType,
+    NotImplementedYet,
+    ParameterOutOfRange,
+)
+from orthanc_fast.numerals import decimal, integer
+
+PIXEL_DATA: Final = 0x7FE00010
+_DOCUMENT: Final = 0x00420011
+_BINARY_URI: Final = "data:application/octet-stream;base64,"
+_DATA_URI: Final = "data:"
+_LONGEST_SHORT = 0xFFFE
+_SHORT_VRS = frozenset(
+    "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()  # noqa: SIM905
+)
+_MAX_DEPTH = 62  # of sequences in sequences, as files may have
+
+# Of integers: letter of `struct`, and bits.
+_INTEGERS: Final = {
+    **{"US": ("H", 16), "OW": ("H", 16), "SS": ("h", 16), "UL": ("I", 32), "OL": ("I", 32)},
+    **{"SL": ("i", 32), "UV": ("Q", 64), "OV": ("Q", 64), "SV": ("q", 64)},
+}
+_FLOATS: Final = {"FL": "f", "OF": "f", "FD": "d", "OD": "d"}
+
+# Makes the elements of pixel data or of a document from a data URI: see `Elements.content`.
+Content = Callable[[int, str], bytes]
+
+
+class Elements(msgspec.Struct, frozen=True, kw_only=True):
+    """Encodes elements for one data set: in its character set, with `write` in its encoding, private
+    ones as their creator says."""
+
+    dictionary: Dictionary
+    character_set: CharacterSet
+    write: Writer
+    private_creator: str = ""
+
+    def element(self, tag: int, value: Any, depth: int = 0) -> bytes:
+        """A whole element. Raises BadParameterType for a value of a wrong kind, BadFileFormat for one
+        that the VR cannot have, UnknownDicomTag."""
+        vr = self._vr(tag)
+        if isinstance(value, list):
+            if vr != "SQ":
+                raise BadParameterType(f"Bad Parameter type for tag {tag_text(tag)}")
+            return self._sequence(tag, value, depth)
+        if value is not None and not isinstance(value, str):
+            raise BadParameterType(f"Bad Parameter type for tag {tag_text(tag)}")
+        return self._encoded(tag, vr, self._value(tag, vr, value))
+
+    def _vr(self, tag: int) -> str:
+        creator = self.private_creator.encode() or None
+        if tag >> 16 & 1 and not is_private_creator(tag):
+            entry = self.dictionary.entry(tag, creator)
+            return "UN" if entry is None else entry[1].decode().split(" ")[0]
+        return "OW" if tag == PIXEL_DATA else self.dictionary.vr(tag)
+
+    def _encoded(self, tag: int, vr: str, raw: bytes) -> bytes:
+        if self.write.explicit and len(raw) > _LONGEST_SHORT and vr in _SHORT_VRS:
+            vr = "UN"  # PS3.5 section 6.2.2
+        return self.write.element(tag, vr, raw)
+
+    def _sequence(self, tag: int, items: list[Any], depth: int) -> bytes:
+        if depth > _MAX_DEPTH:
+            raise BadFileFormat("too many levels of nested sequences")
+        return self.write.sequence(tag, [self._item(item, depth + 1) for item in items])
+
+    def _item(self, item: Any, depth: int) -> bytes:
+        if item == []:
+            return b""
+        if not isinstance(item, dict):
+            raise BadParameterType()
+        members: Mapping[int, Any] = {
+            parse_tag(name, self.dictionary): value for name, value in item.items()
+        }
+        return b"".join(
+            self.element(tag, value, depth)
+            for tag, value in sorted(members.items())
+            if tag & 0xFFFF
+        )
+
+    def _value(self, tag: int, vr: str, text: str | None) -> bytes:
+        if text is None:
+            if vr in TEXT_VRS or vr in ("OB", "UN"):
+                return b""
+            if vr == "AT":
+                parse_tag("", self.dictionary)
+            raise _out_of_range(tag, "")
+        raw = self._bytes(tag, text)
+        if tag == PIXEL_DATA:
+            if len(raw) % 2:
+                raise ParameterOutOfRange("A tag with OW VR must have an even number of bytes")
+            return raw
+        if vr in TEXT_VRS:
+            return raw.split(b"\0", 1)[0]
+        if vr in ("OB", "UN"):
+            return raw
+        if not raw:
+            return b""
+        return self._numbers(tag, vr, raw.decode("latin-1"))
+
+    def _bytes(self, tag: int, text: str) -> bytes:
+        if text.startswith(_BINARY_URI):
+            try:
+                return base64.b64decode(text[len(_BINARY_URI) :], validate=True)
+            except binascii.Error as error:
+                raise BadFileFormat() from error
+        if tag in (PIXEL_DATA, _DOCUMENT) and text.startswith(_DATA_URI):
+            raise NotImplementedYet("pixel data and documents are replaced by their bytes only")
+        return encode(text, self.character_set)
+
+    def _numbers(self, tag: int, vr: str, text: str) -> bytes:
+        order = ">" if self.write.big else "<"
+        parts = text.split("\\")
+        if vr == "AT":
+            tags = (parse_tag(part, self.dictionary) for part in parts)
+            return b"".join(struct.pack(f"{order}HH", each >> 16, each & 0xFFFF) for each in tags)
+        if vr in _FLOATS:
+            floats = [decimal(part) for part in parts]
+            try:
+                return struct.pack(f"{order}{len(parts)}{_FLOATS[vr]}", *floats)
+            except (struct.error, OverflowError) as error:
+                raise _out_of_range(tag, text) from error
+        if vr not in _INTEGERS:
+            raise _out_of_range(tag, text)
+        letter, bits = _INTEGERS[vr]
+        numbers = [_number(part, bits, letter.isupper()) for part in parts]
+        try:
+            return struct.pack(f"{order}{len(parts)}{letter}", *numbers)
+        except struct.error as error:
+            raise _out_of_range(tag, text) from error
+
+
+def _number(text: str, bits: int, is_unsigned: bool) -> int | None:
+    """Negative ones wrap around where none may be, as in C."""
+    unsigned_64 = text.isascii() and text.isdigit() and len(text) <= 20
+    number = int(text) if unsigned_64 else integer(text)
+    if number is not None and is_unsigned and -(1 << bits) < number < 0:
+        number += 1 << bits
+    return number
+
+
+def _out_of_range(tag: int, text: str) -> BadFileFormat:
+    return BadFileFormat(
+        f"While creating a DICOM instance, tag ({tag_text(tag)}) has out-of-range value: "
+        f'"{text}"'
+    )
