@@ -67,8 +67,8 @@ class Tables:
         )
 
     def path_rules(self, paths: Sequence[PathRule]) -> list[Rules]:
-        """Rules for paths alone, to be carried out one after the other: where one path leads through
-        an element that another one names, the order matters."""
+        """Rules for paths alone, to be carried out one after the other: where one path leads
+        through an element that another one names, the order matters."""
         batches: list[list[PathRule]] = []
         for rule in paths:
             if not batches or any(_touch(rule[0], other[0]) for other in batches[-1]):
@@ -88,9 +88,7 @@ class Tables:
 def _touch(one: TagPath, other: TagPath) -> bool:
     """Whether both name the same element, or one leads through that of the other."""
     shorter, longer = sorted((one, other), key=lambda path: len(path.parents))
-    for (tag, item), (other_tag, other_item) in zip(
-        shorter.parents, longer.parents, strict=False
-    ):
+    for (tag, item), (other_tag, other_item) in zip(shorter.parents, longer.parents, strict=False):
         if tag != other_tag or (item != other_item and EVERY_ITEM not in (item, other_item)):
             return False
     depth = len(shorter.parents)
@@ -130,8 +128,8 @@ def _paths(paths: Sequence[PathRule]) -> tuple[bytes, bytes]:
 
 
 class Edited(NamedTuple):
-    """An edited data set, as bytes and parts of the file: what stands before the pixel data's group, and
-    the rest."""
+    """An edited data set, as bytes and parts of the file: what stands before the pixel data's
+    group, and the rest."""
 
     head: list[Buffer]
     rest: list[Buffer]
@@ -143,9 +141,9 @@ def edited(
     values: list[tuple[bytes, bytes]],
     remap: Callable[[int, bytes], bytes],
 ) -> Edited:
-    """The data set after all rules, one after the other; all but the first ones are of paths that begin
-    before the pixel data. Each of `values` is an element as the file encodes it, and in implicit VR
-    little endian. Raises BadFileFormat, and what `remap` raises."""
+    """The data set after all rules, one after the other; all but the first ones are of paths that
+    begin before the pixel data. Each of `values` is an element as the file encodes it, and in
+    implicit VR little endian. Raises BadFileFormat, and what `remap` raises."""
     data: Buffer = file.data
     start, end = file.start, len(data)
     head: list[Buffer] = []

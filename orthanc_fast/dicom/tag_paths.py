@@ -26,10 +26,9 @@ class TagPath(msgspec.Struct, frozen=True, gc=False, order=True):
 
 def parse_path(text: str, dictionary: Dictionary) -> TagPath:
     """Raises ParameterOutOfRange for a bad index, UnknownDicomTag for a bad tag."""
-    *parents, tag = text.split(".")
-    return TagPath(
-        tuple(_parent(part.strip(), dictionary) for part in parents), parse_tag(tag, dictionary)
-    )
+    *parents, last = text.split(".")
+    tag = parse_tag(last, dictionary)
+    return TagPath(tuple(_parent(part.strip(), dictionary) for part in parents), tag)
 
 
 def parse_tag(text: str, dictionary: Dictionary) -> int:

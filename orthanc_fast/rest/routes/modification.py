@@ -19,20 +19,16 @@ _CHUNK: Final = 1 << 20
 
 def add_routes(router: Router, settings: Settings) -> None:
     body, answer = dict[str, Any], "application/dicom"
-    router.add(
-        "POST", "/instances/{}/modify", post_modify_instance, body=body, answer=answer
-    )
+    router.add("POST", "/instances/{}/modify", post_modify_instance, body=body, answer=answer)
     if settings.read_only:
         return  # anonymizations are counted
-    router.add(
-        "POST", "/instances/{}/anonymize", post_anonymize_instance, body=body, answer=answer
-    )
+    router.add("POST", "/instances/{}/anonymize", post_anonymize_instance, body=body, answer=answer)
 
 
 async def post_modify_instance(request: Request) -> Response:
-    """A modified copy of the DICOM file, which is not stored: `Replace`, `Remove` and `Keep` with tags
-    or paths, `RemovePrivateTags`, `PrivateCreator`, `Force` (for the identifiers), `Transcode` with
-    `LossyQuality`."""
+    """A modified copy of the DICOM file, which is not stored: `Replace`, `Remove` and `Keep` with
+    tags or paths, `RemovePrivateTags`, `PrivateCreator`, `Force` (for the identifiers), `Transcode`
+    with `LossyQuality`."""
     return await _instance(request, is_anonymization=False)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from orthanc_fast import __version__
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
+from orthanc_fast.implementation import ORTHANC_VERSION
 from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, Response, encode_json, json_response

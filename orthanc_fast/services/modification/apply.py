@@ -73,9 +73,7 @@ class Modifier:
             raise BadFileFormat(str(error)) from error
         old_uid = first_value(source, SOP_UID) or b""
         self._give(source)
-        found = edited(
-            source, self._plan.steps, self._values_for(source), self._remap(old_uid)
-        )
+        found = edited(source, self._plan.steps, self._values_for(source), self._remap(old_uid))
         head = b"".join(found.head)
         new = msgspec.structs.replace(source, data=head, start=0)
         sop_class, sop_uid = first_value(new, _SOP_CLASS), first_value(new, SOP_UID)

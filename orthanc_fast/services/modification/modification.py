@@ -1,5 +1,5 @@
-"""Modified and anonymized copies of single instances, which are answered and not stored; and what jobs
-share with them.
+"""Modified and anonymized copies of single instances, which are answered and not stored; and what
+jobs share with them.
 
 Source: reference chapter 3, sections 3.2.6 and 3.3.2.
 """

@@ -31,9 +31,7 @@ _PIXEL_GROUP = 0x7FE00000
 KIND_OF_KEY: Final = {STUDY_UID: Kind.STUDY, SERIES_UID: Kind.SERIES, SOP_UID: Kind.INSTANCE}
 
 # Structure sets name a study where only instances should be named.
-_STUDY_OF_STRUCTURE_SET = TagPath(
-    ((0x30060010, EVERY_ITEM), (0x30060012, EVERY_ITEM)), 0x00081155
-)
+_STUDY_OF_STRUCTURE_SET = TagPath(((0x30060010, EVERY_ITEM), (0x30060012, EVERY_ITEM)), 0x00081155)
 _REFERENCED_SOP = 0x00081155
 
 
@@ -45,8 +43,8 @@ class Replacement(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request does: `root` and `nested` by tag, `paths` besides. The arguments of REPLACE are
-    numbers of `replacements`, those of MAP kinds of identifiers. `steps` are the same for
+    """What a request does: `root` and `nested` by tag, `paths` besides. The arguments of REPLACE
+    are numbers of `replacements`, those of MAP kinds of identifiers. `steps` are the same for
     `dicom.edits`."""
 
     asked: Asked

@@ -15,8 +15,8 @@ DEFAULT: Final = "2023b"
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """What one edition does: tags that are removed, emptied or get a new UID, and ranges of tags, as
-    (mask, value), that are removed. `method` names it in DeidentificationMethod."""
+    """What one edition does: tags that are removed, emptied or get a new UID, and ranges of tags,
+    as (mask, value), that are removed. `method` names it in DeidentificationMethod."""
 
     method: str
     removed: frozenset[int]

@@ -96,6 +96,7 @@ class _Lists:
             if path.is_root:
                 self._set_root(text, path.tag, "replaced", value)
             else:
+                self._replaced.pop(path, None)  # under another name; the last one counts
                 self._replaced[path] = value
         for text in _texts(body, "Keep"):
             self._take(text, "kept", self._kept.append)
@@ -110,7 +111,8 @@ class _Lists:
     def _set_root(self, text: str, tag: int, what: str, value: Any) -> None:
         if tag in KEYS and not self._force:
             raise BadRequest(
-                f'Marking tag "{text}" as to be {what} requires the "Force" option to be set to true'
+                f'Marking tag "{text}" as to be {what} requires the "Force" option '
+                "to be set to true"
             )
         self._roots[tag] = (what, value)
 
@@ -128,7 +130,7 @@ class _Lists:
             replaced={tag: value for tag, (what, value) in roots.items() if what == "replaced"},
             kept=frozenset(tag for tag, (what, _) in roots.items() if what == "kept"),
             removed_paths=tuple(self._removed),
-            replaced_paths=tuple(sorted(self._replaced.items(), key=lambda item: item[0])),
+            replaced_paths=tuple(self._replaced.items()),
             kept_paths=tuple(self._kept),
             profile=table,
             private=private,

@@ -45,8 +45,8 @@ Content = Callable[[int, str], bytes]
 
 
 class Elements(msgspec.Struct, frozen=True, kw_only=True):
-    """Encodes elements for one data set: in its character set, with `write` in its encoding, private
-    ones as their creator says."""
+    """Encodes elements for one data set: in its character set, with `write` in its encoding,
+    private ones as their creator says."""
 
     dictionary: Dictionary
     character_set: CharacterSet
@@ -54,8 +54,8 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
     private_creator: str = ""
 
     def element(self, tag: int, value: Any, depth: int = 0) -> bytes:
-        """A whole element. Raises BadParameterType for a value of a wrong kind, BadFileFormat for one
-        that the VR cannot have, UnknownDicomTag."""
+        """A whole element. Raises BadParameterType for a value of a wrong kind, BadFileFormat for
+        one that the VR cannot have, UnknownDicomTag."""
         vr = self._vr(tag)
         if isinstance(value, list):
             if vr != "SQ":
@@ -69,8 +69,9 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
         creator = self.private_creator.encode() or None
         if tag >> 16 & 1 and not is_private_creator(tag):
             entry = self.dictionary.entry(tag, creator)
-            return "UN" if entry is None else entry[1].decode().split(" ")[0]
-        return "OW" if tag == PIXEL_DATA else self.dictionary.vr(tag)
+            return "UN" if entry is None else _one(entry[1].decode())
+        entry = self.dictionary.entry(tag)
+        return self.dictionary.vr(tag) if entry is None else _one(entry[1].decode())
 
     def _encoded(self, tag: int, vr: str, raw: bytes) -> bytes:
         if self.write.explicit and len(raw) > _LONGEST_SHORT and vr in _SHORT_VRS:
@@ -148,6 +149,11 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
             raise _out_of_range(tag, text) from error
 
 
+def _one(vr: str) -> str:
+    """Of "OB or OW" and "US or SS" what numbers of 16 bits are."""
+    return "OW" if vr.endswith("OW") else vr.split(" ")[0]
+
+
 def _number(text: str, bits: int, is_unsigned: bool) -> int | None:
     """Negative ones wrap around where none may be, as in C."""
     unsigned_64 = text.isascii() and text.isdigit() and len(text) <= 20
@@ -159,6 +165,5 @@ def _number(text: str, bits: int, is_unsigned: bool) -> int | None:
 
 def _out_of_range(tag: int, text: str) -> BadFileFormat:
     return BadFileFormat(
-        f"While creating a DICOM instance, tag ({tag_text(tag)}) has out-of-range value: "
-        f'"{text}"'
+        f'While creating a DICOM instance, tag ({tag_text(tag)}) has out-of-range value: "{text}"'
     )
