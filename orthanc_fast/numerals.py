@@ -9,9 +9,12 @@ import math
 import re
 from typing import Final
 
+MIN_INT32: Final = -(1 << 31)
+MAX_INT32: Final = (1 << 31) - 1
 MIN_INT64: Final = -(1 << 63)
 MAX_INT64: Final = (1 << 63) - 1
 MAX_UINT32: Final = (1 << 32) - 1
+MAX_UINT64: Final = (1 << 64) - 1
 
 BLANKS: Final = " \t\n\v\f\r"
 
@@ -21,6 +24,11 @@ _LEADING_INTEGER = re.compile(rf"[{BLANKS}]*([+-]?)0*([0-9]+)")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _LEADING_DECIMAL = re.compile(rf"[{BLANKS}]*({_DECIMAL.pattern})")
 _MAX_DIGITS = 20
+
+
+def fits_json(number: int) -> bool:
+    """Whether Orthanc's JSON reader has a type of integers for it: 64 bits, signed or not."""
+    return MIN_INT64 <= number <= MAX_UINT64
 
 
 def integer(text: str) -> int | None:

@@ -15,11 +15,13 @@ FALSE = ("0", "false")
 
 def segments(raw_path: bytes) -> list[str]:
     """The components of a path: decoded first, then split; `..` goes up, empty ones do not
-    count. As in Orthanc a `+` is a blank, and the path ends at a NUL."""
+    count. As in Orthanc a `+` is a blank, a backslash a slash, and the path ends at a NUL."""
     if b"+" in raw_path:
         raw_path = raw_path.replace(b"+", b" ")
     if b"%" in raw_path:
         raw_path = unquote_to_bytes(raw_path).partition(b"\0")[0]
+    if b"\\" in raw_path:
+        raw_path = raw_path.replace(b"\\", b"/")
     found: list[str] = []
     for part in raw_path.decode("utf-8", "replace").split("/"):
         if not part or part == ".":

@@ -159,7 +159,7 @@ def test_obsolete_manufacturers_and_the_alias_of_two_rights() -> None:
     parsed = parse_modality("x", {**base, "AllowStorageCommitment": False})
     assert (parsed.allow_n_action, parsed.allow_event_report) == (False, False)
     parsed = parse_modality("x", {**base, "AllowStorageCommitment": False, "AllowNAction": True})
-    assert (parsed.allow_n_action, parsed.allow_event_report) == (True, False)
+    assert (parsed.allow_n_action, parsed.allow_event_report) == (False, False)
 
 
 @pytest.mark.parametrize("port", [0, 65535, True, 1.5, None, "", "-1"])

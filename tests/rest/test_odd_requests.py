@@ -20,7 +20,7 @@ def compare(pair: Pair, calls: list[Call]) -> None:
         assert_same(call, *pair.send(call))
 
 
-# A `+` of a path is a blank, and a NUL ends it.
+# A `+` of a path is a blank, a NUL ends it, and a backslash is a slash.
 NUMBERS = ["+5", "%205", "5%20", "05", "5.0", "-5", "+1024", "%2B1024", "01024", "1024%20", "1024x"]
 NUMBERS += ["1024%00", "1024%00x", "1%00", "%00", "%095", "5%0A", "+", "-", "--5", "-0", "0", "1"]
 NUMBERS += ["2147483648", "4294967297", "-4294966272", "18446744073709551617", "9" * 30, "1e3"]
@@ -71,6 +71,7 @@ PATHS = [
         "/studies%3Fa",
         "/studies;x=1",
     ),
+    *("/studies%5C", "/tools%5Cnope", "/studies/nope%5C..%5C{studies}", "/studies/%5C/x"),
     *("/STUDIES", "/%zz", "/studies%", "/studies/%FF%FE", "/%00", "/studies/%C3%A9"),
     *("/studies?%5fmethod=DELETE", "/instances?%5Fmethod=POST", "/studies?_method%3dDELETE"),
     *("/studies?_method=DEL%00ETE", "/studies?_method%00=DELETE", "/studies?a&_method=PUT"),

@@ -6,8 +6,13 @@ from typing import Any
 
 import msgspec
 
-from orthanc_fast.errors import BadFileFormat, BadParameterType, ParameterOutOfRange
-from orthanc_fast.numerals import unsigned
+from orthanc_fast.errors import (
+    BadFileFormat,
+    BadParameterType,
+    InternalError,
+    ParameterOutOfRange,
+)
+from orthanc_fast.numerals import MAX_INT32, MAX_INT64, MAX_UINT32, MIN_INT32, fits_json, integer
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _MANUFACTURERS = {
@@ -94,20 +99,15 @@ def _object(value: dict[str, Any]) -> Modality:
         if field not in value:
             raise BadFileFormat(f"A modality needs the field {field!r}")
     flags: dict[str, bool] = {}
-    if "AllowStorageCommitment" in value:
-        both = _flag(value["AllowStorageCommitment"], "AllowStorageCommitment")
-        flags["allow_n_action"] = flags["allow_event_report"] = both
     for field, attribute in _FLAGS.items():
         if field in value:
             flags[attribute] = _flag(value[field], field)
+    if "AllowStorageCommitment" in value:  # an alias of two rights, which it overrules
+        both = _flag(value["AllowStorageCommitment"], "AllowStorageCommitment")
+        flags["allow_n_action"] = flags["allow_event_report"] = both
     method = _text(value.get("RetrieveMethod", "SystemDefault"), "RetrieveMethod")
     if method not in _RETRIEVE_METHODS:
         raise ParameterOutOfRange(f"RetrieveMethod must be one of {', '.join(_RETRIEVE_METHODS)}")
-    timeout = value.get("Timeout", 0)
-    if not isinstance(timeout, int) or isinstance(timeout, bool):
-        raise BadFileFormat("Timeout must be a number of seconds")
-    if timeout < 0:
-        raise BadParameterType("Timeout must not be negative")
     return Modality(
         aet=_text(value["AET"], "AET"),
         host=_text(value["Host"], "Host"),
@@ -115,7 +115,7 @@ def _object(value: dict[str, Any]) -> Modality:
         manufacturer=_manufacturer(value.get("Manufacturer", "Generic")),
         local_aet=_text(value.get("LocalAet", ""), "LocalAet"),
         retrieve_method=method,
-        timeout=timeout,
+        timeout=_timeout(value.get("Timeout", 0)),
         **flags,
     )
 
@@ -132,11 +132,31 @@ def _flag(value: Any, field: str) -> bool:
     return value
 
 
+# Orthanc's JSON reader makes a fraction of an integer that 64 bits cannot hold. What is in between
+# and does not fit its own type is an error that it does not catch: section 1.3.
+
+
+def _timeout(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not fits_json(value):
+        raise BadFileFormat("Timeout must be a number of seconds")
+    if value < 0:
+        raise BadParameterType("Timeout must not be negative")
+    if value > MAX_INT64:
+        raise InternalError("Timeout must be a number of 64 bits")
+    return value & MAX_UINT32
+
+
 def _port(value: Any) -> int:
-    if isinstance(value, str):
-        value = unsigned(value)
+    """A number, or a text that is one."""
+    is_text = isinstance(value, str)
+    if is_text:
+        value = integer(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise BadFileFormat("Port must be a number")
+    if not MIN_INT32 <= value <= MAX_INT32:
+        if is_text or not fits_json(value):
+            raise BadFileFormat("Port must be a number of 16 bits")
+        raise InternalError("Port must be a number of 16 bits")
     if not 1 <= value <= 65534:
         raise ParameterOutOfRange("Port must be from 1 to 65534")
     return value
