@@ -15,7 +15,7 @@ from support.ports import free_port
 from support.process import children
 from support.server import OurServer
 
-from orthanc_fast.services.administration.metrics import BOUNDS, Metrics, begin
+from orthanc_fast.services.administration.metrics import BOUNDS
 
 LINE = re.compile(r"(orthanc_\w+(?:\{[^{}]*\})?) (-?\d+(?:\.\d+)?(?:e-?\d+)?) (\d{13})")
 LATENCY = 'orthanc_rest_api_latency_seconds_{}{{family="{}",method="{}"'
@@ -242,39 +242,3 @@ def test_option(tmp_path: Path) -> None:
     with OurServer(tmp_path, {"MetricsEnabled": False, "HttpWorkers": 1}) as server:
         assert httpx.get(f"{server.url}/tools/metrics").text == "0"
         assert httpx.get(f"{server.url}/tools/metrics-prometheus").content == b""
-
-
-def test_recording_is_exact(tmp_path: Path) -> None:
-    begin(tmp_path)
-    metrics = Metrics(tmp_path, "http-0")
-    counter, histogram = metrics.counter("a"), metrics.histogram("b")
-    for _ in range(1000):
-        counter.add()
-        histogram.observe(0.003)
-    assert metrics.totals()["a"] == metrics.totals()["b_count"] == 1000
-
-
-def test_peak_forgets(tmp_path: Path) -> None:
-    begin(tmp_path)
-    metrics = Metrics(tmp_path, "http-0")
-    peak = metrics.peak("p")
-    now = time.perf_counter()
-    peak.observe(5, now - 20)
-    assert metrics.totals()["p"] == 0
-    peak.observe(2, now)
-    peak.observe(1, now)
-    assert metrics.totals()["p"] == 2
-    Metrics(tmp_path, "http-1").peak("p").observe(3, now)
-    assert metrics.totals()["p"] == 3
-
-
-def test_gauges_of_a_dead_process_are_gone(tmp_path: Path) -> None:
-    begin(tmp_path)
-    first = Metrics(tmp_path, "http-0")
-    first.gauge("g").add(3)
-    first.counter("c").add(3)
-    second = Metrics(tmp_path, "http-0")
-    second.counter("c").add()
-    assert second.totals() == {"g": 0, "c": 4}
-    begin(tmp_path)
-    assert Metrics(tmp_path, "http-0").totals() == {}

@@ -76,9 +76,15 @@ def run(settings: Settings, repair: bool) -> Report:
     storage = open_storage(settings, SUPERVISOR_SLOT)
     index = open_index(settings, storage)
     try:
-        return _Check(index, storage, repair).run()
+        return compare(index, storage, repair)
     finally:
         index.close()
+
+
+def compare(index: Index, storage: Storage, repair: bool) -> Report:
+    """The same for an index and a storage that are open already. Others may change both meanwhile:
+    what they do is no finding."""
+    return _Check(index, storage, repair).run()
 
 
 def _parts(publics: list[bytes]) -> Iterator[list[bytes]]:
@@ -97,51 +103,47 @@ class _Check:
         self._repair = repair
         self._findings: list[Finding] = []
         self._known: set[str] = set()
+        self._size = 0  # bytes of all attachments in the snapshot of the counters
         self._files = 0
 
     def run(self) -> Report:
         # The files first: what is stored or deleted while we look must not become a finding.
         on_disk = set(self._storage.listing())
         totals, doomed, publics = self._index.read(self._survey)
-        sizes = 0
-        for level in Level:
-            for part in _parts(publics[level]):
-                for resource in self._index.read(partial(_records, level=level, publics=part)):
-                    sizes += self._check_resource(resource)
-        if sizes != totals.uncompressed_size:
+        if self._size != totals.uncompressed_size:
             self._found(
                 "counter",
                 "TotalUncompressedSize",
-                f"{totals.uncompressed_size} bytes counted, the attachments have {sizes}",
+                f"{totals.uncompressed_size} bytes counted, the attachments have {self._size}",
             )
+        for level in Level:
+            for part in _parts(publics[level]):
+                for resource in self._index.read(partial(_records, level=level, publics=part)):
+                    for attachment in resource.attachments.values():
+                        self._check_file(resource.level, resource.public, attachment)
         for uuid in sorted(on_disk - self._known - doomed):
             self._check_stray(uuid)
         return Report(totals.resources[Level.INSTANCE], self._files, self._findings)
 
     def _survey(self, snapshot: Snapshot) -> tuple[Totals, set[str], list[list[bytes]]]:
         """The counters, the doomed files and the identifiers of each level; notes which files are
-        known."""
+        known, and their size."""
         publics = [snapshot.listing(level) for level in Level]
         for level in Level:
             for part in _parts(publics[level]):
                 for resource in _records(snapshot, level, part):
-                    self._known.update(each.uuid for each in resource.attachments.values())
+                    for attachment in resource.attachments.values():
+                        self._known.add(attachment.uuid)
+                        self._size += attachment.size
         return snapshot.totals(), set(snapshot.doomed()), publics
 
-    def _check_resource(self, resource: Resource) -> int:
-        """Bytes of all attachments."""
-        for attachment in resource.attachments.values():
-            self._files += 1
-            self._check_file(resource.level, resource.public, attachment)
-        return sum(attachment.size for attachment in resource.attachments.values())
-
     def _check_file(self, level: Level, public: bytes, attachment: Attachment) -> None:
+        self._files += 1
         subject = f"file {attachment.uuid} of {NAMES[level].lower()} {public.hex()}"
         try:
             stored = self._storage.read(attachment.uuid)
         except OrthancError:
-            if self._owned_as(level, public, attachment) is not None:
-                self._lost(level, public, attachment, subject)
+            self._lost(level, public, attachment, subject)
             return
         if len(stored) != attachment.stored_size:
             text = f"has {len(stored)} bytes, the index says {attachment.stored_size}"
@@ -155,25 +157,19 @@ class _Check:
         if xxhash.xxh3_128_digest(content) != attachment.digest:
             self._found("checksum", subject, "its bytes are not those that were stored")
 
-    def _owned_as(self, level: Level, public: bytes, attachment: Attachment) -> int | None:
-        """The number of the attachment; None where it was deleted or replaced while the check
-        ran."""
-        resource = self._index.read(lambda snapshot: snapshot.resource(level, public))
-        if resource is not None:
-            for kind, other in resource.attachments.items():
-                if other.uuid == attachment.uuid:
-                    return kind
-        return None
-
     def _lost(self, level: Level, public: bytes, attachment: Attachment, subject: str) -> None:
+        """What was deleted or replaced while the check ran is no finding."""
         if self._repair:
-            if self._owned_as(level, public, attachment) == DICOM_ATTACHMENT:
-                self._index.write(lambda txn: txn.delete(level, public, int(time.time())))
-            else:
-                self._index.write(lambda txn: _forget(txn, level, public, attachment))
-        self._found("missing", subject, "the file is not in the storage area", self._repair)
+            is_owned = self._index.write(lambda txn: _forget(txn, level, public, attachment))
+        else:
+            resource = self._index.read(lambda snapshot: snapshot.resource(level, public))
+            is_owned = _number(resource, attachment) is not None
+        if is_owned:
+            self._found("missing", subject, "the file is not in the storage area", self._repair)
 
     def _check_stray(self, uuid: str) -> None:
+        if not self._storage.exists(uuid):
+            return  # it has been deleted since it was listed
         text = "no resource owns it: import it (orthanc-fast import), or move it away by hand"
         self._found("stray", f"file {uuid}", text)
 
@@ -181,10 +177,24 @@ class _Check:
         self._findings.append(Finding(kind, subject, explanation, repaired))
 
 
-def _forget(transaction: Transaction, level: Level, public: bytes, attachment: Attachment) -> None:
-    """Removes an attachment whose file is lost."""
-    resource = transaction.resource(level, public)
+def _number(resource: Resource | None, attachment: Attachment) -> int | None:
+    """Under which number a resource has this very attachment."""
     if resource is not None:
-        for kind, other in list(resource.attachments.items()):
+        for number, other in resource.attachments.items():
             if other.uuid == attachment.uuid:
-                transaction.remove_attachment(resource, kind)
+                return number
+    return None
+
+
+def _forget(transaction: Transaction, level: Level, public: bytes, attachment: Attachment) -> bool:
+    """Removes an attachment whose file is lost, with its instance where it is the DICOM file. False
+    where there is none any more: it may have been replaced by one that is there."""
+    resource = transaction.resource(level, public)
+    number = _number(resource, attachment)
+    if resource is None or number is None:
+        return False
+    if number == DICOM_ATTACHMENT:
+        transaction.delete(level, public, int(time.time()))
+    else:
+        transaction.remove_attachment(resource, number)
+    return True
