@@ -223,6 +223,32 @@ cdef object walk(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos, bint
             values[e.tag] = (VR_SQ, PyBytes_FromStringAndSize(<const char*>buf + e.start, pos - e.start))
 
 
+def has_vr(dict values not None, unsigned int vr):
+    """Whether one of the raw values that `scan` gave is of this VR."""
+    for value in values.values():
+        if isinstance(value, tuple) and value[0] == vr:
+            return True
+    return False
+
+
+def texts(dict values not None, tuple tags not None, Py_ssize_t longest, otherwise):
+    """The texts of those `tags` that are in `values`, as `scan` gave them, in the order of `tags`.
+
+    What is no str of at most `longest` characters is what `otherwise(tag)` says, left out where that is None.
+    """
+    cdef dict found = {}
+    for tag in tags:
+        value = values.get(tag)
+        if value is None:
+            continue
+        if not isinstance(value, str) or len(<str>value) > longest:
+            value = otherwise(tag)
+            if value is None:
+                continue
+        found[tag] = value
+    return found
+
+
 def meta_header(data, Py_ssize_t start):
     """Walks group 0002, which begins at `start`, always explicit VR little endian.
 

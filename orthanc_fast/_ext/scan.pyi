@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from typing_extensions import Buffer
 
 class ScanError(ValueError): ...
@@ -7,6 +9,13 @@ def scan(
 ) -> tuple[
     dict[int, str | int | tuple[int, bytes]], tuple[int, int, int, int, int] | None, bool
 ]: ...
+def has_vr(values: dict[int, str | int | tuple[int, bytes]], vr: int) -> bool: ...
+def texts(
+    values: dict[int, str | int | tuple[int, bytes]],
+    tags: tuple[int, ...],
+    longest: int,
+    otherwise: Callable[[int], str | None],
+) -> dict[int, str]: ...
 def meta_header(data: Buffer, start: int) -> tuple[list[tuple[int, int, bytes]], int]: ...
 def elements(
     data: Buffer, start: int, end: int, explicit: bool, big: bool

@@ -163,8 +163,11 @@ class MainTags:
             _signature(levels[Level.SERIES]),
             _signature(levels[Level.INSTANCE]),
         )
-        self.ordered: tuple[tuple[int, ...], ...] = tuple(
-            tuple(sorted(levels[level])) for level in Level
+        self.ordered = (
+            tuple(sorted(levels[Level.PATIENT])),
+            tuple(sorted(levels[Level.STUDY])),
+            tuple(sorted(levels[Level.SERIES])),
+            tuple(sorted(levels[Level.INSTANCE])),
         )
         self.table = _table(dictionary, {tag for tags in levels.values() for tag in tags})
         self.implicit = _implicit(dictionary)

@@ -3,7 +3,7 @@
 Source: reference chapter 2, sections 1.4, 2 and 9; chapter 1, sections 2.4, 4.3 and 5.
 """
 
-from orthanc_fast._ext.scan import ScanError, scan
+from orthanc_fast._ext.scan import ScanError, has_vr, scan, texts
 from orthanc_fast._ext.tagjson import sequence_json, value_text
 from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
@@ -11,7 +11,7 @@ from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
 from orthanc_fast.dicom.pixel_layout import Pixel, build_layout, first_integer, image_number
 from orthanc_fast.dicom.text import CharacterSet, character_set_of, decode, without_padding
 from orthanc_fast.errors import BadFileFormat, BadParameterType, InexistentTag
-from orthanc_fast.model import Header, Level, PixelLayout
+from orthanc_fast.model import Header, PixelLayout
 from orthanc_fast.numerals import BLANKS
 from orthanc_fast.transfer_syntaxes import SYNTAXES
 
@@ -40,15 +40,19 @@ Value = str | int | tuple[int, bytes]
 
 
 def read_header(
-    data: Buffer, tags: MainTags, dictionary: Dictionary, default_character_set: str = "Latin1"
+    data: Buffer | DicomFile,
+    tags: MainTags,
+    dictionary: Dictionary,
+    default_character_set: str = "Latin1",
 ) -> Header:
     """Reads one DICOM file: identifiers, main tags per level, character set, syntax, frame map.
+    Who has opened it already, `inflated` where it has to be, may give that.
 
     Raises BadFileFormat for what is no DICOM file, InexistentTag where a UID is absent,
     BadParameterType where an identifier is longer than 256 bytes.
     """
     try:
-        file = open_dicom(data)
+        file = data if isinstance(data, DicomFile) else open_dicom(data)
         values, pixel, irregular = scan(
             file.data,
             file.start,
@@ -60,11 +64,15 @@ def read_header(
         _check_pixel_data(file, pixel)
     except ScanError as error:
         raise BadFileFormat(
-            f"Cannot parse an invalid DICOM file (size: {len(data)} bytes): {error}"
+            f"Cannot parse an invalid DICOM file (size: {_size(data)} bytes): {error}"
         ) from error
     return _Reading(
         file, values, pixel, irregular, tags, dictionary, default_character_set
     ).header()
+
+
+def _size(data: Buffer | DicomFile) -> int:
+    return len(data.data if isinstance(data, DicomFile) else data)
 
 
 def _check_pixel_data(file: DicomFile, pixel: Pixel | None) -> None:
@@ -113,8 +121,7 @@ class _Reading:
         patient_id = self._identifier(_PATIENT_ID) if _PATIENT_ID in self._values else ""
         if not study or not series or not sop:
             raise BadFileFormat("missing StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID")
-        ordered = self._tags.ordered
-        sequences = self._sequences if self._has_sequences() else _no_sequences
+        patient_tags, study_tags, series_tags, instance_tags = self._tags.ordered
         return Header(
             patient_id=patient_id,
             study_uid=study,
@@ -123,17 +130,12 @@ class _Reading:
             sop_class=self._short_text(_SOP_CLASS),
             transfer_syntax=self._file.known_syntax,
             main_tags=(
-                self._level(ordered[Level.PATIENT]),
-                self._level(ordered[Level.STUDY]),
-                self._level(ordered[Level.SERIES]),
-                self._level(ordered[Level.INSTANCE]),
+                texts(self._values, patient_tags, _SHORT, self._short_text),
+                texts(self._values, study_tags, _SHORT, self._short_text),
+                texts(self._values, series_tags, _SHORT, self._short_text),
+                texts(self._values, instance_tags, _SHORT, self._short_text),
             ),
-            main_sequences=(
-                sequences(ordered[Level.PATIENT]),
-                sequences(ordered[Level.STUDY]),
-                sequences(ordered[Level.SERIES]),
-                sequences(ordered[Level.INSTANCE]),
-            ),
+            main_sequences=self._main_sequences(),
             index_in_series=self._index_in_series(),
             pixels=self._layout(),
             pixel_data_offset=self._offset(),
@@ -200,21 +202,19 @@ class _Reading:
             return None
         return decode(raw if len(raw) % 2 else raw.removesuffix(b"\0"), self._character_set)
 
-    def _level(self, tags: tuple[int, ...]) -> dict[int, str]:
-        found: dict[int, str] = {}
-        values = self._values
-        for tag in tags:
-            value = values.get(tag)
-            if value is None:
-                continue
-            text = value if isinstance(value, str) else self._text(tag)
-            if text is not None and (len(text) <= _SHORT or not _is_too_long(text)):
-                found[tag] = text
-        return found
-
-    def _has_sequences(self) -> bool:
+    def _main_sequences(
+        self,
+    ) -> tuple[dict[int, bytes], dict[int, bytes], dict[int, bytes], dict[int, bytes]]:
         """Few files have main tags that are sequences: the others are spared the search."""
-        return any(isinstance(value, tuple) and value[0] == _SQ for value in self._values.values())
+        if not has_vr(self._values, _SQ):
+            return {}, {}, {}, {}
+        patient_tags, study_tags, series_tags, instance_tags = self._tags.ordered
+        return (
+            self._sequences(patient_tags),
+            self._sequences(study_tags),
+            self._sequences(series_tags),
+            self._sequences(instance_tags),
+        )
 
     def _sequences(self, tags: tuple[int, ...]) -> dict[int, bytes]:
         found: dict[int, bytes] = {}
@@ -270,7 +270,3 @@ class _Reading:
 
 def _is_too_long(text: str) -> bool:
     return len(text) > _SHORT and len(text.encode()) > MAX_VALUE
-
-
-def _no_sequences(tags: tuple[int, ...]) -> dict[int, bytes]:
-    return {}

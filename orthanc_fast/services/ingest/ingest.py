@@ -23,8 +23,8 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import identify
 from orthanc_fast.dicom.main_tags import MainTags
-from orthanc_fast.dicom.part10 import Buffer, is_deflated
-from orthanc_fast.dicom.reader import read_header
+from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_meta
+from orthanc_fast.dicom.reader import ScanError, read_header
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.index.contract import Promise
 from orthanc_fast.model import Caller, Header, Level, NewInstance
@@ -40,6 +40,7 @@ from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.visibility import restricted
 from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.storage.contract import Content, Pending, Spool, Storage
+from orthanc_fast.transfer_syntaxes import DEFLATED
 
 # Bodies in memory up to so many bytes pass the stages in the event loop itself, in at most a
 # millisecond or two; to hand a body over to a thread costs a tenth of one.
@@ -94,10 +95,12 @@ class Ingest:
         """
         assert self._loop is not None
         began = perf_counter()
-        if self._is_quick(request):
-            prepared = self._prepared(request)
+        body = _Body(request)
+        if self._is_quick(body):
+            prepared = self._prepared(body, request)
         else:
-            prepared = await self._loop.run_in_executor(self._threads, self._prepared, request)
+            run = self._loop.run_in_executor
+            prepared = await run(self._threads, self._prepared, body, request)
         promise = self._loop.create_future()
         self._commit(prepared, request.caller, promise)
         stored: Stored = await promise
@@ -108,20 +111,19 @@ class Ingest:
         """The same for a thread: what must not be stored is raised at once, the promise gets the
         rest."""
         timed = Timed(promise, self.took)
-        self._commit(self._prepared(request), request.caller, timed)
+        self._commit(self._prepared(_Body(request), request), request.caller, timed)
 
     def close(self) -> None:
         """Waits for what is under way."""
         self._threads.shutdown()
 
-    def _is_quick(self, request: IngestRequest) -> bool:
-        data = request.data
-        if self.hooks.may_refuse or self._transcode is not None or isinstance(data, Spool):
+    def _is_quick(self, body: "_Body") -> bool:
+        if self.hooks.may_refuse or self._transcode is not None or body.spool is not None:
             return False
-        if not self._read.in_place:
+        if not self._read.in_place or len(body.data) > self._quick:
             return False
         # A deflated data set may be a thousand times as large as its file.
-        return len(data) <= self._quick and not is_deflated(data)
+        return not body.is_deflated()
 
     def _commit(self, prepared: StoreWrite | Stored, caller: Caller, promise: Promise) -> None:
         if isinstance(prepared, Stored):
@@ -132,9 +134,8 @@ class Ingest:
             promise = Announced(promise, self.hooks.announcements, caller, self._threads, wake)
         self._writes.submit(caller, prepared, promise)
 
-    def _prepared(self, request: IngestRequest) -> StoreWrite | Stored:
+    def _prepared(self, body: "_Body", request: IngestRequest) -> StoreWrite | Stored:
         """The write that stores the file, or what became of it where nothing is to be stored."""
-        body = _Body(request)
         try:
             prepared = restricted(request.caller, self._passed)(body, request)
         except BaseException:
@@ -151,7 +152,10 @@ class Ingest:
         if self._transcode is not None:
             body.replace(self._transcode(body.data))
         header = read_header(
-            body.data, self._main_tags, self._dictionary, self._default_character_set()
+            body.opened or body.data,
+            self._main_tags,
+            self._dictionary,
+            self._default_character_set(),
         )
         publics = identify(header)
         overwrite = request.overwrite or self._settings.overwrite_instances
@@ -214,14 +218,27 @@ class Ingest:
 
 
 class _Body:
-    """The bytes on their way through the stages, and the spool that holds them if there is one."""
+    """The bytes on their way through the stages, and the spool that holds them if there is one.
+    `opened` is what was learnt of them by who had to look before the reader does."""
 
-    __slots__ = ("data", "spool")
+    __slots__ = ("data", "opened", "spool")
 
     def __init__(self, request: IngestRequest) -> None:
         given = request.data
         self.spool = given if isinstance(given, Spool) else None
         self.data: Content = b"" if isinstance(given, Spool) else given
+        self.opened: DicomFile | None = None
+
+    def is_deflated(self) -> bool:
+        """Whether the reader will have to inflate them."""
+        try:
+            file = open_meta(self.data)
+        except ScanError:
+            return False  # the reader says what is wrong
+        if file.syntax == DEFLATED:
+            return True
+        self.opened = file
+        return False
 
     def open(self) -> None:
         """Looks into the spool. Raises BadFileFormat if there are no bytes, FullStorage or
@@ -236,6 +253,7 @@ class _Body:
         if data is not None:
             self.drop()
             self.data = data
+            self.opened = None
 
     def drop(self) -> None:
         """The spool is not needed any longer."""
