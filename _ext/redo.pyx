@@ -5,7 +5,7 @@
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
@@ -47,13 +47,14 @@ cdef class RecordedTransaction:
 
     def put(self, key, value, *, db, bint append=False):
         """As `lmdb.Transaction.put`."""
-        cdef bint done = self._put(key, value, db=db, append=append)
+        # By position: names cost a dictionary each time. They are dupdata, overwrite, append and db.
+        cdef bint done = self._put(key, value, True, True, append, db)
         self._note(APPEND if append else PUT, self._numbers[db], key, value)
         return done
 
     def delete(self, key, value=b"", *, db):
         """As `lmdb.Transaction.delete`."""
-        cdef bint done = self._delete(key, value, db=db)
+        cdef bint done = self._delete(key, value, db)
         if done:
             self._note(DELETE, self._numbers[db], key, value)
         return done
@@ -71,28 +72,34 @@ cdef class RecordedTransaction:
 
     cdef int _note(self, uint8_t kind, uint8_t database, object key, object value) except -1:
         cdef Py_buffer keys, values
-        cdef uint16_t key_size
-        cdef uint32_t value_size
-        cdef uint8_t* at
+        if type(key) is bytes and type(value) is bytes:  # as nearly always
+            return self._write(kind, database, PyBytes_AsString(key), len(<bytes>key),
+                               PyBytes_AsString(value), len(<bytes>value))
         PyObject_GetBuffer(key, &keys, PyBUF_SIMPLE)
         try:
             PyObject_GetBuffer(value, &values, PyBUF_SIMPLE)
             try:
-                if keys.len > LONGEST_KEY or values.len > <Py_ssize_t>LONGEST_VALUE:
-                    raise ValueError("a key or a value of the index is too long")
-                at = self._reserve(HEAD + keys.len + values.len)
-                at[0] = kind
-                at[1] = database
-                key_size = <uint16_t>keys.len
-                value_size = <uint32_t>values.len
-                memcpy(at + 2, &key_size, 2)
-                memcpy(at + 4, &value_size, 4)
-                memcpy(at + HEAD, keys.buf, keys.len)
-                memcpy(at + HEAD + keys.len, values.buf, values.len)
+                self._write(kind, database, keys.buf, keys.len, values.buf, values.len)
             finally:
                 PyBuffer_Release(&values)
         finally:
             PyBuffer_Release(&keys)
+        return 0
+
+    cdef int _write(self, uint8_t kind, uint8_t database, const void* key, Py_ssize_t keys,
+                    const void* value, Py_ssize_t values) except -1:
+        cdef uint16_t key_size = <uint16_t>keys
+        cdef uint32_t value_size = <uint32_t>values
+        cdef uint8_t* at
+        if keys > LONGEST_KEY or values > <Py_ssize_t>LONGEST_VALUE:
+            raise ValueError("a key or a value of the index is too long")
+        at = self._reserve(HEAD + keys + values)
+        at[0] = kind
+        at[1] = database
+        memcpy(at + 2, &key_size, 2)
+        memcpy(at + 4, &value_size, 4)
+        memcpy(at + HEAD, key, keys)
+        memcpy(at + HEAD + keys, value, values)
         return 0
 
     cdef uint8_t* _reserve(self, size_t size) except NULL:

@@ -15,7 +15,7 @@ class Records:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._records: dict[int, Resource] = {}
-        self._ids: dict[tuple[Level, bytes], int] = {}
+        self._named: dict[tuple[Level, bytes], Resource] = {}
         self._touched: set[int] = set()
 
     def flush(self) -> None:
@@ -25,15 +25,11 @@ class Records:
 
     def find(self, wanted: Sequence[tuple[Level, bytes]]) -> list[Resource | None]:
         """The resources, each in its place; None for those that do not exist."""
-        known = self._ids
+        known = self._named
         unknown = [key for key in wanted if key not in known]
         if unknown:
-            for key, found in zip(unknown, self._tables.find(unknown), strict=True):
-                if found is not None:
-                    known[key] = found
-        ids = [known.get(key, 0) for key in wanted]
-        self._load(ids)
-        return [self._records.get(each) for each in ids]
+            self._load([each for each in self._tables.find(unknown) if each is not None])
+        return [known.get(key) for key in wanted]
 
     def by_ids(self, ids: Sequence[int]) -> list[Resource]:
         """The resources with these internal ids, none of which is 0. Raises StorageFault if one is
@@ -42,11 +38,10 @@ class Records:
         return [self._records[each] for each in ids]
 
     def _load(self, ids: Sequence[int]) -> None:
-        unknown = [each for each in ids if each and each not in self._records]
+        unknown = [each for each in ids if each not in self._records]
         if unknown:
             for record in self._tables.records(unknown):
-                self._records[record.id] = record
-                self._ids[record.level, record.public] = record.id
+                self._records[record.id] = self._named[record.level, record.public] = record
 
     def ancestors(self, resource: Resource) -> list[Resource]:
         """Parent first."""
@@ -79,14 +74,13 @@ class Records:
 
     def add(self, resource: Resource, image: bytes) -> None:
         """A new resource."""
-        self._records[resource.id] = resource
-        self._ids[resource.level, resource.public] = resource.id
+        self._records[resource.id] = self._named[resource.level, resource.public] = resource
         self._touched.add(resource.id)
         self._tables.add(resource, image)
 
     def remove(self, resource: Resource) -> None:
         """The resource is gone."""
         self._records.pop(resource.id, None)
-        self._ids.pop((resource.level, resource.public), None)
+        self._named.pop((resource.level, resource.public), None)
         self._touched.discard(resource.id)
         self._tables.remove(resource)

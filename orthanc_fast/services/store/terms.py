@@ -30,11 +30,13 @@ INSTANCE_METADATA = frozenset({MODIFIED_FROM, ANONYMIZED_FROM})
 
 def terms(resource: Resource) -> list[Term]:
     """Everything that finds a resource; a series is also one of the modalities of its study."""
-    level, tags = resource.level, resource.tags
+    level, tags, metadata = resource.level, resource.tags, resource.metadata
     if level == Level.INSTANCE:
         uid = tags.get(SOP_INSTANCE_UID)
         found = [] if uid is None else [(Kind.TAG, SOP_INSTANCE_UID, uid)]
+        indexed = metadata.keys() & INSTANCE_METADATA
     else:
+        indexed = metadata.keys() - LONG_METADATA
         found = [(Kind.TAG, tag, value) for tag, value in tags.items()]
         # The study's own copy: section 9.3.
         found += [(Kind.TAG, tag, value) for tag, value in resource.patient_tags.items()]
@@ -42,11 +44,7 @@ def terms(resource: Resource) -> list[Term]:
         found.append((Kind.OF_CHILD, MODALITY, tags[MODALITY]))
     if resource.labels:
         found += [(Kind.LABEL, 0, label) for label in resource.labels]
-    found += [
-        (Kind.METADATA, number, value)
-        for number, value in resource.metadata.items()
-        if is_indexed_metadata(level, number)
-    ]
+    found += [(Kind.METADATA, number, metadata[number]) for number in indexed]
     if resource.user_metadata:
         found += [
             (Kind.METADATA, number, value.decode("utf-8", "replace"))
