@@ -1,8 +1,8 @@
 """The files of an attachment that is stored for the first time: hashed, compressed if the
 configuration says so, and ready to be written with those of others."""
 
+import os
 from collections.abc import Iterator
-from uuid import uuid4
 
 import xxhash
 
@@ -58,5 +58,13 @@ def _filed(
     stored: Content | Spool,
 ) -> Filed:
     stored_size = stored.size if isinstance(stored, Spool) else len(stored)
-    attachment = Attachment(str(uuid4()), size, stored_size, compressed, digest)
+    attachment = Attachment(_new_uuid(), size, stored_size, compressed, digest)
     return attachment, storage.new_file(owner, attachment.uuid, stored)
+
+
+def _new_uuid() -> str:
+    """A random UUID (RFC 9562, version 4) as text, at half of what `uuid.uuid4` takes for it."""
+    number = int.from_bytes(os.urandom(16), "big")
+    number = number & ~(0xF << 76 | 3 << 62) | 4 << 76 | 2 << 62
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
