@@ -19,12 +19,13 @@ from time import perf_counter
 
 import msgspec
 
+from orthanc_fast._ext.scan import ScanError
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import identify
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_meta
-from orthanc_fast.dicom.reader import ScanError, read_header
+from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.index.contract import Promise
 from orthanc_fast.model import Caller, Header, Level, NewInstance
