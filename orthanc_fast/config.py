@@ -109,6 +109,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     save_jobs: bool = True
     reload_jobs: bool = True  # those of the last run; not an option but `--no-jobs`
     media_archive_size: int = 1
+    synchronous_zip_stream: bool = True
+    zip_use_utf8: bool = False
     temporary_directory: Path | None = None
     write_to_file_system_enabled: bool = False
     orthanc_explorer_enabled: bool = True
@@ -334,6 +336,8 @@ class _Building:
             jobs_history_size=get("JobsHistorySize"),
             save_jobs=get("SaveJobs"),
             media_archive_size=get("MediaArchiveSize"),
+            synchronous_zip_stream=get("SynchronousZipStream"),
+            zip_use_utf8=get("ZipUseUtf8"),
             temporary_directory=(
                 self._path("TemporaryDirectory") if get("TemporaryDirectory") else None
             ),

@@ -115,8 +115,8 @@ OPTIONS: tuple[Option, ...] = (
     _yes("SaveJobs", "bool", True, "keep jobs over a restart"),
     _no("JobsEngineThreadsCount", "object", {"ResourceModification": 1}, "threads per kind of job"),
     _yes("MediaArchiveSize", "uint", 1, "outputs of jobs that are kept for download"),
-    _no("SynchronousZipStream", "bool", True, "stream archives while they are made"),
-    _no("ZipUseUtf8", "bool", False, "names in archives as UTF-8"),
+    _yes("SynchronousZipStream", "bool", True, "stream archives while they are made"),
+    _yes("ZipUseUtf8", "bool", False, "names in archives as UTF-8"),
     _yes("DicomLossyTranscodingQuality", "uint", 90, "1 to 100"),
     _no("BuiltinDecoderTranscoderOrder", "str", "After", '"After", "Before" or "Disabled"'),
     # Dictionaries

@@ -56,6 +56,7 @@ SUBJECTS = {
     "ingest": {"store", "retention", "attachments", "transcoding"},
     "modification": {"store", "jobs", "attachments", "transcoding", "ingest"},
     "volumes": {"store", "attachments", "pixels"},
+    "archive": {"store", "jobs", "attachments", "transcoding"},
     "administration": {"store", "jobs", "retention", "attachments", "browse", "ingest"},
 }
 # What joins the subjects: it opens what each kind of process needs.

@@ -338,6 +338,28 @@ class IndexConformance:
 
     # Searching
 
+    def test_one_text_of_many(self) -> None:
+        with self.open_index() as index:
+            self.fill(index, "aaaa", "aaba")
+
+            def edit(txn: Transaction) -> None:
+                for path, text in (("aaa", "there"), ("aab", "\u00e9")):
+                    txn.set_builtin_metadata(
+                        _present(txn.resource(Level.SERIES, public(path))), 4, text
+                    )
+
+            index.write(edit)
+
+            def look(snapshot: Snapshot) -> None:
+                asked = [public(path) for path in ("aab", "zzz", "aaa", "aab")]
+                texts = snapshot.texts_of(Level.SERIES, asked, 4)
+                assert texts == ["\u00e9", None, "there", "\u00e9"]
+                assert snapshot.texts_of(Level.SERIES, asked, 5) == [None] * 4
+                assert snapshot.texts_of(Level.PATIENT, [public("a")], 4) == [None]
+                assert snapshot.texts_of(Level.SERIES, [], 4) == []
+
+            index.read(look)
+
     def test_search(self) -> None:
         with self.open_index() as index:
             self.fill(index, "aaaa", "Aaaa", "abaa", "baaa")

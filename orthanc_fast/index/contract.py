@@ -249,6 +249,13 @@ class Snapshot(ABC):
         """The text of a main tags signature."""
         return self.signatures((number,)).get(number, "")
 
+    def texts_of(self, level: Level, publics: Sequence[bytes], number: int) -> list[str | None]:
+        """One built-in metadata of each of many resources of a level, by number: None where the
+        resource or the metadata does not exist. An implementation reads no more of each than
+        that."""
+        found = self.resources(level, publics)
+        return [None if each is None else each.metadata.get(number) for each in found]
+
     @abstractmethod
     def labels_in_use(self) -> list[str]:
         """The labels of all resources, sorted."""

@@ -109,6 +109,11 @@ class Request:
         )
 
     @property
+    def is_head(self) -> bool:
+        """Whether only the headers of a GET are asked for."""
+        return bool(self._scope["method"] == "HEAD")
+
+    @property
     def path(self) -> str:
         return "/" + "/".join(self.segments)
 

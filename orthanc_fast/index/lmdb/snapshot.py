@@ -11,7 +11,7 @@ from orthanc_fast._ext.idsets import sort
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.lmdb import keys
 from orthanc_fast.index.lmdb.environment import Environment
-from orthanc_fast.index.lmdb.records import resource_decoder, totals_decoder
+from orthanc_fast.index.lmdb.records import metadata_decoder, resource_decoder, totals_decoder
 from orthanc_fast.index.lmdb.search import CHILD_OFFSET, CHILD_STRIDE, LmdbSearch
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.index.terms import Kind, field_prefix, value_of
@@ -132,6 +132,17 @@ class LmdbSnapshot(Snapshot):
         return b"".join(parts[::step])
 
     # Metadata and labels
+
+    def texts_of(self, level: Level, publics: Sequence[bytes], number: int) -> list[str | None]:
+        wanted = [keys.public_key(level, public) for public in publics]
+        ids = dict(self._txn.cursor(db=self._env.public).getmulti(wanted))
+        rows = dict(self._txn.cursor(db=self._env.resource).getmulti(list(ids.values())))
+        found: list[str | None] = []
+        for key in wanted:
+            record = rows.get(ids.get(key, b""))
+            text = None if record is None else metadata_decoder.decode(record).metadata.get(number)
+            found.append(text)
+        return found
 
     def labels_in_use(self) -> list[str]:
         """Costs one step per label and level."""

@@ -4,6 +4,7 @@ router."""
 from orthanc_fast.config import Settings
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes import (
+    archive,
     attachments,
     changes,
     child_tags,
@@ -58,6 +59,7 @@ FAMILIES = (
     tools,
     volumes,
     jobs,
+    archive,
     openapi,
 )
 

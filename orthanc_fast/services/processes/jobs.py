@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from orthanc_fast.config import Settings
+from orthanc_fast.services.archive.jobs import ArchiveJob, MediaJob
 from orthanc_fast.services.jobs.contract import Kind
 from orthanc_fast.services.jobs.engine import Engine
 from orthanc_fast.services.jobs.registry import Registry
@@ -25,7 +26,10 @@ class JobServices(ResourceServices):
 Opening = Callable[[JobServices], Kind]
 
 # By the type that clients see. Each imports what it needs when the first job of it comes.
-KINDS: dict[str, Opening] = {}
+KINDS: dict[str, Opening] = {
+    "Archive": lambda services: ArchiveJob(services.archives),
+    "Media": lambda services: MediaJob(services.archives),
+}
 
 
 def run(

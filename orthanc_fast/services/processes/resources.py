@@ -5,6 +5,7 @@ import asyncio
 from orthanc_fast.config import Settings
 from orthanc_fast.services.administration.meters import TranscoderMeters
 from orthanc_fast.services.administration.reconstruct import Reconstruction
+from orthanc_fast.services.archive.archives import Archives
 from orthanc_fast.services.attachments.changes import Attachments
 from orthanc_fast.services.attachments.reading import Contents
 from orthanc_fast.services.browse.change_log import ChangeLog
@@ -75,7 +76,10 @@ class ResourceServices(WorkerServices):
             settings, self.storage, self.dictionary, TranscoderMeters(self.metrics)
         )
 
+        self.archives = Archives(self.reads, self.storage, self.dictionary)
+
     def close(self) -> None:
-        """As every worker's; waits for transcoding that is under way."""
+        """As every worker's; waits for transcoding and packing that are under way."""
+        self.archives.close()
         self.transcoder.close()
         super().close()

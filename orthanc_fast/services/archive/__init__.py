@@ -1,0 +1,1 @@
+"""Studies that leave as ZIP archives or as media with a DICOMDIR."""
