@@ -54,10 +54,13 @@ SUBJECTS = {
     "pixels": {"store", "attachments"},
     "transcoding": {"attachments", "pixels"},
     "ingest": {"store", "retention", "attachments", "transcoding"},
-    "modification": {"store", "jobs", "attachments", "transcoding", "ingest"},
     "volumes": {"store", "attachments", "pixels"},
     "archive": {"store", "jobs", "attachments", "transcoding"},
     "administration": {"store", "jobs", "retention", "attachments", "browse", "ingest"},
+    "modification": {
+        *("store", "jobs", "retention", "attachments", "browse", "transcoding", "ingest"),
+        "administration",
+    },
 }
 # What joins the subjects: it opens what each kind of process needs.
 ABOVE_SUBJECTS = {"processes"}

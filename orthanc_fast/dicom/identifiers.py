@@ -8,7 +8,7 @@ from hashlib import sha1
 from orthanc_fast._ext.ids import from_text, ids_json, to_text
 from orthanc_fast.model import Header
 
-__all__ = ["from_text", "identify", "ids_json", "normalise", "to_text"]
+__all__ = ["from_text", "identify", "ids_json", "normalise", "patient_identifier", "to_text"]
 
 
 def identify(header: Header) -> tuple[bytes, bytes, bytes, bytes]:
@@ -21,6 +21,11 @@ def identify(header: Header) -> tuple[bytes, bytes, bytes, bytes]:
     instance = series.copy()
     instance.update(f"|{header.sop_uid}".encode())
     return patient.digest(), study.digest(), series.digest(), instance.digest()
+
+
+def patient_identifier(patient_id: str) -> bytes:
+    """The 20-byte identifier of the patient with this PatientID."""
+    return sha1(patient_id.encode("utf-8"), usedforsecurity=False).digest()
 
 
 _CONTROLS = bytes([*range(0x20), 0x7F])

@@ -6,23 +6,50 @@ from typing import Any, Final
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.part10 import Buffer
-from orthanc_fast.errors import BadFileFormat, BadRequest
+from orthanc_fast.errors import BadFileFormat, BadRequest, InternalError, ParameterOutOfRange
+from orthanc_fast.model import Level
+from orthanc_fast.rest.job_submission import (
+    DESCRIPTION,
+    answer_job,
+    boolean_field,
+    job_fields,
+)
 from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import DICOM, Response
-from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.router import Handler, Router
+from orthanc_fast.services.browse.describe import PLURALS
+from orthanc_fast.services.modification.orders import Options, Target
 
 # Files of up to so many bytes are joined; larger ones are sent part by part.
 _JOINED: Final = 4 << 20
 _CHUNK: Final = 1 << 20
+
+_LEVELS: Final = {
+    **{name: Level.PATIENT for name in ("patient", "patients")},
+    **{name: Level.STUDY for name in ("study", "studies")},
+    "series": Level.SERIES,
+    **{name: Level.INSTANCE for name in ("instance", "instances", "image", "images")},
+}
 
 
 def add_routes(router: Router, settings: Settings) -> None:
     body, answer = dict[str, Any], "application/dicom"
     router.add("POST", "/instances/{}/modify", post_modify_instance, body=body, answer=answer)
     if settings.read_only:
-        return  # anonymizations are counted
+        return
     router.add("POST", "/instances/{}/anonymize", post_anonymize_instance, body=body, answer=answer)
+
+    for level, plural in PLURALS.items():
+        if level == Level.INSTANCE or (
+            level == Level.PATIENT and not settings.patient_level_enabled
+        ):
+            continue
+        for is_anonymization, verb in ((False, "modify"), (True, "anonymize")):
+            handler = _resource(level, is_anonymization)
+            router.add("POST", f"/{plural}/{{}}/{verb}", handler, body=body, answer=body)
+    router.add("POST", "/tools/bulk-modify", post_bulk_modify, body=body, answer=body)
+    router.add("POST", "/tools/bulk-anonymize", post_bulk_anonymize, body=body, answer=body)
 
 
 async def post_modify_instance(request: Request) -> Response:
@@ -47,6 +74,67 @@ async def _instance(request: Request, is_anonymization: bool) -> Response:
     if size <= _JOINED:
         return Response(b"".join(parts), DICOM)
     return Response(kind=DICOM, stream=_chunks(parts), length=size)
+
+
+def _resource(level: Level, is_anonymization: bool) -> Handler:
+    async def post_modify(request: Request) -> Response:
+        """Stores a modified copy of each instance, as a job: the fields of
+        `/instances/{id}/modify`, `KeepSource` (false deletes the sources at the end), `KeepLabels`,
+        and those of all jobs."""
+        return await _job(request, Target(names=request.params, level=level), False)
+
+    async def post_anonymize(request: Request) -> Response:
+        """Stores an anonymized copy of each instance, as a job; references among them stay: the
+        fields of `/instances/{id}/anonymize`, `KeepSource`, `KeepLabels`, and those of all jobs."""
+        return await _job(request, Target(names=request.params, level=level), True)
+
+    return post_anonymize if is_anonymization else post_modify
+
+
+async def post_bulk_modify(request: Request) -> Response:
+    """As `modify` of each of `Resources`, in one job. `Level` says what becomes a new resource;
+    without it that follows from the identifiers that are replaced."""
+    body = await json_fields(request)
+    level = _level(body["Level"]) if "Level" in body else None
+    return await _job(request, Target(names=_resources(body), level=level, is_list=True), False)
+
+
+async def post_bulk_anonymize(request: Request) -> Response:
+    """As `anonymize` of each of `Resources`, in one job."""
+    body = await json_fields(request)
+    return await _job(request, Target(names=_resources(body), level=None, is_list=True), True)
+
+
+def _resources(body: dict[str, Any]) -> list[str]:
+    value = body.get("Resources")
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise BadFileFormat("List of strings expected in field: Resources")
+    return value
+
+
+def _level(value: Any) -> Level:
+    if not isinstance(value, str):
+        raise InternalError("Level is the name of a level")
+    level = _LEVELS.get(value.lower())
+    if level is None:
+        raise ParameterOutOfRange(f"Invalid resource type '{value}'")
+    return level
+
+
+async def _job(request: Request, target: Target, is_anonymization: bool) -> Response:
+    body = await json_fields(request)
+    fields = job_fields(body)
+    options = Options(
+        description=DESCRIPTION,
+        keep_source=boolean_field(body, "KeepSource", True),
+        permissive=fields.permissive,
+        priority=fields.priority,
+        user_data=fields.user_data,
+    )
+    submission = await request.services.modification_orders.submission(
+        request.caller, target, body, is_anonymization, options
+    )
+    return await answer_job(request, submission, fields.is_synchronous)
 
 
 async def json_fields(request: Request) -> dict[str, Any]:

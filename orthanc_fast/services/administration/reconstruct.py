@@ -33,7 +33,7 @@ class Options(msgspec.Struct, frozen=True):
     this_level: bool = False
 
 
-class _Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True):
     """What the file of one instance says."""
 
     public: bytes
@@ -77,7 +77,7 @@ class Reconstruction:
             if options.files and not options.this_level:
                 await self._store_anew(caller, part, faults)
             readings = await asyncio.to_thread(self._readings, caller, part, faults)
-            await self._write(caller, _SetTags(readings, self._main_tags.signatures, only))
+            await self._write(caller, SetTags(readings, self._main_tags.signatures, only))
         if faults:
             raise faults[0]
 
@@ -114,7 +114,7 @@ class Reconstruction:
 
     def _readings(
         self, caller: Caller, instances: Iterable[bytes], faults: list[OrthancError]
-    ) -> list[_Reading]:
+    ) -> list[Reading]:
         """What the files say; waits for the disk."""
         encoding = self._encoding()
         found = []
@@ -126,7 +126,7 @@ class Reconstruction:
                 attachment = dicom_attachment(instance)
                 data = self._contents.content_now(attachment)
                 header = read_header(data, self._main_tags, self._dictionary, encoding)
-                found.append(_Reading(public, attachment.uuid, header))
+                found.append(Reading(public, attachment.uuid, header))
             except OrthancError as error:
                 _note(public, error, faults)
         return found
@@ -152,12 +152,12 @@ def _note(public: bytes, error: OrthancError, faults: list[OrthancError]) -> Non
     faults.append(error)
 
 
-class _SetTags(Write[None]):
+class SetTags(Write[None]):
     """Gives instances, and what stands above, the tags of their files. `only` names the one level
     that is changed. What has been deleted or replaced meanwhile is left alone."""
 
     def __init__(
-        self, readings: list[_Reading], signatures: tuple[str, ...], only: Level | None
+        self, readings: list[Reading], signatures: tuple[str, ...], only: Level | None
     ) -> None:
         self._readings = readings
         self._signatures = signatures

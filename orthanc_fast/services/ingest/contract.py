@@ -18,19 +18,31 @@ _NOTHING: Mapping[Level, Any] = MappingProxyType({})
 NOBODY = (b"", b"", b"", b"")  # the identifiers of what was discarded before they were known
 
 
+class MadeFrom(msgspec.Struct, frozen=True, gc=False):
+    """What an instance was made from: `publics` are its identifiers, patient first. The metadata
+    `number` of the new instance names the old one, that of each other level the old resource where
+    it is another one."""
+
+    number: int
+    publics: tuple[bytes, bytes, bytes, bytes]
+
+
 class IngestRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One DICOM file that shall be stored.
 
     A spool of bytes (`Ingest.new_spool`) belongs to the ingest from then on. `metadata` (texts by
     number) and `labels` are set per level in the transaction that stores the instance; nothing is
     set where it is not stored. `overwrite` is the rule of this call, None the configuration's.
+    `may_transcode`: IngestTranscoding applies.
     """
 
     caller: Caller
     data: Content | Spool
     metadata: Mapping[Level, Mapping[int, str]] = _NOTHING
     labels: Mapping[Level, Sequence[str]] = _NOTHING
+    made_from: MadeFrom | None = None
     overwrite: Overwrite | None = None
+    may_transcode: bool = True
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):

@@ -150,7 +150,7 @@ class Ingest:
         body.open()
         if not self._receive(body, request.caller):
             return Stored("FilteredOut", NOBODY)
-        if self._transcode is not None:
+        if self._transcode is not None and request.may_transcode:
             body.replace(self._transcode(body.data))
         header = read_header(
             body.opened or body.data,

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import FullStorage
 from orthanc_fast.index.contract import MakeRoom, Transaction
 from orthanc_fast.model import Level, NewInstance, Outcome, Resource
@@ -41,7 +42,7 @@ class StoreWrite(FilesWrite):
     def apply(self, transaction: Transaction) -> Outcome:
         outcome = transaction.store_instance(self._new, self._make_room)
         request = self._request
-        if outcome.stored and (request.metadata or request.labels):
+        if outcome.stored and (request.metadata or request.labels or request.made_from):
             for level, public in zip(Level, self._new.publics, strict=True):
                 resource = transaction.resource(level, public)
                 assert resource is not None
@@ -62,5 +63,10 @@ def _mark(transaction: Transaction, resource: Resource, request: IngestRequest) 
             transaction.set_metadata(resource, number, text.encode())
         else:
             transaction.set_builtin_metadata(resource, number, text)
+    made_from = request.made_from
+    if made_from is not None:
+        old = made_from.publics[resource.level]
+        if resource.level == Level.INSTANCE or old != resource.public:
+            transaction.set_builtin_metadata(resource, made_from.number, to_text(old))
     for label in request.labels.get(resource.level, ()):
         transaction.add_label(resource, label)

@@ -51,7 +51,7 @@ class Modification:
         self._write = writes
         self._storage = storage
         self._dictionary = dictionary
-        self._default_character_set = default_character_set
+        self.default_character_set = default_character_set
         self._planner = Planner(Tables(dictionary), ORTHANC_VERSION)
 
     # Requests
@@ -74,7 +74,7 @@ class Modification:
         return self._planner.plan(asked, level, patient_name)
 
     def modifier(self, plan: Plan, identifiers: Identifiers) -> Modifier:
-        return Modifier(plan, identifiers, self._dictionary, self._default_character_set)
+        return Modifier(plan, identifiers, self._dictionary, self.default_character_set)
 
     # Single instances
 

@@ -25,10 +25,27 @@ class JobServices(ResourceServices):
 
 Opening = Callable[[JobServices], Kind]
 
+
+def _modification(services: JobServices) -> Kind:
+    from orthanc_fast.services.modification.job import ModificationJob
+
+    return ModificationJob(
+        services.settings,
+        services.reads,
+        services.writes,
+        services.storage,
+        services.ingest,
+        services.main_tags,
+        services.dictionary,
+        services.modification,
+    )
+
+
 # By the type that clients see. Each imports what it needs when the first job of it comes.
 KINDS: dict[str, Opening] = {
     "Archive": lambda services: ArchiveJob(services.archives),
     "Media": lambda services: MediaJob(services.archives),
+    "ResourceModification": _modification,
 }
 
 

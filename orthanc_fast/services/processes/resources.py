@@ -20,6 +20,7 @@ from orthanc_fast.services.find.content import Presenter
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.modification.modification import Modification
+from orthanc_fast.services.modification.orders import Orders
 from orthanc_fast.services.processes.every import WorkerServices
 from orthanc_fast.services.retention.deletion import Deletion
 from orthanc_fast.services.retention.protection import Protection
@@ -72,6 +73,7 @@ class ResourceServices(WorkerServices):
             self.dictionary,
             self.default_character_set,
         )
+        self.modification_orders = Orders(settings, self.reads, self.main_tags, self.modification)
         self.transcoder = Transcoder(
             settings, self.storage, self.dictionary, TranscoderMeters(self.metrics)
         )

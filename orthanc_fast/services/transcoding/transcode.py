@@ -54,12 +54,13 @@ def transcode(
     quality: int,
     dictionary: Dictionary,
     may_lose: bool = True,
+    keeps_identity: bool = False,
 ) -> Transcoded:
     """The DICOM file `file` in the transfer syntax `uid`.
 
     `quality`, 1 to 100, is that of lossy targets, which are refused unless `may_lose`. Compressed
     pixel data that are in the target already are kept as they are. The new SOPInstanceUID of a
-    lossy result follows from the file, the target and the quality.
+    lossy result follows from the file, the target and the quality, unless it `keeps_identity`.
 
     Works on the calling thread, mostly without the GIL. Raises ParameterOutOfRange for an unknown
     UID, NotImplementedYet where there is no way, BadFileFormat for damaged files.
@@ -91,7 +92,7 @@ def transcode(
                 value = _recoded(editor, image, recoding, quality)
     sop = editor.text(SOP_INSTANCE) or ""
     is_lossy = recoding is not None and recoding.is_lossy
-    if is_lossy:
+    if is_lossy and not keeps_identity:
         sop = _new_uid(file, uid, quality)
         editor.set_text(SOP_INSTANCE, "UI", sop)
     parts: list[Buffer] = [editor.head(pixels, is_kept), *value]
