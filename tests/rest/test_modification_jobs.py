@@ -232,7 +232,9 @@ BAD: list[tuple[str, Any]] = [
     ("studies/{studies[0]}/modify", {"Replace": {"PatientName": "Test^Person"}}),
     ("studies/{studies[0]}/modify", {"Replace": {**PATIENT, "0010,1000": "x"}}),
     ("tools/bulk-modify", {}),
-    *(("tools/bulk-modify", {"Resources": value}) for value in ("x", [1], {})),
+    ("tools/bulk-modify", {"Resources": "x"}),
+    ("tools/bulk-modify", {"Resources": [1]}),
+    ("tools/bulk-modify", {"Resources": {}}),
     ("tools/bulk-anonymize", {}),
     ("tools/bulk-modify", {"Resources": ["{studies[0]}"], "Level": "Nope"}),
     (
