@@ -19,7 +19,7 @@ from orthanc_fast.dicom.functional_groups import (
     WINDOW_CENTER,
     WINDOW_WIDTH,
 )
-from orthanc_fast.dicom.part10 import Buffer
+from orthanc_fast.dicom.part10 import Buffer, DicomFile
 from orthanc_fast.dicom.scope import Scope, root
 from orthanc_fast.dicom.text import ascii_text
 
@@ -63,7 +63,7 @@ class DisplayAttributes(msgspec.Struct, gc=False):
     voi_lut: LutValues | None = None
 
 
-def display_attributes(data: Buffer, index: int) -> DisplayAttributes:
+def display_attributes(data: Buffer | DicomFile, index: int) -> DisplayAttributes:
     """Those of frame `index` of a DICOM file, of which the part before the pixel data is enough.
     Empty for a file that cannot be read."""
     found = DisplayAttributes()

@@ -7,7 +7,7 @@ them are read by `display_attributes`.
 import msgspec
 
 from orthanc_fast._ext.scan import ScanError
-from orthanc_fast.dicom.part10 import Buffer
+from orthanc_fast.dicom.part10 import Buffer, DicomFile
 from orthanc_fast.dicom.scope import Scope, root
 
 PER_FRAME_FUNCTIONAL_GROUPS = 0x52009230
@@ -29,7 +29,7 @@ class FrameValues(msgspec.Struct, frozen=True, gc=False):
     rescale_slope: str | None = None
 
 
-def frame_values(data: Buffer, index: int) -> FrameValues:
+def frame_values(data: Buffer | DicomFile, index: int) -> FrameValues:
     """Those of frame `index` of a DICOM file, of which the part before the pixel data is enough.
 
     Empty for a file without such groups, and for one that cannot be read.

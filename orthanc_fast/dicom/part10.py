@@ -1,12 +1,11 @@
 """Where the data set of a DICOM file begins and how it is encoded. Source: reference chapter 2,
 section 9."""
 
-import zlib
-
 import msgspec
 
 from orthanc_fast._ext.scan import ScanError, meta_header
-from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.dicom.inflating import Buffer as Buffer
+from orthanc_fast.dicom.inflating import inflate
 from orthanc_fast.transfer_syntaxes import (
     DEFLATED,
     EXPLICIT_BIG,
@@ -15,25 +14,10 @@ from orthanc_fast.transfer_syntaxes import (
     SYNTAXES,
 )
 
-Buffer = bytes | bytearray | memoryview
-
 _SHORT_VRS = frozenset(
     b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US OB OD OF OL OV OW SQ SV UC UN "
     b"UR UT UV".split()
 )
-
-# What a deflated data set may grow to; whoever needs more sends it uncompressed. From JUDGED_FROM
-# bytes on it must not be more than MAX_RATIO times as large as its file: deflate reaches 1,032.
-MAX_INFLATED = 1 << 30
-JUDGED_FROM = 1 << 28
-MAX_RATIO = 100
-
-_TOO_LARGE = (
-    "the deflated data set exceeds the {} MB that a file of this size may hold: send it in another "
-    "transfer syntax, such as Explicit VR Little Endian"
-)
-_STEP = 1 << 20  # bytes that are inflated at a time
-_PIECE = 1 << 16  # bytes that are given to that
 
 
 class DicomFile(msgspec.Struct, frozen=True, gc=False):
@@ -68,13 +52,19 @@ class DicomFile(msgspec.Struct, frozen=True, gc=False):
         return None
 
 
-def open_dicom(data: Buffer) -> DicomFile:
-    """Raises ScanError if there is no data set that could be read, BadFileFormat if it would be too
-    large once it is inflated, which takes its time."""
+def open_dicom(data: Buffer | DicomFile) -> DicomFile:
+    """A file that is open already is given back.
+
+    Raises ScanError if there is no data set that could be read. One that is deflated is inflated,
+    which takes its time and may wait for memory: raises BadFileFormat where it would be too large,
+    OrthancError (NotEnoughMemory, 503) where no room is found for it.
+    """
+    if isinstance(data, DicomFile):
+        return data
     file = open_meta(data)
     if file.syntax != DEFLATED:
         return file
-    inflated = _inflate(data, file.start)
+    inflated = inflate(data, file.start)
     return msgspec.structs.replace(file, data=inflated, inflated=True)
 
 
@@ -138,26 +128,3 @@ def _is_strict(meta: list[tuple[int, int, bytes]], end: int) -> bool:
     if not meta or meta[0][0] != 0x00020000 or len(meta[0][2]) != 4:
         return False
     return int.from_bytes(meta[0][2], "little") == end - 132 - 12
-
-
-def _inflate(data: Buffer, start: int) -> memoryview:
-    """The file with its deflated data set inflated: one copy that grows, within the bounds."""
-    allowed = min(MAX_INFLATED, max(JUDGED_FROM, MAX_RATIO * (len(data) - start)))
-    found = bytearray(data[:start])
-    stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        for at in range(start, len(data), _PIECE):
-            pending = bytes(data[at : at + _PIECE])
-            while not stream.eof:
-                part = stream.decompress(pending, _STEP)
-                pending = stream.unconsumed_tail
-                found += part
-                if len(found) - start > allowed:
-                    raise BadFileFormat(_TOO_LARGE.format(allowed >> 20))
-                if len(part) < _STEP and not pending:
-                    break
-            if stream.eof:
-                return memoryview(found).toreadonly()
-    except zlib.error as error:
-        raise ScanError(f"the data set cannot be inflated: {error}") from error
-    raise ScanError("the deflated data set is truncated")

@@ -78,7 +78,7 @@ def find_layout(data: Buffer | DicomFile) -> PixelLayout | None:
     """The layout of a whole DICOM file (of a deflated one: inside its inflated form), None where
     there are no pixel data. Raises BadFileFormat for what is no DICOM file."""
     try:
-        file = data if isinstance(data, DicomFile) else open_dicom(data)
+        file = open_dicom(data)
         rows = elements(file.data, file.start, len(file.data), file.explicit, file.big)
     except ScanError as error:
         raise BadFileFormat(str(error)) from error
@@ -93,7 +93,7 @@ def find_layout(data: Buffer | DicomFile) -> PixelLayout | None:
     return build_layout((tag, start, offset, length, vr), values.number, values.text)
 
 
-def raw_values(head: Buffer, tags: frozenset[int]) -> tuple[dict[int, bytes], bool]:
+def raw_values(head: Buffer | DicomFile, tags: frozenset[int]) -> tuple[dict[int, bytes], bool]:
     """The raw values of some root elements of a file that may be cut off behind any element, and
     whether they are big endian. Raises BadFileFormat."""
     try:

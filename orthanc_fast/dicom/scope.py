@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from orthanc_fast._ext.scan import elements, items
-from orthanc_fast.dicom.part10 import Buffer, open_dicom
+from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
 from orthanc_fast.dicom.text import ascii_text
 
 _UN = ord("U") << 8 | ord("N")
@@ -42,7 +42,7 @@ class Scope(NamedTuple):
         return {tag: ascii_text(raw, "DS") for tag, raw in self.values(wanted).items()}
 
 
-def root(data: Buffer) -> Scope:
+def root(data: Buffer | DicomFile) -> Scope:
     """The data set of a DICOM file, or of its part up to any element. Raises ScanError."""
     file = open_dicom(data)
     source = file.data

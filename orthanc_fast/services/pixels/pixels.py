@@ -147,7 +147,7 @@ def open_image(
     frames_layout = layout
     if layout.element == PMSCT_DATA:
         data, frames_layout = pmsct.expand(data, layout, info)
-    image = OpenImage(file, data, layout, frames_layout, info)
+    image = OpenImage(opened_file or file, data, layout, frames_layout, info)
     if info.syntax.is_encapsulated and info.codec is not None:
         image.reconcile()
         text = difference(info, image.info)
@@ -165,7 +165,7 @@ class OpenImage:
 
     def __init__(
         self,
-        file: Buffer,
+        file: Buffer | DicomFile,
         data: Buffer,
         layout: PixelLayout,
         frames_layout: PixelLayout,
@@ -226,12 +226,14 @@ class OpenImage:
         return self.info.number_of_frames
 
     @property
-    def dataset_head(self) -> memoryview:
-        """Bytes of the DICOM file from which the readers of the dicom room read what precedes the
-        pixel data: `functional_groups.frame_values`, `pixel_layout.raw_values`. A deflated file is
-        given whole."""
-        whole = memoryview(self._file)
-        return whole if self.info.syntax.is_deflated else whole[: self.layout.element_offset]
+    def dataset_head(self) -> memoryview | DicomFile:
+        """Of the DICOM file what precedes the pixel data, for the readers of the dicom room:
+        `functional_groups.frame_values`, `pixel_layout.raw_values`. It is no copy: a file that had
+        to be inflated is given as it was opened."""
+        end = self.layout.element_offset
+        if isinstance(self._file, DicomFile):
+            return msgspec.structs.replace(self._file, data=memoryview(self._file.data)[:end])
+        return memoryview(self._file)[:end]
 
     def encoded(self, index: int) -> bytes | memoryview:
         """The encoded frame. Raises ParameterOutOfRange, BadFileFormat: see `Frames.encoded`."""

@@ -10,7 +10,9 @@ import msgspec
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
 
+from orthanc_fast.dicom.part10 import DicomFile
 from orthanc_fast.dicom.pixel_layout import raw_values
 from orthanc_fast.errors import BadFileFormat, InexistentItem
 from orthanc_fast.services.pixels.pixels import Pixels
@@ -118,15 +120,19 @@ class _Places:
             position = position + frame * between * normal
         return _Place(position, orientation, pixel, between)
 
-    def _head(self, source: Source) -> bytes:
+    def _head(self, source: Source) -> bytes | DicomFile:
+        """Nothing of the image is kept with it."""
         with self._pixels.open(source.instance) as image:
-            return bytes(image.dataset_head)
+            head = image.dataset_head
+            if isinstance(head, DicomFile):
+                return msgspec.structs.replace(head, data=bytes(head.data))
+            return bytes(head)
 
     def _of_groups(self, number_of_source: int, frame: int) -> _Place:
         dataset = self._groups.get(number_of_source)
         if dataset is None:
             head = self._head(self._volume.sources[number_of_source])
-            dataset = dcmread(io.BytesIO(head), stop_before_pixels=True, force=True)
+            dataset = _dataset(head)
             self._groups[number_of_source] = dataset
         position = _grouped(dataset, frame, "PlanePositionSequence", "ImagePositionPatient")
         orientation = _grouped(
@@ -144,7 +150,15 @@ class _Places:
         return _Place(position, orientation, pixel, None if known is None else float(known[0]))
 
 
-def _spacings(head: bytes) -> tuple[np.ndarray | None, float | None]:
+def _dataset(head: bytes | DicomFile) -> Dataset:
+    if isinstance(head, DicomFile):  # inflated: pydicom would look for a deflated data set
+        stream = io.BytesIO(head.data)
+        stream.seek(head.start)
+        return read_dataset(stream, not head.explicit, not head.big)
+    return dcmread(io.BytesIO(head), stop_before_pixels=True, force=True)
+
+
+def _spacings(head: bytes | DicomFile) -> tuple[np.ndarray | None, float | None]:
     """(PixelSpacing, distance of slices) of the root of a data set."""
     try:
         values, _ = raw_values(head, SPACINGS)
