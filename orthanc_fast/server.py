@@ -112,7 +112,7 @@ def _supervisor(
         [
             Kind("http", settings.http_workers, web),
             Kind("dicom", settings.dicom_workers if dicom else 0, dicom),
-            Kind("jobs", settings.concurrent_jobs, ()),
+            Kind("jobs", settings.concurrent_jobs, (), start_last=True),
         ],
         store.recover_slot,
         has_changed,

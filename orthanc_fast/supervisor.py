@@ -44,11 +44,13 @@ class CannotStart(Exception):
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """`count` workers that serve the same listening sockets, if any."""
+    """`count` workers that serve the same listening sockets, if any. Clients are served before
+    those that `start_last` are there."""
 
     name: str
     count: int
     listeners: tuple[int, ...]
+    start_last: bool = False
 
 
 class _Worker:
@@ -158,7 +160,7 @@ class Supervisor:
         self._signals = signals
 
     def run(self, announce: Callable[[], None]) -> None:
-        """Starts everything, calls `announce` once all workers are ready, and stays until a signal;
+        """Starts everything, calls `announce` once clients are served, and stays until a signal;
         then stops everything.
 
         Raises CannotStart if the workers do not come up.
@@ -167,10 +169,14 @@ class Supervisor:
         self._selector.register(signals.wakeup, selectors.EVENT_READ)
         try:
             for worker in self._workers:
-                self._start(worker)
+                if not worker.kind.start_last:
+                    self._start(worker)
             self._await_first_start()
             if not signals.ending:
                 announce()
+                for worker in self._workers:
+                    if worker.kind.start_last:
+                        self._start(worker)
             while not signals.ending:
                 self._turn()
                 if signals.hang_up:

@@ -147,14 +147,12 @@ def _percent(progress: Progress) -> int:
 
 
 def _runtime(status: Status, now: int) -> float:
-    """With the time of waiting where the job is completed, as Orthanc has it; while it runs, that
-    since its worker began."""
+    """As Orthanc has it: with the time of waiting where the job has run, without it while it runs,
+    and nothing where it has not."""
     if status.state == State.RUNNING:
         spent = now - status.since
-    elif status.is_completed or status.state == State.PAUSED:
-        spent = status.since - status.begun
     else:
-        spent = 0
+        spent = 0 if status.state == State.PENDING else status.spent
     return max(spent, 0) // 1000 / 1000
 
 

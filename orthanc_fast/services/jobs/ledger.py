@@ -213,6 +213,7 @@ class Ledger:
         self._txn.delete(f"{RUNNING}{status.slot}/{job}")
         self._txn.delete(WISH + job)
         status.slot = ""
+        status.spent = records.now() - status.begun
         return status
 
     def _put_back(self, job: str, status: Status, state: State) -> None:
@@ -262,11 +263,13 @@ class Ledger:
         status = self.status(job)
         if status is None or status.state != State.FAILURE:
             return False
-        if not self.facts(job).may_be_resubmitted:
+        facts = self.facts(job)
+        if facts.is_local or not facts.may_be_resubmitted:
             raise BadSequenceOfCalls("Cannot resubmit the creation of an archive")
         self._take_off_history(status)
         self._txn.delete(MEMORY + job)
-        status.begun, status.deaths, status.order = records.now(), 0, 0
+        status.begun = records.now()
+        status.spent = status.deaths = status.order = 0
         self._put_back(job, status, State.PENDING)
         return True
 

@@ -73,6 +73,7 @@ class Status(msgspec.Struct, array_like=True, gc=False):
     begun: int
     since: int
     slot: str = ""  # of the process that runs it
+    spent: int = 0  # microseconds from `begun` until it ran for the last time
     order: int = 0  # in which jobs were completed
     deaths: int = 0  # of workers that ran it
     error_code: int = 0

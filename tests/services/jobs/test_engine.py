@@ -238,6 +238,7 @@ def test_what_waits_is_paused_and_cancelled_at_once(make: Make) -> None:
     small.store.run(small.jobs.cancel(USER, second))
     small.store.run(small.jobs.cancel(USER, third))
     assert {small.get(job).ErrorCode for job in (second, third)} == {37}
+    assert {small.get(job).EffectiveRuntime for job in (first, second)} == {0.0}
     small.start()
     small.wait(small.submit())
     assert [small.get(job).State for job in (first, second, third)] == [
