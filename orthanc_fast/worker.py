@@ -18,6 +18,7 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Wish
 
 PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
 
 START_FAILED = 3
 
@@ -42,6 +43,7 @@ def main() -> int:
     """Returns the exit code of the process."""
     assignment: Assignment = pickle.load(sys.stdin.buffer)
     _die_with(assignment.supervisor)
+    _be_named(assignment.slot)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal sends it to all; the supervisor acts
     logger.install(assignment.slot)
     logger.join(assignment.log_levels)
@@ -67,6 +69,11 @@ def _die_with(supervisor: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != supervisor:
         sys.exit(START_FAILED)
+
+
+def _be_named(slot: str) -> None:
+    """So that `ps -o comm` and `top` tell the workers apart."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NAME, f"orthanc-{slot}".encode())
 
 
 def ask(supervisor: int, wish: Wish) -> None:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from support import generated
 from support.ports import free_port
-from support.process import children
+from support.process import workers as named_workers
 from support.server import OurServer
 
 from orthanc_fast.supervisor import bind
@@ -45,7 +45,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
 
 def workers(server: OurServer) -> list[int]:
     assert server.process is not None
-    return children(server.process.pid)
+    return named_workers(server.process.pid)
 
 
 def slow_upload(server: OurServer) -> tuple[socket.socket, bytes]:

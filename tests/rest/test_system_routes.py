@@ -16,7 +16,7 @@ import pytest
 from support import generated
 from support.pair import Call, Pair, assert_same, started_pair
 from support.ports import free_port
-from support.process import children
+from support.process import children, workers
 from support.server import OurServer
 
 PATIENCE = 30
@@ -188,9 +188,9 @@ def test_log_levels_reach_every_process(tmp_path: Path) -> None:
             peer.sendall(b"nonsense" * 20)
             wait_until(lambda: "dicom-0 dicom:/" in server.log_path.read_text())
         assert server.process is not None
-        old = children(server.process.pid)
+        old = workers(server.process.pid)
         os.kill(old[0], signal.SIGKILL)
-        wait_until(lambda: len(set(children(server.process.pid)) - set(old)) == 1)  # type: ignore[union-attr]
+        wait_until(lambda: len(set(workers(server.process.pid)) - set(old)) == 1)  # type: ignore[union-attr]
         for _ in range(30):
             assert httpx.get(f"{server.url}{LEVELS}").text == "trace"
 
@@ -277,10 +277,10 @@ def test_reset_with_a_broken_configuration(server: OurServer) -> None:
 def test_hang_up_restarts_only_for_a_changed_configuration(server: OurServer) -> None:
     """Section 11.4. The two signals are told apart by what the first one leaves."""
     assert server.process is not None
-    old = children(server.process.pid)
+    old = workers(server.process.pid)
     server.process.send_signal(signal.SIGHUP)
     time.sleep(0.5)
-    assert children(server.process.pid) == old
+    assert workers(server.process.pid) == old
     configure(server, Name="after")
     server.process.send_signal(signal.SIGHUP)
     wait_until(lambda: started(server) == 2)

@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 from support import generated
-from support.process import children
+from support.process import workers
 from support.server import OurServer
 
 FRAMES = 700  # of 512 x 512: 350 MB in the file, 700 MB as float32
@@ -43,7 +43,7 @@ def series(server: OurServer) -> str:
 
 def worker(server: OurServer) -> psutil.Process:
     assert server.process is not None
-    (pid,) = children(server.process.pid)
+    (pid,) = workers(server.process.pid)
     return psutil.Process(pid)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from support import generated
-from support.process import children
+from support.process import workers
 from support.server import OurServer
 
 from orthanc_fast.services.store.opening import INDEX_FOLDER
@@ -150,7 +150,7 @@ def test_sigkill_of_one_worker(tmp_path: Path) -> None:
         assert server.process is not None
         stored: dict[str, bytes] = {}
         for number in range(15):
-            before = set(children(server.process.pid))
+            before = set(workers(server.process.pid))
             assert len(before) == 2
             victim = sorted(before)[number % 2]
             client = PatientClient(server.url, template, number)
@@ -158,7 +158,7 @@ def test_sigkill_of_one_worker(tmp_path: Path) -> None:
             time.sleep(0.05)
             subprocess.run(["kill", "-9", str(victim)], check=True)
             killed = time.monotonic()
-            while len(set(children(server.process.pid)) - {victim}) < 2:
+            while len(set(workers(server.process.pid)) - {victim}) < 2:
                 assert time.monotonic() - killed < 1.0, "no successor within a second"
                 time.sleep(0.01)
             client.stop = True

@@ -84,6 +84,20 @@ class ServerProcess:
                 raise
 
 
+def workers(pid: int, kind: str = "http") -> list[int]:
+    """The process ids of the workers of a kind, by their slot; one that has just been started has
+    no name yet."""
+    found: dict[str, int] = {}
+    for child in children(pid):
+        try:
+            name = Path(f"/proc/{child}/comm").read_text().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if name.startswith(f"orthanc-{kind}-"):
+            found[name] = child
+    return [found[name] for name in sorted(found)]
+
+
 def children(pid: int) -> list[int]:
     """The process ids of the direct children."""
     try:

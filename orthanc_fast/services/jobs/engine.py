@@ -36,7 +36,7 @@ class Engine:
         bell = self._registry.runtime.bell
         while not self._is_ending:
             heard = bell.heard(records.QUEUED)
-            job, _ = self._registry.change(SERVER, lambda ledger: ledger.claim(self._slot))
+            job = self._claim()
             if job is not None:
                 self._run(job)
             elif not self._is_ending:
@@ -46,6 +46,12 @@ class Engine:
         """From any thread, or from a signal: the job that runs ends with its next step."""
         self._is_ending = True
         self._registry.runtime.bell.ring(records.QUEUED)
+
+    def _claim(self) -> str | None:
+        # Looking is not writing, which would keep others waiting and ring the bell for nothing.
+        if self._registry.runtime.read(lambda view: view.first_below(records.QUEUE)) is None:
+            return None
+        return self._registry.change(SERVER, lambda ledger: ledger.claim(self._slot))[0]
 
     def _run(self, job: str) -> None:
         run = JobRun(self._registry, job, self._save, lambda: self._is_ending)
