@@ -433,7 +433,7 @@ cdef class Editor:
             elif status != OK:
                 return status
             elif is_delimiter(e.tag):
-                if e.tag != <unsigned int>ITEM_END or not delimited:
+                if e.tag != <unsigned int>ITEM_END or not (delimited or depth == 0):
                     return BAD_STRUCTURE
                 e.tag = 0xFFFFFFFFu
             # What is missing before this element, or at all.

@@ -160,6 +160,12 @@ cdef inline int read_element(const unsigned char* buf, Py_ssize_t size, Py_ssize
     return OK if out.length <= size - out.value else TRUNCATED
 
 
+cdef inline bint is_over(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos, bint big) noexcept nogil:
+    # Whether a data set that is no item ends at `pos`: Orthanc takes the end of an item for its end too, of whatever
+    # length, and looks at nothing behind it.
+    return pos == size or (size - pos >= 8 and tag_at(buf + pos, big) == <unsigned int>ITEM_END)
+
+
 cdef inline bint has_part_of_item(Element* e) noexcept nogil:
     # A value of AT, OF, OL, OD or OV that is no whole number of items.
     cdef unsigned int a = e.vr >> 8, b = e.vr & 0xFF

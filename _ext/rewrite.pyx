@@ -195,6 +195,8 @@ cdef class Rewriter:
         cdef dict creators = None
         cdef set edited = {edit[0] for edit in edits} if count else None
         while True:
+            if depth == 0 and is_over(self.buf, end, pos[0], big):
+                break
             status = read_element(self.buf, end, pos[0], explicit, big, &e)
             if status == AT_END:
                 if delimited:

@@ -194,11 +194,13 @@ cdef object walk(const unsigned char* buf, Py_ssize_t size, Py_ssize_t pos, bint
     cdef object pixel = None
     cdef Notes later = notes[0]  # what stands behind the pixel data is not noted
     while True:
-        status = read_element(buf, size, pos, explicit, big, &e)
-        if status == AT_END:
+        if is_over(buf, size, pos, big):
             return pixel
+        status = read_element(buf, size, pos, explicit, big, &e)
         if status != OK:
             raise_for(status, pos)
+        if e.tag == 0 and explicit and not values:
+            raise_for(BAD_VR, pos)           # nothing but padding so far
         group = e.tag >> 16
         if is_delimiter(e.tag):
             raise_for(BAD_STRUCTURE, pos)
@@ -249,11 +251,12 @@ def texts(dict values not None, tuple tags not None, Py_ssize_t longest, otherwi
     return found
 
 
-def meta_header(data, Py_ssize_t start):
-    """Walks group 0002, which begins at `start`, always explicit VR little endian.
+def meta_header(data, Py_ssize_t start, bint explicit=True):
+    """Walks group 0002, which begins at `start`: explicit VR little endian, or implicit where some writer forgot that.
 
     Returns (elements, end): a list of (tag, VR as number, raw value) and the byte where the data set
-    begins. Stops without complaint where something else than group 0002 begins. Raises ScanError.
+    begins. Stops without complaint where something else than group 0002 begins, or group 0002 in another
+    encoding: a data set may begin so. Raises ScanError.
     """
     cdef Py_buffer view
     cdef Element e
@@ -265,8 +268,10 @@ def meta_header(data, Py_ssize_t start):
     try:
         buf = <const unsigned char*>view.buf
         while view.len - pos >= 8 and u16(buf + pos, False) == 2:
-            status = read_element(buf, view.len, pos, True, False, &e)
+            status = read_element(buf, view.len, pos, explicit, False, &e)
             if status != OK:
+                if status == BAD_VR and found:
+                    break
                 raise_for(status, pos)
             if e.length < 0:
                 raise_for(BAD_STRUCTURE, pos)
@@ -293,10 +298,8 @@ def elements(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big):
     try:
         if end > view.len or start < 0 or start > end:
             raise ScanError("the range is not inside the data")
-        while True:
+        while not is_over(<const unsigned char*>view.buf, end, pos, big):
             status = read_element(<const unsigned char*>view.buf, end, pos, explicit, big, &e)
-            if status == AT_END or (status == OK and e.tag == <unsigned int>ITEM_END):
-                break
             if status != OK:
                 raise_for(status, pos)
             pos = e.value

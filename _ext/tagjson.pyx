@@ -266,6 +266,8 @@ cdef class Writer:
         cdef object key
         self.out.put_char(123)
         while True:
+            if depth == 0 and is_over(self.buf, end, pos[0], big):
+                break
             status = read_element(self.buf, end, pos[0], explicit, big, &e)
             if status == AT_END:
                 break
@@ -338,7 +340,7 @@ cdef class Writer:
         cdef Py_ssize_t scout = pos[0]
         while True:  # the creators first: they may stand behind what they explain
             status = read_element(self.buf, end, scout, explicit, big, &e)
-            if status != OK or (e.tag == <unsigned int>ITEM_END and delimited):
+            if status != OK or (e.tag == <unsigned int>ITEM_END and (delimited or depth == 0)):
                 break
             if (e.tag & 0x10000) and 0x10 <= (e.tag & 0xFFFF) <= 0xFF and e.length >= 0:
                 creators.setdefault(((e.tag >> 16) << 8) | (e.tag & 0xFF),
@@ -346,6 +348,8 @@ cdef class Writer:
             scout = e.value
             self.skip(&scout, end, &e, explicit, big)
         while True:
+            if depth == 0 and is_over(self.buf, end, pos[0], big):
+                break
             status = read_element(self.buf, end, pos[0], explicit, big, &e)
             if status == AT_END:
                 break

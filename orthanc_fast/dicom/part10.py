@@ -89,7 +89,7 @@ def open_meta(data: Buffer) -> DicomFile:
     if not preamble and bytes(data[0:2]) != b"\x02\x00":
         explicit, big = guess(data, 0)
         return DicomFile(data, 0, explicit, big, [], None, False)
-    meta, end = meta_header(data, start)
+    meta, end = meta_header(data, start, preamble or guess(data, 0)[0])
     syntax = _transfer_syntax(meta)
     if preamble and not meta and not guess(data, start)[0]:
         raise ScanError("Unsupported value representation encountered after the preamble")

@@ -2,6 +2,7 @@
 bytes. What is right is asserted in `test_uncommon_values`; here the other server says so."""
 
 import struct
+import zlib
 from pathlib import Path
 
 import httpx
@@ -27,6 +28,14 @@ UNKNOWN_VR = struct.pack("<HH2sH", 0x0008, 0x1030, b"--", 4) + b"head"
 SIGNED = [(tag, "US", b"\xfe\xff") for tag in (0x280106, 0x280107, 0x280120, 0x281101, 0x603004)]
 
 FILES: dict[str, bytes] = {}
+DEFLATED = "1.2.840.10008.1.2.1.99"
+
+
+def deflate(data: bytes) -> bytes:
+    stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return stream.compress(data) + stream.flush()
+
+
 for number, value in enumerate(TEXTS):
     for tag, vr in ((0x00100010, "PN"), (0x00100020, "LO"), (0x0020000D, "UI"), (0x00204000, "LT")):
         for syntax in (EXPLICIT, IMPLICIT):
@@ -47,6 +56,37 @@ for syntax in (EXPLICIT, IMPLICIT, BIG):
         FILES[f"group {group:08x} {syntax[-2:]}"] = file_of(PIXELS, syntax=syntax, tail=tail)
 for count in (7, 8, 32, 33):
     FILES[f"zeros {count}"] = file_of(PIXELS, syntax=IMPLICIT, tail=bytes(count))
+ITEM_END = 0xE00D
+for syntax, order in ((EXPLICIT, "<"), (IMPLICIT, "<"), (BIG, ">")):
+    for tag in (ITEM_END, 0xE0DD, 0xE000):  # the first ends a data set, whatever follows
+        for length in (0, 4, 0xFFFFFFFF):
+            mark = struct.pack(f"{order}HHI", 0xFFFE, tag, length)
+            for name, tail in (
+                ("end", mark),
+                ("values", mark + bytes(4)),
+                ("element", mark + element(0x7FE10010, "LO", b"abcd", syntax)),
+            ):
+                FILES[f"{tag:x} {length:x} {name} {syntax[-2:]}"] = file_of(
+                    PIXELS, syntax=syntax, tail=tail
+                )
+for tag, value in (
+    (0x00020002, b"1.2\0"),
+    (0x00020010, b"1.2.840.10008.1.2\0"),
+    (0x00020100, b"ab"),
+):
+    # What belongs into the header, at the beginning of a data set in implicit VR; or a header so.
+    for syntax in (IMPLICIT, EXPLICIT):
+        whole = file_of(syntax=syntax)
+        at = whole.index(b"\x08\0\x16\0")
+        inserted = element(tag, "UI", value, IMPLICIT)
+        FILES[f"implicit {tag:x} {syntax[-2:]}"] = whole[:at] + inserted + whole[at:]
+        if syntax == IMPLICIT:
+            FILES[f"implicit header {tag:x}"] = inserted + whole[at:]
+for count in (0, 7, 8, 16, 1024):
+    for announced, data in ((EXPLICIT, bytes(count)), (DEFLATED, deflate(bytes(count)))):
+        whole = file_of(announced=announced)
+        at = whole.index(b"\x08\0\x16\0")
+        FILES[f"nothing but {count} zeros {announced[-2:]}"] = whole[:at] + data
 for name, inner in (
     ("unknown VR", UNKNOWN_VR),
     ("nested unknown VR", element(0x00081140, "SQ", item(UNKNOWN_VR))),
