@@ -1,7 +1,12 @@
 """The routes of jobs, beside Orthanc's."""
 
+import re
+import time
+from typing import Any
+
 import httpx
 import pytest
+from support import generated
 
 Both = tuple[httpx.Client, httpx.Client]
 
@@ -42,3 +47,137 @@ def test_expand_is_a_boolean(both: Both) -> None:
 
 def test_events_of_no_job(ours: httpx.Client) -> None:
     assert ours.get("/jobs/nope/events").status_code == 404
+
+
+def _submit(client: httpx.Client, **body: Any) -> str:
+    """An archive of a study of three instances."""
+    for number in range(3):
+        data = bytes(generated.small().number(31, 1, 1, number))
+        study = client.post("/instances", content=data).json()["ParentStudy"]
+    answer = client.post(
+        "/tools/create-archive", json={"Resources": [study], "Asynchronous": True, **body}
+    )
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()) == {"ID", "Path"}
+    return str(answer.json()["ID"])
+
+
+def _without(answer: dict[str, Any], job: str) -> dict[str, str]:
+    return {name: str(value).replace(job, "") for name, value in answer.items()}
+
+
+def _completed(client: httpx.Client, job: str) -> dict[str, Any]:
+    end = time.monotonic() + 30
+    while True:
+        found: dict[str, Any] = client.get(f"/jobs/{job}").json()
+        if found["State"] in ("Success", "Failure"):
+            return found
+        assert time.monotonic() < end, found
+        time.sleep(0.02)
+
+
+_INSTANT = re.compile(r"\d{8}T\d{6}(\.\d{6})?")
+
+
+def _comparable(job: dict[str, Any]) -> dict[str, Any]:
+    """The same for both servers: instants and durations by their form, the deflated size not."""
+    found = dict(job)
+    for name in ("CompletionTime", "CreationTime", "Timestamp"):
+        assert _INSTANT.fullmatch(found[name])
+        found[name] = "instant"
+    assert isinstance(found["EffectiveRuntime"], float)
+    found["EffectiveRuntime"] = 0.0
+    del found["ID"]
+    found["Content"] = {**found["Content"], "ArchiveSize": ""}
+    return found
+
+
+def test_a_job_from_its_submission_to_its_end(both: Both) -> None:
+    ours, theirs = (_completed(each, _submit(each, Priority=5, UserData="a")) for each in both)
+    assert list(ours) == list(theirs) == sorted(ours)
+    assert list(ours["Content"]) == list(theirs["Content"])
+    assert _comparable(ours) == _comparable(theirs)
+    jobs = (ours["ID"], theirs["ID"])
+    requests = [
+        ("POST", "/cancel"),
+        ("POST", "/pause"),
+        ("POST", "/resume"),
+        ("POST", "/resubmit"),
+        ("GET", "/other"),
+        ("DELETE", "/other"),
+        ("DELETE", "/archive"),
+        ("GET", "/archive"),
+        ("DELETE", "/archive"),
+        ("GET", ""),
+        ("DELETE", ""),
+        ("GET", ""),
+        ("DELETE", ""),
+    ]
+    for method, path in requests:
+        found, wanted = (
+            client.request(method, f"/jobs/{job}{path}")
+            for client, job in zip(both, jobs, strict=True)
+        )
+        what = f"{method} {path}"
+        assert found.status_code == wanted.status_code, what
+        assert found.headers.get("content-type") == wanted.headers.get("content-type"), what
+        if found.status_code != 200 and found.content:
+            assert _without(found.json(), jobs[0]) == _without(wanted.json(), jobs[1]), what
+        elif not path:
+            assert bool(found.content) == bool(wanted.content), what
+        else:
+            assert found.content == wanted.content, what
+
+
+def test_an_output_is_sent_as_orthanc_sends_it(both: Both) -> None:
+    names = ("content-type", "content-disposition", "x-content-type-options")
+    answers = []
+    for client in both:
+        job = _submit(client, Filename='a"b.zip')
+        _completed(client, job)
+        first = client.get(f"/jobs/{job}/archive")
+        second = _submit(client)  # with MediaArchiveSize 1 it takes the place of the first
+        _completed(client, second)
+        gone = client.get(f"/jobs/{job}/archive")
+        assert client.get(f"/jobs/{second}/archive").status_code == 200
+        headers = {name: first.headers[name] for name in names}
+        answers.append((headers, gone.status_code, client.get(f"/jobs/{job}").json()["State"]))
+    assert answers[0] == answers[1]
+
+
+def test_synchronous_jobs_are_in_the_history_too(both: Both) -> None:
+    for client in both:
+        _submit(client)
+        study = client.get("/studies").json()[0]
+        before = set(client.get("/jobs").json())
+        assert client.get(f"/studies/{study}/archive").status_code == 200
+        (new,) = set(client.get("/jobs").json()) - before
+        assert _completed(client, new)["Content"]["InstancesCount"] == 3
+
+
+def test_the_history_is_as_long_as_orthanc_s(both: Both) -> None:
+    for client in both:
+        for job in [_submit(client) for _ in range(14)]:
+            client.get(f"/jobs/{job}")
+        deadline = time.monotonic() + 30
+        while any(each["State"] != "Success" for each in client.get("/jobs?expand").json()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert len(client.get("/jobs").json()) == 10
+        assert client.get("/jobs").json() == sorted(client.get("/jobs").json())
+
+
+def test_figures(both: Both) -> None:
+    for client in both:
+        _completed(client, _submit(client))
+        found = {
+            line.split()[0]
+            for line in client.get("/tools/metrics-prometheus").text.splitlines()
+            if line.startswith("orthanc_jobs_")
+        }
+        assert found >= {
+            "orthanc_jobs_pending",
+            "orthanc_jobs_running",
+            "orthanc_jobs_total_completed",
+            "orthanc_jobs_total_success",
+        }
