@@ -1,5 +1,5 @@
 """`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, volumes, dicom, find
-(against Orthanc), uploads, million, small_files, kernels.
+(against Orthanc), uploads, million, small_files, jobs, kernels.
 
 Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
 run of some scenarios only prints.
@@ -15,6 +15,7 @@ import msgspec
 from bench import (
     dicom,
     find,
+    jobs,
     kernels,
     million,
     pictures,
@@ -41,7 +42,7 @@ def main() -> None:
         "names",
         nargs="*",
         help="ingest, rest, pictures, volumes, dicom, find, uploads, million, small_files, "
-        "kernels; or all",
+        "jobs, kernels; or all",
     )
     parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")
@@ -53,6 +54,7 @@ def main() -> None:
         "uploads",
         "million",
         "small_files",
+        "jobs",
         "kernels",
     ]
     rows: list[Row] = []
@@ -94,6 +96,10 @@ def main() -> None:
         notes += million.run(100_000 if given.quick else 1_000_000)
     if "small_files" in names:
         notes += small_files.run(0.5 if given.quick else 2)
+    if "jobs" in names:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=Path.cwd()) as folder:
+            notes += (found_jobs := jobs.run(Path(folder), 2 if given.quick else 5))
+        print("\n".join(found_jobs))
     if "kernels" in names:
         notes += kernels.run(0.2 if given.quick else 1)
     if not given.names and not given.quick:

@@ -60,7 +60,7 @@ OPTIONS: tuple[Option, ...] = (
     _yes("RestApiWriteToFileSystemEnabled", "bool", False, "allow routes that write files"),
     _yes("DatabaseServerIdentifier", "str", None, "identifier of this server in /system"),
     _yes("SyncStorageArea", "bool", True, "acknowledge only what has reached the disk"),
-    _yes("TemporaryDirectory", "str", None, "large uploads wait in the storage folder instead"),
+    _yes("TemporaryDirectory", "str", None, "what jobs make lies here, else in the storage folder"),
     _no("MallocArenaMax", "uint", 5, "memory allocator"),
     _no("Locale", "str", None, "locale of comparisons"),
     _no("Pkcs11", "object", None, "smart cards"),

@@ -1,11 +1,11 @@
 """Jobs as clients see them. Source: reference chapter 3, section 3.8.3."""
 
-import time
 from typing import Any
 
 import msgspec
 
 from orthanc_fast.error_codes import BY_CODE
+from orthanc_fast.model import timestamp
 from orthanc_fast.runtime.contract import Snapshot
 from orthanc_fast.services.jobs import records
 from orthanc_fast.services.jobs.contract import State
@@ -167,7 +167,7 @@ def _arrival(status: Status, progress: Progress, now: int) -> str | None:
 def _instant(microseconds: int) -> str:
     """YYYYMMDDTHHMMSS.ffffff in UTC; a fraction of zero is left out."""
     second, fraction = divmod(microseconds, _SECOND)
-    text = time.strftime("%Y%m%dT%H%M%S", time.gmtime(second))
+    text = timestamp(second)
     return f"{text}.{fraction:06d}" if fraction else text
 
 
