@@ -1,7 +1,7 @@
 """A thousand queued jobs: how fast they are submitted, and how fast all are listed.
 
-`python -m bench jobs`. Each submission is `POST /studies/{id}/modify` that is not waited for, and is
-answered when it is durable.
+`python -m bench jobs`. Each submission is `POST /studies/{id}/modify` that is not waited for, and
+is answered when it is durable.
 """
 
 import statistics
