@@ -64,6 +64,11 @@ class Editor:
         element = self._rewrite(row[2], row[5], [], False)
         return element[12:] if self.write.explicit else element[8:]
 
+    def element(self, tag: int) -> bytes | None:
+        """The whole element in the target's encoding, None where it is absent."""
+        row = self.rows.get(tag)
+        return None if row is None else self._rewrite(row[2], row[5], [], False)
+
     # Changing
 
     def set(self, tag: int, element: bytes) -> None:

@@ -11,6 +11,7 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.errors import UnknownResource
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Caller, Level
+from orthanc_fast.services.archive.media import Media
 from orthanc_fast.services.archive.packing import PackingThreads
 from orthanc_fast.services.archive.stream import Archive, Store, Target, Watch
 from orthanc_fast.services.archive.tree import Root, Tree, Walk, tree_of_many, tree_of_one
@@ -89,7 +90,11 @@ class Archives:
         target = None
         if wish.transcode is not None:
             target = Target(wish.transcode, min(max(wish.lossy_quality, 1), 100))
-        archive = Archive(self._store, planned.caller, walk, target, watch)
+        archive = (
+            Media(self._store, planned.caller, walk, target, watch, wish.is_extended)
+            if wish.is_media
+            else Archive(self._store, planned.caller, walk, target, watch)
+        )
         async with aclosing(archive.chunks()) as chunks:
             async for chunk in chunks:
                 yield chunk

@@ -14,7 +14,7 @@ from isal import igzip_lib, isal_zlib
 from orthanc_fast._ext.zip_records import stored_blocks
 from orthanc_fast.errors import CorruptedFile, ParameterOutOfRange
 from orthanc_fast.model import Attachment
-from orthanc_fast.storage.compression import uncompress, uncompress_parts
+from orthanc_fast.storage.compression import uncompress_parts
 from orthanc_fast.storage.contract import BEYOND_END, Handle, Storage
 from orthanc_fast.transfer_syntaxes import SYNTAXES
 
@@ -67,9 +67,8 @@ def pack(data: bytes, may_deflate: bool) -> Packed:
     return Packed(STORED, crc, len(data), data)
 
 
-def pack_compressed(stored: bytes) -> Packed:
-    """A compressed attachment as a member: it is deflated already. Raises CorruptedFile."""
-    data = uncompress(stored)
+def pack_compressed(stored: bytes, data: bytes) -> Packed:
+    """A compressed attachment, and what it inflates to, as a member: it is deflated already."""
     if not data:
         return pack(data, False)
     deflated = stored[_BEFORE_DEFLATED:-_AFTER_DEFLATED]

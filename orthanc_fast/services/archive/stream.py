@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from isal import isal_zlib
 
@@ -35,7 +35,8 @@ from orthanc_fast.services.archive.tree import Entry
 from orthanc_fast.services.attachments.reading import opened
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.transcoding.transcode import transcode
-from orthanc_fast.storage.contract import MISSING_FILE, Storage
+from orthanc_fast.storage.compression import uncompress
+from orthanc_fast.storage.contract import MISSING_FILE, Content, Storage
 
 T = TypeVar("T")
 
@@ -59,6 +60,13 @@ class Target(NamedTuple):
 
     syntax: str
     quality: int
+
+
+class Member(NamedTuple):
+    """A file that has been packed, and what `Archive.inspected` has found in it."""
+
+    packed: Packed
+    found: Any
 
 
 Watch = Callable[[int], None]
@@ -109,10 +117,12 @@ class Archive:
         async with aclosing(in_order(self._steps())) as stream:
             async for chunk in stream:
                 yield chunk
-        for chunk in self._at_end():
-            yield chunk
-        end = self._records.directory()
-        yield end
+        if (last := self.last()) is not None:
+            name, content = last
+            packed = await self._run(lambda: pack(content, True))
+            yield self._header(name, packed)
+            yield packed.data
+        yield self._records.directory()
 
     # What is done in the event loop
 
@@ -142,25 +152,14 @@ class Archive:
         work = self._run(lambda: [self._packed(entry.instance) for entry in entries])
         return Step(size, work, partial(self._members, entries))
 
-    def _members(self, entries: list[Entry], made: Sequence[Packed | None]) -> Iterator[bytes]:
+    def _members(self, entries: list[Entry], made: Sequence[Member | None]) -> Iterator[bytes]:
         """The members that small files became."""
         parts: list[bytes] = []
-        for entry, packed in zip(entries, made, strict=True):
-            if packed is not None:
-                name = self._name(entry)
-                data = packed.data
-                parts += (
-                    self._records.member(
-                        name,
-                        flags_of(name),
-                        packed.method,
-                        self._stamp,
-                        packed.crc,
-                        len(data),
-                        packed.size,
-                    ),
-                    data,
-                )
+        for entry, member in zip(entries, made, strict=True):
+            if member is not None:
+                self.included(entry, member.found)
+                name, packed = entry.path.encode(), member.packed
+                parts += (self._header(name, packed), packed.data)
         self._tell(len(entries))
         if len(entries) == 1:  # it may be large
             yield from parts
@@ -173,14 +172,16 @@ class Archive:
         except OrthancError as error:
             await asyncio.to_thread(self._raise_unless_gone, entry.instance, error)
             return
-        async for step in self._large_steps(entry, opened_file):
+        found = await self._run(lambda: self.inspected(opened(self._store.storage, file)))
+        async for step in self._large_steps(entry, opened_file, found):
             yield step
 
-    async def _large_steps(self, entry: Entry, file: LargeFile) -> AsyncGenerator[Step]:
+    async def _large_steps(self, entry: Entry, file: LargeFile, found: Any) -> AsyncGenerator[Step]:
         total = _Sum()
 
         def begin(_: object) -> Iterator[bytes]:
-            name = self._name(entry)
+            self.included(entry, found)
+            name = entry.path.encode()
             yield self._records.begin(name, flags_of(name), DEFLATED, self._stamp, file.at_most)
 
         def part(packed: Packed) -> Iterator[bytes]:
@@ -199,23 +200,41 @@ class Archive:
                 await asyncio.wait([work])
         yield Step(0, None, finish)
 
+    def _header(self, name: bytes, packed: Packed) -> bytes:
+        return self._records.member(
+            name,
+            flags_of(name),
+            packed.method,
+            self._stamp,
+            packed.crc,
+            len(packed.data),
+            packed.size,
+        )
+
     def _tell(self, count: int) -> None:
         self._done += count
         self._watch(self._done)
 
-    def _name(self, entry: Entry) -> bytes:
-        return entry.path.encode()
+    # What kinds of archives differ in
 
-    def _at_end(self) -> Iterator[bytes]:
-        """What follows the instances."""
-        return iter(())
+    def inspected(self, file: Content) -> Any:
+        """What has to be known of a file, in a thread. Raises OrthancError, which ends the
+        archive."""
+        return None
+
+    def included(self, entry: Entry, found: Any) -> None:
+        """Is told of each member, in order."""
+
+    def last(self) -> tuple[bytes, bytes] | None:
+        """Name and content of the member behind the instances, if there is one."""
+        return None
 
     def _run(self, work: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._store.threads, work)
 
     # What threads do
 
-    def _packed(self, instance: Resource) -> Packed | None:
+    def _packed(self, instance: Resource) -> Member | None:
         """The member that the file of an instance becomes, None for one that is left out."""
         file = instance.attachments.get(DICOM_ATTACHMENT)
         if file is None:
@@ -223,21 +242,24 @@ class Archive:
         if self._target is not None:
             return self._transcoded(file, self._target)
         try:
-            data = self._store.storage.read(file.uuid, 0, file.stored_size)
+            stored = self._store.storage.read(file.uuid, 0, file.stored_size)
         except OrthancError as error:
             self._raise_unless_gone(instance, error)
             return None
         if file.compressed:
-            return pack_compressed(data)
-        return pack(data, may_deflate(data, instance.metadata.get(TRANSFER_SYNTAX)))
+            data = uncompress(stored)
+            return Member(pack_compressed(stored, data), self.inspected(data))
+        packed = pack(stored, may_deflate(stored, instance.metadata.get(TRANSFER_SYNTAX)))
+        return Member(packed, self.inspected(stored))
 
-    def _transcoded(self, file: Attachment, target: Target) -> Packed | None:
+    def _transcoded(self, file: Attachment, target: Target) -> Member | None:
         try:
             source = opened(self._store.storage, file)
             made = transcode(source, target.syntax, target.quality, self._store.dictionary)
         except OrthancError:  # as Orthanc does
             return None
-        return pack(made.data, may_deflate(made.data, target.syntax))
+        packed = pack(made.data, may_deflate(made.data, target.syntax))
+        return Member(packed, self.inspected(made.data))
 
     def _raise_unless_gone(self, instance: Resource, error: OrthancError) -> None:
         """A file that is missing was deleted with its instance, or is lost."""
