@@ -20,8 +20,11 @@ _WORDS = {"US": 2, "SS": 2, "OW": 2, "AT": 2, "UL": 4, "SL": 4, "FL": 4, "OF": 4
 _WORDS |= {"FD": 8, "OD": 8, "OV": 8, "SV": 8, "UV": 8}
 
 
-def content(data: Buffer, path: list[str], dictionary: Dictionary) -> list[str] | bytes | None:
-    """What lies at `path`: a list of tags or of indexes, the bytes of a value, None for nothing.
+def content(
+    data: Buffer | DicomFile, path: list[str], dictionary: Dictionary
+) -> list[str] | bytes | None:
+    """What lies at `path`: a list of tags or indexes, the bytes of a value, None for nothing. Who
+    has opened the file already may give that, but for a deflated one.
 
     Raises UnknownDicomTag for a name that is no tag, BadFileFormat for a block that is no number.
     """

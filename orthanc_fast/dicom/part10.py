@@ -68,14 +68,15 @@ def open_dicom(data: Buffer | DicomFile) -> DicomFile:
     return msgspec.structs.replace(file, data=inflated, inflated=True)
 
 
-def is_deflated(data: Buffer) -> bool:
-    """Whether `open_dicom` has to inflate the file."""
-    start = 132 if bytes(data[128:132]) == b"DICM" else 0
+def opened_at_once(data: Buffer) -> Buffer | DicomFile | None:
+    """What functions that read a file are given by who must not wait: the opened file, or `data`
+    where there is nothing to open, so that they say what is wrong. None for a deflated file, which
+    takes its time."""
     try:
-        meta, _ = meta_header(data, start)
+        file = open_meta(data)
     except ScanError:
-        return False
-    return _transfer_syntax(meta) == DEFLATED
+        return data
+    return None if file.syntax == DEFLATED else file
 
 
 def open_meta(data: Buffer) -> DicomFile:

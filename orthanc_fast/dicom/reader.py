@@ -52,7 +52,7 @@ def read_header(
     BadParameterType where an identifier is longer than 256 bytes.
     """
     try:
-        file = data if isinstance(data, DicomFile) else open_dicom(data)
+        file = open_dicom(data)
         values, pixel, irregular = scan(
             file.data,
             file.start,

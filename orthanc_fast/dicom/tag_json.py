@@ -22,7 +22,7 @@ _META_VERSION = 0x00020001
 
 
 def tags_json(
-    data: Buffer,
+    data: Buffer | DicomFile,
     form: Format,
     dictionary: Dictionary,
     default_character_set: str = "Latin1",
@@ -30,7 +30,8 @@ def tags_json(
     ignore_length: frozenset[int] = _NOTHING,
     until_pixel_data: bool = False,
 ) -> bytes:
-    """The data set of a DICOM file as one JSON object.
+    """The data set of a DICOM file as one JSON object. Who has opened it already may give that, but
+    for a deflated one.
 
     `until_pixel_data`: `data` ends where the pixel data begin; the PixelData member is added as
     null. `whole` shows what follows the pixel data, `ignore_length` names tags that may exceed

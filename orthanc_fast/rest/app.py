@@ -270,4 +270,4 @@ def create_app(settings: Settings, slot: str, ask: Callable[[Wish], None]) -> Ap
 
 def _may_name_method(query: bytes) -> bool:
     """Whether `_method` may be among the arguments, whose letters may be encoded."""
-    return b"_method" in query or b"%" in query
+    return bool(query) and (b"_method" in query or b"%" in query)

@@ -93,7 +93,10 @@ class Request:
     @property
     def remote_ip(self) -> str:
         """The address of the client."""
-        return self.peer if self.proxied is None else self.proxied.client
+        if self.proxied is not None:
+            return self.proxied.client
+        client = self._scope.get("client")
+        return client[0] if client else ""
 
     @property
     def http_version(self) -> str:
@@ -120,10 +123,12 @@ class Request:
     @property
     def arguments(self) -> dict[str, str]:
         """Those of the query string, of GET requests only."""
-        if self._arguments is None:
-            is_get = self._scope["method"] in ("GET", "HEAD")
-            self._arguments = arguments(self._scope["query_string"]) if is_get else _NO_ARGUMENTS
-        return self._arguments
+        found = self._arguments
+        if found is None:
+            query = self._scope["query_string"]
+            is_read = query and self._scope["method"] in BODYLESS
+            found = self._arguments = arguments(query) if is_read else _NO_ARGUMENTS
+        return found
 
     @property
     def form(self) -> Format:

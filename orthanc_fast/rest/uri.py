@@ -16,14 +16,12 @@ FALSE = ("0", "false")
 def segments(raw_path: bytes) -> list[str]:
     """The components of a path: decoded first, then split; `..` goes up, empty ones do not
     count. As in Orthanc a `+` is a blank, a backslash a slash, and the path ends at a NUL."""
-    if b"+" in raw_path:
-        raw_path = raw_path.replace(b"+", b" ")
-    if b"%" in raw_path:
-        raw_path = unquote_to_bytes(raw_path).partition(b"\0")[0]
-    if b"\\" in raw_path:
-        raw_path = raw_path.replace(b"\\", b"/")
+    # As text: Python 3.11 raises and forgets an exception whenever bytes are looked for in bytes.
+    path = raw_path.decode("utf-8", "replace")
+    if "%" in path or "+" in path or "\\" in path:
+        path = _decoded_path(raw_path)
     found: list[str] = []
-    for part in raw_path.decode("utf-8", "replace").split("/"):
+    for part in path.split("/"):
         if not part or part == ".":
             continue
         if part == "..":
@@ -32,6 +30,11 @@ def segments(raw_path: bytes) -> list[str]:
         else:
             found.append(part)
     return found
+
+
+def _decoded_path(raw: bytes) -> str:
+    plain = unquote_to_bytes(raw.replace(b"+", b" ")).partition(b"\0")[0]
+    return plain.replace(b"\\", b"/").decode("utf-8", "replace")
 
 
 def arguments(query: bytes) -> dict[str, str]:

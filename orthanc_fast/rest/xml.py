@@ -28,9 +28,7 @@ CONTENT_TYPE = (b"content-type", b"application/xml; charset=utf-8")
 
 def is_wanted(accept: bytes) -> bool:
     """Whether one of the parts between semicolons is exactly application/xml."""
-    return b"application/xml" in accept and any(
-        part == b"application/xml" for part in accept.split(b";")
-    )
+    return b"application/xml" in accept.split(b";")
 
 
 async def convert(response: Response) -> None:

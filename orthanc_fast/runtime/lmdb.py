@@ -70,7 +70,12 @@ class LmdbRuntime:
         return runtime
 
     def get(self, name: str) -> bytes | None:
-        return self.read(lambda snapshot: snapshot.get(name))
+        raw = encoded(name)
+        try:
+            with self._env.begin() as txn:
+                return txn.get(raw)
+        except lmdb.Error as error:
+            raise self._fault(error) from error
 
     def read(self, work: Callable[[Snapshot], T]) -> T:
         try:

@@ -98,8 +98,11 @@ class LmdbIndex(Index):
         return self._place.is_alone
 
     def read(self, function: Callable[[Snapshot], T]) -> T:
-        with LmdbSnapshot(self._env) as snapshot:
+        snapshot = LmdbSnapshot(self._env)
+        try:
             return function(snapshot)
+        finally:
+            snapshot.close()
 
     def writer(
         self, effects: Effects | None = None, loop: asyncio.AbstractEventLoop | None = None

@@ -46,6 +46,10 @@ class LmdbSnapshot(Snapshot):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """The snapshot must not be used any more."""
         self._txn.abort()
 
     @property

@@ -12,7 +12,7 @@ from orthanc_fast.dicom import tag_json
 from orthanc_fast.dicom.attributes import Dataset, read_attributes
 from orthanc_fast.dicom.content import content
 from orthanc_fast.dicom.data_set_models import data_set_json, data_set_xml
-from orthanc_fast.dicom.part10 import is_deflated
+from orthanc_fast.dicom.part10 import Buffer, DicomFile, opened_at_once
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.model import Level, Resource
@@ -160,9 +160,9 @@ async def _tags(request: Request, form: Format) -> Response:
         data, is_head = await services.contents.head(instance)
     default_character_set = services.default_character_set()
 
-    def body() -> bytes:
+    def body(file: Buffer | DicomFile) -> bytes:
         return tag_json.tags_json(
-            data,
+            file,
             form,
             services.dictionary,
             default_character_set,
@@ -174,11 +174,10 @@ async def _tags(request: Request, form: Format) -> Response:
     return Response(await _worked(data, body), JSON)
 
 
-async def _worked(data: bytes, work: Callable[[], T]) -> T:
+async def _worked(data: bytes, work: Callable[[Buffer | DicomFile], T]) -> T:
     """What `work` makes of a file: in a thread if that is large, or may become so."""
-    if len(data) > AT_ONCE or is_deflated(data):
-        return await asyncio.to_thread(work)
-    return work()
+    file = opened_at_once(data) if len(data) <= AT_ONCE else None
+    return await asyncio.to_thread(work, data) if file is None else work(file)
 
 
 async def get_header(request: Request) -> Response:
@@ -196,7 +195,7 @@ async def get_content(request: Request) -> Response:
     services = request.services
     data = await services.contents.content(dicom_attachment(instance))
     path, dictionary = request.params[1:], services.dictionary
-    found = await _worked(data, lambda: content(data, path, dictionary))
+    found = await _worked(data, lambda file: content(file, path, dictionary))
     if found is None:
         return NOT_FOUND
     return Response(found, OCTETS) if isinstance(found, bytes) else json_response(found)

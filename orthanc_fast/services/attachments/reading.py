@@ -71,8 +71,11 @@ class Contents:
     async def _read(self, uuid: str, size: int) -> bytes:
         data = None
         if size <= AT_ONCE:
-            with self.storage.open(uuid) as handle:
+            handle = self.storage.open(uuid)
+            try:
                 data = handle.read_now(0, size)
+            finally:
+                handle.close()
         if data is None or len(data) < size:
             data = await asyncio.to_thread(self._read_now, uuid, size)
         return data

@@ -52,12 +52,11 @@ class Resources:
 
     def expanded(self, caller: Caller, level: Level, public: bytes, form: Format) -> Answer | None:
         """What a resource shows, main tags in the given format; None where there is none."""
+        return self._read(caller, lambda view: self._expanded(view, level, public, form))
 
-        def read(view: Snapshot) -> Answer | None:
-            found = view.resource(level, public)
-            return None if found is None else self._describer.describe(view, found, form)
-
-        return self._read(caller, read)
+    def _expanded(self, view: Snapshot, level: Level, public: bytes, form: Format) -> Answer | None:
+        found = view.resource(level, public)
+        return None if found is None else self._describer.describe(view, found, form)
 
     # Relatives
 

@@ -19,12 +19,11 @@ from time import perf_counter
 
 import msgspec
 
-from orthanc_fast._ext.scan import ScanError
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import identify
 from orthanc_fast.dicom.main_tags import MainTags
-from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_meta
+from orthanc_fast.dicom.part10 import Buffer, DicomFile, opened_at_once
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.index.contract import Promise
@@ -41,7 +40,6 @@ from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.visibility import restricted
 from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.storage.contract import Content, Pending, Spool, Storage
-from orthanc_fast.transfer_syntaxes import DEFLATED
 
 # Bodies in memory up to so many bytes pass the stages in the event loop itself, in at most a
 # millisecond or two; to hand a body over to a thread costs a tenth of one.
@@ -124,7 +122,7 @@ class Ingest:
         if not self._read.in_place or len(body.data) > self._quick:
             return False
         # A deflated data set may be a thousand times as large as its file.
-        return not body.is_deflated()
+        return body.open_at_once()
 
     def _commit(self, prepared: StoreWrite | Stored, caller: Caller, promise: Promise) -> None:
         if isinstance(prepared, Stored):
@@ -153,7 +151,7 @@ class Ingest:
         if self._transcode is not None and request.may_transcode:
             body.replace(self._transcode(body.data))
         header = read_header(
-            body.opened or body.data,
+            body.data if body.opened is None else body.opened,
             self._main_tags,
             self._dictionary,
             self._default_character_set(),
@@ -228,18 +226,12 @@ class _Body:
         given = request.data
         self.spool = given if isinstance(given, Spool) else None
         self.data: Content = b"" if isinstance(given, Spool) else given
-        self.opened: DicomFile | None = None
+        self.opened: Buffer | DicomFile | None = None
 
-    def is_deflated(self) -> bool:
-        """Whether the reader will have to inflate them."""
-        try:
-            file = open_meta(self.data)
-        except ScanError:
-            return False  # the reader says what is wrong
-        if file.syntax == DEFLATED:
-            return True
-        self.opened = file
-        return False
+    def open_at_once(self) -> bool:
+        """False where they are deflated."""
+        self.opened = opened_at_once(self.data)
+        return self.opened is not None
 
     def open(self) -> None:
         """Looks into the spool. Raises BadFileFormat if there are no bytes, FullStorage or

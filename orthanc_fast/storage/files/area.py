@@ -94,6 +94,7 @@ class StorageArea(Storage):
     def __init__(self, root: Path, slot: str, sync: bool = True) -> None:
         """Creates what is missing. Raises StorageFault if the folder cannot be written."""
         self.root = root
+        self._prefix = f"{root}/"  # a path is text wherever it is made for one file
         self._relies_on_carrier = False
         self._slot = slot
         self._sync = sync
@@ -195,10 +196,10 @@ class StorageArea(Storage):
 
     def path(self, uuid: str) -> str:
         """Where the file of this UUID lies once it is published."""
-        return f"{self.root}/{uuid[:2]}/{uuid[2:4]}/{uuid}"
+        return f"{self._prefix}{uuid[:2]}/{uuid[2:4]}/{uuid}"
 
     def _unpublished(self, name: str) -> str:
-        return f"{self.root}/{INCOMING}/{name}"
+        return f"{self._prefix}{INCOMING}/{name}"
 
     def open(self, uuid: str) -> FileHandle:
         return FileHandle(self._open(uuid), self.meters)
