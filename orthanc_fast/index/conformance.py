@@ -304,6 +304,9 @@ class IndexConformance:
                 assert snapshot.by_creation(Level.PATIENT, public("b")) == public("b")
                 assert snapshot.by_creation(Level.STUDY, asked) == b""
                 assert snapshot.by_creation(Level.PATIENT, b"") == b""
+                parts = [snapshot.creation_numbers(Level.PATIENT, public(each)) for each in "abcdz"]
+                numbered = sorted(each for part in parts for each in part)
+                assert b"".join(found for _, found in numbered) == created
 
             index.read(look)
 

@@ -221,9 +221,13 @@ class Snapshot(ABC):
         the first few are wanted: each of them may be the oldest. An implementation should not read
         more than that number.
         """
-        found = [each for each in self.resources(level, list(unpack(packed))) if each is not None]
-        found.sort(key=lambda resource: resource.id)
-        return b"".join(resource.public for resource in found)
+        return b"".join(public for _, public in sorted(self.creation_numbers(level, packed)))
+
+    def creation_numbers(self, level: Level, packed: bytes) -> list[tuple[int, bytes]]:
+        """The same resources, each after a number that is greater than that of all which were
+        created before it; for who orders them part by part."""
+        found = self.resources(level, list(unpack(packed)))
+        return [(resource.id, resource.public) for resource in found if resource is not None]
 
     def with_term(self, level: Level, tag: int, value: str) -> list[Resource]:
         """The resources of a level with a term of `tag` that is `value` in upper or lower case; by

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from types import TracebackType
+from typing import cast
 
 import msgspec
 
@@ -76,9 +77,17 @@ class LmdbSnapshot(Snapshot):
 
     def by_creation(self, level: Level, packed: bytes) -> bytes:
         # The packed internal id is what the table of identifiers holds: no record is read.
-        wanted = [keys.public_key(level, public) for public in unpack(packed)]
-        numbered = self._txn.cursor(db=self._env.public).getmulti(wanted)
+        numbered = self._numbered(level, packed)
         return b"".join(key[1:] for key, _ in sorted(numbered, key=_number))
+
+    def creation_numbers(self, level: Level, packed: bytes) -> list[tuple[int, bytes]]:
+        numbered = self._numbered(level, packed)
+        return [(int.from_bytes(number, "big"), key[1:]) for key, number in numbered]
+
+    def _numbered(self, level: Level, packed: bytes) -> list[tuple[bytes, bytes]]:
+        wanted = [keys.public_key(level, public) for public in unpack(packed)]
+        found = self._txn.cursor(db=self._env.public).getmulti(wanted)
+        return cast(list[tuple[bytes, bytes]], found)
 
     def parent(self, resource: Resource) -> Resource | None:
         if not resource.parent:

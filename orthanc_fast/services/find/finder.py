@@ -10,12 +10,13 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import BadRequest
 from orthanc_fast.index.contract import Snapshot
-from orthanc_fast.index.packed import union
+from orthanc_fast.index.packed import union, unpack
 from orthanc_fast.model import SHA1, Caller, Level, Resource
 from orthanc_fast.services.browse.instance_tags import InstanceTags
 from orthanc_fast.services.find.facts import Facts, FileElement, FileReader
 from orthanc_fast.services.find.matching import IDENTIFIERS, Equality, Matcher
 from orthanc_fast.services.find.options import FindOptions
+from orthanc_fast.services.find.order_values import PartedValues, SnapshotValues
 from orthanc_fast.services.find.ordering import Ordering
 from orthanc_fast.services.find.planner import Filter, Plan, Planner, kept
 from orthanc_fast.services.find.query import Condition, FindQuery, Place, Tags
@@ -103,17 +104,26 @@ class Finder:
             return Found(b"", 0)
         if not patient and self._is_long(view, query, plan):
             return None
-        ordering = Ordering(search, facts, self.tags, query.level, query.order)
         if plan.in_files:
-            return _unread(plan, query, ordering)
+            return _Unread(plan.candidates, plan.filters, plan.in_files)
         if plan.filters:
-            matching = self._matching(facts, plan, query, ordering)
+            matching = self._matching(facts, plan, query)
             packed = _page(matching, query.since, _stop(query))
             return Found(packed, _total_of_last_page(packed, query))
         total = view.totals().resources[query.level] if plan.size is None else plan.size
         if plan.candidates is None and not query.order:
             return Found(view.listing_packed(query.level, query.since, query.limit), total)
-        return Found(_page(ordering.sequence(plan.candidates), query.since, _stop(query)), total)
+        sequence = self._sequence(facts, query, plan.candidates)
+        return Found(_page(sequence, query.since, _stop(query)), total)
+
+    def _sequence(
+        self, facts: Facts, query: FindQuery, candidates: bytes | None
+    ) -> Iterator[bytes]:
+        """The candidates, None for all of the level, in order: by identifier, or as asked for."""
+        if query.order:
+            values = SnapshotValues(facts, self.tags, query.level)
+            return Ordering(values, self.tags, query.level, query.order).sequence(candidates)
+        return facts.view.search.scan(query.level) if candidates is None else iter((candidates,))
 
     async def counted(self, caller: Caller, query: FindQuery) -> int:
         """As `count`, for an event loop: see `found`."""
@@ -135,6 +145,7 @@ class Finder:
             return None
         query.children_match = True
         query.since = query.limit = 0
+        query.order = []
 
         def read(view: Snapshot) -> int | None:
             search, facts = view.search, Facts(view)
@@ -146,8 +157,7 @@ class Finder:
                 return view.totals().resources[query.level] if known is None else known
             if not patient and self._is_long(view, query, plan):
                 return None
-            ordering = Ordering(search, facts, self.tags, query.level, ())
-            matching = self._matching(facts, plan, query, ordering)
+            matching = self._matching(facts, plan, query)
             return sum(1 for _ in matching)
 
         return self._read(caller, read)
@@ -188,19 +198,18 @@ class Finder:
         size = view.totals().resources[query.level] if plan.size is None else plan.size
         return bool(plan.tests or query.order) and size > _TESTED_AT_ONCE
 
-    def _matching(
-        self, facts: Facts, plan: Plan, query: FindQuery, ordering: Ordering
-    ) -> Iterator[bytes]:
+    def _matching(self, facts: Facts, plan: Plan, query: FindQuery) -> Iterator[bytes]:
         """The candidates that pass all filters, one by one."""
-        for packed in _in_parts(ordering.sequence(plan.candidates), _stop(query)):
+        for packed in _in_parts(self._sequence(facts, query, plan.candidates), _stop(query)):
             for part in records(facts.view, query.level, packed):
                 for resource in kept(facts, part, plan.filters):
                     yield resource.public
 
     def _matching_files(self, caller: Caller, query: FindQuery, left: "_Unread") -> Iterator[bytes]:
         """The candidates that pass all filters and whose file meets the conditions, one by one. A
-        snapshot is open for one part of them at a time, and never while files are read: in long
-        searches what was deleted meanwhile is left out."""
+        snapshot is open for one part of them at a time, and never while files are read. In long
+        searches what was deleted meanwhile is left out; what was there all the time is tested
+        exactly once, and what came meanwhile may be."""
         tags = frozenset(tag for tag, _ in left.conditions)
         for part in self._parts(caller, query, left.candidates):
             for public, instance in self._read(caller, partial(_to_read, query.level, part, left)):
@@ -210,6 +219,11 @@ class Finder:
 
     def _parts(self, caller: Caller, query: FindQuery, candidates: bytes | None) -> Iterator[bytes]:
         """The candidates some at a time, without a snapshot in between."""
+        if query.order:
+            values = PartedValues(self._read, caller, self.tags, query.level)
+            ordering = Ordering(values, self.tags, query.level, query.order)
+            yield from _in_parts(_once(ordering.sequence(candidates)), _stop(query))
+            return
         if candidates is not None:
             yield from _in_parts((candidates,), _stop(query))
             return
@@ -222,20 +236,21 @@ class Finder:
 
 
 class _Unread(NamedTuple):
-    """What a snapshot leaves of a query that asks for tags of files: the candidates in order, None
-    for all of the level by identifier, and what each of them has to pass."""
+    """What a snapshot leaves of a query that asks for tags of files: the set of the candidates,
+    None for all of the level, and what each of them has to pass."""
 
     candidates: bytes | None
     filters: list[Filter]
     conditions: list[Condition]
 
 
-def _unread(plan: Plan, query: FindQuery, ordering: Ordering) -> _Unread:
-    candidates = plan.candidates
-    if query.order:
-        # Identifiers only: what is known of each is read part by part.
-        candidates = b"".join(ordering.sequence(candidates))
-    return _Unread(candidates, plan.filters, plan.in_files)
+def _once(stretches: Iterable[bytes]) -> Iterator[bytes]:
+    """Without those that have been there before: their value has changed since."""
+    seen: set[bytes] = set()
+    for stretch in stretches:
+        new = [public for public in unpack(stretch) if public not in seen]
+        seen.update(new)
+        yield stretch if len(new) * SHA1 == len(stretch) else b"".join(new)
 
 
 def _behind(level: Level, public: bytes, amount: int, view: Snapshot) -> bytes:

@@ -11,15 +11,13 @@ from typing import Any
 
 from orthanc_fast._ext.idsets import intersect, sort, subtract
 from orthanc_fast.dicom.identifiers import normalise
-from orthanc_fast.index.contract import Search
 from orthanc_fast.index.terms import HEAD_SIZE, Kind, folded_of, value_of
-from orthanc_fast.model import SHA1, Level, Resource
+from orthanc_fast.model import SHA1, Level
 from orthanc_fast.numerals import leading_decimal, leading_integer
 from orthanc_fast.registries import LAST_UPDATE
-from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.matching import IDENTIFIERS, are_plain
+from orthanc_fast.services.find.order_values import OrderValues
 from orthanc_fast.services.find.query import OrderKey, Tags
-from orthanc_fast.services.store.lookup import records
 from orthanc_fast.services.store.terms import is_indexed_metadata, is_indexed_tag
 
 # Up to this many resources it is cheaper to load them than to walk the values of the index.
@@ -43,13 +41,12 @@ def _sort_value(key: OrderKey) -> SortValue:
 
 
 class Ordering:
-    """Orders sets of resources of one level, on one view."""
+    """Orders sets of resources of one level as OrderBy asks."""
 
     def __init__(
-        self, search: Search, facts: Facts, tags: Tags, level: Level, order: Sequence[OrderKey]
+        self, values: OrderValues, tags: Tags, level: Level, order: Sequence[OrderKey]
     ) -> None:
-        self._search = search
-        self._facts = facts
+        self._values = values
         self._tags = tags
         self._level = level
         self._order = order
@@ -57,20 +54,15 @@ class Ordering:
     def sequence(self, candidates: bytes | None) -> Iterator[bytes]:
         """The resources of the set, None for all of the level, in order, as packed stretches.
 
-        Without OrderBy by identifier. With it those without a value come last in both directions,
-        and equal ones in the order in which they came to be, in both directions, too.
+        Those without a value come last in both directions, and equal ones in the order in which
+        they came to be, in both directions, too.
         """
-        if not self._order:
-            if candidates is not None:
-                return iter((candidates,))
-            return self._search.scan(self._level)
         return self._ordered(candidates, 0)
 
     def _ordered(self, candidates: bytes | None, depth: int) -> Iterator[bytes]:
         if depth == len(self._order):
-            view, level = self._facts.view, self._level
-            known = view.listing_packed(level) if candidates is None else candidates
-            yield view.by_creation(level, known)
+            known = self._values.everything() if candidates is None else candidates
+            yield self._values.by_creation(known)
             return
         for group in self._groups(candidates, self._order[depth]):
             if group is not None and len(group) <= SHA1:
@@ -85,7 +77,7 @@ class Ordering:
         field = self._field(key)
         if field is None or (candidates is not None and len(candidates) <= _LOADED * SHA1):
             if candidates is None:
-                candidates = self._facts.view.listing_packed(self._level)
+                candidates = self._values.everything()
             return self._loaded_groups(candidates, key)
         return self._walked_groups(candidates, key, *field)
 
@@ -101,12 +93,11 @@ class Ordering:
         convert = _sort_value(key)
         valued: list[tuple[Any, bytes]] = []
         without: list[bytes] = []
-        for part in records(self._facts.view, self._level, candidates):
-            for public, value in self._values(part, key):
-                if value is None:
-                    without.append(public)
-                else:
-                    valued.append((convert(value), public))
+        for public, value in self._values.values(candidates, key):
+            if value is None:
+                without.append(public)
+            else:
+                valued.append((convert(value), public))
         # The candidates ascend, and sorting is stable in both directions.
         valued.sort(key=_first, reverse=key.descending)
         for _, group in groupby(valued, key=_first):
@@ -114,33 +105,18 @@ class Ordering:
         if without:
             yield b"".join(without)
 
-    def _values(
-        self, resources: list[Resource], key: OrderKey
-    ) -> Iterator[tuple[bytes, str | None]]:
-        """What each has to be ordered by, with its identifier."""
-        facts = self._facts
-        if key.source == "metadata":
-            for each in resources:
-                yield each.public, facts.metadata(each, key.number)
-            return
-        home = self._tags.locate(key.number, self._level).level
-        facts.load_ancestors(resources, home)
-        for each in resources:
-            yield each.public, facts.main_tag(each, home, key.number)
-
     def _walked_groups(
         self, candidates: bytes | None, key: OrderKey, kind: Kind, home: Level
     ) -> Iterator[bytes]:
         left = candidates
         seen: list[bytes] = []
-        for members in self._search.sets(self._sorted_keys(key, kind, home)):
-            group = self._search.descend(members, home, self._level)
+        for group in self._values.sets(self._sorted_keys(key, kind, home), home):
             if left is not None:
                 group = intersect(group, left) if len(group) < len(left) else intersect(left, group)
             if group:
                 seen.append(group)
                 yield group
-        known = self._facts.view.listing_packed(self._level) if left is None else left
+        known = self._values.everything() if left is None else left
         without = subtract(known, sort(b"".join(seen)))
         if without:
             yield without
@@ -149,8 +125,8 @@ class Ordering:
         """Keys of equal sort value together, in order."""
         if (key.source, key.number, key.conversion) == ("metadata", LAST_UPDATE, "text"):
             # Timestamps are in order as they are: nothing needs to be read beyond the page.
-            return ([each] for each in self._search.walk(kind, home, key.number, key.descending))
-        keys = self._search.between(kind, home, key.number)
+            return ([each] for each in self._values.walk(kind, home, key.number, key.descending))
+        keys = self._values.keys(kind, home, key.number)
         values = [each[HEAD_SIZE:] for each in keys]
         if key.conversion == "text" and not any(map(_has_case, values)) and are_plain(values):
             # Nothing is folded or normalised: the order of the index is the one asked for.

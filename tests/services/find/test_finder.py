@@ -1,22 +1,27 @@
 """Searching in two phases: what the index tells, then what only files have."""
 
+import itertools
 from collections.abc import Callable
+from typing import Any, Literal
 
 import pytest
 from support.small_store import SmallStore
 from support.watched_reads import WatchedReads
 
+from orthanc_fast.index.contract import Transaction
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.services.attachments.reading import Contents
 from orthanc_fast.services.browse.instance_tags import InstanceTags
 from orthanc_fast.services.find import finder as finder_module
+from orthanc_fast.services.find import order_values
 from orthanc_fast.services.find.facts import FileElement, FileReader
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.query import FindQuery, OrderKey
 
 ROWS, SOP_UID, SERIES_UID = 0x00280010, 0x00080018, 0x0020000E
+NOTE = 1024  # a metadata of the user
 
 
 class WatchedFiles(FileReader):
@@ -49,9 +54,9 @@ class Place:
         self.files = WatchedFiles(tags, self.reads)
         self.finder.files = self.files
 
-    def query(self, level: Level, conditions: dict[int, str], **more: object) -> FindQuery:
+    def query(self, level: Level, conditions: dict[int, str], **more: Any) -> FindQuery:
         made = [self.finder.tags.condition(tag, text, False) for tag, text in conditions.items()]
-        return FindQuery(level=level, conditions=[each for each in made if each], **more)  # type: ignore[arg-type]
+        return FindQuery(level=level, conditions=[each for each in made if each], **more)
 
 
 @pytest.fixture
@@ -106,6 +111,71 @@ def test_parts_are_in_the_order_asked_for(place: Place, caller: Caller) -> None:
         wanted = [by_number[number] for number in sorted(by_number, reverse=descending)]
         assert list(unpack(found.packed)) == wanted
     assert set(place.files.open) == {0}
+
+
+def note(place: Place, texts: dict[bytes, str]) -> None:
+    """Gives instances a metadata."""
+
+    def write(transaction: Transaction) -> None:
+        for public, text in texts.items():
+            instance = transaction.resource(Level.INSTANCE, public)
+            assert instance is not None
+            transaction.set_metadata(instance, NOTE, text.encode())
+
+    place.store.index.write(write)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(
+    ("source", "number"), [("tag", SOP_UID), ("tag", SERIES_UID), ("metadata", NOTE)]
+)
+def test_what_is_there_all_the_time_is_found_once(
+    place: Place,
+    caller: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+    descending: bool,
+    source: Literal["tag", "metadata"],
+    number: int,
+) -> None:
+    """However the store changes while files are tested; each change moves one instance."""
+    monkeypatch.setattr(order_values, "_AT_ONCE", 3)
+    stay = {place.store.add(1, 1, series, number)[3] for series in (1, 2) for number in range(6)}
+    rows = rows_of(place, caller, next(iter(stay)))
+    note(place, dict(zip(sorted(stay), itertools.cycle("abcd"))))
+    changes = itertools.count(10)
+
+    def change() -> None:
+        turn = next(changes)
+
+        note(place, {sorted(stay)[7 * turn % len(stay)]: "abcd"[turn % 4]})
+        place.store.index.write(lambda txn: txn.delete(Level.INSTANCE, passing.pop(), 1))
+        passing.append(place.store.add(1, 1, 1, turn)[3])
+
+    passing = [place.store.add(1, 1, 2, 9)[3]]
+    place.files.before_each = change
+    order = [OrderKey(source, number, "text", descending)]
+    found = place.finder.find(caller, place.query(Level.INSTANCE, {ROWS: rows}, order=order))
+    members = list(unpack(found.packed))
+    assert len(members) == len(set(members))
+    assert stay <= set(members)
+    assert set(place.files.open) == {0}
+
+
+def test_the_order_is_the_same_in_parts(
+    place: Place, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what only files hold and of what the index holds; ties in order of creation."""
+    monkeypatch.setattr(order_values, "_AT_ONCE", 2)
+    numbers = (5, 3, 8, 1, 9, 2, 7)
+    added = [place.store.add(1, 1, number % 3, number)[3] for number in numbers]
+    by_series = sorted(added, key=lambda each: numbers[added.index(each)] % 3)
+    conditions: list[dict[int, str]] = [{}, {ROWS: rows_of(place, caller, added[0])}]
+    for key, wanted in ((OrderKey("tag", SERIES_UID), by_series), (OrderKey("tag", ROWS), added)):
+        for condition in conditions:
+            query = place.query(Level.INSTANCE, condition, order=[key])
+            assert list(unpack(place.finder.find(caller, query).packed)) == wanted
+            query = place.query(Level.INSTANCE, condition, order=[key], since=2, limit=3)
+            assert list(unpack(place.finder.find(caller, query).packed)) == wanted[2:5]
 
 
 def test_the_index_tests_first(place: Place, caller: Caller) -> None:
