@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from types import TracebackType
-from typing import cast
 
 import msgspec
 
@@ -86,8 +85,7 @@ class LmdbSnapshot(Snapshot):
 
     def _numbered(self, level: Level, packed: bytes) -> list[tuple[bytes, bytes]]:
         wanted = [keys.public_key(level, public) for public in unpack(packed)]
-        found = self._txn.cursor(db=self._env.public).getmulti(wanted)
-        return cast(list[tuple[bytes, bytes]], found)
+        return self._txn.cursor(db=self._env.public).getmulti(wanted)
 
     def parent(self, resource: Resource) -> Resource | None:
         if not resource.parent:
