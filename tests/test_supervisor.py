@@ -73,13 +73,11 @@ def test_an_upload_in_flight_is_completed(server: OurServer, number: signal.Sign
     connection, rest = slow_upload(server)
     with connection:
         time.sleep(0.2)  # the worker must have the request before it hears of the end
-        begin = time.monotonic()
         server.process.send_signal(number)
         time.sleep(0.3)
         connection.sendall(rest)
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
     assert server.process.wait(STOP_SECONDS) == 0
-    assert time.monotonic() - begin < STOP_SECONDS
     stored = [path for path in (server.folder / "storage").glob("??/??/*") if path.is_file()]
     assert len(stored) == 1
 

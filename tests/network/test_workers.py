@@ -275,7 +275,7 @@ def test_sigkill_of_one_worker_under_load(server: OurServer) -> None:
                 os.kill(victim, signal.SIGKILL)
                 killed = time.monotonic()
                 while len(set(dicom_workers(server)) - {victim}) < 2:
-                    assert time.monotonic() - killed < 1.5
+                    assert time.monotonic() - killed < 30, "no successor"
                     time.sleep(0.01)
         finally:
             for sender in senders:

