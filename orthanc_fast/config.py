@@ -25,6 +25,7 @@ from orthanc_fast.config_sections import (
 from orthanc_fast.errors import OrthancError
 
 Overwrite = Literal["Never", "Always", "IfChanged"]
+OVERWRITES: tuple[Overwrite, ...] = ("Never", "Always", "IfChanged")
 T = TypeVar("T")
 
 # Requests that one HTTP worker works on at a time; further connections wait for their turn.
@@ -374,11 +375,12 @@ class _Building:
             return "Always" if value else "Never"
         if isinstance(value, int):
             return "Never"
-        if value not in ("Never", "Always", "IfChanged"):
+        rule = next((each for each in OVERWRITES if each == value), None)
+        if rule is None:
             raise self._refuse("OverwriteInstances", 'must be "Never", "Always" or "IfChanged"')
-        if value == "IfChanged" and not self._get("StoreMD5ForAttachments"):
+        if rule == "IfChanged" and not self._get("StoreMD5ForAttachments"):
             raise self._refuse("OverwriteInstances", '"IfChanged" needs StoreMD5ForAttachments')
-        return value  # type: ignore[no-any-return]
+        return rule
 
     def _section(self, name: str, make: Callable[[Any], T]) -> T:
         try:

@@ -110,6 +110,7 @@ ORDERS = {
         "computed",
         "requested",
         "content",
+        "order_values",
         "ordering",
         "planner",
         "finder",

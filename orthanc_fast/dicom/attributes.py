@@ -171,10 +171,8 @@ def _whole(raw: bytes, size: int) -> bytes:
 
 def _numbers(raw: bytes, kind: str, big: bool) -> list[Value]:
     dtype = np.dtype(f"{'>' if big else '<'}{kind}")
-    found: list[Value] = np.frombuffer(_whole(raw, dtype.itemsize), dtype).tolist()
-    if dtype.kind == "f":
-        return [int(x) if _is_integral(x) else x for x in found]  # type: ignore[arg-type]
-    return found
+    found: list[float] = np.frombuffer(_whole(raw, dtype.itemsize), dtype).tolist()
+    return [int(x) if _is_integral(x) else x for x in found] if dtype.kind == "f" else [*found]
 
 
 def _is_integral(number: Value) -> bool:

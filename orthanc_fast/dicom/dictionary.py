@@ -29,7 +29,7 @@ _MAX_FIELDS = 5  # of an entry of the option Dictionary
 TEXT_VRS = frozenset(
     "AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split()  # noqa: SIM905 - a table
 )
-VRS = TEXT_VRS | frozenset("AT FL FD OB OD OF OL OV OW SL SQ SS SV UL UN US UV".split())  # noqa: SIM905
+VRS = TEXT_VRS | frozenset("AT FL FD OB OD OF OL OV OW SL SQ SS SV UL UN US UV".split())  # noqa: SIM905 - a table
 
 
 # Of the attributes that are US or SS those that follow PixelRepresentation, if their own data set

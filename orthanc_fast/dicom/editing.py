@@ -53,8 +53,7 @@ class Editor:
         raw = self.raw(tag)
         if raw is None or len(raw) < 2:
             return None
-        order = "big" if self.source.big else "little"
-        return int.from_bytes(raw[:2], order, signed=signed)  # type: ignore[arg-type]
+        return int.from_bytes(raw[:2], "big" if self.source.big else "little", signed=signed)
 
     def items(self, tag: int) -> bytes:
         """The items of a sequence in the target's encoding, for more to be joined to."""

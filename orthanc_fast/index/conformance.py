@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from orthanc_fast.index.contract import Index, Result, Snapshot, Transaction, Write
@@ -30,6 +31,10 @@ STABLE_PATIENT, STABLE_STUDY, STABLE_SERIES = 12, 13, 14
 def public(path: str) -> bytes:
     """A 20-byte identifier from which a failing test shows the path."""
     return path.encode().rjust(20, b"\0")
+
+
+def log_export(export: Export, transaction: Transaction) -> int:
+    return transaction.log_export(export)
 
 
 def terms(resource: Resource) -> list[Term]:
@@ -54,7 +59,7 @@ def new_instance(
     )
     return NewInstance(
         publics=(public(paths[0]), public(paths[1]), public(paths[2]), public(paths[3])),
-        tags=tuple({tag: part} for tag, part in zip(TAGS, paths, strict=True)),  # type: ignore[arg-type]
+        tags=({TAGS[0]: paths[0]}, {TAGS[1]: paths[1]}, {TAGS[2]: paths[2]}, {TAGS[3]: paths[3]}),
         metadata=({}, {}, {3: ""}, {2: str(now)}),
         signatures=("p", "s", "e", "i"),
         attachments={1: attachment},
@@ -524,8 +529,7 @@ class IndexConformance:
             assert index.read(lambda view: view.changes().last_allocated) == 7
 
             for name in ("one", "two", "three"):
-                export = Export(3, public("aaaa"), 1, name, "a")
-                index.write(lambda txn, export=export: txn.log_export(export))  # type: ignore[misc]
+                index.write(partial(log_export, Export(3, public("aaaa"), 1, name, "a")))
             found, done = index.read(lambda view: view.exports(1, 1))
             assert [(number, export.modality) for number, export in found] == [(2, "two")]
             assert not done

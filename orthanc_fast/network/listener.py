@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+from typing import cast
 
 from orthanc_fast.log import Category, logger
 from orthanc_fast.network.acceptor import Acceptor, Door
@@ -57,7 +58,7 @@ class Listener:
                     if key.fileobj in self._listening:
                         self._accept(key.fileobj)
                     elif key.fileobj is not self._wake:
-                        self._speaks(key.fileobj)  # type: ignore[arg-type]
+                        self._speaks(cast(socket.socket, key.fileobj))
                 now = time.monotonic()
                 if now - swept >= _TICK:
                     self._sweep(now)

@@ -21,7 +21,7 @@ from orthanc_fast.services.browse.metadata_names import MetadataNames
 from orthanc_fast.services.find.content import Presentation, ResponseContent, parse_content
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.matching import text_matcher
-from orthanc_fast.services.find.query import Condition, FindQuery, OrderKey, Place
+from orthanc_fast.services.find.query import Condition, FindQuery, LabelsConstraint, OrderKey, Place
 from orthanc_fast.services.find.requested import RequestedTags
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ T = TypeVar("T")
 # Of several the first one counts.
 _FORMS: dict[str, Format] = {"Simplify": "simplify", "Short": "short", "Full": "full"}
 
-LABELS_CONSTRAINTS = ("All", "Any", "None")
+LABELS_CONSTRAINTS: tuple[LabelsConstraint, ...] = ("All", "Any", "None")
 PARENTS = (
     ("ParentPatient", Level.PATIENT),
     ("ParentStudy", Level.STUDY),
@@ -55,8 +55,9 @@ class FindBody:
 
     def conditions(self) -> FindQuery:
         """What is searched for, without pages and order."""
-        constraint = self._optional("LabelsConstraint", str, "All")
-        if constraint not in LABELS_CONSTRAINTS:
+        name = self._optional("LabelsConstraint", str, "All")
+        constraint = next((each for each in LABELS_CONSTRAINTS if each == name), None)
+        if constraint is None:
             raise BadRequest('LabelsConstraint must be "All", "Any" or "None"')
         query = FindQuery(
             level=self.level,
@@ -64,8 +65,8 @@ class FindBody:
             labels=self._texts("Labels"),
             metadata=self._metadata(self.case_sensitive),
             parent=self._parent(),
+            labels_constraint=constraint,
         )
-        query.labels_constraint = constraint  # type: ignore[assignment]
         for tag, _ in query.conditions:
             self._finder.tags.check(tag, self.level)
         return query
@@ -165,8 +166,9 @@ class FindBody:
             suffix = kind.removeprefix("dicomtag")
             if suffix == "asint":
                 return OrderKey("tag", tag, "integer", descending)
-            conversion = "float" if suffix == "asfloat" else "text"
-            return OrderKey("tag", tag, conversion, descending)  # type: ignore[arg-type]
+            if suffix == "asfloat":
+                return OrderKey("tag", tag, "float", descending)
+            return OrderKey("tag", tag, "text", descending)
         if kind.startswith("metadata"):
             number = self._names.number(name)
             suffix = kind.removeprefix("metadata")

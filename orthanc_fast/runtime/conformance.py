@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.runtime.bell import Ear
-from orthanc_fast.runtime.contract import Runtime, Transaction
+from orthanc_fast.runtime.contract import Runtime, Snapshot, Transaction
 from orthanc_fast.runtime.names import LONGEST
 
 GUARD = 30.0  # seconds after which a test that hangs is ended
@@ -76,11 +76,11 @@ class RuntimeConformance:
         def change() -> None:
             runtime.write(lambda txn: txn.set("a", b"2"))
 
-        def compare(snapshot: object) -> None:
+        def compare(snapshot: Snapshot) -> None:
             writer = threading.Thread(target=change)
             writer.start()
             writer.join()
-            assert snapshot.get("a") == b"1"  # type: ignore[attr-defined]
+            assert snapshot.get("a") == b"1"
 
         runtime.read(compare)
         assert runtime.get("a") == b"2"

@@ -6,6 +6,7 @@ loop on a few damaged codestreams and gives pixels without an error for others. 
 
 import math
 import struct
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -38,7 +39,7 @@ def encode(pixels: np.ndarray, parameters: Parameters) -> bytes:
     is_signed = pixels.dtype.kind == "i"
     width = 8 * pixels.itemsize
     work = pixels if is_signed else _centred(pixels, bits)
-    loss: dict[str, object] = {"reversible": True}
+    loss: dict[str, Any] = {"reversible": True}
     if parameters.quality is not None:
         # Steps are relative to the full scale, so values have to fill the type.
         work = work << (width - bits)
@@ -56,7 +57,7 @@ def encode(pixels: np.ndarray, parameters: Parameters) -> bytes:
             planar=is_planar,
             resolutions=levels,
             tlm=True,
-            **loss,  # type: ignore[arg-type]
+            **loss,
         )
     except RuntimeError as error:
         raise NotImplementedYet(f"HTJ2K cannot hold the image: {error}") from error

@@ -5,6 +5,7 @@ GIL, for components of unequal precision or with chroma of unusual steps.
 """
 
 import math
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -103,14 +104,14 @@ def allowed_error(quality: int) -> float:
     return 255 / 10 ** (min(max(quality, 1), 100) / 40)
 
 
-def _encoded(pixels: np.ndarray, parameters: Parameters, **options: object) -> bytes:
+def _encoded(pixels: np.ndarray, parameters: Parameters, **options: Any) -> bytes:
     try:
         codestream = imagecodecs.jpeg2k_encode(
             pixels,
             codecformat="j2k",
             bitspersample=parameters.bits,
             mct=parameters.is_transformed,
-            **options,  # type: ignore[arg-type]
+            **options,
         )
     except RuntimeError as error:
         raise NotImplementedYet(f"JPEG 2000 cannot hold the image: {error}") from error

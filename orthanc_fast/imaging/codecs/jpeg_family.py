@@ -4,6 +4,8 @@ has, and so it does not matter when a file names the wrong one.
 Source: DICOM PS3.5 8.2.1; reference chapter 2, section 5.4 (colour).
 """
 
+from typing import Any
+
 import imagecodecs
 import numpy as np
 
@@ -58,9 +60,9 @@ def decode(frame: Buffer, info: ImageInfo, out: np.ndarray | None = None) -> np.
     return stored_values(numbers, header.precision, info, out)
 
 
-def encoded(pixels: np.ndarray, **options: object) -> bytes:
+def encoded(pixels: np.ndarray, **options: Any) -> bytes:
     """What libjpeg-turbo makes of it. Raises NotImplementedYet."""
     try:
-        return bytes(imagecodecs.jpeg8_encode(pixels, **options))  # type: ignore[arg-type]
+        return bytes(imagecodecs.jpeg8_encode(pixels, **options))
     except RuntimeError as error:
         raise NotImplementedYet(f"JPEG cannot hold the image: {error}") from error

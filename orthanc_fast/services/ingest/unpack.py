@@ -220,7 +220,7 @@ class _SpoolFile(io.RawIOBase):
         self._at = base + offset
         return self._at
 
-    def readinto(self, out: "memoryview") -> int:  # type: ignore[override]
+    def readinto(self, out: memoryview) -> int:  # type: ignore[override]  # nobody brings others
         data = self._spool.read(self._at, len(out))
         out[: len(data)] = data
         self._at += len(data)

@@ -29,7 +29,7 @@ _BINARY_URI: Final = "data:application/octet-stream;base64,"
 _DATA_URI: Final = "data:"
 _LONGEST_SHORT = 0xFFFE
 _SHORT_VRS = frozenset(
-    "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()  # noqa: SIM905
+    "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()  # noqa: SIM905 - a table
 )
 _MAX_DEPTH = 62  # of sequences in sequences, as files may have
 
