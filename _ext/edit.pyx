@@ -28,6 +28,11 @@ cdef enum:
     EVERY = -1
     NO_NODE = -1
 
+cdef enum:
+    NO_SEQUENCE = 0
+    IS_SEQUENCE = 1
+    DAMAGED_SEQUENCE = 2  # which begins with an item, and does not consist of items
+
 cdef Py_ssize_t LONGEST = 0xFFFFFFFEu
 cdef Py_ssize_t LONGEST_SHORT = 0xFFFE
 
@@ -374,17 +379,17 @@ cdef class Editor:
 
     # Data sets
 
-    cdef bint is_sequence(self, Element* e, bint explicit) noexcept nogil:
+    cdef int sequence_kind(self, Element* e, bint explicit) noexcept nogil:
         """Whether the element holds items. Where the VR does not say so, what begins with an item and consists of
         items is a sequence, unless the dictionary knows better."""
         cdef Py_ssize_t low = 0, high = self.rules.known_count, middle
         cdef Py_ssize_t pos = e.value
         if holds_items(e, explicit):
-            return True
+            return IS_SEQUENCE
         if e.length < 8 or (explicit and e.vr != VR_UN):
-            return False
+            return NO_SEQUENCE
         if tag_at(self.buf + e.value, False) != <unsigned int>ITEM:
-            return False
+            return NO_SEQUENCE
         while low < high:
             middle = (low + high) >> 1
             if self.rules.known[middle].tag < e.tag:
@@ -392,8 +397,10 @@ cdef class Editor:
             else:
                 high = middle
         if low < self.rules.known_count and self.rules.known[low].tag == e.tag and not self.rules.known[low].is_sequence:
-            return False
-        return pass_items(self.buf, e.value + e.length, &pos, e.length, False, False, 0) == OK
+            return NO_SEQUENCE
+        if pass_items(self.buf, e.value + e.length, &pos, e.length, False, False, 0) == OK:
+            return IS_SEQUENCE
+        return DAMAGED_SEQUENCE
 
     cdef int dataset(self, Py_ssize_t* pos, Py_ssize_t end, bint explicit, bint big, int depth, bint delimited,
                      int node) noexcept nogil:
@@ -518,8 +525,13 @@ cdef class Editor:
         if action == MAP and (e.length < 0 or e.vr == VR_SQ):
             action = REMOVE
         if action == NOTHING:
-            if (self.rules.is_walked or leads_on(self.rules, node, e.tag)) and self.is_sequence(e, explicit):
-                return self.sequence(e, pos, end, explicit, big, depth + 1, node)
+            if self.rules.is_walked or leads_on(self.rules, node, e.tag):
+                status = self.sequence_kind(e, explicit)
+                if status == IS_SEQUENCE:
+                    return self.sequence(e, pos, end, explicit, big, depth + 1, node)
+                if status == DAMAGED_SEQUENCE and self.rules.is_walked:
+                    action = REMOVE          # nobody can tell what is in it
+        if action == NOTHING:
             if (e.tag & 0xFFFF) == 0 and e.length == 4:
                 status = self.flush(e.start)
                 if status == OK:

@@ -11,6 +11,7 @@ import pytest
 from pydicom.uid import UID
 from support import generated
 from support.edited import Canonical, file_bytes, item, read, sequence
+from support.pair import started_pair
 
 Both = tuple[httpx.Client, httpx.Client]
 
@@ -47,6 +48,10 @@ def _file(patient: str, study: str, series: str, number: int, refers: str = "") 
 
 @pytest.fixture
 def sample(both: Both) -> Sample:
+    return uploaded(both)
+
+
+def uploaded(both: Both) -> Sample:
     root = f"1.2.826.1.{next(_numbers)}"
     patient = f"patient {root}"
     files = [
@@ -84,7 +89,7 @@ class Watched:
         return {
             "gone": {level: self._before[level] - after[level] for level in LEVELS},
             "new": {level: len(new[level]) for level in LEVELS},
-            "instances": [self._described(instance) for _, instance in described],
+            "instances": [self.described(instance) for _, instance in described],
             "changes": sorted(self._changes()),
         }
 
@@ -92,7 +97,7 @@ class Watched:
         metadata = self._get(f"/instances/{instance}/metadata?expand")
         return str(metadata.get("ModifiedFrom") or metadata.get("AnonymizedFrom"))
 
-    def _described(self, instance: str) -> list[Any]:
+    def described(self, instance: str) -> list[Any]:
         tree = self.canonical.tree(read(self._client.get(f"/instances/{instance}/file").content))
         found: list[Any] = [tree]
         public = instance
@@ -303,3 +308,40 @@ def test_references_survive(ours: httpx.Client, sample: Sample, both: Both) -> N
     assert len(files) == 3
     assert len({each.StudyInstanceUID for each in files}) == 1
     assert referring[0].ReferencedImageSequence[0].ReferencedSOPInstanceUID in uids
+
+
+@pytest.fixture(scope="module")
+def overwriting(needs_reference: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    """Both servers with a configuration under which instances may be replaced."""
+    folder = tmp_path_factory.mktemp("overwriting")
+    with started_pair(folder, {"OverwriteInstances": "Always"}) as pair:
+        yield pair.ours, pair.theirs
+
+
+IN_PLACE: list[tuple[str, Any]] = [
+    ("studies/{studies[0]}/modify", {"Replace": {"StudyDescription": "new"}}),
+    ("studies/{studies[1]}/modify", {"Replace": {"StudyDescription": "new"}}),
+    ("series/{series[0]}/modify", {"Remove": ["SeriesDescription"], "KeepLabels": True}),
+    ("patients/{patient}/modify", {"Replace": {"PatientName": "In^Place"}}),
+    ("studies/{studies[0]}/anonymize", {"Keep": [*UIDS, "PatientID"]}),
+    ("studies/{studies[0]}/anonymize", {}),
+]
+
+
+@pytest.mark.parametrize("path, body", IN_PLACE, ids=lambda value: str(value)[:70])
+def test_in_place(overwriting: Both, path: str, body: Any) -> None:
+    sample = uploaded(overwriting)
+    for client in overwriting:
+        for level, public in zip(LEVELS[1:], (sample.series[0], sample.studies[0]), strict=False):
+            client.put(f"/{level}/{public}/labels/kept")
+            client.put(f"/{level}/{public}/metadata/1024", content="mine")
+    body = {"Keep": UIDS, **body, "Force": True}
+    same(overwriting, "/" + path.format(**sample._asdict()), body)
+    found = [_all_of(client, sample) for client in overwriting]
+    assert found[0] == found[1]
+
+
+def _all_of(client: httpx.Client, sample: Sample) -> list[Any]:
+    watched = Watched(client)
+    publics = [each for each in sample.instances if client.get(f"/instances/{each}").is_success]
+    return [watched.described(public) for public in publics]
