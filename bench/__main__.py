@@ -1,4 +1,4 @@
-"""`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, volumes, dicom, find
+"""`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, volumes, modification, dicom, find
 (against Orthanc), uploads, million, small_files, jobs, kernels.
 
 Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
@@ -18,6 +18,7 @@ from bench import (
     jobs,
     kernels,
     million,
+    modification,
     pictures,
     scenarios,
     small_files,
@@ -32,6 +33,7 @@ COMPARISONS = {
     "rest": scenarios.rest,
     "pictures": pictures.pictures,
     "volumes": volumes.volumes,
+    "modification": modification.modification,
 }
 MEMORY_GOAL = 300
 
@@ -41,8 +43,8 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        help="ingest, rest, pictures, volumes, dicom, find, uploads, million, small_files, "
-        "jobs, kernels; or all",
+        help="ingest, rest, pictures, volumes, modification, dicom, find, uploads, million, "
+        "small_files, jobs, kernels; or all",
     )
     parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")

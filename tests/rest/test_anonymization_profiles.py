@@ -7,7 +7,12 @@ from typing import Any
 import httpx
 import pytest
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 from support import generated
 from support.edited import Canonical, file_bytes, item, read, sequence
 
@@ -70,7 +75,8 @@ def sample(syntax: Any) -> FileDataset:
         dataset[element.tag] = element
     root = f"1.2.840.{ENCODINGS.index(syntax)}"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = root, f"{root}.1"
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"{root}.1.1"
+    uid = UID(f"{root}.1.1")
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
     inside, below = Dataset(), Dataset()
     add_all(inside, numbers, set())
     add_all(below, numbers, set())

@@ -1,0 +1,138 @@
+"""Job workers that are killed in the middle of a modification, sources that vanish, jobs that are
+cancelled, large files."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support import generated
+from support.edited import read
+from support.process import workers
+from support.server import OurServer
+
+COUNT = 120  # instances of the study
+KILLS = int(os.environ.get("MODIFICATION_KILLS", "2"))
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
+    """With one worker for jobs, so that it is known whom to kill."""
+    folder = tmp_path_factory.mktemp("faults")
+    configuration = {"ConcurrentJobs": 1, "HttpWorkers": 1, "JobsHistorySize": 1000}
+    with OurServer(folder, configuration) as running:
+        assert isinstance(running, OurServer)
+        yield running
+
+
+@pytest.fixture
+def client(server: OurServer) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
+        yield client
+
+
+def upload(client: httpx.Client, patient: int, count: int) -> str:
+    template = generated.small()
+    for number in range(count):
+        data = template.number(patient, patient, number % 3, number)
+        answer = client.post("/instances", content=data).json()
+    return str(answer["ParentStudy"])
+
+
+def completed(client: httpx.Client, job: str) -> dict[str, Any]:
+    end = time.monotonic() + PATIENCE
+    while True:
+        found: dict[str, Any] = client.get(f"/jobs/{job}").json()
+        if found["State"] in ("Success", "Failure"):
+            return found
+        assert time.monotonic() < end, found
+        time.sleep(0.02)
+
+
+def instances(client: httpx.Client, study: str) -> list[str]:
+    answer = client.get(f"/studies/{study}/instances?expand=false")
+    return sorted(answer.json()) if answer.is_success else []
+
+
+@pytest.mark.parametrize("keep_source", [True, False])
+def test_killed_workers(server: OurServer, client: httpx.Client, keep_source: bool) -> None:
+    """All instances of the result exist, each once; sources are intact, or gone where they were
+    to go."""
+    chance = random.Random(7)
+    assert server.process is not None
+    for round_number in range(KILLS):
+        patient = 1000 * (2 if keep_source else 1) + round_number
+        study = upload(client, patient, COUNT)
+        sources = instances(client, study)
+        body = {"Asynchronous": True, "KeepSource": keep_source}
+        job = client.post(f"/studies/{study}/anonymize", json=body).json()["ID"]
+        time.sleep(chance.uniform(0, 0.4))
+        for worker in workers(server.process.pid, "jobs"):
+            os.kill(worker, signal.SIGKILL)
+        found = completed(client, job)
+        assert found["State"] == "Success", found
+        content = found["Content"]
+        assert (content["InstancesCount"], content["FailedInstancesCount"]) == (COUNT, 0)
+        results = instances(client, content["ID"])
+        assert len(results) == COUNT
+        assert instances(client, study) == (sources if keep_source else [])
+        made = client.get(f"/studies/{content['ID']}/instances").json()
+        origins = {each["AnonymizedFrom"] for each in made}
+        assert origins == set(sources)
+        assert len(client.get(f"/studies/{content['ID']}/series?expand=false").json()) == 3
+        client.delete(f"/studies/{content['ID']}")
+        client.delete(f"/studies/{study}")
+
+
+def test_source_that_is_deleted_meanwhile(client: httpx.Client) -> None:
+    """Permissive jobs count it, others fail, again and again, and make the same instances."""
+    for permissive in (True, False):
+        study = upload(client, 78, 5)
+        blocker = upload(client, 79, 400)
+        client.post(f"/studies/{blocker}/anonymize", json={"Asynchronous": True, "Priority": 9})
+        body = {"Asynchronous": True, "Permissive": permissive, "Priority": -9}
+        job = client.post(f"/studies/{study}/modify", json=body).json()["ID"]
+        client.delete(f"/instances/{instances(client, study)[2]}")
+        found = completed(client, job)
+        if permissive:
+            assert found["State"] == "Success"
+            assert found["Content"]["FailedInstancesCount"] == 1
+            continue
+        assert (found["State"], found["ErrorCode"], found["ErrorDetails"]) == ("Failure", 17, "")
+        made = instances(client, found["Content"]["ID"])
+        assert made
+        client.post(f"/jobs/{job}/resubmit")  # the same identifiers come out again
+        assert completed(client, job)["ErrorCode"] == 17
+        assert instances(client, found["Content"]["ID"]) == made
+
+
+def test_cancelled_job(client: httpx.Client) -> None:
+    study = upload(client, 80, 300)
+    job = client.post(f"/studies/{study}/anonymize", json={"Asynchronous": True}).json()["ID"]
+    client.post(f"/jobs/{job}/cancel")
+    found = completed(client, job)
+    assert (found["State"], found["ErrorCode"]) in (("Failure", 37), ("Success", 0))
+    assert len(instances(client, study)) == 300
+
+
+def test_large_files_pass(client: httpx.Client, tmp_path: Path) -> None:
+    """Above the spill limit: as a job and as an answer."""
+    template = generated.multiframe(60)
+    data = template.number(81, 1, 1, 1)
+    instance = client.post("/instances", content=data).json()["ID"]
+    answer = client.post(f"/instances/{instance}/anonymize", content="{}")
+    assert answer.status_code == 200
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    pixels = read(data).PixelData
+    assert read(answer.content).PixelData == pixels
+    made = client.post("/tools/bulk-anonymize", json={"Resources": [instance]}).json()
+    new = made["Resources"][0]["ID"]
+    found = read(client.get(f"/instances/{new}/file").content)
+    assert found.PixelData == pixels
+    assert str(found.PatientName).startswith("Anonymized")
