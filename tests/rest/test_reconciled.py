@@ -72,3 +72,11 @@ def test_a_damaged_first_frame_hides_nothing(tmp_path: Path, damaged: bytes, cou
         np.testing.assert_array_equal(np.load(io.BytesIO(answer.content))[..., 0], PIXELS)
         answer = client.get(f"{url}/numpy", params={"rescale": "0", "frames": str(count)})
         np.testing.assert_array_equal(np.load(io.BytesIO(answer.content))[0, ..., 0], PIXELS)
+        series = client.get(f"{url}/series").json()["ID"]
+        for slices, status in ((str(count), 200), (f"{count}:", 200), ("0", 400), ("0:", 400)):
+            arguments = {"rescale": "0", "slices": slices}
+            answer = client.get(f"/series/{series}/numpy", params=arguments)
+            assert answer.status_code == status, slices
+            if status == 200:
+                array = np.load(io.BytesIO(answer.content))
+                np.testing.assert_array_equal(array[0, ..., 0], PIXELS)

@@ -38,7 +38,28 @@ class Places:
         source = bisect_right(self._ends, frame)
         return source, frame - self._ends[source] + self._counts[source]
 
+    def first_of_each(self) -> dict[int, int]:
+        """The numbers of the files that have a place, each with one of its frames that has one:
+        the first, where frames are in order."""
+        found: dict[int, int] = {}
+        for number, (end, count) in enumerate(zip(self._ends, self._counts, strict=True)):
+            for part in self._parts:
+                frame = _first_within(part, end - count, end)
+                if frame is not None:
+                    found[number] = frame - end + count
+                    break
+        return found
+
     @property
     def identity(self) -> tuple[Sequence[int], list[range]]:
         """Equal for equal places."""
         return self._counts, self._parts
+
+
+def _first_within(part: range, low: int, high: int) -> int | None:
+    """The first member from `low` on and below `high`."""
+    edge = low if part.step > 0 else high - 1
+    steps = max(0, -((part.start - edge) // part.step))
+    if steps >= len(part):
+        return None
+    return part[steps] if low <= part[steps] < high else None

@@ -138,18 +138,30 @@ class Planner:
         images differ.
         """
         decoder = layout_decoder()
-        sources = [self._source(each, decoder) for each in found]
+        first = _zero if slices is None else None
+        sources = [self._source(each, decoder, first) for each in found]
         _require_alike([source.info for source in sources])
         places = Places([_whole(source) for source in sources], slices, "slices")
+        if slices is not None:
+            self._require_expansion(found, places)
         return _volume(sources, places, numbers)
+
+    def _require_expansion(self, found: Sequence[Found], places: Places) -> None:
+        """Of each compressed file the first frame that is wanted: others may be damaged."""
+        for number, index in places.first_of_each().items():
+            each = found[number]
+            if each.needs_file:
+                with self._pixels.open(each.instance) as image:
+                    image.require_expansion(index)
 
     def _source(
         self,
         found: Found,
         decoder: msgspec.msgpack.Decoder[PixelLayout] | None = None,
-        first: Callable[[int], int] = lambda count: 0,
+        first: Callable[[int], int] | None = None,
     ) -> Source:
-        """`first` chooses, of so many frames, the first one that is wanted."""
+        """`first` chooses, of so many frames, the first one that is wanted; None leaves it to the
+        caller to look at it."""
         instance = found.instance
         size = dicom_attachment(instance).size
         layout = (decoder or layout_decoder()).decode(found.image) if found.image else None
@@ -157,7 +169,8 @@ class Planner:
             with self._pixels.open(instance) as image:
                 info = image.info
                 room = room_for_frames(image.layout, info, size)
-                image.require_expansion(first(info.number_of_frames))
+                if first is not None:
+                    image.require_expansion(first(info.number_of_frames))
         else:
             info = image_info(layout, instance.metadata.get(TRANSFER_SYNTAX))
             room = room_for_frames(layout, info, size)
@@ -165,6 +178,10 @@ class Planner:
         if info.rows == 0 or info.columns == 0:
             raise BadFileFormat(f"the image has {info.rows} rows and {info.columns} columns")
         return Source(instance, layout, info, room)
+
+
+def _zero(count: int) -> int:
+    return 0
 
 
 def _whole(source: Source) -> int:
