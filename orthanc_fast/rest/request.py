@@ -17,7 +17,7 @@ from orthanc_fast.rest.body import Body, Receive
 from orthanc_fast.rest.json_body import LARGE, parse_large
 from orthanc_fast.rest.proxies import Place, base_url
 from orthanc_fast.rest.response import HeaderField
-from orthanc_fast.rest.uri import arguments
+from orthanc_fast.rest.uri import arguments, shown
 from orthanc_fast.services.ingest.uploads import ArrivingBody, Spool
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ class Request:
 
     @property
     def path(self) -> str:
-        return "/" + "/".join(self.segments)
+        """As errors name it."""
+        return shown(self._scope["raw_path"])
 
     @property
     def arguments(self) -> dict[str, str]:

@@ -32,6 +32,13 @@ def segments(raw_path: bytes) -> list[str]:
     return found
 
 
+def shown(raw_path: bytes) -> str:
+    """The path as errors name it: decoded, and with the slash that it ends with."""
+    is_folder = _decoded_path(raw_path).rpartition("/")[2] in ("", ".", "..")
+    path = "".join(f"/{part}" for part in segments(raw_path))
+    return f"{path}/" if is_folder else path
+
+
 def _decoded_path(raw: bytes) -> str:
     plain = unquote_to_bytes(raw.replace(b"+", b" ")).partition(b"\0")[0]
     return plain.replace(b"\\", b"/").decode("utf-8", "replace")

@@ -1,6 +1,8 @@
 """Paths, arguments and bodies that no sensible client sends, to our server and to Orthanc 1.13, one
 after the other on both."""
 
+import contextlib
+import http.client
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -161,3 +163,31 @@ def test_sop_classes_of_instances(pair: Pair) -> None:
         "/studies/nope",
     ):
         compare(pair, [Call("GET", path + requested)])
+
+
+URIS = ["/nope/", "/nope//", "//nope//x/", "/nope/.", "/a/../nope/", "/nope%2F", "/x/%2e%2e/nope"]
+URIS += ["/nope?a=b", "/studies/?limit=1", "/instances/nope/tags//", "/a%20b", "/a+b/", "/a%00b"]
+
+
+@pytest.mark.parametrize("uri", URIS)
+def test_errors_name_the_path_as_it_came(pair: Pair, uri: str) -> None:
+    """Sent without the client's own tidying."""
+    found = []
+    for client in (pair.ours, pair.theirs):
+        connection = http.client.HTTPConnection(client.base_url.host, client.base_url.port)
+        with contextlib.closing(connection):
+            connection.request("GET", uri)
+            found.append(json.loads(connection.getresponse().read())["Uri"])
+    assert found[0] == found[1]
+
+
+REQUESTED = [";", "PatientName;", ";PatientName", "PatientName;;StudyDate", "PatientName;nope", ""]
+REQUESTED += [",", "%20PatientName", "0010-0010;", "00100010", "PATIENTNAME"]
+
+
+@pytest.mark.parametrize("names", REQUESTED)
+def test_requested_tags_that_are_empty(pair: Pair, names: str) -> None:
+    paths = ("/studies/{studies}", "/studies/{studies}/series", "/studies?expand", "/studies")
+    for path in paths:
+        join = "&" if "?" in path else "?"
+        compare(pair, [Call("GET", f"{path}{join}requested-tags={names}")])

@@ -75,7 +75,7 @@ def assert_same(call: Call, ours: httpx.Response, theirs: httpx.Response) -> Non
 
 
 # What no two servers share.
-_INDIVIDUAL = {"Uuid", "ReceptionDate"}
+_INDIVIDUAL = {"Uuid", "ReceptionDate", "Date", "LastUpdate", "IsStable"}
 
 
 def _body(answer: httpx.Response) -> Any:
@@ -86,5 +86,5 @@ def _body(answer: httpx.Response) -> Any:
 
 def _comparable(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: member for key, member in value.items() if key not in _INDIVIDUAL}
-    return value
+        return {k: _comparable(member) for k, member in value.items() if k not in _INDIVIDUAL}
+    return [_comparable(member) for member in value] if isinstance(value, list) else value

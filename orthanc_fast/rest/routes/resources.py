@@ -111,7 +111,7 @@ def _requested(request: Request, level: Level) -> RequestedTags | None:
         return None
     finder = request.services.finder
     try:
-        tags = [finder.tags.dictionary.parse(name) for name in text.split(";")]
+        tags = [finder.tags.dictionary.parse(name) for name in text.split(";") if name]
     except UnknownDicomTag as error:
         raise BadRequest(f"requested-tags: unknown DICOM tag: {error.details}") from error
     return RequestedTags(tags, level, finder.tags, finder.options)

@@ -148,8 +148,8 @@ class Planner:
 
     def _require_expansion(self, found: Sequence[Found], places: Places) -> None:
         """Of each compressed file the first frame that is wanted: others may be damaged."""
-        for number, index in places.first_of_each().items():
-            each = found[number]
+        for file, index in places.first_of_each().items():
+            each = found[file]
             if each.needs_file:
                 with self._pixels.open(each.instance) as image:
                     image.require_expansion(index)
