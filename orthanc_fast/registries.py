@@ -1,5 +1,5 @@
-"""The built-in metadata and attachment types, with Orthanc's names and numbers. Source: reference
-chapter 1, section 6."""
+"""The built-in metadata, attachment and change types, with Orthanc's names and numbers. Source:
+reference chapter 1, sections 6 and 7.1."""
 
 import re
 from typing import Final, NamedTuple
@@ -55,6 +55,41 @@ METADATA: Final = {
     IS_PROTECTED: "IsProtected",
     PATIENT_RECYCLING_ORDER: "PatientRecyclingOrder",
 }
+
+
+# Numbers of changes.
+COMPLETED_SERIES: Final = 1
+NEW_INSTANCE: Final = 2
+NEW_PATIENT: Final = 3
+NEW_SERIES: Final = 4
+NEW_STUDY: Final = 5
+STABLE_PATIENT: Final = 12
+STABLE_STUDY: Final = 13
+STABLE_SERIES: Final = 14
+UPDATED_ATTACHMENT: Final = 15
+UPDATED_METADATA: Final = 16
+
+CHANGE_TYPES: Final = {
+    COMPLETED_SERIES: "CompletedSeries",
+    NEW_INSTANCE: "NewInstance",
+    NEW_PATIENT: "NewPatient",
+    NEW_SERIES: "NewSeries",
+    NEW_STUDY: "NewStudy",
+    6: "AnonymizedStudy",
+    7: "AnonymizedSeries",
+    8: "ModifiedStudy",
+    9: "ModifiedSeries",
+    10: "AnonymizedPatient",
+    11: "ModifiedPatient",
+    STABLE_PATIENT: "StablePatient",
+    STABLE_STUDY: "StableStudy",
+    STABLE_SERIES: "StableSeries",
+    UPDATED_ATTACHMENT: "UpdatedAttachment",
+    UPDATED_METADATA: "UpdatedMetadata",
+    4096: "Deleted",
+    4097: "NewChildInstance",
+}
+CHANGE_NUMBERS: Final = {name: number for number, name in CHANGE_TYPES.items()}
 
 
 class AttachmentType(NamedTuple):

@@ -19,13 +19,20 @@ from orthanc_fast.index.contract import Index, Result, Snapshot, Transaction, Wr
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.index.terms import Kind, Term, value_of
 from orthanc_fast.model import Attachment, Export, Level, NewInstance, Outcome, Resource
-from orthanc_fast.registries import LAST_UPDATE, MAIN_DICOM_TAGS_SIGNATURE
+from orthanc_fast.registries import (
+    LAST_UPDATE,
+    MAIN_DICOM_TAGS_SIGNATURE,
+    NEW_INSTANCE,
+    NEW_PATIENT,
+    NEW_SERIES,
+    NEW_STUDY,
+    STABLE_PATIENT,
+    STABLE_SERIES,
+    STABLE_STUDY,
+)
 
 PATIENT_ID, STUDY_UID, SERIES_UID, SOP_UID = 0x00100020, 0x0020000D, 0x0020000E, 0x00080018
 TAGS = (PATIENT_ID, STUDY_UID, SERIES_UID, SOP_UID)
-
-COMPLETED_SERIES, NEW_INSTANCE, NEW_PATIENT, NEW_SERIES, NEW_STUDY = 1, 2, 3, 4, 5
-STABLE_PATIENT, STABLE_STUDY, STABLE_SERIES = 12, 13, 14
 
 
 def public(path: str) -> bytes:

@@ -23,14 +23,34 @@ from orthanc_fast.model import (
     Resource,
     Totals,
 )
-from orthanc_fast.registries import DICOM_ATTACHMENT, INDEX_IN_SERIES, MAIN_DICOM_SEQUENCES
+from orthanc_fast.registries import (
+    COMPLETED_SERIES,
+    DICOM_ATTACHMENT,
+    INDEX_IN_SERIES,
+    MAIN_DICOM_SEQUENCES,
+    NEW_INSTANCE,
+    NEW_PATIENT,
+    NEW_SERIES,
+    NEW_STUDY,
+    STABLE_PATIENT,
+    STABLE_SERIES,
+    STABLE_STUDY,
+)
 
 T = TypeVar("T")
 
-COMPLETED_SERIES = 1
-NEW = {Level.INSTANCE: 2, Level.PATIENT: 3, Level.SERIES: 4, Level.STUDY: 5}
+NEW = {
+    Level.PATIENT: NEW_PATIENT,
+    Level.STUDY: NEW_STUDY,
+    Level.SERIES: NEW_SERIES,
+    Level.INSTANCE: NEW_INSTANCE,
+}
 _LEVELS = tuple(Level)
-STABLE = {Level.PATIENT: 12, Level.STUDY: 13, Level.SERIES: 14}
+STABLE = {
+    Level.PATIENT: STABLE_PATIENT,
+    Level.STUDY: STABLE_STUDY,
+    Level.SERIES: STABLE_SERIES,
+}
 
 
 def run(tables: Tables, terms: Terms, function: Callable[[Contract], T]) -> T:

@@ -13,7 +13,12 @@ from orthanc_fast.config import Settings
 from orthanc_fast.errors import CorruptedFile, InexistentItem, UnknownResource
 from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.model import Attachment, Caller, Level, Outcome, Resource, SendablePath
-from orthanc_fast.registries import DICOM_ATTACHMENT, PIXEL_DATA_OFFSET, is_user_number
+from orthanc_fast.registries import (
+    DICOM_ATTACHMENT,
+    PIXEL_DATA_OFFSET,
+    UPDATED_ATTACHMENT,
+    is_user_number,
+)
 from orthanc_fast.registries import UNTIL_PIXEL_DATA_ATTACHMENT as UNTIL_PIXEL_DATA
 from orthanc_fast.services.attachments.parts import STEP, ContentParts, compressed_spool, summary_of
 from orthanc_fast.services.attachments.reading import Contents, dicom_attachment
@@ -27,8 +32,6 @@ from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.storage.arriving import Body
 from orthanc_fast.storage.compression import compress
 from orthanc_fast.storage.contract import Pending, Spool
-
-UPDATED_ATTACHMENT = 15
 
 # Contents up to this size are taken into memory as a whole.
 SMALL = 1 << 20

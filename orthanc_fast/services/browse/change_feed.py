@@ -5,7 +5,6 @@ Source: reference chapter 1, section 7; the waiting is this server's own.
 
 import asyncio
 import contextlib
-from typing import Final
 
 import msgspec
 
@@ -13,31 +12,10 @@ from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.contract import Index, Snapshot
 from orthanc_fast.model import Change, Level, timestamp
+from orthanc_fast.registries import CHANGE_NUMBERS, CHANGE_TYPES
 from orthanc_fast.runtime.bell import RECHECK, Bell, Ear
 from orthanc_fast.services.browse.describe import NAMES, PLURALS
 from orthanc_fast.services.store.file_effects import CHANGES
-
-TYPES: Final = {
-    1: "CompletedSeries",
-    2: "NewInstance",
-    3: "NewPatient",
-    4: "NewSeries",
-    5: "NewStudy",
-    6: "AnonymizedStudy",
-    7: "AnonymizedSeries",
-    8: "ModifiedStudy",
-    9: "ModifiedSeries",
-    10: "AnonymizedPatient",
-    11: "ModifiedPatient",
-    12: "StablePatient",
-    13: "StableStudy",
-    14: "StableSeries",
-    15: "UpdatedAttachment",
-    16: "UpdatedMetadata",
-    4096: "Deleted",
-    4097: "NewChildInstance",
-}
-NUMBERS: Final = {name: number for number, name in TYPES.items()}
 
 
 class ChangeEntry(msgspec.Struct, gc=False):
@@ -56,7 +34,7 @@ def change_entry(sequence: int, change: Change) -> ChangeEntry:
     level = Level(change.level)
     text = to_text(change.public)
     return ChangeEntry(
-        ChangeType=TYPES[change.type],
+        ChangeType=CHANGE_TYPES[change.type],
         Date=timestamp(change.date),
         ID=text,
         Path=f"/{PLURALS[level]}/{text}",
@@ -71,10 +49,10 @@ def change_types(text: str) -> frozenset[int] | None:
     if text in ("", "All", "all"):
         return None
     names = [name for name in text.split(";") if name]
-    unknown = [name for name in names if name not in NUMBERS]
+    unknown = [name for name in names if name not in CHANGE_NUMBERS]
     if unknown:
         raise ParameterOutOfRange(f"Unknown type of change: {unknown[0]}")
-    return frozenset(NUMBERS[name] for name in names)
+    return frozenset(CHANGE_NUMBERS[name] for name in names)
 
 
 def _last(snapshot: Snapshot) -> int:

@@ -7,12 +7,11 @@ from orthanc_fast.config import Settings
 from orthanc_fast.errors import ReadOnly, UnknownResource
 from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.model import Caller, Level, Resource
+from orthanc_fast.registries import UPDATED_METADATA
 from orthanc_fast.services.store.lookup import found_or_raise
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.revisions import Version, check, digest
 from orthanc_fast.services.store.writes import Writes
-
-UPDATED_METADATA = 16
 
 
 class Metadata:

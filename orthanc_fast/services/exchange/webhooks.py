@@ -25,7 +25,8 @@ from orthanc_fast.config_sections import Webhook
 from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import SERVER, Change, ChangesPage
-from orthanc_fast.services.browse.change_feed import NUMBERS, ChangeEntry, ChangeFeed, change_entry
+from orthanc_fast.registries import CHANGE_NUMBERS
+from orthanc_fast.services.browse.change_feed import ChangeEntry, ChangeFeed, change_entry
 from orthanc_fast.services.exchange.outgoing import session
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
@@ -121,7 +122,7 @@ class Webhooks:
         await self._write(SERVER, _Keep(msgspec.json.encode(self._progress)))
 
     async def _serve(self, key: str, hook: Webhook) -> None:
-        types = frozenset(NUMBERS[name] for name in hook.events)
+        types = frozenset(CHANGE_NUMBERS[name] for name in hook.events)
         progress = self._progress[key]
         async with session(hook.allow_private_addresses, hook.timeout) as client:
             while not self._feed.closed:

@@ -8,12 +8,12 @@ from support.small_store import SmallStore
 
 from orthanc_fast.errors import OrthancError, ReadOnly, UnknownResource
 from orthanc_fast.model import Caller
+from orthanc_fast.registries import NEW_STUDY
 from orthanc_fast.services.attachments.parts import ContentParts
-from orthanc_fast.services.browse.change_feed import NUMBERS
 from orthanc_fast.services.browse.change_log import ChangeLog
 from orthanc_fast.services.browse.exports import CANNOT_WRITE_FILE, Exports
 
-NEW_STUDY = frozenset({NUMBERS["NewStudy"]})
+NEW_STUDIES = frozenset({NEW_STUDY})
 
 
 def change_log(store: SmallStore) -> ChangeLog:
@@ -32,12 +32,12 @@ def test_pages_of_changes(small_store: SmallStore, caller: Caller) -> None:
     whole = log.page(caller, 0, -1, 100)
     assert [number for number, _ in whole.changes] == list(range(1, whole.last_allocated + 1))
     assert whole.done
-    page = log.page(caller, 0, -1, 1, NEW_STUDY)
+    page = log.page(caller, 0, -1, 1, NEW_STUDIES)
     assert [change.public for _, change in page.changes] == [first]
     assert not page.done
-    later = log.page(caller, page.changes[0][0], -1, 1, NEW_STUDY)
+    later = log.page(caller, page.changes[0][0], -1, 1, NEW_STUDIES)
     assert [change.public for _, change in later.changes] == [second]
-    newest = log.newest(caller, NEW_STUDY)
+    newest = log.newest(caller, NEW_STUDIES)
     assert newest.changes == later.changes
     assert newest.last_allocated == whole.last_allocated
 
