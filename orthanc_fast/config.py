@@ -103,6 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     index_map_size_gb: int = 1024
     index_journal_size_mb: int = 64
     maximum_upload_memory_mb: int = 16
+    maximum_uploads_memory_mb: int = 256  # of one process
     metrics_enabled: bool = True
     log_exported_resources: bool = False
     concurrent_jobs: int = 2
@@ -331,6 +332,7 @@ class _Building:
             index_map_size_gb=max(1, get("IndexMapSizeGB")),
             index_journal_size_mb=get("IndexJournalSizeMB"),
             maximum_upload_memory_mb=get("MaximumUploadMemoryMB"),
+            maximum_uploads_memory_mb=get("MaximumUploadsMemoryMB"),
             metrics_enabled=get("MetricsEnabled"),
             log_exported_resources=get("LogExportedResources"),
             concurrent_jobs=get("ConcurrentJobs") or os.cpu_count() or 1,

@@ -196,6 +196,12 @@ OPTIONS: tuple[Option, ...] = (
     _yes("StoreGroup", "str", "", "group that may read files and index, by name or number"),
     _yes("MaximumUploadMemoryMB", "uint", 16, "larger uploads go to the disk at once"),
     _yes(
+        "MaximumUploadsMemoryMB",
+        "uint",
+        256,
+        "of all uploads of a worker together; what exceeds it goes to the disk",
+    ),
+    _yes(
         "MaximumJsonBodySizeMB", "uint", 64, "of bodies that are no uploads: JSON, texts; 0: none"
     ),
     _yes("MaximumArchiveSizeMB", "uint", 65536, "of all that an upload holds, unpacked; 0: none"),

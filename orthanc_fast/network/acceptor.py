@@ -25,6 +25,7 @@ from orthanc_fast.network.meters import Meters
 from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.options import DicomOptions, Right
 from orthanc_fast.network.store import Buffers, Incoming, InstanceSink
+from orthanc_fast.services.ingest.contract import Share, UploadMemory
 from orthanc_fast.services.scp import sop_classes
 from orthanc_fast.upper_layer import dimse, pdu
 from orthanc_fast.upper_layer.association import Association, NotRequested, UserAbort
@@ -51,6 +52,7 @@ class Door(msgspec.Struct, frozen=True):
     negotiator: Negotiator
     store: InstanceSink
     handlers: Handlers
+    memory: UploadMemory
     meters: Meters = Meters()
 
 
@@ -129,7 +131,7 @@ class Acceptor:
         self._agreement: Agreement | None = None
         self._window = 1
         self._started = 0.0
-        self._buffers = Buffers()
+        self._buffers = Buffers(Share(door.memory))
         self._done: SimpleQueue[_Promise] = SimpleQueue()
         self._wake = _Wake()
         self._under_way = 0
@@ -265,6 +267,7 @@ class Acceptor:
         while self._under_way:  # they are stored all the same, but nobody is left to hear of it
             self._done.get()
             self._under_way -= 1
+        self._buffers.close()
         self.channel.close()
         self._wake.close()
         if self._agreement is not None:

@@ -40,7 +40,8 @@ class DicomOptions(msgspec.Struct, frozen=True, kw_only=True):
     timeout: int  # seconds of silence, 0: none
     maximum_pdu: int
     maximum_associations: int  # of all workers together, 0: no limit
-    memory: int  # bytes of a data set from which on it goes to a file
+    memory: int  # bytes of a data set from which on it goes to a spool
+    memory_of_all: int  # bytes of all data sets together from which on they go there
     tls: TlsOptions | None
 
 
@@ -64,6 +65,7 @@ def dicom_options(settings: Settings) -> DicomOptions:
         maximum_pdu=maximum_pdu,
         maximum_associations=get("DicomMaximumAssociations"),
         memory=max(1, settings.maximum_upload_memory_mb) << 20,
+        memory_of_all=settings.maximum_uploads_memory_mb << 20,
         tls=_tls(get) if get("DicomTlsEnabled") else None,
     )
 

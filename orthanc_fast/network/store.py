@@ -13,7 +13,7 @@ from orthanc_fast.dicom.file_meta import meta_header
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Caller
 from orthanc_fast.network import statuses
-from orthanc_fast.services.ingest.contract import IngestRequest, Spool
+from orthanc_fast.services.ingest.contract import IngestRequest, Share, Spool
 from orthanc_fast.services.store.writes import Promise
 from orthanc_fast.transfer_syntaxes import SYNTAXES
 
@@ -32,9 +32,11 @@ class InstanceSink(Protocol):
 
 class Buffers:
     """The receive buffers of one association, used again for the next instance: the slices of a
-    series have one size, and fresh memory costs a page fault per 4 KB."""
+    series have one size, and fresh memory costs a page fault per 4 KB. What a buffer has grown is
+    taken from `share`."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: Share) -> None:
+        self._share = share
         self._free: list[bytearray] = []
 
     def take(self) -> bytearray:
@@ -45,14 +47,32 @@ class Buffers:
         try:
             buffer.append(buffer.pop())  # refused while there is a view
         except BufferError:
+            self._share.give(max(len(buffer) - FIRST_BUFFER, 0))
             return
         self._free.append(buffer)
 
-    def grown(self, buffer: bytearray, used: int) -> bytearray:
-        """A larger buffer with the same first bytes."""
-        larger = bytearray(len(buffer) * _GROWTH)
+    def grown(self, buffer: bytearray, used: int) -> bytearray | None:
+        """A larger buffer with the same first bytes in its place; None where all associations
+        together have too much."""
+        size = len(buffer) * _GROWTH
+        if not self._share.take(size - len(buffer)):
+            return None
+        larger = bytearray(size)
         larger[:used] = memoryview(buffer)[:used]
         return larger
+
+    def shrunk(self, buffer: bytearray) -> bytearray:
+        """One that is no larger than what is written to a spool at once, in its place; with
+        other bytes."""
+        if len(buffer) <= _SPILL_BUFFER:
+            return buffer
+        self._share.give(len(buffer) - _SPILL_BUFFER)
+        return bytearray(_SPILL_BUFFER)
+
+    def close(self) -> None:
+        """None of them is in use any longer."""
+        self._free.clear()
+        self._share.release()
 
 
 class Incoming:
@@ -91,16 +111,18 @@ class Incoming:
         used = self._reader.used
         self._reader.release()
         if self._spool is None and self._error is None:
+            larger = None
             if len(self.buffer) * _GROWTH <= self._memory:
-                self.buffer = self._buffers.grown(self.buffer, used)
-                self._reader.accept(self.buffer, used)
+                larger = self._buffers.grown(self.buffer, used)
+            if larger is not None:
+                self.buffer = larger
+                self._reader.accept(larger, used)
                 return
             self._status = self._consistency(used)
             self._spill()
         self._write(memoryview(self.buffer)[:used])
         self.size += used
-        if len(self.buffer) > _SPILL_BUFFER:
-            self.buffer = bytearray(_SPILL_BUFFER)
+        self.buffer = self._buffers.shrunk(self.buffer)
         self._reader.accept(self.buffer, 0)
 
     def complete(self, caller: Caller) -> IngestRequest:

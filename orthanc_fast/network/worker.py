@@ -19,6 +19,7 @@ from orthanc_fast.network.places import Places
 from orthanc_fast.network.store import InstanceSink
 from orthanc_fast.network.tls import server_context
 from orthanc_fast.services.exchange.modalities import Modality
+from orthanc_fast.services.ingest.contract import UploadMemory
 from orthanc_fast.services.processes.every import WorkerServices
 from orthanc_fast.services.scp.policy import ScpPolicy
 from orthanc_fast.services.store.opening import INDEX_FOLDER
@@ -37,13 +38,15 @@ def make_door(
     known: Callable[[], Mapping[str, Modality]] | None = None,
     policy: ScpPolicy | None = None,
     meters: Meters | None = None,
+    memory: UploadMemory | None = None,
 ) -> Door:
     """Joins what the associations of one worker share; `known` replaces the option's modalities,
     `policy` that everything is accepted. What `handlers` answer is negotiated, beside C-ECHO and
     C-STORE."""
     admission = Admission(options, known or (lambda: options.modalities))
     negotiator = Negotiator(policy or ScpPolicy({}), admission, handlers)
-    return Door(options, admission, negotiator, store, handlers, meters or Meters())
+    memory = memory or UploadMemory(options.memory_of_all)
+    return Door(options, admission, negotiator, store, handlers, memory, meters or Meters())
 
 
 def run(
@@ -63,7 +66,9 @@ def run(
         meters = RecordingMeters(services.metrics)
         known = partial(services.modalities.all, SERVER)
         policy = services.scp_policy
-        door = make_door(options, services.ingest, NO_HANDLERS, known, policy, meters)
+        door = make_door(
+            options, services.ingest, NO_HANDLERS, known, policy, meters, services.upload_memory
+        )
         listener = Listener(door, listening, places, tls)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())

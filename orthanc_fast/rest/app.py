@@ -96,6 +96,7 @@ class App:
             else:
                 await response.send(send, common, method != "HEAD")
         finally:
+            request.release()
             self._meters.end(request, began)
 
     def stopping(self) -> None:

@@ -127,11 +127,12 @@ class Body:
         return b"".join(chunks)
 
     async def spooled(self, arriving: Callable[[int], ArrivingBody]) -> bytes | Spool:
-        """All of it, in a spool if it is larger than MaximumUploadMemoryMB; that belongs to the
+        """All of it, in a spool if it is larger than MaximumUploadMemoryMB, or there is no more
+        memory for uploads; that belongs to the
         caller. Raises FullStorage or StorageFault."""
         chunk = await self.next()
         if self.is_complete:
-            return chunk
+            return chunk  # as the HTTP server has it in memory anyway
         memory = self._settings.maximum_upload_memory_mb << 20
         is_large = self._announced is not None and self._announced > memory
         body = arriving(0 if is_large else memory)
@@ -192,18 +193,16 @@ class Body:
 
 async def add(body: ArrivingBody, part: bytes) -> None:
     """`ArrivingBody.add`, in a thread where that may wait for the disk."""
-    if body.waits(len(part)):
+    if not body.add_now(part):
         await asyncio.to_thread(body.add, part)
-    else:
-        body.add(part)
 
 
 async def finished(body: ArrivingBody) -> bytes | Spool:
     """`ArrivingBody.finish`, likewise."""
-    return await asyncio.to_thread(body.finish) if body.waits(0) else body.finish()
+    return await asyncio.to_thread(body.finish) if body.waits else body.finish()
 
 
 async def discarded(body: ArrivingBody) -> None:
     """`ArrivingBody.discard`, likewise: to unlink gigabytes takes seconds."""
-    if body.waits(0):
+    if body.waits:
         await asyncio.to_thread(body.discard)

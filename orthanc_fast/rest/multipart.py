@@ -48,5 +48,6 @@ async def parts(
                     headers, body = event, request.arriving()
                 else:
                     yield headers, await finished(body)
+                    request.release()
     finally:
         await discarded(body)

@@ -18,7 +18,7 @@ from orthanc_fast.rest.json_body import LARGE, parse_large
 from orthanc_fast.rest.proxies import Place, base_url
 from orthanc_fast.rest.response import HeaderField
 from orthanc_fast.rest.uri import arguments, shown
-from orthanc_fast.services.ingest.uploads import ArrivingBody, Spool
+from orthanc_fast.services.ingest.uploads import ArrivingBody, Share, Spool
 
 if TYPE_CHECKING:
     from orthanc_fast.services.processes.http import HttpServices
@@ -44,6 +44,7 @@ class Request:
         "_incoming",
         "_receive",
         "_scope",
+        "_share",
         "caller",
         "headers",
         "method",
@@ -69,6 +70,7 @@ class Request:
         self._arguments: dict[str, str] | None = None
         self._body: bytes | Spool | None = None
         self._incoming: Body | None = None
+        self._share: Share | None = None  # of the memory for uploads
         self.headers: list[HeaderField] = scope["headers"]
         self.services = services
         self.segments = segments
@@ -167,7 +169,7 @@ class Request:
         """The body: bytes, or a spool that now belongs to the caller."""
         if self._body is not None:
             return self._body
-        return await self._stream().spooled(self.services.uploads.arriving)
+        return await self._stream().spooled(self._arriving)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The body as it comes."""
@@ -193,8 +195,17 @@ class Request:
 
     def arriving(self) -> ArrivingBody:
         """For a body of unknown size: in memory up to MaximumUploadMemoryMB."""
-        memory = self.services.settings.maximum_upload_memory_mb << 20
-        return self.services.uploads.arriving(memory)
+        return self._arriving(self.services.settings.maximum_upload_memory_mb << 20)
+
+    def _arriving(self, memory: int) -> ArrivingBody:
+        if self._share is None:
+            self._share = self.services.uploads.share()
+        return self.services.uploads.arriving(memory, self._share)
+
+    def release(self) -> None:
+        """The bodies that have come so far are not in memory any longer."""
+        if self._share is not None:
+            self._share.release()
 
     def _read_part(self, spool: Spool) -> bytes:
         self._stream().check_memory(spool.size)

@@ -4,6 +4,7 @@ few, else in a spool of the storage."""
 from collections.abc import Callable
 
 from orthanc_fast.storage.spool import Spool
+from orthanc_fast.storage.upload_memory import Share
 
 Body = bytes | Spool  # one that has come; a spool belongs to whoever gets it
 
@@ -11,39 +12,51 @@ Body = bytes | Spool  # one that has come; a spool belongs to whoever gets it
 class ArrivingBody:
     """One body, part by part; used by one thread at a time."""
 
-    __slots__ = ("_memory", "_new_spool", "_parts", "_spool", "size")
+    __slots__ = ("_memory", "_new_spool", "_parts", "_share", "_spool", "size")
 
-    def __init__(self, memory: int, new_spool: Callable[[], Spool]) -> None:
-        """More than `memory` bytes go into a spool."""
+    def __init__(self, memory: int, new_spool: Callable[[], Spool], share: Share) -> None:
+        """More than `memory` bytes go into a spool, or fewer where all uploads together have too
+        many. What is kept in memory is taken from `share`, whose owner releases it when he is done
+        with the body."""
         self.size = 0
         self._memory = memory
         self._new_spool = new_spool
-        self._parts: list[bytes] = []
+        self._share = share
+        self._parts: list[bytes] | None = []
         self._spool: Spool | None = None
 
-    def waits(self, coming: int) -> bool:
-        """Whether to add so many bytes may wait for the disk."""
-        return self._spool is not None or self.size + coming > self._memory
+    def add_now(self, part: bytes) -> bool:
+        """As `add` if that does not wait for the disk, else False."""
+        size = len(part)
+        if self._parts is None or self.size + size > self._memory or not self._share.take(size):
+            return False
+        self._parts.append(part)
+        self.size += size
+        return True
 
     def add(self, part: bytes) -> None:
-        """Raises FullStorage or StorageFault."""
-        if self.waits(len(part)):
+        """May wait for the disk. Raises FullStorage or StorageFault."""
+        if not self.add_now(part):
             self._spooled().write(part)
-        else:
-            self._parts.append(part)
-        self.size += len(part)
+            self.size += len(part)
+
+    @property
+    def waits(self) -> bool:
+        """Whether to finish or discard it waits for the disk."""
+        return self._spool is not None
 
     def finish(self) -> Body:
         """All of it. Raises FullStorage or StorageFault."""
         if self._spool is None:
-            return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            parts, self._parts = self._parts or [], []
+            return parts[0] if len(parts) == 1 else b"".join(parts)
         self._spool.flush()
         spool, self._spool = self._spool, None
         return spool
 
     def discard(self) -> None:
         """Leaves nothing behind; harmless after `finish`."""
-        self._parts.clear()
+        self._parts = []
         if self._spool is not None:
             self._spool.drop()
             self._spool = None
@@ -51,7 +64,9 @@ class ArrivingBody:
     def _spooled(self) -> Spool:
         if self._spool is None:
             self._spool = self._new_spool()
+        if self._parts is not None:
             for part in self._parts:
                 self._spool.write(part)
-            self._parts.clear()
+            self._parts = None
+            self._share.give(self.size)
         return self._spool

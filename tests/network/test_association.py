@@ -11,7 +11,9 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pydicom
@@ -39,6 +41,7 @@ from support.dicom_peer import (
 from orthanc_fast import implementation
 from orthanc_fast.errors import BadFileFormat, FullStorage
 from orthanc_fast.network import listener
+from orthanc_fast.network.store import FIRST_BUFFER
 from orthanc_fast.upper_layer import association
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -178,6 +181,51 @@ def test_data_sets_of_any_size_arrive_whole(shelf: Shelf, size: int, fragment: i
         running.settle()
     assert [file[-len(content) :] for file in shelf.files] == [content] * 2
     assert shelf.spools == (2 if size > 1 << 20 else 0)
+
+
+def test_all_associations_share_the_memory(shelf: Shelf) -> None:
+    """Three of five grow their buffers to 1 MB, the others go on in spools; all arrive whole, and
+    the memory is free again."""
+    content = data_set(size=900_000)
+    request = p_data(pdv(1, store_rq(CT, INSTANCE), is_command=True))
+    whole = request + fragments(1, content, 16_000)
+    with (
+        serving(shelf, MaximumUploadMemoryMB=1, MaximumUploadsMemoryMB=3) as running,
+        ExitStack() as stack,
+    ):
+        clients = [stack.enter_context(peer(running.port)) for _ in range(5)]
+        grown = (1 << 20) - FIRST_BUFFER
+        for number, client in enumerate(clients):
+            client.associate(contexts=ONE_SYNTAX)
+            client.send(whole[:800_000])
+            if number < 3:
+                until(partial(held, running, (number + 1) * grown))
+            else:
+                until(partial(spilled, shelf, number - 2))
+        assert running.memory.used <= 3 << 20
+        for client in clients:
+            client.send(whole[800_000:])
+            assert client.status() == 0
+            client.release()
+        running.settle()
+        assert running.memory.used == 0
+    assert [file[-len(content) :] for file in shelf.files] == [content] * 5
+    assert shelf.spools == 2
+
+
+def held(running: Running, size: int) -> bool:
+    return running.memory.used == size
+
+
+def spilled(shelf: Shelf, spools: int) -> bool:
+    return shelf.spools == spools
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ MB = 1 << 20
 OPTIONS = {
     "HttpWorkers": 1,
     "MaximumUploadMemoryMB": 1,
+    "MaximumUploadsMemoryMB": 3,
     "MaximumJsonBodySizeMB": 1,
     "MaximumRequestBodySizeMB": 64,
     "MaximumArchiveMembers": 50,
@@ -193,3 +194,51 @@ def test_a_client_that_waits_for_our_word_gets_the_refusal_instead(server: OurSe
         answer = connection.recv(4096)
         assert answer.startswith(b"HTTP/1.1 401")
         assert connections(answer) == [b"close"]
+
+
+def slice_of_900_kb(patient: int, number: int) -> bytes:
+    head = generated.ct_slice().number(patient, 1, 1, number)[: -512 * 512 * 2 - 4]
+    return head + (900_000).to_bytes(4, "little") + bytes(900_000)
+
+
+def test_all_uploads_share_the_memory(server: OurServer) -> None:
+    """Of eight bodies of 900 KB at most three are in memory, and at least one, again and again:
+    what is in memory is free when its request is done, whatever becomes of it."""
+    good = slice_of_900_kb(3, 1)
+    for body in (bytes(900_000), good, bytes(900_000)):
+        head = (
+            f"POST /instances HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BASIC}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        ).encode()
+        connections = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(8)]
+        try:
+            for connection in connections:
+                connection.settimeout(30)
+                connection.sendall(head + body[:-1])
+            found, before = len(partials(server)), -1
+            while found < 5 or found > before:
+                time.sleep(0.2)
+                found, before = len(partials(server)), found
+            assert found < 8
+            for connection in connections:
+                connection.sendall(body[-1:])
+            for connection in connections:
+                kind = b"2" if body is good else b"4"
+                assert connection.recv(100).startswith(b"HTTP/1.1 " + kind)
+        finally:
+            for connection in connections:
+                connection.close()
+        assert partials(server) == []
+
+
+def test_members_of_an_archive_share_it_too(server: OurServer, client: httpx.Client) -> None:
+    """Four of them are more than all that there is."""
+    files = [slice_of_900_kb(4, number) for number in range(1, 9)]
+    for _ in range(2):
+        answer = client.post("/instances", content=packed(files))
+        assert [each["Status"] for each in answer.json()] in (
+            ["Success"] * 8,
+            ["AlreadyStored"] * 8,
+        )
+    for each, data in zip(answer.json(), files, strict=True):
+        assert client.get(f"/instances/{each['ID']}/file").content == data

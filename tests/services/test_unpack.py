@@ -13,6 +13,7 @@ from orthanc_fast.services.ingest.unpack import Bounds, Unpacking, gunzip, membe
 from orthanc_fast.storage.conformance import spooled
 from orthanc_fast.storage.contract import Spool
 from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.storage.upload_memory import Share, UploadMemory
 
 MB = 1 << 20
 
@@ -23,6 +24,10 @@ def archive(contents: dict[str, bytes]) -> bytes:
         for name, content in contents.items():
             made.writestr(name, content)
     return buffer.getvalue()
+
+
+def share() -> Share:
+    return Share(UploadMemory(1 << 30))
 
 
 class Area(StorageArea):
@@ -41,7 +46,7 @@ def test_large_members_go_through_files(area: Area) -> None:
     large = bytes(range(256)) * 2000
     body = archive({"a": b"small", "folder/": b"", "empty": b"", "b": large, "c": b"more"})
     found = []
-    for content in members(body, Bounds(memory=1000), area.new_spool):
+    for content in members(body, Bounds(memory=1000), area.new_spool, share()):
         if isinstance(content, Spool):
             assert content.size == len(large)
             found.append(content.read())
@@ -50,35 +55,35 @@ def test_large_members_go_through_files(area: Area) -> None:
             found.append(content)
     assert found == [b"small", large, b"more"]
     with spooled(area, body) as packed:
-        contents = members(packed, Bounds(), area.new_spool)
+        contents = members(packed, Bounds(), area.new_spool, share())
         assert list(contents) == [b"small", large, b"more"]
     assert area.files() == []
 
 
 def test_an_archive_without_members_holds_nothing(area: Area) -> None:
-    assert list(members(archive({}), Bounds(), area.new_spool)) == []
+    assert list(members(archive({}), Bounds(), area.new_spool, share())) == []
 
 
 def test_gzip_bodies(area: Area, tmp_path: Path) -> None:
     content = bytes(range(256)) * 5000
     packed = gzip.compress(content)
-    assert gunzip(packed, Bounds(), area.new_spool) == content
-    assert gunzip(gzip.compress(b""), Bounds(), area.new_spool) == b""
-    spilled = gunzip(packed, Bounds(memory=1000), area.new_spool)
+    assert gunzip(packed, Bounds(), area.new_spool, share()) == content
+    assert gunzip(gzip.compress(b""), Bounds(), area.new_spool, share()) == b""
+    spilled = gunzip(packed, Bounds(memory=1000), area.new_spool, share())
     assert isinstance(spilled, Spool)
     assert spilled.read() == content
     with spooled(area, packed) as body:
-        assert gunzip(body, Bounds(), area.new_spool) == content
+        assert gunzip(body, Bounds(), area.new_spool, share()) == content
     spilled.drop()
     for broken in (packed[:-10], packed[:20], b"\0" * 100, packed[:30] + b"\xff" * 30, b""):
         with pytest.raises(BadFileFormat):
-            gunzip(broken, Bounds(memory=1000), area.new_spool)
+            gunzip(broken, Bounds(memory=1000), area.new_spool, share())
     assert area.files() == []
 
 
 def refusal(bounds: Bounds, body: bytes, area: Area) -> OrthancError:
     with pytest.raises(OrthancError) as caught:
-        for content in members(body, bounds, area.new_spool):
+        for content in members(body, bounds, area.new_spool, share()):
             if isinstance(content, Spool):
                 content.drop()
     assert area.files() == []
@@ -99,8 +104,8 @@ def test_bounds_name_their_options(area: Area) -> None:
     error = refusal(Bounds(member=MB - 1), body, area)
     assert isinstance(error, BadFileFormat)
     exactly = Bounds(member=MB, total=20 * MB, members=20, ratio=1100, judged_from=0)
-    assert len(list(members(body, exactly, area.new_spool))) == 20
-    assert len(list(members(body, Bounds(ratio=100), area.new_spool))) == 20  # small
+    assert len(list(members(body, exactly, area.new_spool, share()))) == 20
+    assert len(list(members(body, Bounds(ratio=100), area.new_spool, share()))) == 20  # small
 
 
 def test_a_directory_that_lies_is_found_out(area: Area) -> None:
@@ -113,7 +118,7 @@ def test_a_directory_that_lies_is_found_out(area: Area) -> None:
     end = many.rfind(b"PK\x05\x06")
     many[end + 8 : end + 12] = b"\1\0\1\0"
     assert "MaximumArchiveMembers" in str(refusal(Bounds(members=4999), bytes(many), area).details)
-    assert list(members(bytes(many), Bounds(members=5000), area.new_spool)) == []
+    assert list(members(bytes(many), Bounds(members=5000), area.new_spool, share())) == []
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -133,7 +138,7 @@ def test_a_name_that_is_no_text_makes_a_damaged_member(area: Area) -> None:
 
 
 def test_what_unpacks_is_counted_as_it_comes(area: Area) -> None:
-    unpacking = Unpacking(Bounds(total=3 * MB, memory=MB), 1, area.new_spool)
+    unpacking = Unpacking(Bounds(total=3 * MB, memory=MB), 1, area.new_spool, share())
     first = unpacking.content(iter([b"x" * MB, b"y" * MB]))
     assert isinstance(first, Spool)
     with pytest.raises(BadRequest):

@@ -17,7 +17,7 @@ from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.places import Places
 from orthanc_fast.network.worker import NO_HANDLERS, make_door
-from orthanc_fast.services.ingest.contract import IngestRequest, Stored
+from orthanc_fast.services.ingest.contract import IngestRequest, Stored, UploadMemory
 from orthanc_fast.services.scp.policy import ScpPolicy
 from orthanc_fast.storage.contract import Spool
 from orthanc_fast.storage.files.spool import FileSpool
@@ -61,10 +61,11 @@ class Shelf:
 class Running:
     """A served door: where it listens and what it stored."""
 
-    def __init__(self, port: int, shelf: Any, listener: Listener) -> None:
+    def __init__(self, port: int, shelf: Any, listener: Listener, memory: UploadMemory) -> None:
         self.port = port
         self.shelf = shelf
         self.listener = listener
+        self.memory = memory
 
     def settle(self, seconds: float = 5.0) -> None:
         """Waits until no association is left."""
@@ -82,15 +83,20 @@ def serving(
     **raw: Any,
 ) -> Iterator[Running]:
     """Serves with these options of the configuration file."""
-    settings = Settings(dicom_aet=raw.pop("DicomAet", "ORTHANC"), raw=raw)
+    uploads_memory = raw.pop("MaximumUploadsMemoryMB", 256)
+    settings = Settings(
+        dicom_aet=raw.pop("DicomAet", "ORTHANC"), raw=raw, maximum_uploads_memory_mb=uploads_memory
+    )
     if "MaximumUploadMemoryMB" in raw:
         settings = Settings(
             dicom_aet=settings.dicom_aet,
             raw=raw,
             maximum_upload_memory_mb=raw["MaximumUploadMemoryMB"],
+            maximum_uploads_memory_mb=uploads_memory,
         )
     options = dicom_options(settings)
-    door = make_door(options, store, handlers, None, ScpPolicy(raw))
+    memory = UploadMemory(options.memory_of_all)
+    door = make_door(options, store, handlers, None, ScpPolicy(raw), memory=memory)
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = listening.getsockname()[1]
     places = Places(options.maximum_associations, os.memfd_create("associations"))
@@ -98,7 +104,7 @@ def serving(
     thread = threading.Thread(target=listener.serve)
     thread.start()
     try:
-        yield Running(port, store, listener)
+        yield Running(port, store, listener, memory)
     finally:
         listener.stop()
         thread.join()

@@ -10,6 +10,8 @@ from orthanc_fast.config import Overwrite
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.storage.contract import Content
 from orthanc_fast.storage.contract import Spool as Spool
+from orthanc_fast.storage.upload_memory import Share as Share
+from orthanc_fast.storage.upload_memory import UploadMemory as UploadMemory
 
 Status = Literal["Success", "AlreadyStored", "FilteredOut"]
 

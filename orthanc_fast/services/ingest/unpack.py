@@ -16,6 +16,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadFileFormat, BadRequest
 from orthanc_fast.storage.arriving import ArrivingBody, Body
 from orthanc_fast.storage.contract import Spool
+from orthanc_fast.storage.upload_memory import Share
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
@@ -57,11 +58,14 @@ class Bounds(msgspec.Struct, frozen=True):
 class Unpacking:
     """The unpacked bytes of one upload, counted."""
 
-    def __init__(self, bounds: Bounds, packed: int, new_spool: Callable[[], Spool]) -> None:
-        """`packed` are the bytes of the upload itself."""
+    def __init__(
+        self, bounds: Bounds, packed: int, new_spool: Callable[[], Spool], share: Share
+    ) -> None:
+        """`packed` are the bytes of the upload itself; contents in memory are of `share`."""
         self.bounds = bounds
         self._packed = packed
         self._new_spool = new_spool
+        self._share = share
         self._total = 0
 
     def content(self, parts: Iterator[bytes]) -> Body:
@@ -70,7 +74,7 @@ class Unpacking:
         Raises BadFileFormat if it is larger than one member may be, BadRequest (413) if the upload
         holds too much, FullStorage.
         """
-        body = ArrivingBody(self.bounds.memory, self._new_spool)
+        body = ArrivingBody(self.bounds.memory, self._new_spool, self._share)
         try:
             for part in parts:
                 if 0 < self.bounds.member < body.size + len(part):
@@ -104,17 +108,19 @@ def is_zip(head: bytes | bytearray | memoryview) -> bool:
     return bytes(head[:4]) in ZIP_MAGICS
 
 
-def gunzip(packed: Body, bounds: Bounds, new_spool: Callable[[], Spool]) -> Body:
+def gunzip(packed: Body, bounds: Bounds, new_spool: Callable[[], Spool], share: Share) -> Body:
     """The content of a gzip body, in memory or in a spool.
 
     Raises BadFileFormat for a damaged or truncated stream, and as `Unpacking.content` does.
     """
     with _opened(packed) as file:
-        unpacking = Unpacking(bounds, _size(file), new_spool)
+        unpacking = Unpacking(bounds, _size(file), new_spool, share)
         return unpacking.content(_inflated(file))
 
 
-def members(archive: Body, bounds: Bounds, new_spool: Callable[[], Spool]) -> Generator[Body]:
+def members(
+    archive: Body, bounds: Bounds, new_spool: Callable[[], Spool], share: Share
+) -> Generator[Body]:
     """The contents of the files in a ZIP archive, in its order, one at a time; each is in memory or
     in a spool that belongs to the caller.
 
@@ -128,7 +134,7 @@ def members(archive: Body, bounds: Bounds, new_spool: Callable[[], Spool]) -> Ge
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise BadFileFormat(_CANNOT_OPEN) from error
         directory.is_read = True
-        unpacking = Unpacking(bounds, _size(file), new_spool)
+        unpacking = Unpacking(bounds, _size(file), new_spool, share)
         with opened:
             unpacking.announced(opened.infolist())
             for entry in opened.infolist():

@@ -31,6 +31,7 @@ from orthanc_fast.services.store.opening import (
 )
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
+from orthanc_fast.storage.upload_memory import UploadMemory
 
 
 class WorkerServices:
@@ -46,6 +47,7 @@ class WorkerServices:
         self.dictionary = open_dictionary(settings)
         self.main_tags = MainTags(self.dictionary, settings.extra_main_dicom_tags)
         self.storage = open_storage(settings, slot)
+        self.upload_memory = UploadMemory(settings.maximum_uploads_memory_mb << 20)
         self.index: Index = open_index(settings, self.storage)
         self.runtime: Runtime = open_runtime(settings)
         self.reads = Reads(self.index)

@@ -32,7 +32,7 @@ class HttpServices(ResourceServices):
         super().__init__(settings, slot, loop)
         self.ask = ask
         self.is_secure = is_secure
-        self.uploads = Uploads(self.ingest, self.storage, Bounds.of(settings))
+        self.uploads = Uploads(self.ingest, self.storage, Bounds.of(settings), self.upload_memory)
         self.pixels = Pixels(self.index, self.storage)
         self.pictures = Pictures(self.pixels, settings.http_workers, self.finder.options.warn)
         self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))

@@ -39,6 +39,7 @@ from orthanc_fast.services.volumes.plan import Numbers
 from orthanc_fast.services.volumes.streaming import Streams
 from orthanc_fast.services.volumes.volumes import Volumes, Wanted
 from orthanc_fast.storage.conformance import is_gone
+from orthanc_fast.storage.upload_memory import UploadMemory
 
 OF_LABELS = Caller(origin="RestApi", user="guest", labels=frozenset({"public"}))
 
@@ -51,6 +52,7 @@ BELOW = {
     "InstanceTags.json",
     "Uploads.arriving",
     "Uploads.gather",
+    "Uploads.share",
     "Volumes.close",
 }
 
@@ -72,7 +74,7 @@ def services(store: SmallStore) -> Iterator[object]:
     yield Presenter(reads, describer, MetadataNames({}), finder.files)
     yield Deletion(writes)
     yield Protection(reads, writes)
-    yield Uploads(store.ingest, store.storage, Bounds())
+    yield Uploads(store.ingest, store.storage, Bounds(), UploadMemory(1 << 20))
     pixels = Pixels(store.index, store.storage)
     yield Volumes(reads, pixels, Streams(pixels, store.storage))
     yield Reconstruction(
