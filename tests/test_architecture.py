@@ -61,6 +61,7 @@ SUBJECTS = {
         *("store", "jobs", "retention", "attachments", "browse", "transcoding", "ingest"),
         "administration",
     },
+    "creation": {"store", "retention", "attachments", "ingest", "modification"},
 }
 # What joins the subjects: it opens what each kind of process needs.
 ABOVE_SUBJECTS = {"processes"}

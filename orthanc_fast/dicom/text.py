@@ -43,6 +43,21 @@ _REGISTRATIONS = {
 _EXTENSIONS = {"58": "SimplifiedChinese", "87": "JapaneseKanji", "149": "Korean"}
 _OTHER_TERMS = {"GB18030": "Chinese", "GBK": "Chinese"}
 
+_TERMS_OF = {
+    **{name: f"ISO_IR {number}" for number, name in _REGISTRATIONS.items() if number != "203"},
+    **{name: f"ISO 2022 IR {number}" for number, name in _EXTENSIONS.items()},
+    "Chinese": "GB18030",
+}
+
+_KNOWN_TERMS = {
+    **{term: term for term in _TERMS_OF.values()},
+    **{
+        f"ISO 2022 IR {number}": f"ISO_IR {number}"
+        for number in set(_REGISTRATIONS) - {"192", "203"}
+    },
+    "GBK": "GB18030",
+}
+
 # What writers make of a term, and the names that the rest of the world has for the same sets.
 _TERM = re.compile(r"ISO[ _-]?(?:(2022)[ _-]?)?IR[ _-]?([0-9]+)")
 _ISO_8859 = re.compile(r"ISO[ _-]?8859[ _-]([0-9]+)")
@@ -127,6 +142,18 @@ def character_set_of(specific_character_set: bytes | None, default: str) -> Char
     extended = len(terms) > 1
     first = next(filter(None, terms), None)
     return CharacterSet(default if first is None else _set_of_term(first.upper()), extended)
+
+
+def term_of(character_set: str) -> str | None:
+    """The defined term with which a data set announces a character set, None where there is none.
+    Source: DICOM PS3.3 C.12.1.1.2."""
+    return _TERMS_OF.get(character_set)
+
+
+def known_term(text: str) -> str | None:
+    """The same for a term: in upper case, without code extensions. None for a term that Orthanc
+    does not know, and for several."""
+    return _KNOWN_TERMS.get(text.strip().upper())
 
 
 def _set_of_term(term: str) -> str:

@@ -17,7 +17,7 @@ import pyorthanc
 import pytest
 from orthanc_api_client import LabelsConstraint, OrthancApiClient
 from orthanc_api_client import exceptions as api_errors
-from support import archive, generated
+from support import archive, created, generated
 from support.server import OurServer
 
 TEMPLATE = generated.small()
@@ -324,6 +324,29 @@ def test_api_client_writes(api: OrthancApiClient, ids: dict[str, str], tmp_path:
     assert api.studies.get_all_ids() == []
 
 
+# Creation
+
+
+def test_pyorthanc_creates(py: pyorthanc.Orthanc, ids: dict[str, str]) -> None:
+    body = {"Tags": {"Modality": "OT"}, "Parent": ids["p1s1"], "Content": created.PNG}
+    answer = py.post_tools_create_dicom(json=body)
+    assert isinstance(answer, dict)
+    assert (answer["Status"], answer["ParentStudy"]) == ("Success", ids["p1s1"])
+
+
+def test_api_client_creates(api: OrthancApiClient, ids: dict[str, str], tmp_path: Path) -> None:
+    calls = {
+        created.PDF: api.create_pdf,
+        created.PNG: api.create_instance_from_png,
+        created.JPEG: api.create_instance_from_jpeg,
+    }
+    for number, (uri, create) in enumerate(calls.items()):
+        path = tmp_path / str(number)
+        path.write_bytes(created.decoded(uri))
+        made = create(str(path), {"Modality": "OT"}, ids["p1s1"])
+        assert api.instances.get_parent_study_id(made) == ids["p1s1"]
+
+
 # What these clients call that is being built, by route and issue: a number, or the subject of one
 # that is not filed yet. A call works, or it is refused as an unknown route is.
 LATER: list[tuple[str, str]] = [
@@ -343,7 +366,6 @@ LATER: list[tuple[str, str]] = [
     ("POST /studies/{p1s1}/merge", "modification, archives and jobs"),
     ("POST /tools/bulk-anonymize", "modification, archives and jobs"),
     ("POST /tools/bulk-modify", "modification, archives and jobs"),
-    ("POST /tools/create-dicom", "modification, archives and jobs"),
     ("GET /jobs", "modification, archives and jobs"),
     ("GET /peers", "DICOM and HTTP clients"),
     ("GET /queries", "DICOM and HTTP clients"),

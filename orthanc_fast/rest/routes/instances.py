@@ -37,11 +37,11 @@ async def post_instances(request: Request) -> Response:
         request.caller, await request.upload(), is_gzipped
     )
     if isinstance(stored, Stored):
-        return json_response(_answer(stored))
-    return json_response([_answer(each) for each in stored])
+        return json_response(upload_answer(stored))
+    return json_response([upload_answer(each) for each in stored])
 
 
-def _answer(stored: Stored) -> UploadAnswer:
+def upload_answer(stored: Stored) -> UploadAnswer:
     if stored.publics == NOBODY:
         return UploadAnswer("", "", "", "", "/instances/", stored.status)
     patient, study, series, public = stored.publics

@@ -5,6 +5,7 @@ Source: reference chapter 3, section 3.2.3.
 
 import base64
 import binascii
+import re
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -26,7 +27,7 @@ from orthanc_fast.numerals import decimal, integer
 PIXEL_DATA: Final = 0x7FE00010
 _DOCUMENT: Final = 0x00420011
 _BINARY_URI: Final = "data:application/octet-stream;base64,"
-_DATA_URI: Final = "data:"
+_DATA_URI: Final = re.compile("data:[^;]+;base64,")
 _LONGEST_SHORT = 0xFFFE
 _SHORT_VRS = frozenset(
     "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()  # noqa: SIM905 - a table
@@ -46,12 +47,14 @@ Content = Callable[[int, str], bytes]
 
 class Elements(msgspec.Struct, frozen=True, kw_only=True):
     """Encodes elements for one data set: in its character set, with `write` in its encoding,
-    private ones as their creator says."""
+    private ones as their creator says. Data URIs of bytes stand for these, unless they are to be
+    `literal`."""
 
     dictionary: Dictionary
     character_set: CharacterSet
     write: Writer
     private_creator: str = ""
+    literal: bool = False
 
     def element(self, tag: int, value: Any, depth: int = 0) -> bytes:
         """A whole element. Raises BadParameterType for a value of a wrong kind, BadFileFormat for
@@ -118,12 +121,12 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
         return self._numbers(tag, vr, raw.decode("latin-1"))
 
     def _bytes(self, tag: int, text: str) -> bytes:
-        if text.startswith(_BINARY_URI):
+        if text.startswith(_BINARY_URI) and not self.literal:
             try:
                 return base64.b64decode(text[len(_BINARY_URI) :], validate=True)
             except binascii.Error as error:
                 raise BadFileFormat() from error
-        if tag in (PIXEL_DATA, _DOCUMENT) and text.startswith(_DATA_URI):
+        if tag in (PIXEL_DATA, _DOCUMENT) and _DATA_URI.match(text) and not self.literal:
             raise NotImplementedYet("pixel data and documents are replaced by their bytes only")
         return encode(text, self.character_set)
 

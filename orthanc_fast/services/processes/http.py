@@ -7,6 +7,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.model import Wish
 from orthanc_fast.services.administration.figures import Figures
 from orthanc_fast.services.browse.change_feed import ChangeFeed
+from orthanc_fast.services.creation.creation import Creation
 from orthanc_fast.services.ingest.unpack import Bounds
 from orthanc_fast.services.ingest.uploads import Uploads
 from orthanc_fast.services.pixels.pictures import Pictures
@@ -33,6 +34,15 @@ class HttpServices(ResourceServices):
         self.ask = ask
         self.is_secure = is_secure
         self.uploads = Uploads(self.ingest, self.storage, Bounds.of(settings), self.upload_memory)
+        self.creation = Creation(
+            settings,
+            self.reads,
+            self.contents,
+            self.ingest,
+            self.deletion,
+            self.dictionary,
+            self.default_character_set,
+        )
         self.pixels = Pixels(self.index, self.storage)
         self.pictures = Pictures(self.pixels, settings.http_workers, self.finder.options.warn)
         self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))

@@ -1,0 +1,1 @@
+"""New instances out of tags, images and documents."""
