@@ -21,7 +21,7 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller
 from orthanc_fast.network import statuses
 from orthanc_fast.network.admission import Admission
-from orthanc_fast.network.meters import Meters
+from orthanc_fast.network.meters import AssociationMeters
 from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.options import DicomOptions, Right
 from orthanc_fast.network.store import Buffers, Incoming, InstanceSink
@@ -53,7 +53,7 @@ class Door(msgspec.Struct, frozen=True):
     store: InstanceSink
     handlers: Handlers
     memory: UploadMemory
-    meters: Meters = Meters()
+    meters: AssociationMeters = AssociationMeters()
 
 
 class _Wake:

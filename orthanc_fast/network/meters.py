@@ -7,7 +7,7 @@ from orthanc_fast.services.administration.metrics import Metrics
 PREFIX = "orthanc_dicom_"
 
 
-class Meters:
+class AssociationMeters:
     """Records nothing: for a door outside of a server. `RecordingMeters` is the server's."""
 
     def began(self) -> None:
@@ -26,7 +26,7 @@ class Meters:
         """A C-STORE was answered by an error."""
 
 
-class RecordingMeters(Meters):
+class RecordingMeters(AssociationMeters):
     """The figures of one worker. Its associations have a thread each, hence the lock."""
 
     def __init__(self, metrics: Metrics) -> None:

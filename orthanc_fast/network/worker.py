@@ -12,7 +12,7 @@ from orthanc_fast.model import SERVER
 from orthanc_fast.network.acceptor import Door
 from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.listener import Listener
-from orthanc_fast.network.meters import Meters, RecordingMeters
+from orthanc_fast.network.meters import AssociationMeters, RecordingMeters
 from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.options import DicomOptions, dicom_options
 from orthanc_fast.network.places import Places
@@ -37,7 +37,7 @@ def make_door(
     handlers: Handlers = NO_HANDLERS,
     known: Callable[[], Mapping[str, Modality]] | None = None,
     policy: ScpPolicy | None = None,
-    meters: Meters | None = None,
+    meters: AssociationMeters | None = None,
     memory: UploadMemory | None = None,
 ) -> Door:
     """Joins what the associations of one worker share; `known` replaces the option's modalities,
@@ -46,7 +46,9 @@ def make_door(
     admission = Admission(options, known or (lambda: options.modalities))
     negotiator = Negotiator(policy or ScpPolicy({}), admission, handlers)
     memory = memory or UploadMemory(options.memory_of_all)
-    return Door(options, admission, negotiator, store, handlers, memory, meters or Meters())
+    return Door(
+        options, admission, negotiator, store, handlers, memory, meters or AssociationMeters()
+    )
 
 
 def run(

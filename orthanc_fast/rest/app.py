@@ -18,7 +18,7 @@ from orthanc_fast.rest.browsers import BrowserGuard
 from orthanc_fast.rest.cors import CrossOrigin
 from orthanc_fast.rest.errors import error_response
 from orthanc_fast.rest.form_data import boundary
-from orthanc_fast.rest.meters import Meters
+from orthanc_fast.rest.meters import RequestMeters
 from orthanc_fast.rest.proxies import TrustedProxies
 from orthanc_fast.rest.request import Request, caller_of
 from orthanc_fast.rest.response import HeaderField, Response, Send, empty_response
@@ -51,7 +51,7 @@ class App:
         self._router: Router = build_router(settings)
         self._services: HttpServices | None = None
         self._delivery: asyncio.Task[None] | None = None
-        self._meters: Meters
+        self._meters: RequestMeters
         always: HeaderField = (b"x-content-type-options", b"nosniff")
         self._last: list[HeaderField] = [always, (b"connection", b"close")]  # of a connection
         self._common = self._last
@@ -120,7 +120,7 @@ class App:
             return
         if not self._services.reads.in_place:
             self._router.read_elsewhere()
-        self._meters = Meters(self._services.metrics, self._router)
+        self._meters = RequestMeters(self._services.metrics, self._router)
         if self._settings.webhooks:
             self._delivery = asyncio.create_task(deliver_webhooks(self._services))
         await send({"type": "lifespan.startup.complete"})

@@ -11,7 +11,7 @@ LATENCY = "orthanc_rest_api_latency_seconds"
 OTHER = "other"
 
 
-class Meters:
+class RequestMeters:
     """Latency by family of routes (their first component) and method, and requests in work."""
 
     def __init__(self, metrics: Metrics, router: Router) -> None:

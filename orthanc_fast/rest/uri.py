@@ -84,7 +84,7 @@ def boolean(arguments: dict[str, str], name: str, default: bool = False) -> bool
     )
 
 
-def integer(value: str, bits: int = 64) -> int:
+def integer_argument(value: str, bits: int = 64) -> int:
     """A signed number. Raises BadParameterType, also for spaces and for what `bits` cannot hold."""
     number = int(value) if _INTEGER.fullmatch(value) else None
     if number is None or not -(1 << bits - 1) <= number < 1 << bits - 1:
@@ -92,7 +92,7 @@ def integer(value: str, bits: int = 64) -> int:
     return number
 
 
-def unsigned(value: str, bits: int = 64) -> int:
+def unsigned_argument(value: str, bits: int = 64) -> int:
     """An unsigned number; as in Orthanc a negative one counts from the upper end. Raises
     BadParameterType."""
     number = int(value) if _INTEGER.fullmatch(value) else None

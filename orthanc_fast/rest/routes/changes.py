@@ -12,7 +12,7 @@ from orthanc_fast.rest import live_changes
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Reply, Router
-from orthanc_fast.rest.uri import integer, unsigned
+from orthanc_fast.rest.uri import integer_argument, unsigned_argument
 from orthanc_fast.services.browse.change_feed import ChangeEntry, change_entry, change_types
 
 DEFAULT_LIMIT = 100
@@ -98,8 +98,9 @@ def _answer(page: ChangesPage) -> ChangesAnswer:
 def _bounds(arguments: dict[str, str]) -> tuple[int, int, int]:
     """(since, to, limit); if one of them is no number all three have their defaults."""
     try:
-        limit = unsigned(arguments["limit"], 32) if "limit" in arguments else DEFAULT_LIMIT
-        since, to = integer(arguments.get("since", "0")), integer(arguments.get("to", "-1"))
+        limit = unsigned_argument(arguments["limit"], 32) if "limit" in arguments else DEFAULT_LIMIT
+        since = integer_argument(arguments.get("since", "0"))
+        to = integer_argument(arguments.get("to", "-1"))
         return since, to, limit
     except BadParameterType:
         return 0, -1, DEFAULT_LIMIT

@@ -16,7 +16,7 @@ from orthanc_fast.rest.response import (
     text_response,
 )
 from orthanc_fast.rest.router import Router
-from orthanc_fast.rest.uri import integer, unsigned
+from orthanc_fast.rest.uri import integer_argument, unsigned_argument
 from orthanc_fast.services.browse.exports import ExportEntry, export_entry
 
 DEFAULT_LIMIT = 100
@@ -57,8 +57,8 @@ def get_exports(request: Request) -> Response:
 def _bounds(arguments: dict[str, str]) -> tuple[int, int]:
     """(since, limit); if one of them is no number both have their defaults."""
     try:
-        limit = unsigned(arguments["limit"], 32) if "limit" in arguments else DEFAULT_LIMIT
-        return integer(arguments.get("since", "0")), limit
+        limit = unsigned_argument(arguments["limit"], 32) if "limit" in arguments else DEFAULT_LIMIT
+        return integer_argument(arguments.get("since", "0")), limit
     except BadParameterType:
         return 0, DEFAULT_LIMIT
 

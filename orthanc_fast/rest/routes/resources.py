@@ -17,7 +17,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.resource_listing import listing_response
 from orthanc_fast.rest.response import JSON, NOT_FOUND, Response, encode_json, json_response
 from orthanc_fast.rest.router import Handler, Reply, Router
-from orthanc_fast.rest.uri import boolean, unsigned
+from orthanc_fast.rest.uri import boolean, unsigned_argument
 from orthanc_fast.services.browse.describe import NAMES, PLURALS
 from orthanc_fast.services.find.content import Presentation, parse_content
 from orthanc_fast.services.find.requested import RequestedTags
@@ -85,7 +85,7 @@ def _page(arguments: dict[str, str]) -> tuple[int, int]:
         raise BadRequest('The arguments "since" and "limit" must be given together')
     if "since" not in arguments:
         return 0, 0
-    since, limit = unsigned(arguments["since"]), unsigned(arguments["limit"])
+    since, limit = unsigned_argument(arguments["since"]), unsigned_argument(arguments["limit"])
     if max(since, limit) > MAX_INTEGER:
         raise OrthancError('"since" and "limit" must not be negative', code=SQLITE_CANNOT_STEP)
     return since, limit
