@@ -27,7 +27,7 @@ from orthanc_fast.services.find.requested import RequestedTags
 T = TypeVar("T")
 
 # Of several the first one counts.
-_FORMS: dict[str, Format] = {"Simplify": "simplify", "Short": "short", "Full": "full"}
+FORMS: dict[str, Format] = {"Simplify": "simplify", "Short": "short", "Full": "full"}
 
 LABELS_CONSTRAINTS: tuple[LabelsConstraint, ...] = ("All", "Any", "None")
 PARENTS = (
@@ -94,8 +94,8 @@ class FindBody:
         return Presentation(form, content, requested)
 
     def form(self) -> Format:
-        chosen = [name for name in _FORMS if self._flag(name)]
-        return _FORMS[chosen[0]] if chosen else "simplify"
+        chosen = [name for name in FORMS if self._flag(name)]
+        return FORMS[chosen[0]] if chosen else "simplify"
 
     def _requested(self) -> RequestedTags | None:
         """The tags asked for, and those of the query whose values are no main tags."""

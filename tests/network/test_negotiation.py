@@ -129,7 +129,7 @@ def test_transfer_syntax_options(raw: dict[str, Any], uid: str, accepted: bool) 
 
 
 def test_sop_class_options() -> None:
-    assert len(sop_classes.STORAGE) == len(set(sop_classes.STORAGE)) == 186
+    assert len(sop_classes.STORAGE) == len(set(sop_classes.STORAGE)) == 202
     assert len(syntaxes.KNOWN) == len(set(syntaxes.KNOWN)) == 48
     assert answer(CT, EXPLICIT, RejectedSopClasses=[CT]) == (3, None)
     assert answer(CT, EXPLICIT, RejectSopClasses=["1.2.840.10008.5.1.4.1.1.*"]) == (3, None)

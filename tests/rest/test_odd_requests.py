@@ -3,6 +3,7 @@ after the other on both."""
 
 import contextlib
 import http.client
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -191,3 +192,28 @@ def test_requested_tags_that_are_empty(pair: Pair, names: str) -> None:
     for path in paths:
         join = "&" if "?" in path else "?"
         compare(pair, [Call("GET", f"{path}{join}requested-tags={names}")])
+
+
+@pytest.mark.parametrize("field", ["Simplify", "Short", "Full", "Level", "Metadata", "Resources"])
+def test_bodies_of_bulk_content(pair: Pair, field: str) -> None:
+    """Which of several wrong fields the error is about, too."""
+    identifier = pair.names["studies"]
+    values: list[Any] = [None, True, False, 0, 1, "x", "", "Study", [], [1], ["nope"], {}]
+    wrong: list[Any] = [{}, {"Full": 1}, {"Level": "nope"}, {"Short": True}, {"Resources": 1}]
+    bodies = [
+        {"Resources": [identifier], **others, field: value}
+        for value, others in itertools.product(values, wrong)
+    ]
+    bodies.append({"Level": "nope"})
+    compare(
+        pair, [Call("POST", "/tools/bulk-content", json.dumps(body).encode()) for body in bodies]
+    )
+
+
+@pytest.mark.parametrize("query", ["type=NewStudy", "since=2", "to=1", "limit=5", "type=nope"])
+def test_the_last_change_is_that_of_all(pair: Pair, query: str) -> None:
+    compare(pair, [Call("GET", f"/changes?last&{query}")])
+
+
+def test_accepted_sop_classes(pair: Pair) -> None:
+    compare(pair, [Call("GET", "/tools/accepted-sop-classes")])

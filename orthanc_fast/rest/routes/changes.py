@@ -51,7 +51,7 @@ def get_changes(request: Request) -> Reply:
     types = change_types(arguments.get("type", ""))
     since, to, limit = _bounds(arguments)
     if "last" in arguments:
-        return json_response(_answer(request.services.change_log.newest(request.caller, types)))
+        return json_response(_answer(request.services.change_log.newest(request.caller)))
     patience = live_changes.patience(arguments)
     answer = _page(request, since, to, limit, types)
     if patience and not answer.Changes and limit and to < 0:

@@ -11,7 +11,7 @@ from orthanc_fast.dicom.main_tags import level_named
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
 from orthanc_fast.model import Level
-from orthanc_fast.rest.find_body import FindBody
+from orthanc_fast.rest.find_body import FORMS, FindBody
 from orthanc_fast.rest.path_identifiers import NOBODY
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.resource_listing import listing_response
@@ -114,24 +114,26 @@ async def post_count(request: Request) -> Response:
 async def post_bulk_content(request: Request) -> Response:
     """The resources that the body lists, expanded; with `Level`, their relatives at that level."""
     body = await request.json_object()
-    listed = body.get("Resources")
-    if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
-        raise BadFileFormat('The field "Resources" must be a list of identifiers')
-    level = body.get("Level")
-    if level is not None and not isinstance(level, str):
-        raise BadFileFormat('The field "Level" must be a text')
+    form = _form(body)
     with_metadata = body.get("Metadata", True)
     if not isinstance(with_metadata, bool):
         raise BadFileFormat('The field "Metadata" must be true or false')
-    how = Presentation(_form(body), metadata=with_metadata)
+    level = None
+    if "Level" in body:
+        if not isinstance(body["Level"], str):
+            raise BadFileFormat('The field "Level" must be a text')
+        level = level_named(body["Level"])
+    listed = body.get("Resources")
+    if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+        raise BadFileFormat('The field "Resources" must be a list of identifiers')
+    how = Presentation(form, metadata=with_metadata)
     services, caller = request.services, request.caller
     publics = [from_text(item) or NOBODY for item in listed]
     if level is None:
         shown = services.presenter.show_listed
         return json_response(await services.reads.run(shown, caller, publics, how))
-    wanted = level_named(level)
-    packed = await services.reads.run(services.finder.relatives, caller, publics, wanted)
-    return await _listed(request, wanted, packed, how)
+    packed = await services.reads.run(services.finder.relatives, caller, publics, level)
+    return await _listed(request, level, packed, how)
 
 
 async def _listed(
@@ -147,6 +149,11 @@ async def _listed(
 
 
 def _form(body: dict[str, Any]) -> Format:
-    if body.get("Simplify"):
-        return "simplify"
-    return "short" if body.get("Short") else "full" if body.get("Full") else "simplify"
+    """Of several the first one counts, and none behind it is looked at. Raises BadFileFormat."""
+    for name, form in FORMS.items():
+        value = body.get(name, False)
+        if not isinstance(value, bool):
+            raise BadFileFormat(f"Boolean value expected in field: {name}")
+        if value:
+            return form
+    return "simplify"
