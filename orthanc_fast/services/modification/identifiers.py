@@ -16,6 +16,11 @@ from uuid import UUID
 SECRET_BYTES: Final = 32
 
 
+# Of a UUID: variant and version (RFC 9562, sections 4.1, 4.2 and 5.4).
+_FIXED_BITS: Final = 0xF000 << 64 | 0xC000 << 48
+_RANDOM_UUID: Final = 0x4000 << 64 | 0x8000 << 48
+
+
 class Kind(IntEnum):
     """Of what something is the identifier. A value has one new value of each kind."""
 
@@ -52,8 +57,8 @@ class Identifiers:
         if not text and kind != Kind.PATIENT:
             message += b"|" + place
         digest = blake2b(message, digest_size=16, key=self._secret).digest()
-        uuid = UUID(bytes=digest, version=4)
-        return (str(uuid) if kind == Kind.PATIENT else f"2.25.{uuid.int}").encode()
+        number = int.from_bytes(digest) & ~_FIXED_BITS | _RANDOM_UUID
+        return (str(UUID(int=number)) if kind == Kind.PATIENT else f"2.25.{number}").encode()
 
 
 def _text(raw: bytes) -> str:

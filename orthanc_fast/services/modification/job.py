@@ -29,6 +29,7 @@ from orthanc_fast.services.ingest.contract import IngestRequest, MadeFrom, Spool
 from orthanc_fast.services.ingest.ingest import Ingest
 from orthanc_fast.services.jobs.contract import Kind, Run
 from orthanc_fast.services.modification.apply import Modified, Modifier
+from orthanc_fast.services.modification.buffers import Buffers
 from orthanc_fast.services.modification.identifiers import Identifiers
 from orthanc_fast.services.modification.identifiers import Kind as Identifier
 from orthanc_fast.services.modification.modification import Modification
@@ -39,7 +40,7 @@ from orthanc_fast.services.retention.deletion import Delete
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.services.transcoding.transcode import transcode
-from orthanc_fast.storage.contract import Storage
+from orthanc_fast.storage.contract import Content, Storage
 
 CANNOT_STORE: Final = 2018
 
@@ -86,9 +87,10 @@ class _Waiting(Future[Stored]):
 
     is_awaited = False
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, data: Content | Spool) -> None:
         super().__init__()
-        self.size = size
+        self.data = data
+        self.size = 0 if isinstance(data, Spool) else len(data)
 
 
 class ModificationJob(Kind):
@@ -129,7 +131,8 @@ class _Running:
         self._order = order
         self._memory = _Memory() if run.recalled is None else _decode(run.recalled)
         self._plan = self._planned()
-        self._waiting: deque[tuple[_Waiting, Resource]] = deque()
+        self._waiting: deque[_Waiting] = deque()
+        self._buffers = Buffers()
         self._stored: list[_Publics] = list(self._memory.stored or ())
         self._done = 0
         self._total = order.count + (1 if order.keep_source else 2)
@@ -186,12 +189,16 @@ class _Running:
             labels=_labels(source) if self._plan.asked.keep_labels else {},
             may_transcode=self._plan.asked.transcode is None,
         )
-        waiting = _Waiting(0 if isinstance(data, Spool) else len(data))
-        self._kind.ingest.submit(request, waiting)
+        waiting = _Waiting(data)
+        try:
+            self._kind.ingest.submit(request, waiting)
+        except BaseException:
+            self._buffers.give_back(data)
+            raise
         self._bytes += waiting.size
-        self._waiting.append((waiting, source.instance))
+        self._waiting.append(waiting)
 
-    def _file(self, modified: Modified) -> bytes | Spool:
+    def _file(self, modified: Modified) -> Content | Spool:
         """The new file, transcoded where that was asked for and can be done; a large one as a
         spool."""
         uid = self._plan.asked.transcode
@@ -205,7 +212,7 @@ class _Running:
             except NotImplementedYet:
                 return data
         if modified.size <= self._kind.settings.maximum_upload_memory_mb << 20:
-            return modified.data
+            return self._buffers.joined(modified.parts, modified.size)
         spool = self._kind.ingest.new_spool()
         for part in modified.parts:
             spool.write(memoryview(part))
@@ -216,7 +223,7 @@ class _Running:
         order in which they came."""
         error: OrthancError | None = None
         while len(self._waiting) > left or self._bytes > _BYTES_IN_FLIGHT:
-            waiting, _ = self._waiting.popleft()
+            waiting = self._waiting.popleft()
             self._bytes -= waiting.size
             self._done += 1
             try:
@@ -226,6 +233,8 @@ class _Running:
                     self._fail(failure)
                 except OrthancError as stopping:
                     error = error or stopping
+            finally:
+                self._buffers.give_back(waiting.data)
         if error is not None:
             raise error
 
