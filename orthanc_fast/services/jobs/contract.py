@@ -64,7 +64,8 @@ class Run(ABC):
 
     @abstractmethod
     def tell(self, **content: Any) -> None:
-        """Adds to what clients see as `Content`, or replaces it."""
+        """Adds to what clients see as `Content`, at once, or replaces it, at most ten times a
+        second."""
 
     @abstractmethod
     def remember(self, memory: bytes) -> None:

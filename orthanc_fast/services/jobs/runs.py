@@ -60,9 +60,13 @@ class JobRun(Run):
 
     def tell(self, **content: Any) -> None:
         with self._lock:
+            is_new = not content.keys() <= self._content.keys()
             self._content.update(content)
             self._has_news = True
-        self._tell_now_and_then()
+        if is_new:  # where the result is must be known also of a job that is killed
+            self.flush()
+        else:
+            self._tell_now_and_then()
 
     def remember(self, memory: bytes) -> None:
         self._memory = memory

@@ -173,7 +173,9 @@ class _Running:
                 except OrthancError as error:
                     self._fail(error)
                     self._done += 1
-                self._settle(_IN_FLIGHT)
+                # Where the result is must be told as soon as there is some of it.
+                is_told = self._has_output or self._order.is_list
+                self._settle(_IN_FLIGHT if is_told else 0)
         self._settle(0)
 
     def _store(self, modifier: Modifier, source: _Source) -> None:

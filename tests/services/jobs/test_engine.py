@@ -96,6 +96,22 @@ def test_none_runs_twice_at_the_same_time(make: Make) -> None:
     assert sorted(ran) == sorted(b"%d" % number for number in range(300))
 
 
+def test_what_a_job_adds_to_its_content_is_seen_at_once(make: Make) -> None:
+    gate = Gate()
+
+    def work(run: Run) -> None:
+        run.step(1, 4)
+        run.tell(ID="x")
+        gate(run)
+
+    small = make(work)
+    small.start()
+    job = small.submit()
+    assert gate.begun.wait(20)
+    assert small.content(job)["ID"] == "x"
+    gate.go.set()
+
+
 def test_errors_are_the_job_s(make: Make) -> None:
     def work(run: Run) -> None:
         run.step(1, 4)
