@@ -133,9 +133,14 @@ def anatomy(size: int, seed: int = 7) -> "np.ndarray":
 
 
 def encode(dataset: FileDataset) -> Template:
+    return Template(encode_once(dataset))
+
+
+def encode_once(dataset: FileDataset) -> bytes:
+    """One file."""
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
-    return Template(buffer.getvalue())
+    return buffer.getvalue()
 
 
 def small() -> Template:

@@ -1,6 +1,7 @@
 """Archives and media. Source: reference chapter 3, section 3.7; `compression` is this server's
 own: docs/archives.md."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -18,6 +19,7 @@ from orthanc_fast.errors import (
 )
 from orthanc_fast.model import Level
 from orthanc_fast.numerals import BLANKS, unsigned
+from orthanc_fast.rest.byte_range import byte_range
 from orthanc_fast.rest.job_submission import (
     DESCRIPTION,
     JobPath,
@@ -41,6 +43,7 @@ from orthanc_fast.services.transcoding.transcode import check_syntax
 
 ZIP: HeaderField = (b"content-type", b"application/zip")
 _ARGUMENTS: Final = "filename transcode lossy-quality"
+RANGES: HeaderField = (b"accept-ranges", b"bytes")
 _LEVELS: Final = {"patients": Level.PATIENT, "studies": Level.STUDY, "series": Level.SERIES}
 _PART: Final = 1 << 20
 
@@ -51,12 +54,15 @@ def add_routes(router: Router, settings: Settings) -> None:
             continue
         for kind, handlers in _KINDS.items():
             get, post = handlers
-            arguments = _ARGUMENTS if kind == "archive" else f"{_ARGUMENTS} extended"
+            more = "compression" if kind == "archive" else "extended"
+            arguments = f"{_ARGUMENTS} {more}"
             path = f"/{plural}/{{}}/{kind}"
             router.add("GET", path, get, arguments=arguments, answer="application/zip")
             router.add("POST", path, post, body=dict[str, Any], answer="application/zip")
     for name, (get, post) in _TOOLS.items():
         path, arguments = f"/tools/{name}", f"resources {_ARGUMENTS}"
+        if name == "create-archive":
+            arguments += " compression"
         router.add("GET", path, get, arguments=arguments, answer="application/zip")
         router.add("POST", path, post, body=list[str], answer="application/zip")
 
@@ -66,7 +72,8 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 async def get_archive(request: Request) -> Response:
     """A ZIP of a patient, a study or a series, made while it is sent. `filename` is proposed to the
-    client, `transcode` the transfer syntax that all files get, and `lossy-quality` goes with it."""
+    client, `transcode` the transfer syntax that all files get, `lossy-quality` goes with it. With
+    `compression=0` files are stored as they are: the archive has a length, and ranges."""
     return await _get_one(request, is_media=False)
 
 
@@ -99,7 +106,7 @@ async def _get_one(request: Request, is_media: bool) -> Response:
         filename=arguments.get("filename", wish.filename),
     )
     planned = await _planned(request, wish)  # an unknown resource is told before other mistakes
-    return await _streamed(request, _transcoding(request, planned))
+    return await _got(request, _transcoding(request, planned))
 
 
 async def _post_one(request: Request, is_media: bool) -> Response:
@@ -170,7 +177,7 @@ async def _get_many(request: Request, is_media: bool, is_extended: bool = False)
         is_extended=is_extended,
         lossy_quality=request.services.settings.dicom_lossy_transcoding_quality,
     )
-    return await _streamed(request, _transcoding(request, await _planned(request, wish)))
+    return await _got(request, _transcoding(request, await _planned(request, wish)))
 
 
 async def _post_many(request: Request, is_media: bool, is_extended: bool = False) -> Response:
@@ -219,7 +226,12 @@ async def _posted(request: Request, wish: Wish, body: dict[str, Any] | list[Any]
         lossy_quality=quality,
         utf8=utf8,
     )
+    is_stored = _is_stored(fields.get("Compression", 1))
     planned = await _planned(request, wish)
+    if is_stored:
+        if not is_synchronous:
+            raise ParameterOutOfRange("An archive without compression is made while it is sent")
+        return await _stored(request, planned)
     kept = msgspec.Raw(msgspec.json.encode(user_data)) if isinstance(user_data, str) else None
     if is_synchronous:
         return await _streamed(request, planned, priority, kept)
@@ -280,7 +292,42 @@ async def _planned(request: Request, wish: Wish) -> Planned:
     return await services.reads.run(services.archives.plan, request.caller, wish)
 
 
+async def _got(request: Request, planned: Planned) -> Response:
+    level = request.arguments.get("compression", "1")
+    if _is_stored(unsigned(level)):
+        return await _stored(request, planned)
+    return await _streamed(request, planned)
+
+
+def _is_stored(level: object) -> bool:
+    """Raises ParameterOutOfRange."""
+    if level not in (0, 1) or isinstance(level, bool):
+        raise ParameterOutOfRange("The compression of an archive is 0 (none) or 1")
+    return level == 0
+
+
 # Answers
+
+
+async def _stored(request: Request, planned: Planned) -> Response:
+    """An archive without compression: of known length, and any range of it."""
+    if planned.wish.is_media or planned.wish.transcode is not None:
+        raise ParameterOutOfRange("Media and transcoded files cannot be sent without compression")
+    archive = await asyncio.to_thread(request.services.archives.stored, planned)
+    tag = b'"%s"' % archive.tag.encode()
+    headers = (*_disposition(planned.wish.filename), RANGES, (b"etag", tag))
+    asked = request.header(b"range")
+    part = None
+    if asked is not None and request.header(b"if-range") in (None, tag):
+        part = byte_range(asked, archive.length)
+    if part is None:
+        stream = archive.part(0, archive.length)
+        return await while_present(request, stream, ZIP, headers, archive.length)
+    first, stop = part
+    range_header = (b"content-range", b"bytes %d-%d/%d" % (first, stop - 1, archive.length))
+    return await while_present(
+        request, archive.part(first, stop), ZIP, (*headers, range_header), stop - first, 206
+    )
 
 
 async def _streamed(

@@ -13,6 +13,7 @@ from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.services.archive.media import Media
 from orthanc_fast.services.archive.packing import PackingThreads
+from orthanc_fast.services.archive.stored import Checksums, StoredArchive
 from orthanc_fast.services.archive.stream import Archive, Store, Target, Watch
 from orthanc_fast.services.archive.tree import Root, Tree, Walk, tree_of_many, tree_of_one
 from orthanc_fast.services.store.reads import Reads
@@ -65,6 +66,7 @@ class Archives:
 
     def __init__(self, reads: Reads, storage: Storage, dictionary: Dictionary) -> None:
         self._store = Store(reads, storage, dictionary, PackingThreads())
+        self._checksums = Checksums()
 
     def plan(self, caller: Caller, wish: Wish) -> Planned:
         """Looks the resources up. Raises InexistentItem for the one of a level, UnknownResource for
@@ -98,6 +100,15 @@ class Archives:
         async with aclosing(archive.chunks()) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    def stored(self, planned: Planned) -> StoredArchive:
+        """The archive without compression. For a thread."""
+        wish = planned.wish
+
+        def entries() -> Walk:
+            return Walk(self._store.reads, planned.caller, planned.tree, wish.utf8)
+
+        return StoredArchive(self._store, self._checksums, entries)
 
     def close(self) -> None:
         """Waits for the files that are being packed."""

@@ -25,16 +25,17 @@ async def in_order(steps: AsyncGenerator[Step]) -> AsyncGenerator[bytes]:
     more = True
     async with aclosing(steps):
         try:
-            while True:
-                while more and (under_way < WINDOW or not pending):
+            while more or pending:
+                if more and (under_way < WINDOW or not pending):
                     step = await anext(steps, None)
                     if step is None:
                         more = False
-                    else:
-                        pending.append(step)
-                        under_way += step.cost
-                if not pending:
-                    return
+                        continue
+                    pending.append(step)
+                    under_way += step.cost
+                    # What is ready goes at once: the client waits for the first byte.
+                    if under_way < WINDOW and not _is_done(pending[0]):
+                        continue
                 step = pending.popleft()
                 result = None if step.work is None else await step.work
                 under_way -= step.cost
@@ -44,3 +45,7 @@ async def in_order(steps: AsyncGenerator[Step]) -> AsyncGenerator[bytes]:
             for step in pending:
                 if step.work is not None:
                     step.work.cancel()
+
+
+def _is_done(step: Step) -> bool:
+    return step.work is None or step.work.done()
