@@ -160,6 +160,7 @@ class Ledger:
             self._txn.set(name, records.encode(output))
         self._remove_unused_outputs()
         self._txn.set(PROGRESS + job, records.encode(Progress(1, 1)))
+        self._txn.delete(PAYLOAD + job)  # it is not run again
         status.state = State.SUCCESS
         self._complete(job, status, is_counted=True)
 

@@ -13,6 +13,7 @@ from orthanc_fast.index.contract import Write
 from orthanc_fast.model import SERVER, Caller
 from orthanc_fast.runtime.contract import Runtime, Snapshot, Transaction
 from orthanc_fast.services.jobs import records
+from orthanc_fast.services.jobs.contract import State
 from orthanc_fast.services.jobs.ledger import Ledger, Limits
 from orthanc_fast.services.jobs.outputs import outputs_folder
 from orthanc_fast.services.jobs.records import Progress, SavedJob
@@ -84,7 +85,7 @@ class Save(Write[None]):
         for job, saved, payload in found:
             copy = None if saved is None else records.encode(saved)
             transaction.set_property(SAVED + job, copy)
-            if saved is None:
+            if saved is None or saved.status.state == State.SUCCESS:
                 transaction.set_property(SAVED_PAYLOAD + job, None)
             elif payload is not None:
                 transaction.set_property(SAVED_PAYLOAD + job, payload)

@@ -11,7 +11,6 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.model import SERVER
 from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.jobs import records
-from orthanc_fast.services.jobs.ledger import Ledger
 from orthanc_fast.services.jobs.outputs import empty_outputs
 from orthanc_fast.services.jobs.records import SavedJob
 from orthanc_fast.services.jobs.registry import SAVED, SAVED_PAYLOAD, Registry, Save
@@ -30,19 +29,20 @@ class SavedJobs:
         or FullStorage."""
         empty_outputs(self._settings)
         saved = self._index.read(lambda view: view.properties(SAVED))
-        payloads = self._index.read(lambda view: view.properties(SAVED_PAYLOAD))
         if not self._settings.reload_jobs:
             if self._settings.save_jobs:
-                self._forget(saved, payloads)
+                self._forget(saved)
             return
-        jobs = _decoded(saved)
+        # Those that were completed first are the first to be forgotten. Payloads may be large: one
+        # at a time is in memory.
+        for job, each in sorted(_decoded(saved).items(), key=lambda row: row[1].status.order):
+            self._bring_back(job, each)
 
-        def work(ledger: Ledger) -> None:
-            # Those that were completed first are the first to be forgotten.
-            for job, each in sorted(jobs.items(), key=lambda row: row[1].status.order):
-                ledger.bring_back(job, each, payloads.get(SAVED_PAYLOAD + job, b""))
-
-        _, save = self._registry.change(SERVER, work)
+    def _bring_back(self, job: str, saved: SavedJob) -> None:
+        payload = self._index.read(lambda view: view.property(SAVED_PAYLOAD + job)) or b""
+        _, save = self._registry.change(
+            SERVER, lambda ledger: ledger.bring_back(job, saved, payload)
+        )
         self._keep(save)
 
     def recover_slot(self, slot: str) -> None:
@@ -53,12 +53,13 @@ class SavedJobs:
         if save is not None:
             self._index.write(save.apply)
 
-    def _forget(self, *properties: Mapping[str, bytes]) -> None:
+    def _forget(self, saved: Mapping[str, bytes]) -> None:
         def work(transaction: Transaction) -> None:
-            for name in (name for group in properties for name in group):
+            for name in saved:
                 transaction.set_property(name, None)
+                transaction.set_property(SAVED_PAYLOAD + name.removeprefix(SAVED), None)
 
-        if any(properties):
+        if saved:
             self._index.write(work)
 
 
