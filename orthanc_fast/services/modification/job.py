@@ -46,7 +46,7 @@ CANNOT_STORE: Final = 2018
 
 # Instances that are on their way into the store at the same time: they share a commit.
 _IN_FLIGHT: Final = 32
-_BYTES_IN_FLIGHT: Final = 32 << 20
+_BYTES_IN_FLIGHT: Final = 8 << 20
 _RECORDS_AT_ONCE: Final = 128
 _DELETED_AT_ONCE: Final = 64
 
