@@ -347,6 +347,21 @@ def test_api_client_creates(api: OrthancApiClient, ids: dict[str, str], tmp_path
         assert api.instances.get_parent_study_id(made) == ids["p1s1"]
 
 
+def test_pyorthanc_splits(py: pyorthanc.Orthanc, ids: dict[str, str]) -> None:
+    answer = py.post_studies_id_split(ids["p1s1"], json={"Series": [ids["p1s1r1"]]})
+    assert isinstance(answer, dict)
+    study = pyorthanc.Study(answer["TargetStudy"], py)
+    assert (study.uid, len(study.series)) == (answer["TargetStudyUID"], 1)
+    assert len(pyorthanc.Study(ids["p1s1"], py).series) == 1
+
+
+def test_api_client_merges(api: OrthancApiClient, ids: dict[str, str]) -> None:
+    before = len(api.studies.get_series_ids(ids["p2s1"]))
+    api.studies.merge(ids["p2s1"], ids["p1s1r1"], keep_source=False)
+    assert len(api.studies.get_series_ids(ids["p2s1"])) == before + 1
+    assert not api.series.exists(ids["p1s1r1"])
+
+
 # What these clients call that is being built, by route and issue: a number, or the subject of one
 # that is not filed yet. A call works, or it is refused as an unknown route is.
 LATER: list[tuple[str, str]] = [
@@ -363,7 +378,6 @@ LATER: list[tuple[str, str]] = [
     ("POST /studies/{p1s1}/media", "modification, archives and jobs"),
     ("POST /studies/{p1s1}/anonymize", "modification, archives and jobs"),
     ("POST /studies/{p1s1}/modify", "modification, archives and jobs"),
-    ("POST /studies/{p1s1}/merge", "modification, archives and jobs"),
     ("POST /tools/bulk-anonymize", "modification, archives and jobs"),
     ("POST /tools/bulk-modify", "modification, archives and jobs"),
     ("GET /jobs", "modification, archives and jobs"),

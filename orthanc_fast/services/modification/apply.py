@@ -130,5 +130,6 @@ class Modifier:
             character_set=character_set,
             write=write,
             private_creator=self._plan.asked.private_creator,
+            literal=self._plan.asked.literal,
         )
         return [elements.element(each.tag, each.value) for each in self._plan.replacements]

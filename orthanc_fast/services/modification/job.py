@@ -50,7 +50,7 @@ _BYTES_IN_FLIGHT: Final = 8 << 20
 _RECORDS_AT_ONCE: Final = 128
 _DELETED_AT_ONCE: Final = 64
 
-_Publics = tuple[bytes, bytes, bytes, bytes]
+Publics = tuple[bytes, bytes, bytes, bytes]
 
 
 class _Memory(msgspec.Struct):
@@ -66,7 +66,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Memory).decode
 
 
-class _Source(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True):
     """One instance and what stands above it, patient first."""
 
     line: tuple[Resource, Resource, Resource, Resource]
@@ -76,7 +76,7 @@ class _Source(msgspec.Struct, frozen=True):
         return self.line[Level.INSTANCE]
 
     @property
-    def publics(self) -> _Publics:
+    def publics(self) -> Publics:
         patient, study, series, instance = self.line
         return patient.public, study.public, series.public, instance.public
 
@@ -119,11 +119,11 @@ class ModificationJob(Kind):
         self.modification = modification
 
     def run(self, run: Run) -> None:
-        _Running(self, run, decode_order(run.payload)).all()
+        Running(self, run, decode_order(run.payload)).all()
 
 
-class _Running:
-    """One run of one job."""
+class Running:
+    """One run of one job. What other jobs do in their own way they override."""
 
     def __init__(self, kind: ModificationJob, run: Run, order: Order) -> None:
         self._kind = kind
@@ -133,7 +133,7 @@ class _Running:
         self._plan = self._planned()
         self._waiting: deque[_Waiting] = deque()
         self._buffers = Buffers()
-        self._stored: list[_Publics] = list(self._memory.stored or ())
+        self._stored: list[Publics] = list(self._memory.stored or ())
         self._done = 0
         self._total = order.count + (1 if order.keep_source else 2)
         self._failed = self._memory.failed
@@ -178,16 +178,14 @@ class _Running:
                 self._settle(_IN_FLIGHT if is_told else 0)
         self._settle(0)
 
-    def _store(self, modifier: Modifier, source: _Source) -> None:
+    def _store(self, modifier: Modifier, source: Source) -> None:
         old = opened(self._kind.storage, dicom_attachment(source.instance))
         modified = modifier.modified(old)
         data = self._file(modified)
         request = IngestRequest(
             caller=self._run.caller,
             data=data,
-            made_from=MadeFrom(
-                ANONYMIZED_FROM if self._order.is_anonymization else MODIFIED_FROM, source.publics
-            ),
+            made_from=self._made_from(source),
             labels=_labels(source) if self._plan.asked.keep_labels else {},
             may_transcode=self._plan.asked.transcode is None,
         )
@@ -199,6 +197,10 @@ class _Running:
             raise
         self._bytes += waiting.size
         self._waiting.append(waiting)
+
+    def _made_from(self, source: Source) -> MadeFrom | None:
+        number = ANONYMIZED_FROM if self._order.is_anonymization else MODIFIED_FROM
+        return MadeFrom(number, source.publics)
 
     def _file(self, modified: Modified) -> Content | Spool:
         """The new file, transcoded where that was asked for and can be done; a large one as a
@@ -257,24 +259,24 @@ class _Running:
 
     # What there is
 
-    def _sources(self) -> Iterator[list[_Source | None]]:
+    def _sources(self) -> Iterator[list[Source | None]]:
         """All instances of the order, ascending, None for those that are gone."""
         step = _RECORDS_AT_ONCE * SHA1
         for start in range(0, len(self._order.instances), step):
             yield self._lines(list(unpack(self._order.instances[start : start + step])))
 
-    def _lines(self, publics: Sequence[bytes]) -> list[_Source | None]:
-        def read(view: Snapshot) -> list[_Source | None]:
+    def _lines(self, publics: Sequence[bytes]) -> list[Source | None]:
+        def read(view: Snapshot) -> list[Source | None]:
             records = view.resources(Level.INSTANCE, publics)
             present = [each for each in records if each is not None]
             above = iter(view.ancestors_of(present))
-            found: list[_Source | None] = []
+            found: list[Source | None] = []
             for instance in records:
                 if instance is None:
                     found.append(None)
                     continue
                 series, study, patient = next(above)
-                found.append(_Source((patient, study, series, instance)))
+                found.append(Source((patient, study, series, instance)))
             return found
 
         return self._kind.read(self._run.caller, read)
@@ -302,7 +304,7 @@ class _Running:
         if KEYS - {PATIENT_ID} <= asked.kept and not self._memory.since:
             self._remember(since=int(time.time()))
 
-    def _is_done_in_place(self, source: _Source) -> bool:
+    def _is_done_in_place(self, source: Source) -> bool:
         since = self._memory.since
         if not since or self._run.recalled is None:
             return False
@@ -371,7 +373,7 @@ class _Running:
         elif self._stored:
             self._tell_output(self._stored[0])
 
-    def _tell_output(self, publics: _Publics) -> None:
+    def _tell_output(self, publics: Publics) -> None:
         level = self._order.level
         assert level is not None
         public = to_text(publics[level])
@@ -383,11 +385,11 @@ class _Running:
         )
 
 
-def _labels(source: _Source) -> dict[Level, list[str]]:
+def _labels(source: Source) -> dict[Level, list[str]]:
     return {level: source.line[level].labels for level in Level if source.line[level].labels}
 
 
-def _outputs(stored: Sequence[_Publics]) -> list[dict[str, str]]:
+def _outputs(stored: Sequence[Publics]) -> list[dict[str, str]]:
     """All that the new instances belong to: instances first, by identifier."""
     found: list[dict[str, str]] = []
     for level in reversed(Level):

@@ -37,10 +37,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     is_amended: bool  # an anonymization that is not quite that of its profile
     keep_labels: bool
     transcode: str | None
+    may_remove_keys: bool = False
+    literal: bool = False  # data URIs are texts
 
     @property
     def removes_a_key(self) -> bool:
-        return not KEYS.isdisjoint(self.removed)
+        """Whether it removes what no modification may."""
+        return not self.may_remove_keys and not KEYS.isdisjoint(self.removed)
 
     @property
     def level(self) -> Level:

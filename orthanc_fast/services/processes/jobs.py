@@ -26,10 +26,12 @@ class JobServices(ResourceServices):
 Opening = Callable[[JobServices], Kind]
 
 
-def _modification(services: JobServices) -> Kind:
+def _modification(services: JobServices, name: str) -> Kind:
     from orthanc_fast.services.modification.job import ModificationJob
+    from orthanc_fast.services.modification.regrouping_jobs import MergeJob, SplitJob
 
-    return ModificationJob(
+    kinds = {kind.name: kind for kind in (ModificationJob, SplitJob, MergeJob)}
+    return kinds[name](
         services.settings,
         services.reads,
         services.writes,
@@ -45,7 +47,10 @@ def _modification(services: JobServices) -> Kind:
 KINDS: dict[str, Opening] = {
     "Archive": lambda services: ArchiveJob(services.archives),
     "Media": lambda services: MediaJob(services.archives),
-    "ResourceModification": _modification,
+    **{
+        name: partial(_modification, name=name)
+        for name in ("ResourceModification", "SplitStudy", "MergeStudy")
+    },
 }
 
 

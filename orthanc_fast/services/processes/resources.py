@@ -21,6 +21,7 @@ from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.modification.modification import Modification
 from orthanc_fast.services.modification.orders import Orders
+from orthanc_fast.services.modification.regrouping import Regrouping
 from orthanc_fast.services.processes.every import WorkerServices
 from orthanc_fast.services.retention.deletion import Deletion
 from orthanc_fast.services.retention.protection import Protection
@@ -74,6 +75,9 @@ class ResourceServices(WorkerServices):
             self.default_character_set,
         )
         self.modification_orders = Orders(settings, self.reads, self.main_tags, self.modification)
+        self.regrouping = Regrouping(
+            self.reads, self.contents, self.dictionary, self.default_character_set
+        )
         self.transcoder = Transcoder(
             settings, self.storage, self.dictionary, TranscoderMeters(self.metrics)
         )
