@@ -1,5 +1,5 @@
-"""`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, volumes, modification, dicom, find
-(against Orthanc), uploads, million, small_files, jobs, kernels.
+"""`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, volumes, archives, modification, dicom,
+find (against Orthanc), uploads, million, small_files, jobs, kernels.
 
 Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
 run of some scenarios only prints.
@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from bench import (
+    archives,
     dicom,
     find,
     jobs,
@@ -33,6 +34,7 @@ COMPARISONS = {
     "rest": scenarios.rest,
     "pictures": pictures.pictures,
     "volumes": volumes.volumes,
+    "archives": archives.archives,
     "modification": modification.modification,
 }
 MEMORY_GOAL = 300
@@ -43,8 +45,8 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        help="ingest, rest, pictures, volumes, modification, dicom, find, uploads, million, "
-        "small_files, jobs, kernels; or all",
+        help="ingest, rest, pictures, volumes, archives, modification, dicom, find, uploads, "
+        "million, small_files, jobs, kernels; or all",
     )
     parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")
@@ -78,6 +80,10 @@ def main() -> None:
     if "volumes" in names:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=Path.cwd()) as folder:
             notes += (found_limits := volumes.limits(Path(folder), given.rounds))
+        print("\n".join(found_limits))
+    if "archives" in names:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=Path.cwd()) as folder:
+            notes += (found_limits := archives.limits(Path(folder), given.rounds))
         print("\n".join(found_limits))
     if "dicom" in names:
         print(HEADER)
