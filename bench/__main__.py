@@ -1,5 +1,5 @@
-"""`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, volumes, archives, modification, dicom,
-find (against Orthanc), uploads, million, small_files, jobs, kernels.
+"""`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, volumes, archives, modification,
+dicom, find (against Orthanc), uploads, million, small_files, jobs, kernels.
 
 Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
 run of some scenarios only prints.
