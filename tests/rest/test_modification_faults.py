@@ -15,6 +15,7 @@ from support import generated
 from support.edited import read
 from support.process import workers
 from support.server import OurServer
+from support.small_disk import small_disk
 
 COUNT = 120  # instances of the study
 KILLS = int(os.environ.get("MODIFICATION_KILLS", "2"))
@@ -136,3 +137,36 @@ def test_large_files_pass(client: httpx.Client, tmp_path: Path) -> None:
     found = read(client.get(f"/instances/{new}/file").content)
     assert found.PixelData == pixels
     assert str(found.PatientName).startswith("Anonymized")
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """The job fails with the error of a full storage; nothing half-written is left, sources and
+    what was stored can be read, and what was made goes with one call."""
+    with small_disk(tmp_path / "small", 12) as storage:
+        options = {"StorageDirectory": str(storage), "IndexDirectory": str(tmp_path / "index")}
+        with OurServer(tmp_path / "server", options) as server:
+            check_full_disk(server, storage)
+
+
+def check_full_disk(server: OurServer, storage: Path) -> None:
+    template = generated.ct_slice()
+    with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
+        for number in range(14):
+            answer = client.post("/instances", content=template.number(1, 1, 1, number)).json()
+        study = answer["ParentStudy"]
+        body = {"Asynchronous": True, "KeepSource": False}
+        job = client.post(f"/studies/{study}/anonymize", json=body).json()["ID"]
+        found = completed(client, job)
+        assert (found["State"], found["ErrorCode"]) == ("Failure", 19)
+        assert len(instances(client, study)) == 14
+        every = client.get("/instances").json()
+        for instance in every:
+            assert client.get(f"/instances/{instance}/file").is_success
+        files = [path for path in storage.rglob("*") if path.is_file() and path.stat().st_size]
+        assert len(files) == len(every)
+        content = found["Content"]
+        made = instances(client, content["ID"]) if "ID" in content else []
+        assert len(every) == 14 + len(made)
+        if made:
+            assert client.delete(content["Path"]).is_success
+        assert sorted(client.get("/instances").json()) == instances(client, study)
