@@ -1,5 +1,5 @@
 """`python -m bench [--quick] [NAME]...`: ingest, rest, pictures, volumes, archives, modification,
-dicom, find (against Orthanc), uploads, million, small_files, jobs, kernels.
+creation, dicom, find (against Orthanc), uploads, million, small_files, jobs, kernels.
 
 Without names it runs all, prints the table and writes bench/RESULTS.md and bench/results.json. A
 run of some scenarios only prints.
@@ -14,6 +14,7 @@ import msgspec
 
 from bench import (
     archives,
+    creation,
     dicom,
     find,
     jobs,
@@ -36,6 +37,7 @@ COMPARISONS = {
     "volumes": volumes.volumes,
     "archives": archives.archives,
     "modification": modification.modification,
+    "creation": creation.creation,
 }
 MEMORY_GOAL = 300
 
@@ -45,8 +47,8 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        help="ingest, rest, pictures, volumes, archives, modification, dicom, find, uploads, "
-        "million, small_files, jobs, kernels; or all",
+        help="ingest, rest, pictures, volumes, archives, modification, creation, dicom, find, "
+        "uploads, million, small_files, jobs, kernels; or all",
     )
     parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")

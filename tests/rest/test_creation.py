@@ -97,7 +97,6 @@ def created(client: httpx.Client, answer: dict[str, str]) -> list[str]:
 SETS = (
     *(
         "ISO_IR 192",
-        "ISO_IR 13",
         "GB18030",
         "GBK",
         "ISO_IR 6",

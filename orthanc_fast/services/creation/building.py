@@ -119,6 +119,11 @@ class Builder:
             self._data_set.set_text(date, "DA", time.strftime("%Y%m%d", now))
             self._data_set.set_text(moment, "TM", time.strftime("%H%M%S.000000", now))
 
+    @property
+    def count(self) -> int:
+        """How many files there will be."""
+        return len(self._wanted.items) or 1
+
     def files(self) -> Iterator[bytes]:
         """The DICOM files, made one by one. Raises what tags and content raise."""
         self._add_tags(self._data_set, self._wanted.tags)

@@ -57,21 +57,25 @@ class Creation:
                 legacy_file, body, self._dictionary, self._default_character_set()
             )
             return [await self._store(caller, file)]
-        files = await asyncio.to_thread(self._files, caller, body)
+        count, files, first = await asyncio.to_thread(self._begin, caller, body)
+        if count == 1:
+            return [await self._store(caller, first)]
         stored: list[Stored] = []
         try:
-            await self._store_all(caller, files, stored)
+            await self._store_all(caller, count, files, first, stored)
         except BaseException:
             await self._undo(caller, stored)
             raise
         return stored
 
-    def _files(self, caller: Caller, body: Mapping[str, Any]) -> Iterator[bytes]:
+    def _begin(self, caller: Caller, body: Mapping[str, Any]) -> tuple[int, Iterator[bytes], bytes]:
+        """How many files there will be, those that are still to be made, and the first one."""
         term, public = head(body)
         parent = None if public is None else self._parent(caller, public)
         asked = wanted(body, term, self._settings.default_private_creator)
         builder = Builder(asked, parent, self._dictionary, self._default_character_set())
-        return builder.files()
+        files = builder.files()
+        return builder.count, files, next(files)
 
     def _parent(self, caller: Caller, text: str) -> Parent:
         public = from_text(text)
@@ -84,13 +88,19 @@ class Creation:
         return Parent(resource.level, self._contents.head_now(instance)[0])
 
     async def _store_all(
-        self, caller: Caller, files: Iterator[bytes], stored: list[Stored]
+        self,
+        caller: Caller,
+        count: int,
+        files: Iterator[bytes],
+        first: bytes,
+        stored: list[Stored],
     ) -> None:
         """One is made while others are being stored. Their order is that of the request."""
         waiting: list[asyncio.Task[Stored]] = []
         size = 0
         try:
-            while (file := await asyncio.to_thread(next, files, None)) is not None:
+            for number in range(count):
+                file = await asyncio.to_thread(next, files) if number else first
                 waiting.append(asyncio.create_task(self._store(caller, file)))
                 size += len(file)
                 if len(waiting) >= _AT_ONCE or size >= _BYTES_AT_ONCE:
