@@ -9,7 +9,7 @@ source, so that pixel data cost nothing. Lengths of sequences, items and groups 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from element cimport *
 
@@ -27,6 +27,14 @@ cdef enum:
     ELEMENT = -2         # the step is the last one of its path
     EVERY = -1
     NO_NODE = -1
+
+cdef enum:
+    # of what the dictionary says of a tag
+    SEQUENCES = 1
+    TEXTS = 2            # that somebody may have written freely
+
+cdef enum:
+    CREATOR_SIZE = 64    # of a private creator in the table of safe ones
 
 cdef enum:
     NO_SEQUENCE = 0
@@ -74,7 +82,12 @@ cdef struct Node:        # the steps that begin at one place, sorted by tag and 
 
 cdef struct Known:       # of the dictionary
     unsigned int tag
-    unsigned int is_sequence
+    unsigned int kind
+
+
+cdef struct Safe:        # a private element that may stay: the number of its creator, and group << 8 | element of its block
+    unsigned int creator
+    unsigned int key
 
 
 cdef struct Value:       # an element, encoded as the file is and in implicit VR little endian
@@ -96,29 +109,51 @@ cdef struct Group:       # whose length is to be corrected
     Py_ssize_t size      # of the whole result up to there
 
 
+cdef bint is_free_text_vr(unsigned int vr) noexcept nogil:
+    # LO LT PN SH ST UC UR UT
+    cdef int a = vr >> 8, b = vr & 0xFF
+    if a == 76:
+        return b == 79 or b == 84
+    if a == 80:
+        return b == 78
+    if a == 83:
+        return b == 72 or b == 84
+    return a == 85 and (b == 67 or b == 82 or b == 84)
+
+
 cdef class Rules:
     """What an edit does, in tables of native 32-bit numbers, sorted by tag.
 
     `root` and `nested` are (tag, action, argument) for the elements of the root and of all items, `spans` (mask, value,
     action) for both where no rule is found, `steps` (tag, item, action, argument) and `nodes` (begin, end) the paths
-    from node 0 on. `known` are (tag, whether a sequence) of the dictionary. `private_root` and `private_nested` tell
-    that private elements go. Rules and steps are looked up in the order: paths, rules, private, spans.
+    from node 0 on. `known` are (tag, kind) of the dictionary. `private_root` and `private_nested` tell that private
+    elements go, but for those of `safe`, (creator, group << 8 | element of the block) with the creators, each of 64
+    bytes, in `creators`. Rules and steps are looked up in the order: paths, rules, private, spans. Texts on which nothing
+    acts are mapped with the argument `texts`, unless it is negative.
     """
 
-    cdef bytes _root, _nested, _spans, _steps, _nodes, _known
+    cdef bytes _root, _nested, _spans, _steps, _nodes, _known, _safe, _creators
     cdef const Rule* root
     cdef const Rule* nested
     cdef const Span* spans
     cdef const Step* steps
     cdef const Node* nodes
     cdef const Known* known
-    cdef Py_ssize_t root_count, nested_count, span_count, step_count, node_count, known_count
+    cdef const Safe* safe
+    cdef const unsigned char* creators
+    cdef Py_ssize_t root_count, nested_count, span_count, step_count, node_count, known_count, safe_count, creator_count
+    cdef int texts
     cdef Py_ssize_t values       # how many values are asked for
     cdef bint private_root, private_nested, is_walked
 
     def __init__(self, bytes root, bytes nested, bytes spans, bytes steps, bytes nodes, bytes known,
-                 bint private_root, bint private_nested):
+                 bint private_root, bint private_nested, bytes safe=b"", bytes creators=b"", int texts=-1):
         cdef Py_ssize_t i
+        self._safe, self._creators, self.texts = safe, creators, texts
+        self.safe = <const Safe*><const char*>safe
+        self.creators = <const unsigned char*><const char*>creators
+        self.safe_count = len(safe) // sizeof(Safe)
+        self.creator_count = len(creators) // CREATOR_SIZE
         self._root, self._nested, self._spans = root, nested, spans
         self._steps, self._nodes, self._known = steps, nodes, known
         self.root = <const Rule*><const char*>root
@@ -135,7 +170,7 @@ cdef class Rules:
         self.known_count = len(known) // sizeof(Known)
         self.private_root, self.private_nested = private_root, private_nested
         # Without rules for items only the sequences on a path are entered.
-        self.is_walked = self.nested_count > 0 or self.span_count > 0 or private_nested
+        self.is_walked = self.nested_count > 0 or self.span_count > 0 or private_nested or texts >= 0
         self.values = 0
         for i in range(self.root_count):
             self.count_value(self.root[i].action, self.root[i].argument)
@@ -220,6 +255,33 @@ cdef bint leads_on(Rules rules, int node, unsigned int tag) noexcept nogil:
     return False
 
 
+cdef const Known* find_known(Rules rules, unsigned int tag) noexcept nogil:
+    cdef Py_ssize_t low = 0, high = rules.known_count, middle
+    while low < high:
+        middle = (low + high) >> 1
+        if rules.known[middle].tag < tag:
+            low = middle + 1
+        else:
+            high = middle
+    return rules.known + low if low < rules.known_count and rules.known[low].tag == tag else NULL
+
+
+cdef bint is_safe(Rules rules, unsigned int creator, unsigned int key) noexcept nogil:
+    cdef Py_ssize_t low = 0, high = rules.safe_count, middle
+    while low < high:
+        middle = (low + high) >> 1
+        if rules.safe[middle].creator < creator or (rules.safe[middle].creator == creator and rules.safe[middle].key < key):
+            low = middle + 1
+        else:
+            high = middle
+    return low < rules.safe_count and rules.safe[low].creator == creator and rules.safe[low].key == key
+
+
+cdef struct Blocks:      # of one private group in one data set: 1 + the number of the safe creator, 0 for any other
+    unsigned int group
+    unsigned short creators[256]
+
+
 cdef class Editor:
     cdef unsigned char* out
     cdef Py_ssize_t used, room
@@ -230,10 +292,14 @@ cdef class Editor:
     cdef Py_ssize_t of_source      # bytes of the result that stay in the source
     cdef Py_ssize_t copied         # of the source: all before it is in the result, or left out
     cdef const unsigned char* buf
+    cdef Py_ssize_t size_of_source
     cdef Value* values
     cdef Rules rules
     cdef bint big, explicit        # of the file
     cdef object remap, fault
+    cdef list trace                # of what was done; None where nobody asks
+    cdef unsigned int path_tags[MAX_DEPTH + 1]
+    cdef int path_items[MAX_DEPTH + 1]
 
     def __dealloc__(self):
         free(self.out)
@@ -370,6 +436,8 @@ cdef class Editor:
         try:
             old = PyBytes_FromStringAndSize(<const char*>self.buf + e.value, e.length)
             new = self.remap(kind, old)
+            if self.trace is not None:
+                self.trace[len(self.trace) - 1][7] = new
             if len(new) & 1:
                 new += b" " if e.tag >> 16 == 0x10 else b"\0"
             return self.put(<const unsigned char*><const char*>new, len(new))
@@ -382,7 +450,7 @@ cdef class Editor:
     cdef int sequence_kind(self, Element* e, bint explicit) noexcept nogil:
         """Whether the element holds items. Where the VR does not say so, what begins with an item and consists of
         items is a sequence, unless the dictionary knows better."""
-        cdef Py_ssize_t low = 0, high = self.rules.known_count, middle
+        cdef const Known* known
         cdef Py_ssize_t pos = e.value
         if holds_items(e, explicit):
             return IS_SEQUENCE
@@ -390,17 +458,61 @@ cdef class Editor:
             return NO_SEQUENCE
         if tag_at(self.buf + e.value, False) != <unsigned int>ITEM:
             return NO_SEQUENCE
-        while low < high:
-            middle = (low + high) >> 1
-            if self.rules.known[middle].tag < e.tag:
-                low = middle + 1
-            else:
-                high = middle
-        if low < self.rules.known_count and self.rules.known[low].tag == e.tag and not self.rules.known[low].is_sequence:
+        known = find_known(self.rules, e.tag)
+        if known != NULL and known.kind != SEQUENCES:
             return NO_SEQUENCE
         if pass_items(self.buf, e.value + e.length, &pos, e.length, False, False, 0) == OK:
             return IS_SEQUENCE
         return DAMAGED_SEQUENCE
+
+    cdef bint is_free_text(self, Element* e, bint explicit) noexcept nogil:
+        """Whether somebody may have written anything into it. Nobody knows of UN, nor of what the dictionary does not
+        have; private bytes may be text."""
+        cdef const Known* known
+        if e.length <= 0:
+            return False
+        if explicit and e.vr != VR_UN:
+            return is_free_text_vr(e.vr) or (e.vr == VR_OB and e.tag & 0x10000)
+        known = find_known(self.rules, e.tag)
+        return known == NULL or known.kind == TEXTS
+
+    cdef int note(self, unsigned int tag, unsigned int vr, int action, int argument, Py_ssize_t begin, Py_ssize_t end,
+                  int depth, bint explicit, bint big) noexcept with gil:
+        """What is done with an element; -1 for `begin` where there was none."""
+        cdef int i
+        try:
+            parents = tuple([(self.path_tags[i], self.path_items[i]) for i in range(depth)])
+            self.trace.append([parents, tag, vr if explicit else 0, action, argument, begin, end, None, big])
+            return OK
+        except BaseException as error:
+            self.fault = error
+            return CALLBACK_FAILED
+
+    cdef bint may_stay(self, Element* e, Blocks* blocks) noexcept nogil:
+        """Whether a private element, or the reservation of a block, is one of the safe ones."""
+        cdef unsigned int element = e.tag & 0xFFFF, number
+        cdef Py_ssize_t size
+        if self.rules.safe_count == 0:
+            return False
+        if blocks.group != e.tag >> 16:
+            blocks.group = e.tag >> 16
+            memset(blocks.creators, 0, sizeof(blocks.creators))
+        if element >= 0x1000:
+            number = blocks.creators[element >> 8]
+            return number > 0 and is_safe(self.rules, number - 1, (e.tag >> 16) << 8 | (element & 0xFF))
+        if element < 0x10 or element > 0xFF or e.length < 0 or e.value + e.length > self.size_of_source:
+            return False
+        size = e.length
+        while size > 0 and (self.buf[e.value + size - 1] == 32 or self.buf[e.value + size - 1] == 0):
+            size -= 1
+        if size == 0 or size >= CREATOR_SIZE:
+            return False
+        for number in range(self.rules.creator_count):
+            if (memcmp(self.rules.creators + number * CREATOR_SIZE, self.buf + e.value, size) == 0
+                    and self.rules.creators[number * CREATOR_SIZE + size] == 0):
+                blocks.creators[element] = number + 1
+                return True
+        return False
 
     cdef int dataset(self, Py_ssize_t* pos, Py_ssize_t end, bint explicit, bint big, int depth, bint delimited,
                      int node) noexcept nogil:
@@ -425,11 +537,13 @@ cdef class Editor:
                   const Rule* rules, Py_ssize_t count, int begin, int final, unsigned char* done) noexcept nogil:
         cdef Element e
         cdef Group group = Group(0, -1, 0)
+        cdef Blocks blocks
         cdef Py_ssize_t next_rule = 0 if depth == 0 else count, rule_at
         cdef int next_step = begin, status, action, argument
         cdef const Rule* rule
         cdef const Step* step
         cdef unsigned char* steps_done = done + (count if depth == 0 else 0)
+        blocks.group = 0
         while True:
             status = read_element(self.buf, end, pos[0], explicit, big, &e)
             if status == AT_END:
@@ -448,6 +562,9 @@ cdef class Editor:
                 if rules[next_rule].action == REPLACE and not done[next_rule]:
                     done[next_rule] = 1
                     status = self.put_value(e.start, rules[next_rule].argument, explicit, big, &group)
+                    if status == OK and self.trace is not None:
+                        status = self.note(rules[next_rule].tag, 0, REPLACE, rules[next_rule].argument, -1, -1, depth,
+                                           explicit, big)
                     if status < 0:
                         return status
                 next_rule += 1
@@ -456,6 +573,8 @@ cdef class Editor:
                 if step.item == ELEMENT and step.action == REPLACE and not steps_done[next_step - begin]:
                     steps_done[next_step - begin] = 1
                     status = self.put_value(e.start, step.argument, explicit, big, &group)
+                    if status == OK and self.trace is not None:
+                        status = self.note(step.tag, 0, REPLACE, step.argument, -1, -1, depth, explicit, big)
                     if status < 0:
                         return status
                 next_step += 1
@@ -498,7 +617,8 @@ cdef class Editor:
                     done[rule - rules] = 1
             elif e.tag & 0x10000:
                 if self.rules.private_root if depth == 0 else self.rules.private_nested:
-                    action = REMOVE
+                    if not self.may_stay(&e, &blocks):
+                        action = REMOVE
             elif self.rules.span_count:
                 action = self.span(e.tag)
             status = self.act(&e, action, argument, pos, end, explicit, big, depth, node, &group)
@@ -525,12 +645,14 @@ cdef class Editor:
         if action == MAP and (e.length < 0 or e.vr == VR_SQ):
             action = REMOVE
         if action == NOTHING:
-            if self.rules.is_walked or leads_on(self.rules, node, e.tag):
+            if self.rules.is_walked or self.trace is not None or leads_on(self.rules, node, e.tag):
                 status = self.sequence_kind(e, explicit)
                 if status == IS_SEQUENCE:
                     return self.sequence(e, pos, end, explicit, big, depth + 1, node)
                 if status == DAMAGED_SEQUENCE and self.rules.is_walked:
                     action = REMOVE          # nobody can tell what is in it
+        if action == NOTHING and self.rules.texts >= 0 and self.is_free_text(e, explicit):
+            action, argument = MAP, self.rules.texts
         if action == NOTHING:
             if (e.tag & 0xFFFF) == 0 and e.length == 4:
                 status = self.flush(e.start)
@@ -542,6 +664,8 @@ cdef class Editor:
                 pos[0] = e.value + 4
                 return status
         status = pass_value(self.buf, end, pos, e, explicit, big, depth)
+        if status == OK and self.trace is not None:
+            status = self.note(e.tag, e.vr, action, argument, e.value, pos[0], depth, explicit, big)
         if status != OK or action == NOTHING or action == KEEP:
             return status
         if action == CLEAR:
@@ -584,6 +708,7 @@ cdef class Editor:
                 return status
             pos[0] += 8
             item_place, item_began = self.used - 4, self.size()
+            self.path_tags[depth - 1], self.path_items[depth - 1] = e.tag, item
             if size == 0xFFFFFFFFu:
                 status = self.dataset(pos, end, in_explicit, in_big, depth, True,
                                       step_into(self.rules, node, e.tag, item))
@@ -633,12 +758,17 @@ cdef raise_for(int status, Py_ssize_t pos):
     raise EditError(f"the data set is damaged at byte {pos}")
 
 
-def edit(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big, Rules rules not None, list values, remap):
+def edit(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big, Rules rules not None, list values, remap,
+         list trace=None):
     """The data set that lies between `start` and `end` of `data`, edited: two lists of bytes and of parts of `data`, what
     stands before the pixel data's group and the rest.
 
     `values` are pairs of the elements that replace others: encoded as the data set is, and in implicit VR little endian.
-    `remap(argument, old value)` gives the new value of what is mapped. Raises EditError, and what `remap` raises.
+    `remap(argument, old value)` gives the new value of what is mapped. To `trace` is added what is done with each
+    element: [parents as (sequence, item), tag, VR as two letters in one number or 0, action, argument, begin and end of
+    the old value in `data` or -1, the new value of what is mapped, whether the old one is big endian].
+
+    Raises EditError, and what `remap` raises.
     """
     cdef Py_buffer view
     cdef Editor editor = Editor()
@@ -660,7 +790,8 @@ def edit(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big, Rules 
         if start < 0 or start > end or end > view.len:
             raise EditError("the range is not inside the data")
         editor.buf = <const unsigned char*>view.buf
-        editor.rules, editor.remap = rules, remap
+        editor.rules, editor.remap, editor.trace = rules, remap, trace
+        editor.size_of_source = end
         editor.explicit, editor.big = explicit, big
         editor.copied = start
         editor.head_runs = -1

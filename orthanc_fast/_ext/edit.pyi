@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 from typing_extensions import Buffer
 
@@ -15,6 +16,9 @@ class Rules:
         known: bytes,
         private_root: bool,
         private_nested: bool,
+        safe: bytes = b"",
+        creators: bytes = b"",
+        texts: int = -1,
     ) -> None: ...
 
 def edit(
@@ -26,4 +30,5 @@ def edit(
     rules: Rules,
     values: list[tuple[bytes, bytes]],
     remap: Callable[[int, bytes], bytes],
+    trace: list[Any] | None = None,
 ) -> tuple[list[bytes | memoryview], list[bytes | memoryview]]: ...

@@ -4,9 +4,9 @@ Source: reference chapter 3, sections 3.2.5, 3.3.3 and 3.3.4.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from orthanc_fast._ext.edit import EditError, Rules, edit
 from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary
@@ -16,7 +16,13 @@ from orthanc_fast.errors import BadFileFormat
 
 _ELEMENT = -2  # in the place of an item: the step is the element itself
 
+LONGEST_SHOWN = 4096
+
 _MAX_NODES = 100_000
+_CREATOR_SIZE = 64
+
+# Of implicit VR, whose texts people may have written freely.
+_FREE_TEXTS = frozenset(["LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"])
 
 
 class Action(IntEnum):
@@ -39,7 +45,7 @@ class Tables:
     def __init__(self, dictionary: Dictionary) -> None:
         self._dictionary = dictionary
         self._known = b"".join(
-            struct.pack("=II", tag, entry[1] == b"SQ")
+            struct.pack("=II", tag, _kind(entry[1].decode()))
             for tag, entry in sorted(dictionary.standard.items())
         )
 
@@ -51,10 +57,15 @@ class Tables:
         paths: Sequence[PathRule] = (),
         private_root: bool = False,
         private_nested: bool = False,
+        safe: Mapping[str, Iterable[int]] | None = None,
+        texts: int = -1,
     ) -> Rules:
         """`ranges` are (mask, value) of tags that are removed, at the root and in items, where no
-        rule names them; `private_root` and `private_nested` tell that private elements are."""
+        rule names them; `private_root` and `private_nested` tell that private elements are, but for
+        those of `safe`: by creator, group << 8 | element of its block. What people may have written
+        freely, and no rule names, is mapped with the argument `texts` unless it is negative."""
         steps, nodes = _paths(paths)
+        creators = sorted(safe or {})
         return Rules(
             self._packed(root),
             self._packed(nested),
@@ -64,6 +75,13 @@ class Tables:
             self._known,
             private_root,
             private_nested,
+            b"".join(
+                struct.pack("=II", number, key)
+                for number, creator in enumerate(creators)
+                for key in sorted((safe or {})[creator])
+            ),
+            b"".join(creator.encode().ljust(_CREATOR_SIZE, b"\0") for creator in creators),
+            texts,
         )
 
     def path_rules(self, paths: Sequence[PathRule]) -> list[Rules]:
@@ -127,6 +145,25 @@ def _paths(paths: Sequence[PathRule]) -> tuple[bytes, bytes]:
     return b"".join(steps), b"".join(struct.pack("=ii", *node) for node in nodes)
 
 
+def _kind(vr: str) -> int:
+    return 1 if vr == "SQ" else 2 if vr in _FREE_TEXTS else 0
+
+
+class Change(NamedTuple):
+    """What is done with one element: `action` None where nothing acts on it. `old` is its value,
+    None where there was none or it is too long to be shown; `size` the bytes of it. `new` is that
+    of an element that is mapped."""
+
+    path: TagPath
+    vr: str  # of explicit VR
+    action: Action | None
+    argument: int
+    old: bytes | None
+    size: int
+    new: bytes | None
+    big: bool
+
+
 class Edited(NamedTuple):
     """An edited data set, as bytes and parts of the file: what stands before the pixel data's
     group, and the rest."""
@@ -140,10 +177,13 @@ def edited(
     rules: Sequence[Rules],
     values: list[tuple[bytes, bytes]],
     remap: Callable[[int, bytes], bytes],
+    changes: list[Change] | None = None,
 ) -> Edited:
     """The data set after all rules, one after the other; all but the first ones are of paths that
     begin before the pixel data. Each of `values` is an element as the file encodes it, and in
-    implicit VR little endian. Raises BadFileFormat, and what `remap` raises."""
+    implicit VR little endian. To `changes` is added what is done with each element; of one that
+    several rules name the last entry holds. Raises BadFileFormat, and what `remap` raises."""
+    trace: list[list[Any]] | None = None if changes is None else []
     data: Buffer = file.data
     start, end = file.start, len(data)
     head: list[Buffer] = []
@@ -153,9 +193,24 @@ def edited(
             if number:
                 data = b"".join(head)
                 start, end = 0, len(data)
-            found = edit(data, start, end, file.explicit, file.big, each, values, remap)
+            found = edit(data, start, end, file.explicit, file.big, each, values, remap, trace)
+            if changes is not None and trace is not None:
+                changes += _changes(trace, data, is_first=not number)
+                trace.clear()
             head = list[Buffer](found[0])
             rest = [*found[1], *rest]
     except EditError as error:
         raise BadFileFormat(f"the data set cannot be edited: {error}") from error
     return Edited(head, rest)
+
+
+def _changes(trace: Iterable[list[Any]], data: Buffer, is_first: bool) -> Iterator[Change]:
+    for parents, tag, vr, number, argument, begin, end, new, big in trace:
+        if not is_first and not number:
+            continue  # the steps behind the first one are silent about what they leave
+        action = Action(number) if number else None
+        shown = begin >= 0 and end - begin <= LONGEST_SHOWN
+        old = bytes(data[begin:end]) if shown else None
+        name = chr(vr >> 8) + chr(vr & 0xFF) if vr else ""
+        size = end - begin if begin >= 0 else 0
+        yield Change(TagPath(parents, tag), name, action, argument, old, size, new, big)

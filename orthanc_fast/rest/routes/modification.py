@@ -16,7 +16,7 @@ from orthanc_fast.rest.job_submission import (
 )
 from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import DICOM, Response
+from orthanc_fast.rest.response import DICOM, Response, json_response
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.services.browse.describe import PLURALS
 from orthanc_fast.services.modification.orders import Options, Target
@@ -24,6 +24,8 @@ from orthanc_fast.services.modification.orders import Options, Target
 # Files of up to so many bytes are joined; larger ones are sent part by part.
 _JOINED: Final = 4 << 20
 _CHUNK: Final = 1 << 20
+
+_ANSWERED: Final = Options(description=DESCRIPTION)
 
 _LEVELS: Final = {
     **{name: Level.PATIENT for name in ("patient", "patients")},
@@ -55,7 +57,7 @@ def add_routes(router: Router, settings: Settings) -> None:
 async def post_modify_instance(request: Request) -> Response:
     """A modified copy of the DICOM file, which is not stored: `Replace`, `Remove` and `Keep` with
     tags or paths, `RemovePrivateTags`, `PrivateCreator`, `Force` (for the identifiers), `Transcode`
-    with `LossyQuality`."""
+    with `LossyQuality`. `DryRun` answers with what would be done to each element, as JSON."""
     return await _instance(request, is_anonymization=False)
 
 
@@ -67,6 +69,9 @@ async def post_anonymize_instance(request: Request) -> Response:
 
 async def _instance(request: Request, is_anonymization: bool) -> Response:
     body = await json_fields(request)
+    if boolean_field(body, "DryRun", False):
+        target = Target(names=request.params, level=Level.INSTANCE)
+        return await _explained(request, target, body, is_anonymization)
     parts = await request.services.modification.instance(
         request.caller, public_id(request), body, is_anonymization
     )
@@ -131,10 +136,26 @@ async def _job(request: Request, target: Target, is_anonymization: bool) -> Resp
         priority=fields.priority,
         user_data=fields.user_data,
     )
+    if boolean_field(body, "DryRun", False):
+        return await _explained(request, target, body, is_anonymization, options)
     submission = await request.services.modification_orders.submission(
         request.caller, target, body, is_anonymization, options
     )
     return await answer_job(request, submission, fields.is_synchronous)
+
+
+async def _explained(
+    request: Request,
+    target: Target,
+    body: dict[str, Any],
+    is_anonymization: bool,
+    options: Options = _ANSWERED,
+) -> Response:
+    return json_response(
+        await request.services.dry_runs.explained(
+            request.caller, target, body, is_anonymization, options
+        )
+    )
 
 
 async def json_fields(request: Request) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import msgspec
 
 from orthanc_fast._ext.scan import ScanError
 from orthanc_fast.dicom.dictionary import Dictionary
-from orthanc_fast.dicom.edits import edited
+from orthanc_fast.dicom.edits import Change, Edited, edited
 from orthanc_fast.dicom.elements import Writer
 from orthanc_fast.dicom.file_meta import meta_header
 from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
@@ -45,6 +45,14 @@ class Modified(msgspec.Struct, frozen=True):
         return b"".join(self.parts)
 
 
+class Changes(msgspec.Struct, frozen=True):
+    """What a plan does with the elements of one file, and in which character set their old values
+    are."""
+
+    changes: list[Change]
+    character_set: CharacterSet
+
+
 class Modifier:
     """Carries out one plan; may be used by several threads. `identifiers` are those of the
     request."""
@@ -65,15 +73,8 @@ class Modifier:
     def modified(self, file: Buffer) -> Modified:
         """The new file. Raises BadRequest where the plan removes what identifies an instance,
         BadFileFormat for a file or value that is none, BadParameterType, UnknownDicomTag."""
-        if self._plan.asked.removes_a_key:
-            raise BadRequest("It is forbidden to remove one of the main Dicom identifiers")
-        try:
-            source = open_dicom(file)
-        except ScanError as error:
-            raise BadFileFormat(str(error)) from error
-        old_uid = first_value(source, SOP_UID) or b""
-        self._give(source)
-        found = edited(source, self._plan.steps, self._values_for(source), self._remap(old_uid))
+        source = self._opened(file)
+        found = self._edited(source)
         head = b"".join(found.head)
         new = msgspec.structs.replace(source, data=head, start=0)
         sop_class, sop_uid = first_value(new, _SOP_CLASS), first_value(new, SOP_UID)
@@ -85,6 +86,32 @@ class Modifier:
             [header, *(deflated(parts) if syntax == DEFLATED else parts)],
             sop_uid,
         )
+
+    def changes(self, file: Buffer) -> Changes:
+        """What `modified` would do with each element; nothing is made of it. Raises the same."""
+        source = self._opened(file)
+        found: list[Change] = []
+        self._edited(source, found)
+        return Changes(found, self._character_set(source))
+
+    def _opened(self, file: Buffer) -> DicomFile:
+        if self._plan.asked.removes_a_key:
+            raise BadRequest("It is forbidden to remove one of the main Dicom identifiers")
+        try:
+            return open_dicom(file)
+        except ScanError as error:
+            raise BadFileFormat(str(error)) from error
+
+    def _edited(self, source: DicomFile, changes: list[Change] | None = None) -> Edited:
+        old_uid = first_value(source, SOP_UID) or b""
+        self._give(source)
+        values, remap = self._values_for(source), self._remap(old_uid)
+        return edited(source, self._plan.steps, values, remap, changes)
+
+    def _character_set(self, source: DicomFile) -> CharacterSet:
+        """Of the file as it is."""
+        raw = first_value(source, _CHARACTER_SET)
+        return character_set_of(raw, self._default_character_set())
 
     def _give(self, source: DicomFile) -> None:
         """What the request sets as UID is also what the old one's references become."""

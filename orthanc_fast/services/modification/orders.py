@@ -120,11 +120,9 @@ class Orders:
     ) -> Submission:
         """The job that does it. Raises what the body's fields raise, UnknownResource, BadRequest
         where it must not be done."""
-        asked = self._modification.asked(body, is_anonymization)
-        if asked.transcode is not None and asked.transcode not in SYNTAXES:
-            raise BadFileFormat(f"Unknown transfer syntax UID: {asked.transcode}")
-        self._check_in_place(asked, target, options)
-        found, instances = await self._read.run(self._found, caller, asked, target)
+        asked, found, instances = await self._checked(
+            caller, target, body, is_anonymization, options
+        )
         order = Order(
             body={name: value for name, value in body.items() if name in _FIELDS},
             is_anonymization=is_anonymization,
@@ -144,7 +142,36 @@ class Orders:
             user_data=options.user_data,
         )
 
+    async def checked(
+        self,
+        caller: Caller,
+        target: Target,
+        body: Mapping[str, Any],
+        is_anonymization: bool,
+        options: Options,
+    ) -> tuple[Asked, bytes]:
+        """What a job would do, and the instances to which it would do it, packed and ascending.
+        Raises as `submission`."""
+        asked, _, instances = await self._checked(caller, target, body, is_anonymization, options)
+        return asked, instances
+
+    async def _checked(
+        self,
+        caller: Caller,
+        target: Target,
+        body: Mapping[str, Any],
+        is_anonymization: bool,
+        options: Options,
+    ) -> tuple[Asked, list[Resource], bytes]:
+        asked = self._modification.asked(body, is_anonymization)
+        if asked.transcode is not None and asked.transcode not in SYNTAXES:
+            raise BadFileFormat(f"Unknown transfer syntax UID: {asked.transcode}")
+        self._check_in_place(asked, target, options)
+        return asked, *await self._read.run(self._found, caller, asked, target)
+
     def _check_in_place(self, asked: Asked, target: Target, options: Options) -> None:
+        if target.level == Level.INSTANCE and not target.is_list:
+            return  # it is answered, and not stored
         level = asked.level if asked.profile is not None or target.level is None else target.level
         if level > Level.STUDY or PATIENT_ID in asked.replaced:
             return

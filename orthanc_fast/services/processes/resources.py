@@ -19,6 +19,7 @@ from orthanc_fast.services.browse.resources import Resources
 from orthanc_fast.services.find.content import Presenter
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.options import find_options
+from orthanc_fast.services.modification.dry_run import DryRuns
 from orthanc_fast.services.modification.modification import Modification
 from orthanc_fast.services.modification.orders import Orders
 from orthanc_fast.services.modification.regrouping import Regrouping
@@ -77,6 +78,13 @@ class ResourceServices(WorkerServices):
         self.modification_orders = Orders(settings, self.reads, self.main_tags, self.modification)
         self.regrouping = Regrouping(
             self.reads, self.contents, self.dictionary, self.default_character_set
+        )
+        self.dry_runs = DryRuns(
+            self.reads,
+            self.storage,
+            self.dictionary,
+            self.modification,
+            self.modification_orders,
         )
         self.transcoder = Transcoder(
             settings, self.storage, self.dictionary, TranscoderMeters(self.metrics)
