@@ -377,7 +377,7 @@ def test_pyorthanc_archives(py: pyorthanc.Orthanc, ids: dict[str, str], tmp_path
     assert isinstance(made, dict)
     job = pyorthanc.Job(made["ID"], py)
     job.wait_until_completion(1)
-    assert job.state == "Success"
+    assert job.state.value == "Success"
 
 
 def test_api_client_archives(api: OrthancApiClient, ids: dict[str, str], tmp_path: Path) -> None:
