@@ -1,4 +1,5 @@
-"""Large volumes: memory stays where it is, and a client that has gone costs nothing more."""
+"""Large volumes and archives: memory stays where it is, and a client that has gone costs nothing
+more."""
 
 import io
 import socket
@@ -16,6 +17,7 @@ from support.server import OurServer
 
 FRAMES = 700  # of 512 x 512: 350 MB in the file, 700 MB as float32
 BOUND = 100 << 20
+ARCHIVE_BOUND = 50 << 20
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,20 @@ def test_memory_does_not_follow_the_data(server: OurServer, series: str, query: 
         item = 4 if query == "" else 2
         assert total == 128 + FRAMES * 512 * 512 * item
     assert peak - idle < BOUND
+
+
+@pytest.mark.parametrize("kind", ["archive", "media", "archive?compression=0"])
+def test_nor_that_of_archives(server: OurServer, series: str, kind: str) -> None:
+    process = worker(server)
+    idle = anonymous(process)
+    peak = total = 0
+    with httpx.stream("GET", f"{server.url}/series/{series}/{kind}", timeout=300) as answer:
+        for number, chunk in enumerate(answer.iter_raw()):
+            total += len(chunk)
+            if number % 16 == 0:
+                peak = max(peak, anonymous(process))
+    assert total > 1 << 20
+    assert peak - idle < ARCHIVE_BOUND
 
 
 def test_a_client_that_does_not_read_is_waited_for(server: OurServer, series: str) -> None:
