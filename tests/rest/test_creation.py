@@ -108,7 +108,7 @@ SETS = (
 NO_SETS = ("zz", "", "utf8", "ISO_IR 100\\ISO 2022 IR 87", "ISO 2022 IR 192", "ISO_IR 203")
 BINARY = data_uri("application/octet-stream", b"AB")
 VALUES: dict[str, list[Any]] = {
-    "PatientName": [*("x", "é漢", None, 1, True, {}, [], ["x"], BINARY, f"{BINARY}!")],
+    "PatientName": [*("x", "é漢", None, 1, True, {}, [], ["x"], BINARY, BINARY[:-1], f"{BINARY}!")],
     "Rows": [None, 1, "1", "x", "", [], data_uri("application/octet-stream", b"12")],
     "SourceImageSequence": [
         *(None, 1, "x", "", [], [{}], [[]], [1], [{"PatientName": "é", "Rows": "3"}]),

@@ -2,11 +2,11 @@
 DICOM PS3.3 sections C.7.6.3 and C.24.2."""
 
 import re
-from binascii import Error, a2b_base64
 from typing import Final
 
 import numpy as np
 
+from orthanc_fast._ext.base64_text import decode
 from orthanc_fast.errors import BadFileFormat, NotImplementedYet, ParameterOutOfRange
 from orthanc_fast.imaging.encapsulate import encapsulate
 from orthanc_fast.imaging.image_files import (
@@ -65,11 +65,9 @@ def data_uri(text: str) -> tuple[str, bytes]:
     match = _DATA_URI.match(text)
     if match is None:
         raise BadFileFormat()
-    encoded = text[match.end() :]
-    encoded += "=" * (-len(encoded) % 4)
     try:
-        return match[1].lower(), a2b_base64(encoded, strict_mode=True)
-    except (Error, ValueError) as error:
+        return match[1].lower(), decode(text, match.end())
+    except ValueError as error:
         raise BadFileFormat() from error
 
 

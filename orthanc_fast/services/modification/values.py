@@ -3,8 +3,6 @@
 Source: reference chapter 3, section 3.2.3.
 """
 
-import base64
-import binascii
 import re
 import struct
 from collections.abc import Callable, Mapping
@@ -12,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from orthanc_fast._ext.base64_text import decode
 from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary, is_private_creator, tag_text
 from orthanc_fast.dicom.elements import Writer
 from orthanc_fast.dicom.tag_paths import parse_tag
@@ -123,8 +122,8 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
     def _bytes(self, tag: int, text: str) -> bytes:
         if text.startswith(_BINARY_URI) and not self.literal:
             try:
-                return base64.b64decode(text[len(_BINARY_URI) :], validate=True)
-            except binascii.Error as error:
+                return decode(text, len(_BINARY_URI))
+            except ValueError as error:
                 raise BadFileFormat() from error
         if tag in (PIXEL_DATA, _DOCUMENT) and _DATA_URI.match(text) and not self.literal:
             raise NotImplementedYet("pixel data and documents are replaced by their bytes only")
