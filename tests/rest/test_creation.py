@@ -403,3 +403,17 @@ def test_pixels(ours: httpx.Client, name: str) -> None:
     picture = Image.open(io.BytesIO(decoded(CONTENTS[name])))
     expected = np.asarray(picture.convert("RGB") if picture.mode == "RGBA" else picture)
     assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("depth", "status"), [(60, 200), (100, 400), (3000, 400)])
+def test_nested_sequences(ours: httpx.Client, depth: int, status: int) -> None:
+    text = '{"SourceImageSequence":[' * depth + "{}" + "]}" * depth
+    answer = ours.post("/tools/create-dicom", content=f'{{"Tags":{text}}}')
+    assert answer.status_code == status
+
+
+def test_a_long_series(ours: httpx.Client) -> None:
+    """More than are stored at the same time."""
+    answer = ours.post("/tools/create-dicom", json={"Tags": {}, "Content": [PNG] * 40}).json()
+    found = ours.get(f"{answer['Path']}/instances").json()
+    assert sorted(each["IndexInSeries"] for each in found) == list(range(1, 41))
