@@ -58,8 +58,8 @@ SUBJECTS = {
     "archive": {"store", "jobs", "attachments", "transcoding"},
     "administration": {"store", "jobs", "retention", "attachments", "browse", "ingest"},
     "modification": {
-        *("store", "jobs", "retention", "attachments", "browse", "transcoding", "ingest"),
-        "administration",
+        *("store", "jobs", "retention", "attachments", "browse", "pixels", "transcoding"),
+        *("ingest", "administration"),
     },
     "creation": {"store", "retention", "attachments", "ingest", "modification"},
 }

@@ -23,6 +23,11 @@ class Palette(msgspec.Struct, frozen=True, gc=False):
 
     table: np.ndarray
 
+    @property
+    def darkest(self) -> int:
+        """The index of the darkest colour."""
+        return int(np.argmin(self.table.astype(np.int64).sum(axis=1)))
+
     def apply(self, indices: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """RGB of (rows, columns) indices."""
         if out is None:

@@ -57,7 +57,8 @@ def add_routes(router: Router, settings: Settings) -> None:
 async def post_modify_instance(request: Request) -> Response:
     """A modified copy of the DICOM file, which is not stored: `Replace`, `Remove` and `Keep` with
     tags or paths, `RemovePrivateTags`, `PrivateCreator`, `Force` (for the identifiers), `Transcode`
-    with `LossyQuality`. `DryRun` answers with what would be done to each element, as JSON."""
+    with `LossyQuality`. `DryRun` answers with what would be done to each element, as JSON;
+    `MaskPixels` blanks rectangles of the pixels."""
     return await _instance(request, is_anonymization=False)
 
 

@@ -18,7 +18,8 @@ from orthanc_fast.dicom.text import CharacterSet, character_set_of
 from orthanc_fast.dicom.walk import first_value
 from orthanc_fast.errors import BadFileFormat, BadRequest
 from orthanc_fast.services.modification.identifiers import Identifiers, Kind
-from orthanc_fast.services.modification.plan import KIND_OF_KEY, Plan
+from orthanc_fast.services.modification.masking import Masking
+from orthanc_fast.services.modification.plan import KIND_OF_KEY, Plan, Replacement
 from orthanc_fast.services.modification.request import SOP_UID
 from orthanc_fast.services.modification.values import Elements
 from orthanc_fast.services.transcoding.transcode import deflated
@@ -46,11 +47,13 @@ class Modified(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What a plan does with the elements of one file, and in which character set their old values
-    are."""
+    """What a plan does with the elements of one file, in which character set their old values are,
+    and the new ones of those that are replaced."""
 
     changes: list[Change]
     character_set: CharacterSet
+    replacements: tuple[Replacement, ...]
+    is_masked: bool = False  # pixels are blanked
 
 
 class Modifier:
@@ -68,11 +71,20 @@ class Modifier:
         self._identifiers = identifiers
         self._dictionary = dictionary
         self._default_character_set = default_character_set
+        self._masking = Masking(plan.asked.masks, dictionary)
+        self._of_masked = (
+            None
+            if plan.masked is None
+            else Modifier(plan.masked, identifiers, dictionary, default_character_set)
+        )
         self._values: dict[tuple[CharacterSet, bool, bool], list[tuple[bytes, bytes]]] = {}
 
     def modified(self, file: Buffer) -> Modified:
         """The new file. Raises BadRequest where the plan removes what identifies an instance,
-        BadFileFormat for a file or value that is none, BadParameterType, UnknownDicomTag."""
+        BadFileFormat for a file or value that is none, BadParameterType, UnknownDicomTag; where
+        pixels are blanked what `Masking.masked` raises."""
+        if self._of_masked is not None and self._masking.applies(file):
+            return self._of_masked.modified(self._masking.masked(file))
         source = self._opened(file)
         found = self._edited(source)
         head = b"".join(found.head)
@@ -89,10 +101,12 @@ class Modifier:
 
     def changes(self, file: Buffer) -> Changes:
         """What `modified` would do with each element; nothing is made of it. Raises the same."""
+        if self._of_masked is not None and self._masking.applies(file):
+            return msgspec.structs.replace(self._of_masked.changes(file), is_masked=True)
         source = self._opened(file)
         found: list[Change] = []
         self._edited(source, found)
-        return Changes(found, self._character_set(source))
+        return Changes(found, self._character_set(source), self._plan.replacements)
 
     def _opened(self, file: Buffer) -> DicomFile:
         if self._plan.asked.removes_a_key:

@@ -69,7 +69,7 @@ class DryRuns:
         )
         is_single = target.level == Level.INSTANCE
         plan = self._modification.plan(asked, None if is_single else target.level, _NAME)
-        explanation = Explanation(plan, self._dictionary, exact=is_single)
+        explanation = Explanation(self._dictionary, exact=is_single)
         await asyncio.to_thread(self._explain, caller, plan, instances, explanation)
         return Explained(
             IsAnonymization=is_anonymization,

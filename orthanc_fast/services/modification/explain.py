@@ -14,7 +14,7 @@ from orthanc_fast.dicom.tag_paths import EVERY_ITEM, TagPath
 from orthanc_fast.dicom.text import CharacterSet, decode, without_padding
 from orthanc_fast.services.modification.apply import Changes
 from orthanc_fast.services.modification.identifiers import Kind
-from orthanc_fast.services.modification.plan import Plan
+from orthanc_fast.services.modification.masking import PIXELS
 
 _NAMES: Final = {
     None: "Kept",
@@ -25,7 +25,6 @@ _NAMES: Final = {
     Action.MAP: "Remapped",
 }
 _LONGEST_TEXT: Final = 256
-_PIXELS: Final = 0x7FE00008
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -46,9 +45,8 @@ class Explanation:
     items. `identifiers_last` tells that another request gives the same new identifiers."""
 
     def __init__(
-        self, plan: Plan, dictionary: Dictionary, *, exact: bool, identifiers_last: bool = False
+        self, dictionary: Dictionary, *, exact: bool, identifiers_last: bool = False
     ) -> None:
-        self._plan = plan
         self._dictionary = dictionary
         self._exact = exact
         self._identifiers_last = identifiers_last
@@ -65,10 +63,12 @@ class Explanation:
         creators = _creators(last.values())
         seen: set[tuple[TagPath, str]] = set()
         for path, change in last.items():
-            key = (path if self._exact else _every_item(path), self._action(change))
+            is_blanked = found.is_masked and path.is_root and path.tag in PIXELS
+            action = "Masked" if is_blanked else self._action(change)
+            key = (path if self._exact else _every_item(path), action)
             row = self._rows.get(key)
             if row is None:
-                self._rows[key] = self._row(key, change, creators, found.character_set)
+                self._rows[key] = self._row(key, change, creators, found)
             elif key not in seen:
                 row.Instances += 1
             seen.add(key)
@@ -89,7 +89,7 @@ class Explanation:
         key: tuple[TagPath, str],
         change: Change,
         creators: dict[tuple[Any, int], bytes],
-        character_set: CharacterSet,
+        found: Changes,
     ) -> Row:
         path, action = key
         creator = creators.get((change.path.parents, creator_tag(change.path.tag) or 0))
@@ -99,20 +99,20 @@ class Explanation:
             Path=_text(path),
             Name=self._dictionary.name(path.tag) if entry is None else entry[0].decode(),
             Action=action,
-            OldValue=_shown(change.old, vr, character_set),
-            NewValue=self._new(change, vr, character_set),
+            OldValue=_shown(change.old, vr, found.character_set),
+            NewValue=self._new(change, vr, found),
             Instances=1,
         )
 
-    def _new(self, change: Change, vr: str, character_set: CharacterSet) -> Any:
+    def _new(self, change: Change, vr: str, found: Changes) -> Any:
         if change.action is Action.REPLACE:
-            return self._plan.replacements[change.argument].value
+            return found.replacements[change.argument].value
         if change.action is Action.CLEAR:
             return ""
         if change.action is Action.MAP and change.new is not None:
             is_identifier = change.argument <= max(Kind)
             if self._identifiers_last or not is_identifier:
-                return _shown(change.new, vr, character_set)
+                return _shown(change.new, vr, found.character_set)
         return None
 
 

@@ -241,7 +241,7 @@ def _check_agreement(patient: Resource, replaced: Mapping[int, Any], tags: Seque
 _FIELDS: Final = frozenset(
     {
         *("Replace", "Remove", "Keep", "Force", "RemovePrivateTags", "KeepPrivateTags"),
-        *("PrivateCreator", "Transcode", "KeepLabels", "DicomVersion"),
+        *("PrivateCreator", "Transcode", "KeepLabels", "DicomVersion", "MaskPixels"),
     }
 )
 

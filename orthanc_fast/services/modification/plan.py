@@ -15,6 +15,14 @@ from orthanc_fast.dicom.tag_paths import EVERY_ITEM, TagPath
 from orthanc_fast.model import Level
 from orthanc_fast.services.modification.identifiers import Kind
 from orthanc_fast.services.modification.profiles import Profile
+from orthanc_fast.services.modification.recorded import (
+    BASIC_PROFILE,
+    BURNED_IN_ANNOTATION,
+    CLEAN_PIXEL_DATA,
+    METHOD_CODES,
+    Code,
+    code_json,
+)
 from orthanc_fast.services.modification.request import (
     KEYS,
     PATIENT_ID,
@@ -26,7 +34,7 @@ from orthanc_fast.services.modification.request import (
 
 PATIENT_NAME: Final = 0x00100010
 _IDENTITY_REMOVED, _METHOD = 0x00120062, 0x00120063
-_PIXEL_GROUP = 0x7FE00000
+_ICON = 0x00880200
 
 KIND_OF_KEY: Final = {STUDY_UID: Kind.STUDY, SERIES_UID: Kind.SERIES, SOP_UID: Kind.INSTANCE}
 
@@ -56,6 +64,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     later_paths: tuple[PathRule, ...]
     replacements: tuple[Replacement, ...]
     steps: tuple[Rules, ...]
+    masked: "Plan | None" = None  # for images of which pixels are blanked
 
     @property
     def given(self) -> dict[int, str]:
@@ -77,20 +86,38 @@ class Planner:
     def plan(self, asked: Asked, level: Level | None = None, patient_name: str = "") -> Plan:
         """`level` is that of the resources that the request names, None for an instance or a list;
         `patient_name` the one that an anonymization gives where the request sets none."""
+        plan = self._plan(asked, level, patient_name, [])
+        if not asked.masks:
+            return plan
+        masked = self._plan(asked, level, patient_name, [CLEAN_PIXEL_DATA])
+        return msgspec.structs.replace(plan, masked=masked)
+
+    def _plan(
+        self, asked: Asked, level: Level | None, patient_name: str, codes: list[Code]
+    ) -> Plan:
         making = _Making(asked, asked.level if level is None else level)
         if asked.profile is None:
             making.modify()
         else:
-            making.anonymize(asked.profile, self._defaults(asked, asked.profile, patient_name))
+            defaults = self._defaults(asked, asked.profile, patient_name, codes)
+            making.anonymize(asked.profile, defaults)
+        if CLEAN_PIXEL_DATA in codes:
+            making.record_masks()
         return making.plan(self._tables)
 
-    def _defaults(self, asked: Asked, table: Profile, patient_name: str) -> dict[int, str]:
+    def _defaults(
+        self, asked: Asked, table: Profile, patient_name: str, codes: list[Code]
+    ) -> dict[int, Any]:
         method = "Orthanc {version}" if asked.is_amended else table.method
-        return {
+        method = "\\".join([method.replace("{version}", self._version), *dict(codes).values()])
+        found: dict[int, Any] = {
             PATIENT_NAME: patient_name,
             _IDENTITY_REMOVED: "YES",
-            _METHOD: method.replace("{version}", self._version),
+            _METHOD: method,
         }
+        if codes:
+            found[METHOD_CODES] = [code_json(code) for code in (BASIC_PROFILE, *codes)]
+        return found
 
 
 def names_patient(asked: Asked) -> bool:
@@ -136,7 +163,14 @@ class _Making:
         self.replacements.append(Replacement(tag, value))
         return len(self.replacements) - 1
 
-    def anonymize(self, table: Profile, defaults: dict[int, str]) -> None:
+    def record_masks(self) -> None:
+        """Of an image of which pixels are blanked; its icon may show what was there."""
+        for tag, rule in ((_ICON, Action.REMOVE), (BURNED_IN_ANNOTATION, Action.REPLACE)):
+            if tag not in self.asked.removed | self.asked.kept | self.asked.replaced.keys():
+                number = self._number(tag, "NO") if rule is Action.REPLACE else 0
+                self.root[tag] = (rule, number)
+
+    def anonymize(self, table: Profile, defaults: dict[int, Any]) -> None:
         asked = self.asked
         mentioned = asked.removed | asked.kept | asked.replaced.keys()
         own = {tag: value for tag, value in defaults.items() if tag not in mentioned}

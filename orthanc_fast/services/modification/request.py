@@ -12,6 +12,7 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.tag_paths import TagPath, parse_path
 from orthanc_fast.errors import BadFileFormat, BadRequest
 from orthanc_fast.model import Level
+from orthanc_fast.services.modification.masks import Masks, read_masks
 from orthanc_fast.services.modification.profiles import DEFAULT, Profile, profile
 
 PATIENT_ID: Final = 0x00100020
@@ -37,6 +38,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     is_amended: bool  # an anonymization that is not quite that of its profile
     keep_labels: bool
     transcode: str | None
+    masks: Masks = ()
     may_remove_keys: bool = False
     literal: bool = False  # data URIs are texts
 
@@ -141,6 +143,7 @@ class _Lists:
             is_amended=table is not None and amended,
             keep_labels=member_flag(body, "KeepLabels"),
             transcode=text_field(body, "Transcode"),
+            masks=read_masks(body),
         )
 
 

@@ -258,6 +258,12 @@ class OpenImage:
         frame = self._frames.encoded(index)
         return decode_frame(frame, self.info, self._palette, out)
 
+    def darkest_index(self) -> int | None:
+        """The index of the darkest colour of the palette, None without one. Raises BadFileFormat
+        for a palette that cannot be read."""
+        palette = self._palette
+        return None if palette is None else palette.darkest
+
     @cached_property
     def _palette(self) -> Palette | None:
         if not self.info.is_palette:
