@@ -62,10 +62,13 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 class Archives:
-    """Makes archives; one per process."""
+    """Makes archives; one per process. Whether that is `in_background` anyhow: see
+    `PackingThreads`."""
 
-    def __init__(self, reads: Reads, storage: Storage, dictionary: Dictionary) -> None:
-        self._store = Store(reads, storage, dictionary, PackingThreads())
+    def __init__(
+        self, reads: Reads, storage: Storage, dictionary: Dictionary, in_background: bool = False
+    ) -> None:
+        self._store = Store(reads, storage, dictionary, PackingThreads(in_background))
         self._checksums = Checksums()
 
     def plan(self, caller: Caller, wish: Wish) -> Planned:

@@ -29,7 +29,8 @@ PART: Final = 1 << 20
 _LEVEL: Final = 2
 _SAMPLE: Final = 16 << 10
 _PAYS: Final = 0.95  # what it becomes at most, if deflate is worth inflating
-_NICENESS: Final = 10
+_NICENESS: Final = 10  # more than the process has
+_LOWEST: Final = 19
 
 # The stored form of a compressed attachment: its size, the header and the checksum of zlib.
 _BEFORE_DEFLATED: Final = 8 + 2
@@ -46,15 +47,20 @@ class Packed(NamedTuple):
 
 
 class PackingThreads(ThreadPoolExecutor):
-    """Threads that leave the processor to others who want it: one for each core."""
+    """One thread for each core. They leave the processor to the others of this process, unless all
+    of it is `in_background`."""
 
-    def __init__(self) -> None:
-        super().__init__(os.cpu_count() or 1, "archive", _step_back)
+    def __init__(self, in_background: bool = False) -> None:
+        start = None if in_background else _step_back
+        super().__init__(os.cpu_count() or 1, "archive", start)
 
 
 def _step_back() -> None:
-    # On Linux a thread is a process to the scheduler.
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+    # On Linux a thread is a process to the scheduler. The server itself may have been started with
+    # a niceness, of which nobody but root may take anything back.
+    thread = threading.get_native_id()
+    niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS
+    os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _LOWEST))
 
 
 def pack(data: bytes, may_deflate: bool) -> Packed:

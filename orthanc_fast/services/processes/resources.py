@@ -89,8 +89,9 @@ class ResourceServices(WorkerServices):
         self.transcoder = Transcoder(
             settings, self.storage, self.dictionary, TranscoderMeters(self.metrics)
         )
-
-        self.archives = Archives(self.reads, self.storage, self.dictionary)
+        self.archives = Archives(
+            self.reads, self.storage, self.dictionary, in_background=loop is None
+        )
 
     def close(self) -> None:
         """As every worker's; waits for transcoding and packing that are under way."""
