@@ -1,6 +1,8 @@
 """What a job worker does: it takes one job after the other, and runs it by its kind."""
 
+import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from orthanc_fast.errors import NotImplementedYet, OrthancError
 from orthanc_fast.log import Category, logger
@@ -11,6 +13,8 @@ from orthanc_fast.services.jobs.contract import Kind
 from orthanc_fast.services.jobs.registry import Registry, Save, save_in_thread
 from orthanc_fast.services.jobs.runs import JobRun, log_fault
 from orthanc_fast.services.store.writes import Writes
+
+_AGAIN: Final = 1.0  # seconds until it is tried again to tell the end of a job
 
 
 class Engine:
@@ -62,9 +66,21 @@ class Engine:
             error = failure
             log_fault(job, run.kind, error)
         try:
-            self._save(run.end(error))
+            self._save(self._ended(run, error))
         except OrthancError as failure:  # its saved copy says that it is to be run again
             logger.error(Category.JOBS, f"The end of the job {job} cannot be saved: {failure}")
+
+    def _ended(self, run: JobRun, error: BaseException | None) -> Save | None:
+        """Tries again for as long as it cannot be told, because the disk is full: a job that nobody
+        runs must not be taken for one that runs."""
+        while True:
+            try:
+                return run.end(error)
+            except OrthancError as failure:
+                logger.error(Category.JOBS, f"The end of {run.id} cannot be told yet: {failure}")
+                if self._is_ending:  # all jobs that run are put back at the next start
+                    return None
+                time.sleep(_AGAIN)
 
     def _kind(self, name: str) -> Kind:
         found = self._opened.get(name)

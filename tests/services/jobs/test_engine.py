@@ -10,7 +10,14 @@ import pytest
 from support.small_jobs import SmallJobs, submission
 from support.small_store import USER
 
-from orthanc_fast.errors import BadRequest, BadSequenceOfCalls, InexistentItem, OrthancError
+from orthanc_fast.errors import (
+    BadRequest,
+    BadSequenceOfCalls,
+    FullStorage,
+    InexistentItem,
+    OrthancError,
+)
+from orthanc_fast.services.jobs import records
 from orthanc_fast.services.jobs.contract import Run
 
 Make = Callable[..., SmallJobs]
@@ -387,3 +394,25 @@ def test_figures(make: Make) -> None:
     small.wait(third)
     figures = small.jobs.figures(USER)
     assert (figures.pending, figures.running, figures.success, figures.failed) == (0, 1, 1, 1)
+
+
+def test_an_end_that_cannot_be_told_is_told_later(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that is full for a while: the job is not taken for one that runs for ever."""
+    small = make()
+    refused = threading.Event()
+    write = small.runtime.write
+
+    def full_for_a_while(work: Callable[[Any], Any]) -> Any:
+        running = small.runtime.read(lambda view: view.below(records.RUNNING))
+        if running and not refused.is_set():
+            refused.set()
+            raise FullStorage
+        return write(work)
+
+    monkeypatch.setattr(small.runtime, "write", full_for_a_while)
+    small.start()
+    job = small.submit()
+    assert small.wait(job).State == "Success"
+    assert refused.is_set()
