@@ -4,6 +4,7 @@ those that end before their time."""
 import io
 import itertools
 import json
+import shutil
 import socket
 import time
 import zipfile
@@ -18,6 +19,7 @@ from pydicom.dataset import FileDataset
 from support import generated
 from support.archived import instance
 from support.server import OurServer
+from support.small_disk import small_disk
 from support.zip_readers import assert_readable
 
 LARGE_EDGE = 2400  # of a slice of 11 MB: it is packed in parts
@@ -239,6 +241,51 @@ def test_not_streamed(tmp_path: Path) -> None:
         assert sorted(contents(answer.content).values()) == originals(http)
         assert jobs(http)[0]["State"] == "Success"
         assert not list((tmp_path / "storage").glob("archive-*"))
+
+
+def test_no_room_for_an_archive_that_is_not_streamed(tmp_path: Path) -> None:
+    """An error answer, a failed job, and nothing that is left; the next one finds the room."""
+    with small_disk(tmp_path / "disk", 8) as disk:
+        settings = {"SynchronousZipStream": False, "TemporaryDirectory": str(disk)}
+        with (
+            OurServer(tmp_path, settings) as started,
+            httpx.Client(base_url=started.url, timeout=60) as http,
+        ):
+            small = [http.post("/instances", content=data).json() for data in small_files()]
+            large = large_file(2, noise=True)
+            http.post("/instances", content=large).raise_for_status()
+            answer = http.get(f"/patients/{small[0]['ParentPatient']}/archive")
+            assert (answer.status_code, answer.json()["OrthancStatus"]) == (500, 19)
+            (job,) = jobs(http)
+            assert (job["State"], job["ErrorCode"]) == ("Failure", 19)
+            answer = http.post("/tools/create-archive", json=[small[0]["ID"]])
+            assert len(contents(answer.content)) == 1
+            assert not [path for path in disk.rglob("*") if path.is_file()]
+
+
+def test_no_folder_for_an_archive_that_is_not_streamed(tmp_path: Path) -> None:
+    folder = tmp_path / "temporary"
+    settings = {"SynchronousZipStream": False, "TemporaryDirectory": str(folder)}
+    with (
+        OurServer(tmp_path, settings) as started,
+        httpx.Client(base_url=started.url, timeout=60) as http,
+    ):
+        stored = [http.post("/instances", content=data).json() for data in small_files()]
+        shutil.rmtree(folder)
+        answer = http.get(f"/studies/{stored[0]['ParentStudy']}/archive")
+        assert answer.status_code == 500
+        assert jobs(http)[0]["State"] == "Failure"
+
+
+def test_an_output_that_vanishes_is_no_output(client: httpx.Client, server: OurServer) -> None:
+    """Whoever has taken it away, be it another job while this request was on its way."""
+    body = {"Resources": [patient(client)], "Asynchronous": True}
+    job = client.post("/tools/create-archive", json=body).json()["Path"]
+    completed(client, job)
+    for path in (server.folder / "storage" / "job-outputs").iterdir():
+        path.unlink()
+    answer = client.get(f"{job}/archive")
+    assert (answer.status_code, answer.json()["OrthancStatus"]) == (404, 7)
 
 
 def test_a_file_that_is_lost_breaks_the_connection(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -37,7 +37,7 @@ from orthanc_fast.rest.response import (
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.streaming import while_present
 from orthanc_fast.services.archive.archives import Planned, Wish
-from orthanc_fast.services.archive.jobs import Ending, progress, submission, write
+from orthanc_fast.services.archive.jobs import Ending, as_store_faults, progress, submission, write
 from orthanc_fast.services.archive.tree import Root
 from orthanc_fast.services.transcoding.transcode import check_syntax
 
@@ -348,16 +348,16 @@ async def _streamed(
         stream = _ended(services.archives.stream(planned, watch), ending)
         return await while_present(request, stream, ZIP, headers)
     folder = services.settings.temporary_directory or services.settings.storage_directory
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="archive-") as file:
-        try:
-            size = await write(services.archives, planned, Path(file.name), watch)
-        except BaseException as error:
-            if (told := ending.fail(error)) is not None:
-                raise told from error
-            raise
-        ending.succeed(size)
-        stream = _file(Path(file.name))
-        return await while_present(request, stream, ZIP, headers, size)
+    try:
+        with as_store_faults():
+            file = await asyncio.to_thread(_nameless_file, folder)
+            size = await write(services.archives, planned, file, watch)
+    except BaseException as error:
+        if (told := ending.fail(error)) is not None:
+            raise told from error
+        raise
+    ending.succeed(size)
+    return await while_present(request, _file(file), ZIP, headers, size)
 
 
 async def _ended(stream: AsyncGenerator[bytes], ending: Ending) -> AsyncGenerator[bytes]:
@@ -375,10 +375,16 @@ async def _ended(stream: AsyncGenerator[bytes], ending: Ending) -> AsyncGenerato
     ending.succeed(size)
 
 
-async def _file(path: Path) -> AsyncGenerator[bytes]:
-    """The bytes of a file that may be unlinked once the first ones have come."""
-    with path.open("rb") as file:
-        while part := file.read(_PART):
+def _nameless_file(folder: Path) -> BinaryIO:
+    """Nothing is left of it, whoever is killed."""
+    return tempfile.TemporaryFile("w+b", dir=folder)
+
+
+async def _file(file: BinaryIO) -> AsyncGenerator[bytes]:
+    """The bytes of an open file, which is closed then."""
+    with file:
+        await asyncio.to_thread(file.seek, 0)
+        while part := await asyncio.to_thread(file.read, _PART):
             yield part
 
 

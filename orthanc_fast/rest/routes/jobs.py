@@ -86,10 +86,11 @@ async def get_output(request: Request) -> Response:
     """A file that the job has made, such as `archive`."""
     _, job, key = request.segments
     found = request.services.jobs.output(request.caller, job, key)
-    size = found.path.stat().st_size
-    kind = (b"content-type", found.media_type.encode())
     return Response(
-        kind=kind, headers=disposition(found.filename), path=found.sendable, length=size
+        kind=(b"content-type", found.media_type.encode()),
+        headers=disposition(found.filename),
+        path=found.sendable,
+        length=found.size,
     )
 
 

@@ -1,9 +1,9 @@
 """Archives and media as kinds of jobs. Source: reference chapter 3, sections 3.7.2 and 3.9."""
 
 import asyncio
-from contextlib import aclosing
-from pathlib import Path
-from typing import ClassVar, Final
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from typing import BinaryIO, ClassVar, Final
 
 import msgspec
 
@@ -18,6 +18,8 @@ OUTPUT: Final = "archive"  # the key of what the job makes
 ZIP: Final = "application/zip"
 NETWORK_PROTOCOL: Final = 9
 CANCELED: Final = 37
+
+_WRITTEN_AT_ONCE: Final = 1 << 20  # bytes
 
 
 def submission(
@@ -48,7 +50,8 @@ class ArchiveJob(Kind):
         wish = msgspec.json.decode(run.payload, type=Wish)
         planned = self._archives.plan(run.caller, wish)
         path = run.output(OUTPUT, wish.filename, ZIP)
-        size = asyncio.run(write(self._archives, planned, path, progress(run, planned)))
+        with as_store_faults(), path.open("wb") as file:
+            size = asyncio.run(write(self._archives, planned, file, progress(run, planned)))
         run.tell(**planned.content(size))
 
 
@@ -64,19 +67,33 @@ def progress(run: Run, planned: Planned) -> Watch:
     return lambda done: run.step(min(done, steps - 1), steps)
 
 
-async def write(archives: Archives, planned: Planned, path: Path, watch: Watch) -> int:
-    """Writes an archive to a file; its size in bytes. Raises FullStorage, StorageFault."""
+async def write(archives: Archives, planned: Planned, file: BinaryIO, watch: Watch) -> int:
+    """Writes an archive to a file; its size in bytes. The disk is waited for in threads. Raises
+    OSError."""
     size = 0
+    async with aclosing(archives.stream(planned, watch)) as chunks:
+        parts: list[bytes] = []
+        waiting = 0
+        async for chunk in chunks:
+            parts.append(chunk)
+            waiting += len(chunk)
+            if waiting >= _WRITTEN_AT_ONCE:
+                await asyncio.to_thread(file.writelines, parts)
+                parts, waiting, size = [], 0, size + waiting
+    await asyncio.to_thread(file.writelines, parts)
+    await asyncio.to_thread(file.flush)
+    return size + waiting
+
+
+@contextmanager
+def as_store_faults() -> Iterator[None]:
+    """What the system refuses while a file of an archive is written becomes FullStorage or
+    StorageFault."""
     try:
-        with path.open("wb", buffering=1 << 20) as file:
-            async with aclosing(archives.stream(planned, watch)) as chunks:
-                async for chunk in chunks:
-                    file.write(chunk)
-                    size += len(chunk)
+        yield
     except OSError as error:
         kind = FullStorage if error.errno in DISK_FULL else StorageFault
         raise kind("cannot write the archive", private=error) from error
-    return size
 
 
 class Ending:

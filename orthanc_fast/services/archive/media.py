@@ -1,7 +1,7 @@
 """Media: archives with a DICOMDIR. Sources: DICOM PS3.3 Annex F, PS3.10 section 8; reference
 chapter 3, section 3.7.4."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -94,9 +94,9 @@ class Media(Archive):
         self._numbers: dict[tuple[int, bytes], int] = {}
         self._below: dict[int, int] = {}
 
-    def inspected(self, file: Content) -> Any:
+    def inspected(self, content: Callable[[], Content]) -> Any:
         """Raises BadFileFormat."""
-        return describe(file, self._dictionary, self._is_extended)
+        return describe(content(), self._dictionary, self._is_extended)
 
     def included(self, entry: Entry, found: Any) -> None:
         described: Described = found

@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
+from functools import partial
 from itertools import islice
 from threading import Lock
 from typing import Final, NamedTuple, TypeVar
@@ -154,7 +155,7 @@ class StoredArchive:
 
         yield Step(0, None, begin)
         if wanted.data:
-            file = LargeFile(self._store.storage, wanted.file)
+            file = await self._run(partial(LargeFile, self._store.storage, wanted.file))
             for read, size, _ in file.parts():
                 work = self._run(read)
                 yield Step(size, work, part)

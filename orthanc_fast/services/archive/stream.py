@@ -168,11 +168,12 @@ class Archive:
 
     async def _large(self, entry: Entry, file: Attachment) -> AsyncGenerator[Step]:
         try:
-            opened_file = LargeFile(self._store.storage, file)
+            opened_file = await self._run(partial(LargeFile, self._store.storage, file))
         except OrthancError as error:
             await asyncio.to_thread(self._raise_unless_gone, entry.instance, error)
             return
-        found = await self._run(lambda: self.inspected(opened(self._store.storage, file)))
+        content = partial(opened, self._store.storage, file)
+        found = await self._run(lambda: self.inspected(content))
         async for step in self._large_steps(entry, opened_file, found):
             yield step
 
@@ -217,9 +218,9 @@ class Archive:
 
     # What kinds of archives differ in
 
-    def inspected(self, file: Content) -> Any:
-        """What has to be known of a file, in a thread. Raises OrthancError, which ends the
-        archive."""
+    def inspected(self, content: Callable[[], Content]) -> Any:
+        """What has to be known of a file, in a thread; `content` opens it. Raises OrthancError,
+        which ends the archive."""
         return None
 
     def included(self, entry: Entry, found: Any) -> None:
@@ -248,9 +249,9 @@ class Archive:
             return None
         if file.compressed:
             data = uncompress(stored)
-            return Member(pack_compressed(stored, data), self.inspected(data))
+            return Member(pack_compressed(stored, data), self.inspected(lambda: data))
         packed = pack(stored, may_deflate(stored, instance.metadata.get(TRANSFER_SYNTAX)))
-        return Member(packed, self.inspected(stored))
+        return Member(packed, self.inspected(lambda: stored))
 
     def _transcoded(self, file: Attachment, target: Target) -> Member | None:
         try:
@@ -259,7 +260,7 @@ class Archive:
         except OrthancError:  # as Orthanc does
             return None
         packed = pack(made.data, may_deflate(made.data, target.syntax))
-        return Member(packed, self.inspected(made.data))
+        return Member(packed, self.inspected(lambda: made.data))
 
     def _raise_unless_gone(self, instance: Resource, error: OrthancError) -> None:
         """A file that is missing was deleted with its instance, or is lost."""

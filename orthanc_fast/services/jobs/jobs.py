@@ -40,6 +40,7 @@ class Download(msgspec.Struct, frozen=True):
     """A file that a job has made."""
 
     path: Path
+    size: int  # in bytes
     filename: str  # to be proposed to the client
     media_type: str
 
@@ -234,7 +235,12 @@ class Jobs:
             output, _ = self._registry.change(caller, lambda ledger: ledger.use_output(job, key))
         if output is None:
             raise _no_output(key)
-        return Download(self._registry.folder / output.name, output.filename, output.media_type)
+        path = self._registry.folder / output.name
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError as error:  # it has just had to go
+            raise _no_output(key) from error
+        return Download(path, size, output.filename, output.media_type)
 
     def delete_output(self, caller: Caller, job: str, key: str) -> None:
         """Raises InexistentItem."""
