@@ -21,6 +21,7 @@ cdef enum:
     CLEAR = 3            # below the root only texts, other elements go; the argument tells of implicit VR
     REPLACE = 4          # by the value of that number
     MAP = 5              # by what the callback makes of it; the argument is handed on
+    ADD = 6              # at the root, where it is absent: the value of that number
 
 cdef enum:
     # in the place of an item's number
@@ -186,7 +187,7 @@ cdef class Rules:
                 raise ValueError("a node has steps that there are not")
 
     cdef int count_value(self, int action, int argument) except -1:
-        if action == REPLACE:
+        if action == REPLACE or action == ADD:
             if argument < 0:
                 raise ValueError("a value has no number")
             self.values = max(self.values, argument + 1)
@@ -559,7 +560,8 @@ cdef class Editor:
                 e.tag = 0xFFFFFFFFu
             # What is missing before this element, or at all.
             while next_rule < count and rules[next_rule].tag < e.tag:
-                if rules[next_rule].action == REPLACE and not done[next_rule]:
+                action = rules[next_rule].action
+                if (action == REPLACE or action == ADD) and not done[next_rule]:
                     done[next_rule] = 1
                     status = self.put_value(e.start, rules[next_rule].argument, explicit, big, &group)
                     if status == OK and self.trace is not None:
@@ -615,6 +617,12 @@ cdef class Editor:
                     if done[rule - rules]:
                         action = REMOVE
                     done[rule - rules] = 1
+                elif action == ADD:
+                    action = NOTHING         # it is there
+                    if depth == 0:
+                        if done[rule - rules]:
+                            action = REMOVE  # as above
+                        done[rule - rules] = 1
             elif e.tag & 0x10000:
                 if self.rules.private_root if depth == 0 else self.rules.private_nested:
                     if not self.may_stay(&e, &blocks):

@@ -33,6 +33,7 @@ class Action(IntEnum):
     CLEAR = 3  # below the root texts only: what is no text is removed
     REPLACE = 4  # by the value of that number; at the root also where it is absent
     MAP = 5  # by an identifier of that kind
+    ADD = 6  # the value of that number, where the root has no such element
 
 
 Rule = tuple[Action, int]  # and its argument
@@ -202,6 +203,17 @@ def edited(
     except EditError as error:
         raise BadFileFormat(f"the data set cannot be edited: {error}") from error
     return Edited(head, rest)
+
+
+def edited_element(
+    element: bytes, explicit: bool, big: bool, rules: Rules, remap: Callable[[int, bytes], bytes]
+) -> bytes:
+    """A single element of a root, as `edited`; the rules have no values."""
+    try:
+        head, rest = edit(element, 0, len(element), explicit, big, rules, [], remap)
+    except EditError as error:
+        raise BadFileFormat(f"the data set cannot be edited: {error}") from error
+    return b"".join([*head, *rest])
 
 
 def _changes(trace: Iterable[list[Any]], data: Buffer, is_first: bool) -> Iterator[Change]:

@@ -1,9 +1,14 @@
 """The file meta information that this server writes. Source: DICOM PS3.10 section 7.1."""
 
+from typing import Final
+
 from orthanc_fast import implementation
 from orthanc_fast.dicom.elements import Writer
 
 _WRITER = Writer(explicit=True, big=False)
+
+# Of files without a SOP class: DCMTK's private one, which Orthanc's clients know.
+NO_SOP_CLASS: Final = b"1.2.276.0.7230010.3.1.0.1"
 
 
 def meta_header(sop_class: bytes, sop_instance: bytes, transfer_syntax: str) -> bytes:

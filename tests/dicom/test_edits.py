@@ -54,6 +54,18 @@ def test_nothing_to_do(syntax: str) -> None:
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
+def test_what_is_added_only_where_it_is_absent(syntax: str) -> None:
+    name, added = element(NAME, "PN", b"ab", syntax), element(0x00100020, "LO", b"cd", syntax)
+    nested = element(SEQUENCE, "SQ", item(name, syntax), syntax)
+    both = rules({NAME: (Action.ADD, 0), 0x00100020: (Action.ADD, 1)})
+    other = element(NAME, "PN", b"zz", syntax)
+    assert run(nested + name, syntax, both, [other, added]) == nested + name + added
+    # One that comes out of order is not there twice.
+    late = element(0x00200010, "SH", b"xy", syntax)
+    assert run(late + name, syntax, both, [other, added]) == other + added + late
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
 def test_one_action_each(syntax: str) -> None:
     tags = (0x00080016, 0x00080018, 0x00080020, NAME, 0x00100020)
     data = b"".join(element(tag, "LO", b"v%d" % n, syntax) for n, tag in enumerate(tags))

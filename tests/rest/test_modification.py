@@ -2,13 +2,15 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from pydicom.data import get_testdata_file
 from pydicom.dataset import FileDataset
-from pydicom.uid import UID
-from support import generated
+from pydicom.uid import UID, ExplicitVRLittleEndian
+from support import created, generated
 from support.edited import Canonical, file_bytes, item, read, sequence
 
 Both = tuple[httpx.Client, httpx.Client]
@@ -99,6 +101,8 @@ MODIFICATIONS: list[Any] = [
     {"Replace": {"PatientName": "Ελένη a"}},
     {"Remove": ["PatientName", "SourceImageSequence", "Rows"]},
     {"Remove": ["PatientName"], "Replace": {"PatientName": "wins"}},
+    {"Remove": ["SOPClassUID"]},
+    {"Replace": {"SOPClassUID": ""}},
     {"Replace": {"PatientName": "loses"}, "Keep": ["PatientName"]},
     {"RemovePrivateTags": True},
     {"RemovePrivateTags": True, "Keep": ["0029,0010", "0029,1001"]},
@@ -141,6 +145,20 @@ MODIFICATIONS: list[Any] = [
     {"Remove": ["ReferencedImageSequence[ 0 ] . 0008,1155 ", " (0010-0010)"]},
 ]
 
+# A new sequence, which the profile acts on as well.
+NEW = [
+    {
+        **{"PatientBirthDate": "20000101", "PatientID": "x", "StudyDescription": "y", "Rows": "5"},
+        **{"StudyInstanceUID": "1.2.3", "ReferencedSOPInstanceUID": "1.2.4", "0029,0010": "z"},
+        "SourceImageSequence": [{"FrameOfReferenceUID": "1.2.3.9", "PatientName": "w"}],
+    }
+]
+FOR_NEW: list[dict[str, Any]] = [
+    {"Keep": ["ReferencedImageSequence[0].PatientID", "StudyDescription"]},
+    {"KeepPrivateTags": True, "Remove": ["ReferencedImageSequence[0].Rows"]},
+    {"DicomVersion": "2008", "Remove": ["Rows"]},
+]
+
 ANONYMIZATIONS: list[Any] = [
     {},
     *({"DicomVersion": version} for version in ("2008", "2017c", "2021b", "2023b")),
@@ -156,6 +174,11 @@ ANONYMIZATIONS: list[Any] = [
     {"Replace": {"PatientName": "me", "DeidentificationMethod": "mine"}},
     {"Replace": {"StudyInstanceUID": "9.1", "SOPInstanceUID": "9.3"}, "Force": True},
     {"Replace": {"FrameOfReferenceUID[0].PatientName": "x"}},
+    *({"Replace": {"ReferencedImageSequence": NEW}, **more} for more in ({}, *FOR_NEW)),
+    {
+        "Replace": {"SourceImageSequence": NEW, "StudyDescription": "s", "SOPInstanceUID": "9.3"},
+        "Force": True,
+    },
     {"Replace": {"SourceImageSequence[0].PatientBirthDate": "20010101"}},
     {"Remove": ["Rows", "PatientName", "DeidentificationMethod"]},
     {"Remove": ["SourceImageSequence[0].Rows"]},
@@ -172,6 +195,61 @@ def test_modify(both: Both, instance: str, body: Any) -> None:
 @pytest.mark.parametrize("body", ANONYMIZATIONS, ids=lambda body: json.dumps(body)[:60])
 def test_anonymize(both: Both, instance: str, body: Any) -> None:
     assert_same(both, f"/instances/{instance}/anonymize", body)
+
+
+GRAY_16 = created.data_uri("image/png", created.image("PNG", created.GRAY.astype("u2") * 200))
+COLOR = created.data_uri("image/png", created.image("PNG", created.GRAY, "RGB"))
+COLOR_JPEG = created.data_uri("image/jpeg", created.image("JPEG", created.GRAY, "RGB"))
+STL = created.data_uri("model/stl", b"solid a")
+MODULE = ["Modality", "SOPClassUID", "PhotometricInterpretation", "Rows"]
+CONTENT: list[Any] = [
+    *({"PixelData": uri} for uri in (created.PNG, created.JPEG, COLOR, COLOR_JPEG, GRAY_16)),
+    *({"PixelData": uri} for uri in (created.PDF, STL, created.RAW)),
+    *({"EncapsulatedDocument": uri} for uri in (created.PDF, STL, COLOR)),
+    {"PixelData": created.PNG.replace("image/png", "IMAGE/PNG")},
+    {"PixelData": COLOR, "Rows": "3", "PlanarConfiguration": "1", "NumberOfFrames": "5"},
+    {"PixelData": created.PNG, "PhotometricInterpretation": "X"},
+    {"PixelData": GRAY_16, "EncapsulatedDocument": COLOR},
+    {"EncapsulatedDocument": created.PDF, "Modality": "ZZ", "MIMETypeOfEncapsulatedDocument": "x"},
+    {"EncapsulatedDocument": created.PDF, "PixelData": COLOR, "DocumentTitle": "t"},
+    {"SourceImageSequence[0].EncapsulatedDocument": created.PDF},
+    {"SourceImageSequence[0].PixelData": created.PNG},
+    {"SourceImageSequence": [{"EncapsulatedDocument": STL}]},
+    {"PixelData": created.data_uri("text/plain", b"abc")},
+    {"PixelData": created.data_uri("image/png", b"abc")},
+    {"PixelData": created.data_uri("a/b", b"abc")},
+    {"EncapsulatedDocument": created.data_uri("application/pdf", b"abc")},
+]
+
+
+@pytest.mark.parametrize("what", ["modify", "anonymize"])
+@pytest.mark.parametrize("removed", [[], MODULE], ids=["", "removed"])
+@pytest.mark.parametrize("replaced", CONTENT, ids=lambda body: json.dumps(body)[:60])
+def test_images_and_documents(
+    both: Both, instance: str, what: str, removed: list[str], replaced: Any
+) -> None:
+    body = {"Replace": replaced, "Remove": removed}
+    assert_same(both, f"/instances/{instance}/{what}", body)
+
+
+@pytest.mark.parametrize("uri", [created.PNG, COLOR, GRAY_16, created.RAW, created.PDF])
+@pytest.mark.parametrize("name", ["MR_small_bigendian.dcm", "image_dfl.dcm", "rtplan.dcm"])
+def test_images_and_documents_in_other_encodings(both: Both, name: str, uri: str) -> None:
+    path = get_testdata_file(name)
+    assert isinstance(path, str)
+    public = stored(both, Path(path).read_bytes())
+    assert_same(both, f"/instances/{public}/modify", {"Replace": {"PixelData": uri}})
+
+
+@pytest.mark.parametrize("uri", [COLOR, binary(bytes(7 * 9 * 3 + 1))])
+def test_an_image_instead_of_a_compressed_one(ours: httpx.Client, uri: str) -> None:
+    path = get_testdata_file("SC_rgb_rle.dcm")
+    assert isinstance(path, str)
+    public = ours.post("/instances", content=Path(path).read_bytes()).json()["ID"]
+    answer = ours.post(f"/instances/{public}/modify", json={"Replace": {"PixelData": uri}})
+    made = read(answer.content)
+    assert made.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert len(made.PixelData) == 7 * 9 * 3 + 1
 
 
 SEQUENCE = "ReferencedImageSequence"

@@ -14,14 +14,10 @@ from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.dicom.text import CharacterSet, character_set_of, term_of
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Level
-from orthanc_fast.services.creation.content import (
-    DOCUMENT,
-    PIXEL_DATA,
-    add_content,
-    is_data_uri,
-)
+from orthanc_fast.services.creation.content import add_content
 from orthanc_fast.services.creation.data_set import SOP_UID, WRITE, DataSet
 from orthanc_fast.services.creation.request import Item, Tags, Wanted, without_character_set
+from orthanc_fast.services.modification.content import DOCUMENT, PIXEL_DATA, is_data_uri
 from orthanc_fast.services.modification.values import Elements
 
 NOT_STRING: Final = 2019

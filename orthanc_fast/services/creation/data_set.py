@@ -3,7 +3,7 @@
 from typing import Final
 
 from orthanc_fast.dicom.elements import UNDEFINED_LENGTH, Writer
-from orthanc_fast.dicom.file_meta import meta_header
+from orthanc_fast.dicom.file_meta import NO_SOP_CLASS, meta_header
 from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE
 
@@ -12,8 +12,6 @@ SOP_UID: Final = 0x00080018
 
 WRITE: Final = Writer(explicit=True, big=False)
 
-# Of files without a SOP class: DCMTK's private one, which Orthanc's clients know.
-_NO_SOP_CLASS: Final = b"1.2.276.0.7230010.3.1.0.1"
 _SHORT_HEADER = 8  # bytes before the value of a UI
 
 
@@ -43,12 +41,9 @@ class DataSet:
         """One US."""
         self.set(tag, WRITE.number(tag, value))
 
-    def set_bytes(self, tag: int, vr: str, value: Buffer) -> None:
-        """An OB or OW."""
-        size = len(value)
-        padding = size % 2
-        header = WRITE.header(tag, vr, size + padding)
-        self._elements[tag] = [header, value, bytes(padding)]
+    def set_parts(self, tag: int, *parts: Buffer) -> None:
+        """The whole element, in parts."""
+        self._elements[tag] = list(parts)
 
     def set_fragments(self, tag: int, parts: list[bytes], transfer_syntax: str) -> None:
         """Encapsulated pixel data, which decide about the transfer syntax."""
@@ -57,11 +52,11 @@ class DataSet:
 
     def file(self) -> bytes:
         """The DICOM file."""
-        sop_class = self._uid(SOP_CLASS) if SOP_CLASS in self else _NO_SOP_CLASS
+        sop_class = self._uid(SOP_CLASS) if SOP_CLASS in self else NO_SOP_CLASS
         parts: list[Buffer] = [meta_header(sop_class, self._uid(SOP_UID), self.transfer_syntax)]
         for tag in sorted(self._elements):
             parts += self._elements[tag]
         return b"".join(parts)
 
     def _uid(self, tag: int) -> bytes:
-        return bytes(self._elements[tag][0][_SHORT_HEADER:]).rstrip(b" \0")
+        return b"".join(self._elements[tag])[_SHORT_HEADER:].rstrip(b" \0")

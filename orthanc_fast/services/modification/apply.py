@@ -10,9 +10,9 @@ import msgspec
 
 from orthanc_fast._ext.scan import ScanError
 from orthanc_fast.dicom.dictionary import Dictionary
-from orthanc_fast.dicom.edits import Change, Edited, edited
+from orthanc_fast.dicom.edits import Change, Edited, edited, edited_element
 from orthanc_fast.dicom.elements import Writer
-from orthanc_fast.dicom.file_meta import meta_header
+from orthanc_fast.dicom.file_meta import NO_SOP_CLASS, meta_header
 from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
 from orthanc_fast.dicom.text import CharacterSet, character_set_of
 from orthanc_fast.dicom.walk import first_value
@@ -23,7 +23,7 @@ from orthanc_fast.services.modification.plan import KIND_OF_KEY, Plan, Replaceme
 from orthanc_fast.services.modification.request import SOP_UID
 from orthanc_fast.services.modification.values import Elements
 from orthanc_fast.services.transcoding.transcode import deflated
-from orthanc_fast.transfer_syntaxes import DEFLATED, EXPLICIT_LITTLE
+from orthanc_fast.transfer_syntaxes import DEFLATED, EXPLICIT_LITTLE, SYNTAXES
 
 _CHARACTER_SET = 0x00080005
 _SOP_CLASS = 0x00080016
@@ -90,14 +90,21 @@ class Modifier:
         head = b"".join(found.head)
         new = msgspec.structs.replace(source, data=head, start=0)
         sop_class, sop_uid = first_value(new, _SOP_CLASS), first_value(new, SOP_UID)
-        syntax = source.known_syntax or source.syntax or EXPLICIT_LITTLE
+        syntax = self._syntax(source)
         sop_uid = (sop_uid or b"").rstrip(b" \0")
-        header = meta_header((sop_class or b"").rstrip(b" \0"), sop_uid, syntax)
+        sop_class = NO_SOP_CLASS if sop_class is None else sop_class.rstrip(b" \0")
+        header = meta_header(sop_class, sop_uid, syntax)
         parts = [head, *found.rest]
         return Modified(
             [header, *(deflated(parts) if syntax == DEFLATED else parts)],
             sop_uid,
         )
+
+    def _syntax(self, source: DicomFile) -> str:
+        syntax = source.known_syntax or source.syntax or EXPLICIT_LITTLE
+        known = SYNTAXES.get(syntax)
+        is_compressed = known is not None and known.is_encapsulated
+        return EXPLICIT_LITTLE if is_compressed and self._plan.makes_pixels else syntax
 
     def changes(self, file: Buffer) -> Changes:
         """What `modified` would do with each element; nothing is made of it. Raises the same."""
@@ -173,4 +180,14 @@ class Modifier:
             private_creator=self._plan.asked.private_creator,
             literal=self._plan.asked.literal,
         )
-        return [elements.element(each.tag, each.value) for each in self._plan.replacements]
+        return [
+            self._walked(elements.element(each.tag, each.value), each, write)
+            for each in self._plan.replacements
+        ]
+
+    def _walked(self, element: bytes, replacement: Replacement, write: Writer) -> bytes:
+        """A new sequence as the profile leaves it."""
+        rules = self._plan.of_replaced
+        if rules is None or not replacement.is_walked:
+            return element
+        return edited_element(element, write.explicit, write.big, rules, self._remap(b"new"))

@@ -19,7 +19,7 @@ from orthanc_fast.services.modification.explain import Explanation, Row
 from orthanc_fast.services.modification.identifiers import Identifiers, new_secret
 from orthanc_fast.services.modification.modification import Modification
 from orthanc_fast.services.modification.orders import Options, Orders, Target
-from orthanc_fast.services.modification.plan import Plan
+from orthanc_fast.services.modification.request import Asked
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.storage.contract import Storage
 
@@ -68,9 +68,9 @@ class DryRuns:
             caller, target, body, is_anonymization, options
         )
         is_single = target.level == Level.INSTANCE
-        plan = self._modification.plan(asked, None if is_single else target.level, _NAME)
+        level = None if is_single else target.level
         explanation = Explanation(self._dictionary, exact=is_single)
-        await asyncio.to_thread(self._explain, caller, plan, instances, explanation)
+        await asyncio.to_thread(self._explain, caller, asked, level, instances, explanation)
         return Explained(
             IsAnonymization=is_anonymization,
             InstancesCount=explanation.instances,
@@ -78,8 +78,14 @@ class DryRuns:
         )
 
     def _explain(
-        self, caller: Caller, plan: Plan, instances: bytes, explanation: Explanation
+        self,
+        caller: Caller,
+        asked: Asked,
+        level: Level | None,
+        instances: bytes,
+        explanation: Explanation,
     ) -> None:
+        plan = self._modification.plan(asked, level, _NAME)
         modifier = self._modification.modifier(plan, Identifiers(new_secret()))
         step = _RECORDS_AT_ONCE * SHA1
         for start in range(0, len(instances), step):

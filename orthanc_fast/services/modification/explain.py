@@ -13,6 +13,7 @@ from orthanc_fast.dicom.edits import Action, Change
 from orthanc_fast.dicom.tag_paths import EVERY_ITEM, TagPath
 from orthanc_fast.dicom.text import CharacterSet, decode, without_padding
 from orthanc_fast.services.modification.apply import Changes
+from orthanc_fast.services.modification.content import Embedded
 from orthanc_fast.services.modification.identifiers import Kind
 from orthanc_fast.services.modification.masking import PIXELS
 
@@ -106,7 +107,7 @@ class Explanation:
 
     def _new(self, change: Change, vr: str, found: Changes) -> Any:
         if change.action is Action.REPLACE:
-            return found.replacements[change.argument].value
+            return _replacement(found.replacements[change.argument].value)
         if change.action is Action.CLEAR:
             return ""
         if change.action is Action.MAP and change.new is not None:
@@ -114,6 +115,13 @@ class Explanation:
             if self._identifiers_last or not is_identifier:
                 return _shown(change.new, vr, found.character_set)
         return None
+
+
+def _replacement(value: Any) -> Any:
+    """JSON as it came; of what an image or document brings along only the texts."""
+    if not isinstance(value, Embedded):
+        return value
+    return bytes(value.value).decode().rstrip(" \0") if value.vr in TEXT_VRS else None
 
 
 def _joined(before: Change, after: Change) -> Change:

@@ -93,10 +93,13 @@ class Modification:
         quality = self._quality(body)
         if asked.transcode is not None:
             check_syntax(asked.transcode)
-        plan = self.plan(asked, patient_name=await self.patient_name(caller, asked))
-        return await asyncio.to_thread(self._instance, attachment, plan, quality)
+        patient_name = await self.patient_name(caller, asked)
+        return await asyncio.to_thread(self._instance, attachment, asked, patient_name, quality)
 
-    def _instance(self, attachment: Attachment, plan: Plan, quality: int) -> list[Buffer]:
+    def _instance(
+        self, attachment: Attachment, asked: Asked, patient_name: str, quality: int
+    ) -> list[Buffer]:
+        plan = self.plan(asked, patient_name=patient_name)
         modifier = self.modifier(plan, Identifiers(new_secret()))
         modified = modifier.modified(opened(self._storage, attachment))
         uid = plan.asked.transcode

@@ -12,7 +12,14 @@ import msgspec
 from orthanc_fast._ext.edit import Rules
 from orthanc_fast.dicom.edits import Action, PathRule, Rule, Tables
 from orthanc_fast.dicom.tag_paths import EVERY_ITEM, TagPath
+from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Level
+from orthanc_fast.services.modification.content import (
+    DOCUMENT,
+    PIXEL_DATA,
+    embedded,
+    is_data_uri,
+)
 from orthanc_fast.services.modification.identifiers import Kind
 from orthanc_fast.services.modification.profiles import Profile
 from orthanc_fast.services.modification.recorded import (
@@ -35,6 +42,7 @@ from orthanc_fast.services.modification.request import (
 PATIENT_NAME: Final = 0x00100010
 _IDENTITY_REMOVED, _METHOD = 0x00120062, 0x00120063
 _ICON = 0x00880200
+_OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
 
 KIND_OF_KEY: Final = {STUDY_UID: Kind.STUDY, SERIES_UID: Kind.SERIES, SOP_UID: Kind.INSTANCE}
 
@@ -44,10 +52,12 @@ _REFERENCED_SOP = 0x00081155
 
 
 class Replacement(msgspec.Struct, frozen=True):
-    """The new value of a tag, as JSON."""
+    """The new value of a tag: as JSON, or as what content brings along, or the error that it is
+    to give. What `is_walked` is a sequence to whose items the profile applies too."""
 
     tag: int
     value: Any
+    is_walked: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +74,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     later_paths: tuple[PathRule, ...]
     replacements: tuple[Replacement, ...]
     steps: tuple[Rules, ...]
+    of_replaced: Rules | None = None  # for the items of new sequences
     masked: "Plan | None" = None  # for images of which pixels are blanked
+
+    @property
+    def makes_pixels(self) -> bool:
+        """Whether the pixel data are new; they are not compressed then."""
+        return self.root.get(PIXEL_DATA, (Action.KEEP, 0))[0] is Action.REPLACE
 
     @property
     def given(self) -> dict[int, str]:
@@ -148,9 +164,40 @@ class _Making:
     def _root_lists(self, replaced: dict[int, Any]) -> None:
         for tag in self.asked.removed:
             self.root[tag] = (Action.REMOVE, 0)
-        for tag, value in replaced.items():
-            if tag & 0xFFFF and tag >> 16 > 2:  # no group lengths, nothing of the file's header
-                self.root[tag] = (Action.REPLACE, self._number(tag, value))
+        for tag, value in sorted(replaced.items()):
+            if self._is_content(tag, value):
+                self._embed(tag, value)
+            elif tag & 0xFFFF and tag >> 16 > 2:  # no group lengths, nothing of the file's header
+                is_walked = self._is_walked(tag, value)
+                self.root[tag] = (Action.REPLACE, self._number(tag, value, is_walked))
+
+    def _is_walked(self, tag: int, value: Any) -> bool:
+        asked = self.asked
+        return asked.profile is not None and tag in asked.replaced and isinstance(value, list)
+
+    def _is_content(self, tag: int, value: Any) -> bool:
+        if self.asked.literal or not isinstance(value, str):
+            return False
+        return tag in (PIXEL_DATA, DOCUMENT) and is_data_uri(value)
+
+    def _embed(self, tag: int, uri: str) -> None:
+        """An image or document instead of what was there. The replacements of higher tags come
+        after it."""
+        try:
+            elements = embedded(uri, tag)
+        except OrthancError as error:
+            self.root[tag] = (Action.REPLACE, self._number(tag, error))
+            return
+        self.root[tag] = (Action.REMOVE, 0)
+        for each in elements:
+            there = self.root.get(each.tag, (Action.KEEP, 0))[0]
+            if each.tag == PIXEL_DATA:
+                for table in _OFFSET_TABLES:
+                    self.root[table] = (Action.REMOVE, 0)
+            if not each.is_default or there is Action.REMOVE:
+                self.root[each.tag] = (Action.REPLACE, self._number(each.tag, each))
+            elif there is not Action.REPLACE:
+                self.root[each.tag] = (Action.ADD, self._number(each.tag, each))
 
     def _map_keys(self) -> None:
         """New UIDs at the level of the request and below it."""
@@ -159,8 +206,8 @@ class _Making:
             if self.level <= level and tag not in asked.kept and tag not in asked.replaced:
                 self.root[tag] = (Action.MAP, KIND_OF_KEY[tag])
 
-    def _number(self, tag: int, value: Any) -> int:
-        self.replacements.append(Replacement(tag, value))
+    def _number(self, tag: int, value: Any, is_walked: bool = False) -> int:
+        self.replacements.append(Replacement(tag, value, is_walked))
         return len(self.replacements) - 1
 
     def record_masks(self) -> None:
@@ -230,4 +277,18 @@ class _Making:
             later_paths=tuple(later),
             replacements=tuple(self.replacements),
             steps=(first, *tables.path_rules(later)),
+            of_replaced=self._of_replaced(tables),
         )
+
+    def _of_replaced(self, tables: Tables) -> Rules | None:
+        """What the profile does in new sequences, but for the tags that the request itself has
+        values for."""
+        if not any(each.is_walked for each in self.replacements):
+            return None
+        own = self.asked.replaced.keys() - KIND_OF_KEY.keys()
+        rules = {
+            tag: rule
+            for tag, rule in self.nested.items()
+            if rule[0] is not Action.REPLACE and tag not in own
+        }
+        return tables.rules({}, rules, self.ranges, self.paths, False, self.asked.private)

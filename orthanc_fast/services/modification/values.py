@@ -3,12 +3,12 @@
 Source: reference chapter 3, section 3.2.3.
 """
 
-import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from orthanc_fast._ext.base64_text import decode
 from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary, is_private_creator, tag_text
@@ -18,15 +18,13 @@ from orthanc_fast.dicom.text import CharacterSet, encode
 from orthanc_fast.errors import (
     BadFileFormat,
     BadParameterType,
-    NotImplementedYet,
+    OrthancError,
     ParameterOutOfRange,
 )
 from orthanc_fast.numerals import decimal, integer
+from orthanc_fast.services.modification.content import PIXEL_DATA, Embedded
 
-PIXEL_DATA: Final = 0x7FE00010
-_DOCUMENT: Final = 0x00420011
 _BINARY_URI: Final = "data:application/octet-stream;base64,"
-_DATA_URI: Final = re.compile("data:[^;]+;base64,")
 _LONGEST_SHORT = 0xFFFE
 _SHORT_VRS = frozenset(
     "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()  # noqa: SIM905 - a table
@@ -39,9 +37,6 @@ _INTEGERS: Final = {
     **{"SL": ("i", 32), "UV": ("Q", 64), "OV": ("Q", 64), "SV": ("q", 64)},
 }
 _FLOATS: Final = {"FL": "f", "OF": "f", "FD": "d", "OD": "d"}
-
-# Makes the elements of pixel data or of a document from a data URI: see `Elements.content`.
-Content = Callable[[int, str], bytes]
 
 
 class Elements(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +52,11 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
 
     def element(self, tag: int, value: Any, depth: int = 0) -> bytes:
         """A whole element. Raises BadParameterType for a value of a wrong kind, BadFileFormat for
-        one that the VR cannot have, UnknownDicomTag."""
+        one that the VR cannot have, UnknownDicomTag; a value that is an error itself."""
+        if isinstance(value, Embedded):
+            return self._embedded(value)
+        if isinstance(value, OrthancError):
+            raise value
         vr = self._vr(tag)
         if isinstance(value, list):
             if vr != "SQ":
@@ -66,6 +65,12 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
         if value is not None and not isinstance(value, str):
             raise BadParameterType(f"Bad Parameter type for tag {tag_text(tag)}")
         return self._encoded(tag, vr, self._value(tag, vr, value))
+
+    def _embedded(self, element: Embedded) -> bytes:
+        raw = element.value
+        if self.write.big and element.vr in ("US", "OW"):
+            raw = np.frombuffer(raw, "<u2").byteswap().tobytes()
+        return b"".join([self.write.header(element.tag, element.vr, len(raw)), raw])
 
     def _vr(self, tag: int) -> str:
         creator = self.private_creator.encode() or None
@@ -125,8 +130,6 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
                 return decode(text, len(_BINARY_URI))
             except ValueError as error:
                 raise BadFileFormat() from error
-        if tag in (PIXEL_DATA, _DOCUMENT) and _DATA_URI.match(text) and not self.literal:
-            raise NotImplementedYet("pixel data and documents are replaced by their bytes only")
         return encode(text, self.character_set)
 
     def _numbers(self, tag: int, vr: str, text: str) -> bytes:
