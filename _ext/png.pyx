@@ -1,11 +1,17 @@
 # cython: language_level=3
-"""The row filter of PNG (PNG specification, section 9): what its deflate stream is made from."""
+"""The row filters of PNG (PNG specification, section 9): between pixels and what its deflate stream is made from."""
 
 from libc.stdint cimport uint16_t
+from libc.stdlib cimport abs, calloc, free
 from libc.string cimport memcpy
 
 cdef enum:
+    NONE = 0
+    SUB = 1
     UP = 2
+    AVERAGE = 3
+    PAETH = 4
+    MOST = 8    # bytes of a pixel: four samples of 16 bits
 
 
 cdef void swap(const uint16_t* source, uint16_t* out, Py_ssize_t count) noexcept nogil:
@@ -66,3 +72,176 @@ def filter_up(
                 subtract_swapped(row, row - stride, target + 1, stride // 2)
             else:
                 subtract(row, row - stride, target + 1, stride)
+
+
+cdef inline void undo_sub(
+    const unsigned char* source, unsigned char* out, Py_ssize_t columns, Py_ssize_t size
+) noexcept nogil:
+    """`size` is that of a pixel in bytes, a constant where this is inlined: the pixel on the left stays in registers."""
+    cdef Py_ssize_t i, k
+    cdef unsigned char[MOST] left
+    for k in range(size):
+        left[k] = 0
+    for i in range(columns):
+        for k in range(size):
+            left[k] = <unsigned char> (left[k] + source[i * size + k])
+            out[i * size + k] = left[k]
+
+
+cdef void undo_up(
+    const unsigned char* source, const unsigned char* above, unsigned char* out, Py_ssize_t size
+) noexcept nogil:
+    """`size` is that of the row."""
+    cdef Py_ssize_t i
+    for i in range(size):
+        out[i] = <unsigned char> (source[i] + above[i])
+
+
+cdef inline void undo_average(
+    const unsigned char* source, const unsigned char* above, unsigned char* out, Py_ssize_t columns, Py_ssize_t size
+) noexcept nogil:
+    cdef Py_ssize_t i, k
+    cdef unsigned char[MOST] left
+    for k in range(size):
+        left[k] = 0
+    for i in range(columns):
+        for k in range(size):
+            left[k] = <unsigned char> (source[i * size + k] + ((<int> left[k] + above[i * size + k]) >> 1))
+            out[i * size + k] = left[k]
+
+
+cdef inline void undo_paeth(
+    const unsigned char* source, const unsigned char* above, unsigned char* out, Py_ssize_t columns, Py_ssize_t size
+) noexcept nogil:
+    cdef Py_ssize_t i, k
+    cdef int a, b, c, near_a, near_b, near_c, nearest
+    cdef int[MOST] left
+    cdef int[MOST] corner
+    for k in range(size):
+        left[k] = corner[k] = 0
+    for i in range(columns):
+        for k in range(size):
+            a, b, c = left[k], above[i * size + k], corner[k]
+            near_a = abs(b - c)
+            near_b = abs(a - c)
+            near_c = abs(a + b - 2 * c)
+            # Ties go to the left, then to what is above.
+            nearest = b if near_b <= near_c else c
+            near_b = near_b if near_b <= near_c else near_c
+            nearest = a if near_a <= near_b else nearest
+            left[k] = (source[i * size + k] + nearest) & 0xff
+            corner[k] = b
+            out[i * size + k] = <unsigned char> left[k]
+
+
+cdef inline void undo(
+    unsigned char kind, const unsigned char* source, const unsigned char* above, unsigned char* out,
+    Py_ssize_t columns, Py_ssize_t size,
+) noexcept nogil:
+    if kind == SUB:
+        undo_sub(source, out, columns, size)
+    elif kind == UP:
+        undo_up(source, above, out, columns * size)
+    elif kind == AVERAGE:
+        undo_average(source, above, out, columns, size)
+    elif kind == PAETH:
+        undo_paeth(source, above, out, columns, size)
+    else:
+        memcpy(out, source, columns * size)
+
+
+cdef void undo_row(
+    unsigned char kind, const unsigned char* source, const unsigned char* above, unsigned char* out,
+    Py_ssize_t columns, Py_ssize_t size,
+) noexcept nogil:
+    """The sizes that there are, each compiled for itself."""
+    if size == 1:
+        undo(kind, source, above, out, columns, 1)
+    elif size == 2:
+        undo(kind, source, above, out, columns, 2)
+    elif size == 3:
+        undo(kind, source, above, out, columns, 3)
+    elif size == 4:
+        undo(kind, source, above, out, columns, 4)
+    elif size == 6:
+        undo(kind, source, above, out, columns, 6)
+    else:
+        undo(kind, source, above, out, columns, 8)
+
+
+cdef inline void keep(
+    const unsigned char* row, unsigned char* out, Py_ssize_t columns, Py_ssize_t samples, Py_ssize_t kept, bint wide
+) noexcept nogil:
+    """The first `kept` of the samples of each pixel; little endian if they are `wide`."""
+    cdef Py_ssize_t i, k
+    if wide and samples == kept:
+        swap(<const uint16_t*> row, <uint16_t*> out, columns * samples)
+    elif wide:
+        for i in range(columns):
+            for k in range(kept):
+                out[2 * (i * kept + k)] = row[2 * (i * samples + k) + 1]
+                out[2 * (i * kept + k) + 1] = row[2 * (i * samples + k)]
+    else:
+        for i in range(columns):
+            for k in range(kept):
+                out[i * kept + k] = row[i * samples + k]
+
+
+cdef bint undo_all(
+    const unsigned char* source, unsigned char* work, unsigned char* out, Py_ssize_t rows, Py_ssize_t columns,
+    Py_ssize_t samples, Py_ssize_t kept, bint wide,
+) noexcept nogil:
+    """`work` has room for two rows, the second of them zeros. False for a filter that does not exist."""
+    cdef Py_ssize_t i
+    cdef Py_ssize_t width = 2 if wide else 1
+    cdef Py_ssize_t size = samples * width
+    cdef Py_ssize_t stride = columns * size
+    cdef bint is_plain = not wide and samples == kept    # rows are undone where they shall be
+    cdef unsigned char* row = work
+    cdef unsigned char* above = work + stride
+    for i in range(rows):
+        if source[0] > PAETH:
+            return False
+        if is_plain:
+            row = out
+        undo_row(source[0], source + 1, above, row, columns, size)
+        if is_plain:
+            above = row
+        else:
+            keep(row, out, columns, samples, kept, wide)
+            row, above = above, row
+        source += stride + 1
+        out += columns * kept * width
+    return True
+
+
+def undo_filters(
+    const unsigned char[::1] filtered not None,
+    Py_ssize_t rows,
+    Py_ssize_t columns,
+    Py_ssize_t samples,
+    Py_ssize_t kept,
+    bint wide,
+    unsigned char[::1] out not None,
+):
+    """Fills `out` with the pixels of `rows` filtered rows that are not interlaced: of each of the 1 to 4 `samples` of a
+    pixel the first `kept` ones. `wide`: samples of 16 bits, big endian in PNG, little endian in `out`.
+
+    Raises ValueError where sizes do not fit or a row has a filter that does not exist, MemoryError.
+    """
+    cdef Py_ssize_t width = 2 if wide else 1
+    cdef Py_ssize_t most = <Py_ssize_t> 1 << 31    # of rows and columns in PNG: no product overflows
+    cdef bint is_good
+    if not (0 < rows < most and 0 < columns < most // MOST and 0 < kept <= samples <= 4):
+        raise ValueError(f"{rows} rows of {columns} pixels with {kept} of {samples} samples")
+    cdef Py_ssize_t stride = columns * samples * width
+    if filtered.shape[0] != rows * (stride + 1) or out.shape[0] != rows * columns * kept * width:
+        raise ValueError(f"{filtered.shape[0]} and {out.shape[0]} bytes are not {rows} rows of {columns} pixels")
+    cdef unsigned char* work = <unsigned char*> calloc(2, stride)
+    if work == NULL:
+        raise MemoryError
+    with nogil:
+        is_good = undo_all(&filtered[0], work, &out[0], rows, columns, samples, kept, wide)
+        free(work)
+    if not is_good:
+        raise ValueError("a row with an unknown filter")

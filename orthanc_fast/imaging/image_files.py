@@ -14,6 +14,7 @@ from orthanc_fast.errors import BadFileFormat, NotImplementedYet
 from orthanc_fast.imaging.codecs.contract import MAX_UNQUESTIONED
 from orthanc_fast.imaging.codecs.headers import Header, jpeg_header, require_end
 from orthanc_fast.imaging.codecs.jpeg_family import MAX_EXPANSION as JPEG_EXPANSION
+from orthanc_fast.imaging.plain_png import decode_plain_png
 
 _PNG_HEAD = re.compile(rb"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
 _PNG_EXPANSION: Final = 1100  # what deflate makes of a plain area, at most
@@ -39,6 +40,9 @@ def decode_png(data: bytes) -> np.ndarray:
     if samples is None:
         raise BadFileFormat("the PNG image has an unknown type of colour")
     _check_size(rows * columns * samples * (2 if bits == 16 else 1), data, _PNG_EXPANSION)
+    pixels = decode_plain_png(data)
+    if pixels is not None:
+        return pixels
     try:
         return without_alpha(imagecodecs.png_decode(data))
     except (RuntimeError, ValueError) as error:
