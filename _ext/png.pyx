@@ -2,7 +2,7 @@
 """The row filters of PNG (PNG specification, section 9): between pixels and what its deflate stream is made from."""
 
 from libc.stdint cimport uint16_t
-from libc.stdlib cimport abs, calloc, free
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 cdef enum:
@@ -114,7 +114,7 @@ cdef inline void undo_paeth(
     const unsigned char* source, const unsigned char* above, unsigned char* out, Py_ssize_t columns, Py_ssize_t size
 ) noexcept nogil:
     cdef Py_ssize_t i, k
-    cdef int a, b, c, near_a, near_b, near_c, nearest
+    cdef int a, b, c, low, high, limit, nearest
     cdef int[MOST] left
     cdef int[MOST] corner
     for k in range(size):
@@ -122,13 +122,14 @@ cdef inline void undo_paeth(
     for i in range(columns):
         for k in range(size):
             a, b, c = left[k], above[i * size + k], corner[k]
-            near_a = abs(b - c)
-            near_b = abs(a - c)
-            near_c = abs(a + b - 2 * c)
-            # Ties go to the left, then to what is above.
-            nearest = b if near_b <= near_c else c
-            near_b = near_b if near_b <= near_c else near_c
-            nearest = a if near_a <= near_b else nearest
+            # `a + b - c` is nearest to the greater one where c is below both by enough, to the smaller one where it is
+            # above both, to c in between; ties fall as in the standard (all 2^24 cases were compared). Nothing but a
+            # comparison or two has to wait for `a`.
+            low = a if a < b else b
+            high = b if a < b else a
+            limit = 3 * c - b - a
+            nearest = low if limit >= high else c
+            nearest = high if limit <= low else nearest
             left[k] = (source[i * size + k] + nearest) & 0xff
             corner[k] = b
             out[i * size + k] = <unsigned char> left[k]

@@ -23,8 +23,7 @@ _WIDE: Final = 16
 _MAX_EDGE: Final = 0xFFFF  # far below what libpng admits
 # They come before the image and do not change its samples.
 _REMARKS: Final = frozenset(
-    (b"bKGD", b"cHRM", b"eXIf", b"gAMA", b"iCCP", b"iTXt", b"pHYs", b"sBIT", b"sRGB", b"tEXt")
-    + (b"tIME", b"tRNS", b"zTXt")
+    b"bKGD cHRM eXIf gAMA iCCP iTXt pHYs sBIT sRGB tEXt tIME tRNS zTXt".split()
 )
 
 
@@ -45,7 +44,7 @@ def decode_plain_png(data: bytes) -> np.ndarray | None:
     filtered = np.empty(size, np.uint8)
     pixels = np.empty((rows, columns, kept)[: 3 if kept > 1 else 2], f"<u{width}")
     try:
-        unpacked = imagecodecs.deflate_decode(packed, out=filtered)
+        unpacked = imagecodecs.deflate_decode(packed, out=filtered.data)
         if len(unpacked) != size:
             return None
         cells = pixels.reshape(-1).view(np.uint8)

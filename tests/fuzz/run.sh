@@ -16,13 +16,14 @@ extensions() {
         frames) echo rle,cells,scan ;;
         rewrite) echo rewrite,scan ;;
         edit) echo edit,scan ;;
+        png) echo png ;;
         *) echo "there is no fuzzer $1" >&2; exit 2 ;;
     esac
 }
 
 mkdir -p "$build"
 gcc -shared -fPIC -O2 -o "$build/coverage.so" tests/fuzz/coverage.c
-for name in ${*:-pdata reader frames rewrite edit}; do
+for name in ${*:-pdata reader frames rewrite edit png}; do
     only="$(extensions "$name")"
     SANITIZE=1 ONLY="$only" CFLAGS="-fsanitize-coverage=trace-pc" "$python" setup.py -q build_ext --force \
         --build-lib "$build/lib" --build-temp "$build/temp"
