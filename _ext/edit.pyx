@@ -33,6 +33,7 @@ cdef enum:
     # of what the dictionary says of a tag
     SEQUENCES = 1
     TEXTS = 2            # that somebody may have written freely
+    DATES = 3            # with or without a time
 
 cdef enum:
     CREATOR_SIZE = 64    # of a private creator in the table of safe ones
@@ -129,8 +130,8 @@ cdef class Rules:
     action) for both where no rule is found, `steps` (tag, item, action, argument) and `nodes` (begin, end) the paths
     from node 0 on. `known` are (tag, kind) of the dictionary. `private_root` and `private_nested` tell that private
     elements go, but for those of `safe`, (creator, group << 8 | element of the block) with the creators, each of 64
-    bytes, in `creators`. Rules and steps are looked up in the order: paths, rules, private, spans. Texts on which nothing
-    acts are mapped with the argument `texts`, unless it is negative.
+    bytes, in `creators`. Rules and steps are looked up in the order: paths, rules, private, spans. Texts and dates on which
+    nothing acts are mapped with the arguments `texts` and `dates`, unless these are negative.
     """
 
     cdef bytes _root, _nested, _spans, _steps, _nodes, _known, _safe, _creators
@@ -143,14 +144,15 @@ cdef class Rules:
     cdef const Safe* safe
     cdef const unsigned char* creators
     cdef Py_ssize_t root_count, nested_count, span_count, step_count, node_count, known_count, safe_count, creator_count
-    cdef int texts
+    cdef int texts, dates
     cdef Py_ssize_t values       # how many values are asked for
     cdef bint private_root, private_nested, is_walked
 
     def __init__(self, bytes root, bytes nested, bytes spans, bytes steps, bytes nodes, bytes known,
-                 bint private_root, bint private_nested, bytes safe=b"", bytes creators=b"", int texts=-1):
+                 bint private_root, bint private_nested, bytes safe=b"", bytes creators=b"", int texts=-1,
+                 int dates=-1):
         cdef Py_ssize_t i
-        self._safe, self._creators, self.texts = safe, creators, texts
+        self._safe, self._creators, self.texts, self.dates = safe, creators, texts, dates
         self.safe = <const Safe*><const char*>safe
         self.creators = <const unsigned char*><const char*>creators
         self.safe_count = len(safe) // sizeof(Safe)
@@ -171,7 +173,7 @@ cdef class Rules:
         self.known_count = len(known) // sizeof(Known)
         self.private_root, self.private_nested = private_root, private_nested
         # Without rules for items only the sequences on a path are entered.
-        self.is_walked = self.nested_count > 0 or self.span_count > 0 or private_nested or texts >= 0
+        self.is_walked = self.nested_count > 0 or self.span_count > 0 or private_nested or texts >= 0 or dates >= 0
         self.values = 0
         for i in range(self.root_count):
             self.count_value(self.root[i].action, self.root[i].argument)
@@ -267,7 +269,8 @@ cdef const Known* find_known(Rules rules, unsigned int tag) noexcept nogil:
     return rules.known + low if low < rules.known_count and rules.known[low].tag == tag else NULL
 
 
-cdef bint is_safe(Rules rules, unsigned int creator, unsigned int key) noexcept nogil:
+cdef Py_ssize_t first_safe(Rules rules, unsigned int creator, unsigned int key) noexcept nogil:
+    # Where such a row stands, or would stand.
     cdef Py_ssize_t low = 0, high = rules.safe_count, middle
     while low < high:
         middle = (low + high) >> 1
@@ -275,7 +278,18 @@ cdef bint is_safe(Rules rules, unsigned int creator, unsigned int key) noexcept 
             low = middle + 1
         else:
             high = middle
-    return low < rules.safe_count and rules.safe[low].creator == creator and rules.safe[low].key == key
+    return low
+
+
+cdef bint is_safe(Rules rules, unsigned int creator, unsigned int key) noexcept nogil:
+    cdef Py_ssize_t at = first_safe(rules, creator, key)
+    return at < rules.safe_count and rules.safe[at].creator == creator and rules.safe[at].key == key
+
+
+cdef bint has_safe(Rules rules, unsigned int creator, unsigned int group) noexcept nogil:
+    # Whether the creator has safe elements in this group.
+    cdef Py_ssize_t at = first_safe(rules, creator, group << 8)
+    return at < rules.safe_count and rules.safe[at].creator == creator and rules.safe[at].key >> 8 == group
 
 
 cdef struct Blocks:      # of one private group in one data set: 1 + the number of the safe creator, 0 for any other
@@ -477,6 +491,15 @@ cdef class Editor:
         known = find_known(self.rules, e.tag)
         return known == NULL or known.kind == TEXTS
 
+    cdef bint is_date(self, Element* e, bint explicit) noexcept nogil:
+        cdef const Known* known
+        if e.length <= 0:
+            return False
+        if explicit and e.vr != VR_UN:
+            return e.vr == ((68 << 8) | 65) or e.vr == ((68 << 8) | 84)    # DA DT
+        known = find_known(self.rules, e.tag)
+        return known != NULL and known.kind == DATES
+
     cdef int note(self, unsigned int tag, unsigned int vr, int action, int argument, Py_ssize_t begin, Py_ssize_t end,
                   int depth, bint explicit, bint big) noexcept with gil:
         """What is done with an element; -1 for `begin` where there was none."""
@@ -510,7 +533,8 @@ cdef class Editor:
             return False
         for number in range(self.rules.creator_count):
             if (memcmp(self.rules.creators + number * CREATOR_SIZE, self.buf + e.value, size) == 0
-                    and self.rules.creators[number * CREATOR_SIZE + size] == 0):
+                    and self.rules.creators[number * CREATOR_SIZE + size] == 0
+                    and has_safe(self.rules, number, e.tag >> 16)):
                 blocks.creators[element] = number + 1
                 return True
         return False
@@ -661,6 +685,8 @@ cdef class Editor:
                     action = REMOVE          # nobody can tell what is in it
         if action == NOTHING and self.rules.texts >= 0 and self.is_free_text(e, explicit):
             action, argument = MAP, self.rules.texts
+        if action == NOTHING and self.rules.dates >= 0 and self.is_date(e, explicit):
+            action, argument = MAP, self.rules.dates
         if action == NOTHING:
             if (e.tag & 0xFFFF) == 0 and e.length == 4:
                 status = self.flush(e.start)

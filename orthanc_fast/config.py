@@ -97,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ingest_transcoding_of_compressed: bool = True
     dicom_lossy_transcoding_quality: int = 90
     default_private_creator: str = ""
+    pseudonym_key: str = ""
     transcoder_threads_count: int = 4
     transcoder_cache_size: int = 256  # MB, of one process
     http_workers: int = 1
@@ -326,6 +327,7 @@ class _Building:
             ingest_transcoding_of_compressed=get("IngestTranscodingOfCompressed"),
             dicom_lossy_transcoding_quality=get("DicomLossyTranscodingQuality"),
             default_private_creator=get("DefaultPrivateCreator"),
+            pseudonym_key=get("PseudonymKey"),
             transcoder_threads_count=get("TranscoderThreadsCount"),
             transcoder_cache_size=get("TranscoderCacheSize"),
             http_workers=get("HttpWorkers") or os.cpu_count() or 1,

@@ -194,6 +194,9 @@ OPTIONS: tuple[Option, ...] = (
     _yes("IndexMapSizeGB", "uint", 1024, "address space of the index: its greatest size on disk"),
     _yes("IndexJournalSizeMB", "uint", 64, "file that makes writes durable; 0: without one"),
     _yes("StoreGroup", "str", "", "group that may read files and index, by name or number"),
+    _yes(
+        "PseudonymKey", "str", "", "anonymizations give the same identifiers again; keep it secret"
+    ),
     _yes("MaximumUploadMemoryMB", "uint", 16, "larger uploads go to the disk at once"),
     _yes(
         "MaximumUploadsMemoryMB",

@@ -19,6 +19,7 @@ class Rules:
         safe: bytes = b"",
         creators: bytes = b"",
         texts: int = -1,
+        dates: int = -1,
     ) -> None: ...
 
 def edit(

@@ -50,6 +50,10 @@ class Tables:
             for tag, entry in sorted(dictionary.standard.items())
         )
 
+    def vr(self, tag: int) -> str:
+        """Of a standard attribute."""
+        return self._dictionary.vr(tag)
+
     def rules(
         self,
         root: Mapping[int, Rule],
@@ -60,11 +64,13 @@ class Tables:
         private_nested: bool = False,
         safe: Mapping[str, Iterable[int]] | None = None,
         texts: int = -1,
+        dates: int = -1,
     ) -> Rules:
         """`ranges` are (mask, value) of tags that are removed, at the root and in items, where no
         rule names them; `private_root` and `private_nested` tell that private elements are, but for
         those of `safe`: by creator, group << 8 | element of its block. What people may have written
-        freely, and no rule names, is mapped with the argument `texts` unless it is negative."""
+        freely, and dates, are mapped with the arguments `texts` and `dates`, unless these are
+        negative, where no rule names them."""
         steps, nodes = _paths(paths)
         creators = sorted(safe or {})
         return Rules(
@@ -83,6 +89,7 @@ class Tables:
             ),
             b"".join(creator.encode().ljust(_CREATOR_SIZE, b"\0") for creator in creators),
             texts,
+            dates,
         )
 
     def path_rules(self, paths: Sequence[PathRule]) -> list[Rules]:
@@ -147,6 +154,8 @@ def _paths(paths: Sequence[PathRule]) -> tuple[bytes, bytes]:
 
 
 def _kind(vr: str) -> int:
+    if vr in ("DA", "DT"):
+        return 3
     return 1 if vr == "SQ" else 2 if vr in _FREE_TEXTS else 0
 
 

@@ -2,7 +2,9 @@
 
 from typing import Literal
 
+from orthanc_fast._ext.scan import ScanError, elements
 from orthanc_fast.dicom.part10 import DicomFile
+from orthanc_fast.errors import BadFileFormat
 
 _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
@@ -32,3 +34,15 @@ def first_value(file: DicomFile, tag: int) -> bytes | None:
             return None
         at += header + size
     return None
+
+
+def root_value(file: DicomFile, tag: int) -> bytes | None:
+    """The same wherever the element stands. Raises BadFileFormat for what is no data set."""
+    found = first_value(file, tag)
+    if found is not None:
+        return found
+    try:
+        rows = elements(file.data, file.start, len(file.data), file.explicit, file.big)
+    except ScanError as error:
+        raise BadFileFormat(str(error)) from error
+    return next((bytes(file.data[row[3] : row[5]]) for row in rows if row[0] == tag), None)

@@ -64,7 +64,8 @@ async def post_modify_instance(request: Request) -> Response:
 
 async def post_anonymize_instance(request: Request) -> Response:
     """An anonymized copy of the DICOM file, which is not stored: `DicomVersion` names the profile,
-    `KeepPrivateTags`, `Replace`, `Remove` and `Keep` change it, the rest is as in modify."""
+    `Options` those of PS3.15, `KeepPrivateTags`, `Replace`, `Remove` and `Keep` change it,
+    `PseudonymKey` makes new identifiers repeatable, the rest is as in modify."""
     return await _instance(request, is_anonymization=True)
 
 

@@ -4,20 +4,22 @@ An extension of ours: see docs/deviations.md.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.errors import UnknownResource
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.model import SHA1, Caller, Level, Resource
 from orthanc_fast.services.attachments.reading import dicom_attachment, opened
 from orthanc_fast.services.modification.explain import Explanation, Row
-from orthanc_fast.services.modification.identifiers import Identifiers, new_secret
+from orthanc_fast.services.modification.identifiers import Identifiers
 from orthanc_fast.services.modification.modification import Modification
+from orthanc_fast.services.modification.not_judged import told
 from orthanc_fast.services.modification.orders import Options, Orders, Target
 from orthanc_fast.services.modification.request import Asked
 from orthanc_fast.services.store.reads import Reads
@@ -35,6 +37,7 @@ class Explained(msgspec.Struct, kw_only=True):
     IsAnonymization: bool
     InstancesCount: int
     Changes: list[Row]
+    NotJudged: list[dict[str, str | int]]
 
 
 class DryRuns:
@@ -69,12 +72,17 @@ class DryRuns:
         )
         is_single = target.level == Level.INSTANCE
         level = None if is_single else target.level
-        explanation = Explanation(self._dictionary, exact=is_single)
+        explanation = Explanation(
+            self._dictionary,
+            exact=is_single,
+            identifiers_last=self._modification.has_key(asked),
+        )
         await asyncio.to_thread(self._explain, caller, asked, level, instances, explanation)
         return Explained(
             IsAnonymization=is_anonymization,
             InstancesCount=explanation.instances,
             Changes=explanation.rows(),
+            NotJudged=told(explanation.not_judged),
         )
 
     def _explain(
@@ -86,13 +94,21 @@ class DryRuns:
         explanation: Explanation,
     ) -> None:
         plan = self._modification.plan(asked, level, _NAME)
-        modifier = self._modification.modifier(plan, Identifiers(new_secret()))
+        secret = self._modification.secret(asked)
+        modifier = self._modification.modifier(plan, Identifiers(secret))
+        if plan.cleans:
+            for file in self._files(caller, instances):
+                modifier.look_at(file)
+        for file in self._files(caller, instances):
+            explanation.add(modifier.changes(file))
+
+    def _files(self, caller: Caller, instances: bytes) -> Iterator[Buffer]:
         step = _RECORDS_AT_ONCE * SHA1
         for start in range(0, len(instances), step):
             for instance in self._records(caller, list(unpack(instances[start : start + step]))):
                 if instance is None:
                     raise UnknownResource
-                explanation.add(modifier.changes(opened(self._storage, dicom_attachment(instance))))
+                yield opened(self._storage, dicom_attachment(instance))
 
     def _records(self, caller: Caller, publics: Sequence[bytes]) -> list[Resource | None]:
         def read(view: Snapshot) -> list[Resource | None]:

@@ -3,6 +3,7 @@
 The actions are those that the compiled walk has taken; no rule is repeated here.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -53,10 +54,12 @@ class Explanation:
         self._identifiers_last = identifiers_last
         self._rows: dict[tuple[TagPath, str], Row] = {}
         self.instances = 0
+        self.not_judged: Counter[str] = Counter()
 
     def add(self, found: Changes) -> None:
         """One more instance."""
         self.instances += 1
+        self.not_judged.update(found.not_judged)
         last: dict[TagPath, Change] = {}
         for change in found.changes:
             before = last.get(change.path)
@@ -111,7 +114,7 @@ class Explanation:
         if change.action is Action.CLEAR:
             return ""
         if change.action is Action.MAP and change.new is not None:
-            is_identifier = change.argument <= max(Kind)
+            is_identifier = change.argument in tuple(Kind)
             if self._identifiers_last or not is_identifier:
                 return _shown(change.new, vr, found.character_set)
         return None

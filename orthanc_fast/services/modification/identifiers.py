@@ -34,6 +34,11 @@ def new_secret() -> bytes:
     return secrets.token_bytes(SECRET_BYTES)
 
 
+def secret_of(key: str) -> bytes:
+    """The secret of requests that give this key: the same for all of them."""
+    return blake2b(key.encode(), digest_size=SECRET_BYTES, person=b"pseudonyms").digest()
+
+
 class Identifiers:
     """The identifiers of one request. `given` are new UIDs that are not derived: those that the
     request itself sets."""
@@ -45,6 +50,18 @@ class Identifiers:
     def give(self, kind: Kind, old: bytes, new: str) -> None:
         """`old` becomes `new` from now on."""
         self._given[kind, _text(old)] = new
+
+    def name(self, patient_id: bytes) -> str:
+        """The pseudonym of a patient."""
+        return f"Anonymized{self._digest(b'name', patient_id)[:5].hex().upper()}"
+
+    def days(self, patient_id: bytes) -> int:
+        """By how many days the dates of a patient are moved: back by one month to ten years."""
+        return -30 - int.from_bytes(self._digest(b"days", patient_id)) % (10 * 365 - 30)
+
+    def _digest(self, purpose: bytes, patient_id: bytes) -> bytes:
+        message = purpose + b"|" + patient_id.strip(b" \0")
+        return blake2b(message, digest_size=16, key=self._secret).digest()
 
     def new(self, kind: Kind, old: bytes, place: bytes = b"") -> bytes:
         """The identifier for a raw value: a UID, for patients a UUID. An empty value has one for

@@ -5,9 +5,10 @@ counts as done. Source: reference chapter 3, sections 3.2.7, 3.2.9, 3.4 and 3.10
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +34,7 @@ from orthanc_fast.services.modification.buffers import Buffers
 from orthanc_fast.services.modification.identifiers import Identifiers
 from orthanc_fast.services.modification.identifiers import Kind as Identifier
 from orthanc_fast.services.modification.modification import Modification
+from orthanc_fast.services.modification.not_judged import told
 from orthanc_fast.services.modification.orders import KIND, LEVEL_NAMES, Order, decode_order
 from orthanc_fast.services.modification.plan import KIND_OF_KEY, Plan
 from orthanc_fast.services.modification.request import KEYS, PATIENT_ID
@@ -139,6 +141,7 @@ class Running:
         self._failed = self._memory.failed
         self._has_output = False
         self._bytes = 0
+        self._not_judged: Counter[str] = Counter()
 
     def _planned(self) -> Plan:
         asked = self._kind.modification.asked(self._order.body, self._order.is_anonymization)
@@ -156,12 +159,15 @@ class Running:
         if not self._order.keep_source:
             self._remember(stored=self._stored)
             self._delete_sources()
+        if self._plan.is_judged:
+            self._run.tell(NotJudged=told(self._not_judged))
         self._run.tell(FailedInstancesCount=self._failed)
 
     # Storing
 
     def _store_all(self) -> None:
         modifier = self._kind.modification.modifier(self._plan, self._identifiers())
+        self._look_at_all(modifier)
         for sources in self._sources():
             for source in sources:
                 self._run.step(self._done, self._total)
@@ -178,9 +184,22 @@ class Running:
                 self._settle(_IN_FLIGHT if is_told else 0)
         self._settle(0)
 
+    def _look_at_all(self, modifier: Modifier) -> None:
+        """What identifies may stand in one data set, and the text that mentions it in another."""
+        if not self._plan.cleans:
+            return
+        for sources in self._sources():
+            for source in sources:
+                self._run.step(self._done, self._total)
+                with suppress(OrthancError):  # which is told when its turn comes
+                    if source is not None:
+                        file = opened(self._kind.storage, dicom_attachment(source.instance))
+                        modifier.look_at(file)
+
     def _store(self, modifier: Modifier, source: Source) -> None:
         old = opened(self._kind.storage, dicom_attachment(source.instance))
         modified = modifier.modified(old)
+        self._not_judged.update(modified.not_judged)
         data = self._file(modified)
         request = IngestRequest(
             caller=self._run.caller,

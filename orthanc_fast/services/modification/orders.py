@@ -17,7 +17,6 @@ from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.packed import union, unpack
 from orthanc_fast.model import SHA1, Caller, Level, Resource
 from orthanc_fast.services.jobs.contract import Submission
-from orthanc_fast.services.modification.identifiers import new_secret
 from orthanc_fast.services.modification.modification import Modification
 from orthanc_fast.services.modification.request import (
     PATIENT_ID,
@@ -67,7 +66,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     level: Level | None
     instances: bytes
     secret: bytes
-    patient_name: str
+    patient_name: str | None  # None for the pseudonym of each patient
     keep_source: bool
     permissive: bool
 
@@ -129,7 +128,7 @@ class Orders:
             is_list=target.is_list,
             level=target.level,
             instances=instances,
-            secret=new_secret(),
+            secret=self._modification.secret(asked),
             patient_name=await self._modification.patient_name(caller, asked),
             keep_source=options.keep_source,
             permissive=options.permissive,
@@ -242,6 +241,7 @@ _FIELDS: Final = frozenset(
     {
         *("Replace", "Remove", "Keep", "Force", "RemovePrivateTags", "KeepPrivateTags"),
         *("PrivateCreator", "Transcode", "KeepLabels", "DicomVersion", "MaskPixels"),
+        *("Options", "DateShift"),
     }
 )
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from orthanc_fast._ext.edit import Rules
+from orthanc_fast.dicom.dictionary import TEXT_VRS
 from orthanc_fast.dicom.edits import Action, PathRule, Rule, Tables
 from orthanc_fast.dicom.tag_paths import EVERY_ITEM, TagPath
 from orthanc_fast.errors import OrthancError
@@ -21,6 +22,7 @@ from orthanc_fast.services.modification.content import (
     is_data_uri,
 )
 from orthanc_fast.services.modification.identifiers import Kind
+from orthanc_fast.services.modification.options import Option, column, safe_private
 from orthanc_fast.services.modification.profiles import Profile
 from orthanc_fast.services.modification.recorded import (
     BASIC_PROFILE,
@@ -43,6 +45,15 @@ PATIENT_NAME: Final = 0x00100010
 _IDENTITY_REMOVED, _METHOD = 0x00120062, 0x00120063
 _ICON = 0x00880200
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
+_LONGITUDINAL = 0x00280303
+
+# Arguments of MAP besides the kinds of identifiers.
+CLEANED: Final = 16  # a text without what identifies
+SHIFTED: Final = 17  # a date moved by the days of the patient
+
+_BIRTH = {0x00100030, 0x00100032}
+_DATE_OPTIONS = {Option.RetainLongitudinalFullDates, Option.RetainLongitudinalModifiedDates}
+_TIMES = frozenset(["DA", "DT", "TM", "SH"])  # and the offset of a time zone, which is SH
 
 KIND_OF_KEY: Final = {STUDY_UID: Kind.STUDY, SERIES_UID: Kind.SERIES, SOP_UID: Kind.INSTANCE}
 
@@ -76,6 +87,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Rules, ...]
     of_replaced: Rules | None = None  # for the items of new sequences
     masked: "Plan | None" = None  # for images of which pixels are blanked
+    codes: tuple[Code, ...] = ()  # of options that are recorded
+    pseudonyms: tuple[int, ...] = ()  # replacements that are the name of each patient
+
+    @property
+    def cleans(self) -> bool:
+        """Whether texts are looked through."""
+        options = self.asked.options
+        return Option.CleanDescriptors in options or Option.RetainPatientCharacteristics in options
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the client is told what could not be judged: of what goes beyond Orthanc."""
+        return bool(self.asked.options.chosen or self.asked.masks)
 
     @property
     def makes_pixels(self) -> bool:
@@ -99,19 +123,21 @@ class Planner:
         self._tables = tables
         self._version = version
 
-    def plan(self, asked: Asked, level: Level | None = None, patient_name: str = "") -> Plan:
+    def plan(self, asked: Asked, level: Level | None = None, patient_name: str | None = "") -> Plan:
         """`level` is that of the resources that the request names, None for an instance or a list;
-        `patient_name` the one that an anonymization gives where the request sets none."""
-        plan = self._plan(asked, level, patient_name, [])
+        `patient_name` the one that an anonymization gives where the request sets none, None for the
+        pseudonym of each patient."""
+        codes = asked.options.codes
+        plan = self._plan(asked, level, patient_name, codes)
         if not asked.masks:
             return plan
-        masked = self._plan(asked, level, patient_name, [CLEAN_PIXEL_DATA])
+        masked = self._plan(asked, level, patient_name, [CLEAN_PIXEL_DATA, *codes])
         return msgspec.structs.replace(plan, masked=masked)
 
     def _plan(
-        self, asked: Asked, level: Level | None, patient_name: str, codes: list[Code]
+        self, asked: Asked, level: Level | None, patient_name: str | None, codes: list[Code]
     ) -> Plan:
-        making = _Making(asked, asked.level if level is None else level)
+        making = _Making(self._tables, asked, asked.level if level is None else level)
         if asked.profile is None:
             making.modify()
         else:
@@ -119,18 +145,28 @@ class Planner:
             making.anonymize(asked.profile, defaults)
         if CLEAN_PIXEL_DATA in codes:
             making.record_masks()
-        return making.plan(self._tables)
+        plan = msgspec.structs.replace(making.plan(), codes=tuple(codes))
+        if patient_name is not None or asked.profile is None or not names_patient(asked):
+            return plan
+        numbers = enumerate(each.tag for each in plan.replacements)
+        names = tuple(number for number, tag in numbers if tag == PATIENT_NAME)
+        return msgspec.structs.replace(plan, pseudonyms=names)
 
     def _defaults(
-        self, asked: Asked, table: Profile, patient_name: str, codes: list[Code]
+        self, asked: Asked, table: Profile, patient_name: str | None, codes: list[Code]
     ) -> dict[int, Any]:
         method = "Orthanc {version}" if asked.is_amended else table.method
         method = "\\".join([method.replace("{version}", self._version), *dict(codes).values()])
         found: dict[int, Any] = {
-            PATIENT_NAME: patient_name,
+            PATIENT_NAME: patient_name or "",
             _IDENTITY_REMOVED: "YES",
             _METHOD: method,
         }
+        options = asked.options
+        if Option.RetainLongitudinalModifiedDates in options:
+            found[_LONGITUDINAL] = "MODIFIED"
+        elif Option.RetainLongitudinalFullDates in options:
+            found[_LONGITUDINAL] = "UNMODIFIED"
         if codes:
             found[METHOD_CODES] = [code_json(code) for code in (BASIC_PROFILE, *codes)]
         return found
@@ -144,7 +180,8 @@ def names_patient(asked: Asked) -> bool:
 class _Making:
     """A plan on its way."""
 
-    def __init__(self, asked: Asked, level: Level) -> None:
+    def __init__(self, tables: Tables, asked: Asked, level: Level) -> None:
+        self.tables = tables
         self.asked = asked
         self.level = level
         self.root: dict[int, Rule] = {}
@@ -228,6 +265,7 @@ class _Making:
         for tag in table.uids:
             self._everywhere(tag, (Action.MAP, Kind.INSTANCE))
         self._everywhere(PATIENT_ID, (Action.MAP, Kind.PATIENT))
+        self._options(table)
         for tag in asked.removed:
             self._everywhere(tag, (Action.REMOVE, 0))
         for tag in asked.kept:
@@ -237,12 +275,42 @@ class _Making:
         for tag in (PATIENT_NAME, PATIENT_ID):
             if self.root.get(tag, (Action.KEEP,))[0] is Action.REPLACE:
                 self.nested[tag] = self.root[tag]
-        for tag, kind in KIND_OF_KEY.items():
-            self.nested[tag] = (Action.MAP, kind)
-        self.level = Level.PATIENT
-        self._map_keys()
+        if Option.RetainUIDs not in asked.options:
+            for tag, kind in KIND_OF_KEY.items():
+                self.nested[tag] = (Action.MAP, kind)
+            self.level = Level.PATIENT
+            self._map_keys()
         self.ranges = table.ranges
         self._nested_paths()
+
+    def _options(self, table: Profile) -> None:
+        """What the options take out of the profile."""
+        for option in sorted(self.asked.options.chosen, key=lambda each: each.name):
+            if option is Option.RetainSafePrivate:
+                continue  # a table of its own
+            row = column(option)
+            kept = set(row.kept)
+            if option is Option.RetainUIDs:
+                kept |= table.uids - row.excepted
+            elif option in _DATE_OPTIONS:
+                # The column of an edition with more dates than that of the table says the same.
+                known = table.removed | table.cleared
+                kept |= {tag for tag in known - _BIRTH if self.tables.vr(tag) in ("DA", "DT", "TM")}
+            if option is Option.RetainLongitudinalModifiedDates:
+                kept = {tag for tag in kept if self.tables.vr(tag) in _TIMES}
+            for tag in kept:
+                self.root.pop(tag, None)
+                self.nested.pop(tag, None)
+            for tag in row.cleaned:
+                self._clean(tag)
+
+    def _clean(self, tag: int) -> None:
+        vr = self.tables.vr(tag)
+        if vr == "SQ":  # what is in it is looked at as all else
+            self.root.pop(tag, None)
+            self.nested.pop(tag, None)
+        elif vr in TEXT_VRS:
+            self._everywhere(tag, (Action.MAP, CLEANED))
 
     def _everywhere(self, tag: int, rule: Rule) -> None:
         self.root[tag] = rule
@@ -253,8 +321,9 @@ class _Making:
         if self.nested.get(_REFERENCED_SOP) == (Action.MAP, Kind.INSTANCE):
             self.paths.append((_STUDY_OF_STRUCTURE_SET, Action.MAP, Kind.STUDY))
 
-    def plan(self, tables: Tables) -> Plan:
-        asked = self.asked
+    def plan(self) -> Plan:
+        asked, tables = self.asked, self.tables
+        options = asked.options
         first = tables.rules(
             self.root,
             self.nested,
@@ -262,6 +331,9 @@ class _Making:
             self.paths,
             asked.private,
             asked.private and asked.profile is not None,
+            safe_private() if Option.RetainSafePrivate in options else None,
+            CLEANED if Option.CleanDescriptors in options else -1,
+            SHIFTED if Option.RetainLongitudinalModifiedDates in options else -1,
         )
         later: list[PathRule] = [(path, Action.REMOVE, 0) for path in asked.removed_paths]
         for path, value in asked.replaced_paths:

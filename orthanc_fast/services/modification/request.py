@@ -10,9 +10,15 @@ import msgspec
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.tag_paths import TagPath, parse_path
-from orthanc_fast.errors import BadFileFormat, BadRequest
+from orthanc_fast.errors import (
+    BadFileFormat,
+    BadParameterType,
+    BadRequest,
+    ParameterOutOfRange,
+)
 from orthanc_fast.model import Level
 from orthanc_fast.services.modification.masks import Masks, read_masks
+from orthanc_fast.services.modification.options import NO_OPTIONS, Options, read_options
 from orthanc_fast.services.modification.profiles import DEFAULT, Profile, profile
 
 PATIENT_ID: Final = 0x00100020
@@ -39,6 +45,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     keep_labels: bool
     transcode: str | None
     masks: Masks = ()
+    options: Options = NO_OPTIONS
+    pseudonym_key: str | None = None
     may_remove_keys: bool = False
     literal: bool = False  # data URIs are texts
 
@@ -78,7 +86,19 @@ def read_anonymization(
     table = profile(version)
     keep_private = member_flag(body, "KeepPrivateTags")
     lists = _Lists(body, dictionary)
-    return lists.asked(body, table, not keep_private, default_creator)
+    asked = lists.asked(body, table, not keep_private, default_creator)
+    return msgspec.structs.replace(
+        asked, options=read_options(body), pseudonym_key=_pseudonym_key(body)
+    )
+
+
+def _pseudonym_key(body: Mapping[str, Any]) -> str | None:
+    key = body.get("PseudonymKey")
+    if key is not None and not isinstance(key, str):
+        raise BadParameterType("PseudonymKey is a text")
+    if key == "":
+        raise ParameterOutOfRange("PseudonymKey is empty")
+    return key
 
 
 class _Lists:

@@ -18,10 +18,13 @@ from orthanc_fast.dicom.file_meta import meta_header
 from orthanc_fast.dicom.part10 import open_dicom
 from orthanc_fast.services.modification.apply import Modifier
 from orthanc_fast.services.modification.identifiers import Identifiers
+from orthanc_fast.services.modification.identifying import Collector
 from orthanc_fast.services.modification.plan import Planner
 from orthanc_fast.services.modification.request import read_anonymization
+from orthanc_fast.services.modification.studies import Studies
 
 DICTIONARY = Dictionary()
+COLLECTOR = Collector(Tables(DICTIONARY), DICTIONARY)
 PLANNER = Planner(Tables(DICTIONARY), "1.13.0")
 
 # Tags with their VRs. The profile acts on the secret ones, each in another way.
@@ -133,7 +136,8 @@ def test_nothing_survives(found: tuple[Node, ...], syntax: str) -> None:
     writing = Writing()
     data = meta_header(b"1.2", b"1.2.3", syntax) + writing.data_set(found, syntax, False)
     plan = PLANNER.plan(read_anonymization({}, DICTIONARY), None, "Anonymized1")
-    modifier = Modifier(plan, Identifiers(b"secret"), DICTIONARY, lambda: "Latin1")
+    studies = Studies(COLLECTOR, lambda: "Latin1")
+    modifier = Modifier(plan, Identifiers(b"secret"), DICTIONARY, lambda: "Latin1", studies)
     result = modifier.modified(data).data
     for secret in writing.secrets:
         assert secret not in result
