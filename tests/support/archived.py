@@ -35,7 +35,20 @@ def instance(patient: str, study: str, series: str, number: int, **attributes: A
 
 
 DESCRIPTIONS = (
-    *("a\tb", "a\x85b", "a\x7fb", "a\x01b", "\x0b\x0cq", "a  b", "a.", "a ", "é", "éé é", "a/b"),
+    *(
+        "a\tb",
+        "a\nb",
+        "a\x85b",
+        "a\x7fb",
+        "a\x01b",
+        "\x0b\x0cq",
+        "a  b",
+        "a.",
+        "a ",
+        "é",
+        "éé é",
+        "a/b",
+    ),
     *("//", "a : : b", "\u3000x\u3000", "\u200bz", "\ufeffy", "x\u0301", "\U0001f600", "^"),
     *("^^ ^", " ^", "-", "a - b", "é^", "^é", "~%&;,'"),
 )

@@ -21,7 +21,7 @@ _UNKNOWN: Final = {
     Level.STUDY: "Unknown Study",
     Level.SERIES: "Unknown Series",
 }
-_NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]+")
+_NOT_ASCII_TEXT = re.compile(r"[^ -~\n]+")  # Orthanc keeps line feeds, which become spaces
 _FORBIDDEN = re.compile(r'[\x00-\x20:*?"<>|/\\]+')
 
 
@@ -44,7 +44,7 @@ def component(text: str, utf8: bool) -> str:
     """`text` as one component of a path: ASCII, unless `utf8`, and without what file systems
     forbid."""
     if not utf8:
-        text = _NOT_PRINTABLE_ASCII.sub("", text)
+        text = _NOT_ASCII_TEXT.sub("", text)
     return _FORBIDDEN.sub(" ", text).strip(" ")
 
 
