@@ -7,8 +7,9 @@ meanwhile is left out.
 """
 
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
+from itertools import pairwise
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -206,15 +207,14 @@ class Walk:
     def _series(self, series: Resource, leaves: Leaves, folder: str) -> Iterator[list[Entry]]:
         publics = self._children(series) if leaves is None else leaves
         numbers = self._numbers(publics)
-        order: Collection[int] = range(len(publics))
+        places: Sequence[int] = range(len(publics))
         if leaves is None:
-            order = sorted(order, key=numbers.__getitem__)
-            if len(set(numbers)) < len(numbers):
-                for number, place in enumerate(order):
+            places = sorted(places, key=numbers.__getitem__)
+            if any(numbers[one] == numbers[other] for one, other in pairwise(places)):
+                for number, place in enumerate(places):
                     numbers[place] = number
         modality = series.tags.get(MODALITY, "")
         inside = Folder()
-        places = list(order)
         for start in range(0, len(places), _AT_ONCE):
             part = places[start : start + _AT_ONCE]
             found = self._read(self._getter(Level.INSTANCE, [publics[place] for place in part]))
