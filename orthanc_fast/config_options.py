@@ -219,7 +219,8 @@ OPTIONS: tuple[Option, ...] = (
         "HttpBodyTimeout",
         "uint",
         600,
-        "seconds that a body may take, and one more for every 16 KB; 0: no limit",
+        "seconds that a body, or a client that reads a part of a streamed answer, may take, and "
+        "one more for every 16 KB; 0: no limit",
     ),
     _yes("Webhooks", "array", [], "who is told of stable resources"),
     _yes("Cors", "object", {}, "pages of other origins that may use this server"),

@@ -21,7 +21,13 @@ from orthanc_fast.rest.form_data import boundary
 from orthanc_fast.rest.meters import RequestMeters
 from orthanc_fast.rest.proxies import TrustedProxies
 from orthanc_fast.rest.request import Request, caller_of
-from orthanc_fast.rest.response import HeaderField, Response, Send, empty_response
+from orthanc_fast.rest.response import (
+    NETWORK_PROTOCOL,
+    HeaderField,
+    Response,
+    Send,
+    empty_response,
+)
 from orthanc_fast.rest.router import Reply, Router, allow
 from orthanc_fast.rest.routes import build_router
 from orthanc_fast.rest.uri import first_argument, segments
@@ -94,7 +100,8 @@ class App:
                 await send(response.start(common))
                 await send({"type": "http.response.body", "body": response.body})
             else:
-                await response.send(send, common, method != "HEAD")
+                patience = self._settings.http_body_timeout
+                await response.send(send, common, method != "HEAD", patience)
         finally:
             request.release()
             self._meters.end(request, began)
@@ -214,9 +221,7 @@ class App:
         """Each part is a request of its own; only an error of one becomes the answer."""
         requested_with = request.header(b"x-requested-with")
         if requested_with is not None and requested_with != b"XMLHttpRequest":
-            raise OrthancError(
-                "X-Requested-With must be XMLHttpRequest", code=multipart.NETWORK_PROTOCOL
-            )
+            raise OrthancError("X-Requested-With must be XMLHttpRequest", code=NETWORK_PROTOCOL)
         whole = multipart.chunked_file(request)
         async with aclosing(multipart.parts(request, separator)) as parts:
             async for headers, body in parts:

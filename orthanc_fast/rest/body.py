@@ -7,14 +7,10 @@ from typing import Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadRequest
-from orthanc_fast.rest.response import HeaderField, Response, empty_response
+from orthanc_fast.rest.response import BYTES_PER_SECOND, HeaderField, Response, empty_response
 from orthanc_fast.services.ingest.uploads import ArrivingBody, Spool
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-
-# Bytes for each of which a body gets a second more than HttpBodyTimeout: who sends steadily, if
-# slowly, is not cut off.
-_BYTES_PER_SECOND = 16 << 10
 
 
 class Refused(Exception):
@@ -186,7 +182,7 @@ class Body:
         seconds: float = self._settings.http_request_timeout
         total = self._settings.http_body_timeout
         if total and self._received:
-            left = total + self._received / _BYTES_PER_SECOND - self._waited
+            left = total + self._received / BYTES_PER_SECOND - self._waited
             seconds = min(seconds, max(0.0, left))
         return seconds
 

@@ -8,10 +8,8 @@ from orthanc_fast.errors import OrthancError
 from orthanc_fast.rest.body import add, discarded, finished
 from orthanc_fast.rest.form_data import FormParser
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import HeaderField
+from orthanc_fast.rest.response import NETWORK_PROTOCOL, HeaderField
 from orthanc_fast.services.ingest.uploads import Spool
-
-NETWORK_PROTOCOL = 9
 
 _SIZE = re.compile(rb"[0-9]{1,18}")
 

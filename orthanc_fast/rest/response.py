@@ -1,12 +1,14 @@
 """Answers. A response knows what to send, not how: only `send` knows ASGI. Source: reference
 chapter 1, section 1.8."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
+from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import SendablePath
 
 HeaderField = tuple[bytes, bytes]
@@ -22,6 +24,12 @@ encode_json = msgspec.json.Encoder().encode
 
 # Above this a file is sent by the server from its descriptor; below one message costs less CPU.
 PATHSEND_FROM = 1 << 20
+
+# For each a client gets a second more than HttpBodyTimeout: who sends, or reads, steadily, if
+# slowly, is not cut off.
+BYTES_PER_SECOND = 16 << 10
+
+NETWORK_PROTOCOL = 9
 
 
 class Response:
@@ -61,7 +69,11 @@ class Response:
             headers.append(self.kind)
         return {"type": "http.response.start", "status": self.status, "headers": headers}
 
-    async def send(self, send: Send, common: list[HeaderField], with_body: bool) -> None:
+    async def send(
+        self, send: Send, common: list[HeaderField], with_body: bool, patience: float = 0.0
+    ) -> None:
+        """Raises OrthancError 9 when a client does not take a chunk of a stream within `patience`
+        seconds, and one more for every 16 KB; 0 is no limit. What the stream holds is freed."""
         await send(self.start(common))
         if not with_body:
             await send({"type": "http.response.body", "body": b""})
@@ -70,10 +82,21 @@ class Response:
         elif self.stream is not None:
             async with aclosing(self.stream) as stream:
                 async for chunk in stream:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    seconds = patience + len(chunk) / BYTES_PER_SECOND if patience else None
+                    try:
+                        async with asyncio.timeout(seconds):
+                            await send(_part(chunk))
+                    except TimeoutError as error:
+                        raise OrthancError(
+                            "The client has stopped reading", code=NETWORK_PROTOCOL
+                        ) from error
             await send({"type": "http.response.body", "body": b""})
         else:
             await send({"type": "http.response.body", "body": self.body})
+
+
+def _part(chunk: bytes | bytearray) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": chunk, "more_body": True}
 
 
 def json_response(value: Any, status: int = 200) -> Response:
