@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -324,12 +325,12 @@ def _latencies(pair: FilledPair, quick: bool) -> list[str]:
 
         for level, name, query in INDEXED:
             query = dict(query)
-            body = {"Level": level, "Query": query}
+            body: dict[str, Any] = {"Level": level, "Query": query}
             if query.pop("", None):
                 body["Limit"] = PAGE
-            took, size = timed(lambda body=body: client.post("/tools/find", json=body))
+            took, size = timed(partial(client.post, "/tools/find", json=body))
             path = f"/{plurals.get(level, 'instances')}?since=0&limit={max(size, 1)}"
-            listed, _ = timed(lambda path=path: client.get(path))
+            listed, _ = timed(partial(client.get, path))
             verdict = "reached" if took - listed <= ALLOWED else "**short**"
             lines.append(
                 f"* {level}, {name}: {size:,} results in {took * 1e3:.2f} ms, "

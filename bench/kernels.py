@@ -8,11 +8,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 
 import gdcm
 import imagecodecs
 import numpy as np
-import openjpeg
+from openjpeg.utils import decode as openjpeg_decode
 from support import generated
 from support.images import image_file, item
 
@@ -180,10 +181,10 @@ def codecs(seconds: float) -> list[str]:
         frame = bytes(stream)
         info = _info(uid, pixels)
         is_j2k = coding_of(SYNTAXES[uid]).codec in ("jpeg_2000", "htj2k")
-        others = (theirs, openjpeg.decode if is_j2k else None)
-        columns = [f"{rate(lambda f=frame, i=info: decode_frame(f, i), seconds):.0f}"]
+        others = (theirs, openjpeg_decode if is_j2k else None)
+        columns = [f"{rate(partial(decode_frame, frame, info), seconds):.0f}"]
         columns += [
-            "" if other is None else f"{rate(lambda f=frame, o=other: o(f), seconds):.0f}"
+            "" if other is None else f"{rate(partial(other, frame), seconds):.0f}"
             for other in others
         ]
         # GDCM refuses 12-bit JPEG of libjpeg-turbo.

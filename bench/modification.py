@@ -15,7 +15,7 @@ SLICES = 400
 _BASE = 700_000_000
 
 # What is measured: the route, and its body.
-_REQUESTS = (
+_REQUESTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("anonymize", {}),
     ("modify", {"Replace": {"StudyDescription": "modified"}}),
 )

@@ -1,9 +1,13 @@
 """Pictures of CT slices against Debian's Orthanc."""
 
+from functools import partial
+
 from support import generated
+from support.process import ServerProcess
 
 from bench import load
 from bench.compare import Goal, Pair, Row
+from bench.load import Load
 from bench.scenarios import upload_and_list
 
 PNG, JPEG = "image/png", "image/jpeg"
@@ -30,9 +34,12 @@ def pictures(pair: Pair, rounds: int, quick: bool) -> list[Row]:
                 name,
                 goal,
                 rounds,
-                lambda server, _, paths=paths, accept=accept: load.get(
-                    server.url, paths, seconds, accept=accept
-                ),
+                partial(_reads, paths, seconds, accept),
             )
         )
     return rows
+
+
+def _reads(paths: list[str], seconds: int, accept: str, server: ServerProcess, _: int) -> Load:
+    """A round of one server, as `Pair.compare` calls it."""
+    return load.get(server.url, paths, seconds, accept=accept)

@@ -1,6 +1,7 @@
 """The scenarios against Orthanc: uploads and reads."""
 
 import random
+from functools import partial
 from itertools import count
 
 import httpx
@@ -70,7 +71,7 @@ def rest(pair: Pair, rounds: int, quick: bool) -> list[Row]:
                 name,
                 goal,
                 rounds,
-                lambda server, _, chosen=chosen: load.get(server.url, chosen, seconds),
+                partial(_reads, chosen, seconds, 16),
             )
         )
     return rows + _large_files(pair, rounds, seconds)
@@ -79,6 +80,11 @@ def rest(pair: Pair, rounds: int, quick: bool) -> list[Row]:
 # Edge of a square slice of 16 bits -> name. Answers above a TCP segment show how they are sent.
 LARGE = {724: "1 MB", 1118: "2.5 MB", 2236: "10 MB"}
 LARGE_INSTANCES = 10
+
+
+def _reads(paths: list[str], seconds: int, clients: int, server: ServerProcess, _: int) -> Load:
+    """A round of one server, as `Pair.compare` calls it."""
+    return load.get(server.url, paths, seconds, clients)
 
 
 def _large_files(pair: Pair, rounds: int, seconds: int) -> list[Row]:
@@ -97,9 +103,7 @@ def _large_files(pair: Pair, rounds: int, seconds: int) -> list[Row]:
                     f"GET file, {size}, {named}",
                     Goal(1, 1),
                     rounds,
-                    lambda server, _, chosen=chosen, clients=clients: load.get(
-                        server.url, chosen, seconds, clients
-                    ),
+                    partial(_reads, chosen, seconds, clients),
                 )
             )
     return rows
