@@ -41,7 +41,7 @@ cdef enum:
 cdef enum:
     NO_SEQUENCE = 0
     IS_SEQUENCE = 1
-    DAMAGED_SEQUENCE = 2  # which begins with an item, and does not consist of items
+    DAMAGED_SEQUENCE = 2  # which ought to be one, and does not consist of items
 
 cdef Py_ssize_t LONGEST = 0xFFFFFFFEu
 cdef Py_ssize_t LONGEST_SHORT = 0xFFFE
@@ -464,18 +464,21 @@ cdef class Editor:
 
     cdef int sequence_kind(self, Element* e, bint explicit) noexcept nogil:
         """Whether the element holds items. Where the VR does not say so, what begins with an item and consists of
-        items is a sequence, unless the dictionary knows better."""
+        items is a sequence, unless the dictionary knows better; and what it knows as a sequence is damaged where it has
+        another VR than SQ or UN, or no items."""
         cdef const Known* known
         cdef Py_ssize_t pos = e.value
         if holds_items(e, explicit):
             return IS_SEQUENCE
-        if e.length < 8 or (explicit and e.vr != VR_UN):
-            return NO_SEQUENCE
-        if tag_at(self.buf + e.value, False) != <unsigned int>ITEM:
+        if e.length == 0:
             return NO_SEQUENCE
         known = find_known(self.rules, e.tag)
         if known != NULL and known.kind != SEQUENCES:
             return NO_SEQUENCE
+        if explicit and e.vr != VR_UN:
+            return DAMAGED_SEQUENCE if known != NULL else NO_SEQUENCE
+        if e.length < 8 or tag_at(self.buf + e.value, False) != <unsigned int>ITEM:
+            return DAMAGED_SEQUENCE if known != NULL else NO_SEQUENCE
         if pass_items(self.buf, e.value + e.length, &pos, e.length, False, False, 0) == OK:
             return IS_SEQUENCE
         return DAMAGED_SEQUENCE

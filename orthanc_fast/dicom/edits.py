@@ -95,12 +95,12 @@ class Tables:
     def path_rules(self, paths: Sequence[PathRule]) -> list[Rules]:
         """Rules for paths alone, to be carried out one after the other: where one path leads
         through an element that another one names, the order matters."""
-        batches: list[list[PathRule]] = []
+        batches: list[_Batch] = []
         for rule in paths:
-            if not batches or any(_touch(rule[0], other[0]) for other in batches[-1]):
-                batches.append([])
-            batches[-1].append(rule)
-        return [self.rules({}, {}, paths=batch) for batch in batches]
+            if not batches or batches[-1].is_touched_by(rule[0]):
+                batches.append(_Batch())
+            batches[-1].add(rule)
+        return [self.rules({}, {}, paths=batch.rules) for batch in batches]
 
     def _packed(self, rules: Mapping[int, Rule]) -> bytes:
         rows = []
@@ -111,15 +111,45 @@ class Tables:
         return b"".join(rows)
 
 
-def _touch(one: TagPath, other: TagPath) -> bool:
-    """Whether both name the same element, or one leads through that of the other."""
-    shorter, longer = sorted((one, other), key=lambda path: len(path.parents))
-    for (tag, item), (other_tag, other_item) in zip(shorter.parents, longer.parents, strict=False):
-        if tag != other_tag or (item != other_item and EVERY_ITEM not in (item, other_item)):
-            return False
-    depth = len(shorter.parents)
-    tags = [*(tag for tag, _ in longer.parents), longer.tag]
-    return tags[depth] == shorter.tag
+class _Batch:
+    """Rules that may be carried out at once, as none names an element that another one names or
+    leads through. Items are looked at only where both say which: there may be thousands of
+    rules."""
+
+    def __init__(self) -> None:
+        self.rules: list[PathRule] = []
+        self._paths: set[TagPath] = set()
+        self._ends: set[tuple[int, ...]] = set()
+        self._wild_ends: set[tuple[int, ...]] = set()
+        self._ways: set[tuple[int, ...]] = set()
+
+    def add(self, rule: PathRule) -> None:
+        path = rule[0]
+        *ways, end = _tags(path)
+        self.rules.append(rule)
+        self._paths.add(path)
+        self._ends.add(end)
+        self._ways.update(ways)
+        if _is_wild(path):
+            self._wild_ends.add(end)
+
+    def is_touched_by(self, path: TagPath) -> bool:
+        *ways, end = _tags(path)
+        if end in self._ways or not self._ends.isdisjoint(ways):
+            return True
+        if end in self._ends and (_is_wild(path) or end in self._wild_ends):
+            return True
+        return path in self._paths
+
+
+def _tags(path: TagPath) -> list[tuple[int, ...]]:
+    """The tags on the way to each sequence of the path, and to its end."""
+    tags = (*(tag for tag, _ in path.parents), path.tag)
+    return [tags[:length] for length in range(1, len(tags) + 1)]
+
+
+def _is_wild(path: TagPath) -> bool:
+    return any(item == EVERY_ITEM for _, item in path.parents)
 
 
 def _paths(paths: Sequence[PathRule]) -> tuple[bytes, bytes]:
@@ -134,14 +164,15 @@ def _paths(paths: Sequence[PathRule]) -> tuple[bytes, bytes]:
         here = waiting[len(nodes)]
         begin = len(steps)
         rows: dict[tuple[int, int], tuple[int, int]] = {}
-        for tag, item in sorted({path.parents[0] for path, _, _ in here if path.parents}):
-            below = [
-                (TagPath(path.parents[1:], path.tag), action, argument)
-                for path, action, argument in here
-                if path.parents and path.parents[0] in ((tag, item), (tag, EVERY_ITEM))
-            ]
+        below: dict[tuple[int, int], list[PathRule]] = {}
+        for path, action, argument in here:
+            if path.parents:
+                rest = TagPath(path.parents[1:], path.tag)
+                below.setdefault(path.parents[0], []).append((rest, action, argument))
+        for (tag, item), into in sorted(below.items(), key=lambda each: each[0]):
+            every = () if item == EVERY_ITEM else below.get((tag, EVERY_ITEM), ())
             rows[tag, item] = (0, len(waiting))
-            waiting.append(below)
+            waiting.append([*into, *every])
             if len(waiting) > _MAX_NODES:
                 raise BadFileFormat("too many paths")
         for path, action, argument in here:

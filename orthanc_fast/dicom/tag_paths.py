@@ -10,6 +10,7 @@ from orthanc_fast.errors import ParameterOutOfRange
 
 EVERY_ITEM: Final = -1
 
+_DIGITS: Final = 100
 _NUMBER = re.compile(r"-?[0-9]+\Z")
 
 
@@ -51,7 +52,7 @@ def _parent(text: str, dictionary: Dictionary) -> tuple[int, int]:
     tag = parse_tag(text[:begin], dictionary)
     if index == "*":
         return tag, EVERY_ITEM
-    if _NUMBER.match(index) is None or abs(int(index)) >= 1 << 31:
+    if _NUMBER.match(index) is None or len(index) > _DIGITS or abs(int(index)) >= 1 << 31:
         raise ParameterOutOfRange(f"Not a valid index in parent path: [{index}]")
     if int(index) < 0:
         raise ParameterOutOfRange(f"Negative index in parent path: {index}")

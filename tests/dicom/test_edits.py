@@ -182,6 +182,17 @@ def test_paths_one_after_the_other() -> None:
     )
 
 
+def test_many_paths_are_few_walks() -> None:
+    """One walk for all that do not touch one another."""
+    removed = [path(f"ReferencedImageSequence[{n}].PatientName", Action.REMOVE) for n in range(999)]
+    assert len(TABLES.path_rules(removed)) == 1
+    every = path("ReferencedImageSequence[*].PatientName", Action.REMOVE)
+    assert len(TABLES.path_rules([*removed, every, removed[0]])) == 3
+    inside = path("ReferencedImageSequence[0].PatientName[0].PatientID", Action.REMOVE)
+    assert len(TABLES.path_rules([removed[1], inside])) == 2
+    assert len(TABLES.path_rules([inside, removed[1]])) == 2
+
+
 def test_depth_is_bounded() -> None:
     """200 levels: in sequences that say so an error, and no path of any length leads there."""
     data, unknown = b"", b""
@@ -204,6 +215,18 @@ def test_what_begins_as_a_sequence_and_is_none_goes() -> None:
     walking = TABLES.rules({}, {NAME: (Action.REMOVE, 0)})
     assert run(broken, EXPLICIT, walking) == b""
     assert run(broken, EXPLICIT, rules({})) == broken
+
+
+@pytest.mark.parametrize("vr", ["OB", "OW", "LO", "UN", "UT"])
+@pytest.mark.parametrize("value", [item(element(NAME, "PN", b"ab")), b"text", b"long text!"])
+def test_what_stands_in_place_of_a_sequence_goes(vr: str, value: bytes) -> None:
+    """Of a tag that the dictionary knows as one: items in UN are implicit VR."""
+    walking = TABLES.rules({}, {NAME: (Action.REMOVE, 0)})
+    broken = element(SEQUENCE, vr, value)
+    assert run(broken, EXPLICIT, walking) == b""
+    assert run(broken, EXPLICIT, rules({})) == broken
+    private = element(0x00291001, "OB", value)
+    assert run(private, EXPLICIT, walking) == private
 
 
 NAMES = (

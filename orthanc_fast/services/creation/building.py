@@ -18,7 +18,7 @@ from orthanc_fast.services.creation.content import add_content
 from orthanc_fast.services.creation.data_set import SOP_UID, WRITE, DataSet
 from orthanc_fast.services.creation.request import Item, Tags, Wanted, without_character_set
 from orthanc_fast.services.modification.content import DOCUMENT, PIXEL_DATA, is_data_uri
-from orthanc_fast.services.modification.values import Elements
+from orthanc_fast.services.modification.values import Elements, is_of_data_set
 
 NOT_STRING: Final = 2019
 OVERRIDES: Final = 2020
@@ -199,6 +199,5 @@ def _is_content(value: Any) -> bool:
 
 
 def _set(data_set: DataSet, tag: int, elements: Elements, value: Any) -> None:
-    """No group lengths, and nothing of the file's header."""
-    if tag & 0xFFFF and tag >> 16 > 2:
+    if is_of_data_set(tag):
         data_set.set(tag, elements.element(tag, value))

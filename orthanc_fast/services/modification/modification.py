@@ -12,7 +12,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.edits import Tables
 from orthanc_fast.dicom.part10 import Buffer
-from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.errors import BadFileFormat, BadParameterType
 from orthanc_fast.implementation import ORTHANC_VERSION
 from orthanc_fast.index.contract import Transaction, Write
 from orthanc_fast.model import Attachment, Caller, Level
@@ -145,8 +145,12 @@ class Modification:
         if "Transcode" not in body or "LossyQuality" not in body:
             return self._settings.dicom_lossy_transcoding_quality
         quality = body["LossyQuality"]
-        if not isinstance(quality, int) or isinstance(quality, bool) or quality < 0:
-            raise BadFileFormat("Unsigned integer value expected in field: LossyQuality")
+        if not isinstance(quality, int) or isinstance(quality, bool):
+            raise BadFileFormat("Integer value expected in field: LossyQuality")
+        if quality < 0:
+            raise BadParameterType(
+                "Negative value found while expecting an unsigned int in field 'LossyQuality'"
+            )
         return min(max(quality, 1), 100)
 
 

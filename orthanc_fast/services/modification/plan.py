@@ -40,6 +40,7 @@ from orthanc_fast.services.modification.request import (
     STUDY_UID,
     Asked,
 )
+from orthanc_fast.services.modification.values import is_of_data_set
 
 PATIENT_NAME: Final = 0x00100010
 _IDENTITY_REMOVED, _METHOD = 0x00120062, 0x00120063
@@ -204,7 +205,7 @@ class _Making:
         for tag, value in sorted(replaced.items()):
             if self._is_content(tag, value):
                 self._embed(tag, value)
-            elif tag & 0xFFFF and tag >> 16 > 2:  # no group lengths, nothing of the file's header
+            elif is_of_data_set(tag):
                 is_walked = self._is_walked(tag, value)
                 self.root[tag] = (Action.REPLACE, self._number(tag, value, is_walked))
 
@@ -337,7 +338,7 @@ class _Making:
         )
         later: list[PathRule] = [(path, Action.REMOVE, 0) for path in asked.removed_paths]
         for path, value in asked.replaced_paths:
-            if path.tag & 0xFFFF:
+            if is_of_data_set(path.tag):
                 later.append((path, Action.REPLACE, self._number(path.tag, value)))
         return Plan(
             asked=asked,

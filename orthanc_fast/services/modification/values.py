@@ -3,6 +3,7 @@
 Source: reference chapter 3, section 3.2.3.
 """
 
+import re
 import struct
 from collections.abc import Mapping
 from typing import Any, Final
@@ -20,6 +21,7 @@ from orthanc_fast.errors import (
     BadParameterType,
     OrthancError,
     ParameterOutOfRange,
+    UnknownDicomTag,
 )
 from orthanc_fast.numerals import decimal, integer
 from orthanc_fast.services.modification.content import PIXEL_DATA, Embedded
@@ -29,6 +31,7 @@ _LONGEST_SHORT = 0xFFFE
 _SHORT_VRS = frozenset(
     "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()  # noqa: SIM905 - a table
 )
+_NO_NUMBER = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 _MAX_DEPTH = 62  # of sequences in sequences, as files may have
 
 # Of integers: letter of `struct`, and bits.
@@ -101,16 +104,14 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
         return b"".join(
             self.element(tag, value, depth)
             for tag, value in sorted(members.items())
-            if tag & 0xFFFF
+            if is_of_data_set(tag)
         )
 
     def _value(self, tag: int, vr: str, text: str | None) -> bytes:
         if text is None:
             if vr in TEXT_VRS or vr in ("OB", "UN"):
                 return b""
-            if vr == "AT":
-                parse_tag("", self.dictionary)
-            raise _out_of_range(tag, "")
+            raise self._empty(tag, vr)
         raw = self._bytes(tag, text)
         if tag == PIXEL_DATA:
             if len(raw) % 2:
@@ -120,9 +121,15 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
             return raw.split(b"\0", 1)[0]
         if vr in ("OB", "UN"):
             return raw
-        if not raw:
+        if not text:
             return b""
+        if not raw:  # nothing of it is in the character set, or it stands for no bytes
+            raise self._empty(tag, vr)
         return self._numbers(tag, vr, raw.decode("latin-1"))
+
+    def _empty(self, tag: int, vr: str) -> OrthancError:
+        """The error for a value that is no number."""
+        return UnknownDicomTag("") if vr == "AT" else _out_of_range(tag, "")
 
     def _bytes(self, tag: int, text: str) -> bytes:
         if text.startswith(_BINARY_URI) and not self.literal:
@@ -136,10 +143,10 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
         order = ">" if self.write.big else "<"
         parts = text.split("\\")
         if vr == "AT":
-            tags = (parse_tag(part, self.dictionary) for part in parts)
+            tags = (self.dictionary.parse(part.strip()) for part in parts)
             return b"".join(struct.pack(f"{order}HH", each >> 16, each & 0xFFFF) for each in tags)
         if vr in _FLOATS:
-            floats = [decimal(part) for part in parts]
+            floats = [_float(part) for part in parts]
             try:
                 return struct.pack(f"{order}{len(parts)}{_FLOATS[vr]}", *floats)
             except (struct.error, OverflowError) as error:
@@ -154,9 +161,18 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
             raise _out_of_range(tag, text) from error
 
 
+def is_of_data_set(tag: int) -> bool:
+    """Whether a request may set it: no group length, nothing of a file's header."""
+    return tag & 0xFFFF != 0 and tag >> 16 > 2
+
+
 def _one(vr: str) -> str:
     """Of "OB or OW" and "US or SS" what numbers of 16 bits are."""
     return "OW" if vr.endswith("OW") else vr.split(" ")[0]
+
+
+def _float(text: str) -> float | None:
+    return float(text) if _NO_NUMBER.fullmatch(text) else decimal(text)
 
 
 def _number(text: str, bits: int, is_unsigned: bool) -> int | None:
