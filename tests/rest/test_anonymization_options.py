@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import UID
 from support import generated
 from support.edited import file_bytes, read
+from support.server import OurServer
 
 _numbers = itertools.count(1)
 
@@ -82,6 +84,22 @@ def test_a_second_export_matches_the_first(ours: httpx.Client) -> None:
     ).json()
     rows = {row["Name"]: row for row in told["Changes"]}
     assert rows["SOPInstanceUID"]["NewValue"] == single.SOPInstanceUID
+
+
+def test_the_key_of_the_configuration(tmp_path: Path) -> None:
+    ids = []
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with (
+            OurServer(folder, {"PseudonymKey": "of this site"}) as server,
+            httpx.Client(base_url=server.url, timeout=60) as client,
+        ):
+            data = file_bytes(generated.base())
+            public = client.post("/instances", content=data).json()["ID"]
+            new = read(client.post(f"/instances/{public}/anonymize", content=b"{}").content)
+            ids.append((new.PatientID, new.StudyInstanceUID, str(new.PatientName)))
+    assert ids[0] == ids[1]
 
 
 def test_what_is_left_to_people(ours: httpx.Client) -> None:

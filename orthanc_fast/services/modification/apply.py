@@ -179,8 +179,10 @@ class Modifier:
         if Option.RetainLongitudinalModifiedDates in options:
             patient = root_value(source, PATIENT_ID) or b""
             days = self._identifiers.days(patient) if options.days is None else options.days
-        character_set = self._studies.character_set(source)
         identified = self._identified(first_value(source, SOP_UID) or b"")
+        if cleaner is None and not days:
+            return identified
+        character_set = self._studies.character_set(source)
 
         def remap(kind: int, old: bytes) -> bytes:
             if kind == SHIFTED:

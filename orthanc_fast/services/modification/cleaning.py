@@ -15,6 +15,8 @@ from orthanc_fast.services.modification.identifying import Category
 # What is shorter says nothing: it would be found everywhere.
 _SHORTEST_NAME: Final = 2
 _SHORTEST_IDENTIFIER: Final = 3
+# Of longer ones the beginning is looked for: files may have names of 64 KB.
+_LONGEST: Final = 256
 # From so many characters on a value is looked for inside words, too.
 _INSIDE_WORDS: Final = 5
 
@@ -76,7 +78,7 @@ class Cleaner:
 
 
 def _patterns(category: Category, value: str) -> Iterator[str]:
-    for each in _spellings(value):
+    for each in _spellings(value[:_LONGEST]):
         if category is Category.NAME:
             yield from _of_name(each)
         elif category is Category.IDENTIFIER:

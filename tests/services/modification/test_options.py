@@ -26,7 +26,9 @@ from orthanc_fast.services.modification.profiles import profile
 from orthanc_fast.services.modification.request import read_anonymization
 from orthanc_fast.services.modification.studies import Studies
 
-pytestmark = pytest.mark.filterwarnings("ignore:Invalid value", "ignore:The value length")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Invalid value", "ignore:The value length", "ignore:The PN"
+)
 
 DICTIONARY = Dictionary()
 TABLES = Tables(DICTIONARY)
@@ -146,6 +148,16 @@ def test_who_is_named_in_another_data_set_of_the_study() -> None:
     for each in (one, other):
         cleaning.look_at(file_bytes(each))
     assert read(cleaning.modified(file_bytes(one)).data).SeriesDescription == "repeated by"
+
+
+def test_very_long_names() -> None:
+    dataset = generated.base()
+    dataset.PatientComments = "x" * 65000
+    dataset.add_new(0x00100010, "PN", "LONG" + "^y z" * 16000)
+    dataset.add_new(0x00100020, "LO", "ABC123" * 10000)
+    dataset.StudyDescription = "Long ago: abc-123"
+    result = made(dataset, "CleanDescriptors")
+    assert result.StudyDescription == "ago: abc-123"
 
 
 def test_what_is_kept_is_no_secret() -> None:
