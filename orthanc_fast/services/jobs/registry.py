@@ -109,6 +109,17 @@ def saved_copy(view: Snapshot, job: str) -> SavedJob | None:
     )
 
 
+def saved_copies(view: Snapshot) -> dict[str, bytes]:
+    """What is to be saved of all jobs that are saved, by their IDs."""
+    found = {}
+    for name, facts in view.below(records.FACTS):
+        job = name.removeprefix(records.FACTS)
+        copy = saved_copy(view, job) if records.facts_of(facts).is_saved else None
+        if copy is not None:
+            found[job] = records.encode(copy)
+    return found
+
+
 def save_in_thread(writes: Writes, save: Save | None) -> None:
     """Returns when it is durable; for threads of a process without an event loop of writes. Raises
     what the write fails with."""

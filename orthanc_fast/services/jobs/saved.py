@@ -13,7 +13,13 @@ from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.jobs import records
 from orthanc_fast.services.jobs.outputs import empty_outputs
 from orthanc_fast.services.jobs.records import SavedJob
-from orthanc_fast.services.jobs.registry import SAVED, SAVED_PAYLOAD, Registry, Save
+from orthanc_fast.services.jobs.registry import (
+    SAVED,
+    SAVED_PAYLOAD,
+    Registry,
+    Save,
+    saved_copies,
+)
 
 
 class SavedJobs:
@@ -48,6 +54,20 @@ class SavedJobs:
     def recover_slot(self, slot: str) -> None:
         """After a worker died: what it ran is put back into the queue, or fails."""
         self._keep(self._registry.change(SERVER, lambda ledger: ledger.bury(slot))[1])
+        if self._settings.save_jobs:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """The worker may have moved jobs, and died before it saved that: they must not come back
+        as they were, after a restart."""
+        saved = self._index.read(lambda view: view.properties(SAVED))
+        known = self._registry.runtime.read(saved_copies)
+        stale = {job for job, copy in known.items() if saved.get(SAVED + job) != copy}
+        gone = _decoded(saved).keys() - known.keys()
+        save = Save(self._registry.runtime, stale | gone)
+        save.include_payload(0)
+        if stale or gone:
+            self._index.write(save.apply)
 
     def _keep(self, save: Save | None) -> None:
         if save is not None:

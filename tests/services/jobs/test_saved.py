@@ -11,6 +11,7 @@ from support.small_store import USER
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadRequest, FullStorage
+from orthanc_fast.services.jobs import records
 from orthanc_fast.services.jobs.contract import Run
 from orthanc_fast.services.jobs.describe import JobAnswer
 from orthanc_fast.services.jobs.outputs import outputs_folder
@@ -145,6 +146,24 @@ def test_saves_that_overtake_each_other(make: Make) -> None:
     small.store.index.write(late.apply)
     small.restart()
     assert small.get(job).ErrorCode == 37
+
+
+@pytest.mark.parametrize("history", [0, 10])
+def test_what_a_dead_worker_has_not_saved(make: Make, history: int) -> None:
+    """It moved jobs, and was killed before it saved that."""
+    small = make(jobs_history_size=history)
+    cancelled, paused, waiting = (small.submit(payload=b"%d" % number) for number in range(3))
+    small.registry.change(USER, lambda ledger: ledger.cancel(cancelled))
+    small.registry.change(USER, lambda ledger: ledger.pause(paused))
+    new = small.jobs._add(USER, submission(payload=b"new"))[0]
+    small.saved.recover_slot("http-1")
+    small.restart()
+    states = {each.ID: each.State for each in small.jobs.all(USER)}
+    expected = {paused: "Paused", waiting: "Pending", new: "Pending"}
+    if history:
+        expected[cancelled] = "Failure"
+    assert states == expected
+    assert small.runtime.get(records.PAYLOAD + new) == b"new"
 
 
 def test_a_job_that_cannot_be_kept_is_taken_back(
