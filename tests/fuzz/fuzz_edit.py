@@ -41,20 +41,23 @@ PATHS = [
         ("ReferencedImageSequence[1].0008,1155", Action.KEEP),
     )
 ]
+SAFE = {"GEMS_ACQU_01": [0x1902, 0x1923], "AB": [0x0901], "SIEMENS MEDCOM HEADER": [0x2908]}
 STEPS = (
     TABLES.rules(RULES, RULES, [(0xFF010000, 0x00180000)], PATHS, True, True),
     TABLES.rules({}, {}, paths=PATHS),
     TABLES.rules(RULES, {}),
     TABLES.rules({}, {}, private_nested=True),
+    TABLES.rules(RULES, RULES, [], [], True, True, SAFE, 16, 17),
+    TABLES.rules({}, {}, private_root=True, safe=SAFE, dates=17),
 )
 
 
 def target(data: bytes) -> None:
-    """The first byte chooses the encoding, the second the rules; the rest is the data set. What
-    has been edited can be edited again."""
+    """The first byte chooses the encoding, the second the rules and whether all is told; the rest
+    is the data set. What has been edited can be edited again."""
     if len(data) < HEAD:
         return
-    form, rules = FORMS[data[0] & 3], STEPS[data[1] & 3]
+    form, rules = FORMS[data[0] & 3], STEPS[(data[1] & 0x7F) % len(STEPS)]
     values = [
         (
             Writer(form.explicit, form.big).text(0x00100010, "PN", "new"),
@@ -62,6 +65,7 @@ def target(data: bytes) -> None:
         )
     ]
     found = data[HEAD:]
+    trace: list[object] | None = [] if data[1] & 0x80 else None
     with suppress(EditError):
         for _ in range(2):
             head, rest = edit(
@@ -73,6 +77,7 @@ def target(data: bytes) -> None:
                 rules,
                 values,
                 lambda kind, old: b"1.2.%d" % (kind + len(old)),
+                trace,
             )
             found = b"".join([*head, *rest])
 
@@ -95,5 +100,5 @@ NAMES = (
 )
 
 if __name__ == "__main__":
-    seeds = [seed(name, rules) for name in NAMES for rules in range(len(STEPS))]
+    seeds = [seed(name, rules) for name in NAMES for rules in (*range(len(STEPS)), 0x84)]
     fuzz(target, seeds, float(sys.argv[2]))
