@@ -234,6 +234,8 @@ BAD: list[tuple[str, Any]] = [
     ("studies/{studies[0]}/modify", {"Keep": UIDS, "Force": True, "KeepSource": False}),
     ("series/{series[0]}/anonymize", {"Keep": UIDS, "Force": True}),
     ("studies/{studies[0]}/modify", {"Replace": {"PatientName": "other"}}),
+    ("studies/{studies[0]}/modify", {"Replace": {"PatientName": []}}),
+    ("studies/{studies[0]}/modify", {"Replace": {"PatientID": None}, "Force": True}),
     ("studies/{studies[0]}/modify", {"Replace": {"PatientName": "Test^Person"}}),
     ("studies/{studies[0]}/modify", {"Replace": {**PATIENT, "0010,1000": "x"}}),
     ("tools/bulk-modify", {}),
@@ -339,6 +341,16 @@ def test_in_place(overwriting: Both, path: str, body: Any) -> None:
     same(overwriting, "/" + path.format(**sample._asdict()), body)
     found = [_all_of(client, sample) for client in overwriting]
     assert found[0] == found[1]
+
+
+def test_what_takes_the_place_of_its_source_stays(overwriting: Both) -> None:
+    """Orthanc deletes it."""
+    ours = overwriting[0]
+    sample = uploaded(overwriting)
+    body = {"Keep": UIDS, "Force": True, "KeepSource": False, "Replace": {"Rows": "3"}}
+    assert ours.post(f"/series/{sample.series[0]}/modify", json=body).is_success
+    for instance in ours.get(f"/series/{sample.series[0]}").json()["Instances"]:
+        assert ours.get(f"/instances/{instance}/simplified-tags").json()["Rows"] == "3"
 
 
 def _all_of(client: httpx.Client, sample: Sample) -> list[Any]:

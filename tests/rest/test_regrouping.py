@@ -84,7 +84,12 @@ class Archive:
 
 @pytest.fixture
 def archive(both: Both) -> Iterator[Archive]:
+    emptied(both)  # the server is that of other modules too
     yield Archive(both)
+    emptied(both)
+
+
+def emptied(both: Both) -> None:
     for client in both:
         for patient in client.get("/patients").json():
             client.delete(f"/patients/{patient}")

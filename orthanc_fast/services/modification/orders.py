@@ -12,7 +12,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import tag_text
 from orthanc_fast.dicom.identifiers import from_text, patient_identifier, to_text
 from orthanc_fast.dicom.main_tags import MainTags
-from orthanc_fast.errors import BadFileFormat, BadRequest, UnknownResource
+from orthanc_fast.errors import BadFileFormat, BadParameterType, BadRequest, UnknownResource
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.packed import union, unpack
 from orthanc_fast.model import SHA1, Caller, Level, Resource
@@ -209,13 +209,22 @@ class Orders:
         )
         if study is None or (target.is_list and resource.level != Level.STUDY):
             raise UnknownResource("Study not found")
-        patient_id = asked.replaced.get(PATIENT_ID, study.patient_tags.get(PATIENT_ID, ""))
-        patient = view.resource(Level.PATIENT, patient_identifier(str(patient_id)))
+        patient_id = study.patient_tags.get(PATIENT_ID, "")
+        if PATIENT_ID in asked.replaced:
+            patient_id = _text(asked.replaced[PATIENT_ID])
+        patient = view.resource(Level.PATIENT, patient_identifier(patient_id))
         if patient is None:
             return
         others = set(unpack(view.children_packed(patient))) - {study.public}
         if others:
             _check_agreement(patient, asked.replaced, tags)
+
+
+def _text(value: Any) -> str:
+    """Raises BadParameterType."""
+    if not isinstance(value, str):
+        raise BadParameterType
+    return value
 
 
 def _check_agreement(patient: Resource, replaced: Mapping[int, Any], tags: Sequence[int]) -> None:
@@ -232,7 +241,7 @@ def _check_agreement(patient: Resource, replaced: Mapping[int, Any], tags: Seque
                 raise BadRequest(
                     f"{_ALL_SHOULD_MATCH}Missing tag in the 'Replace' tags: {tag_text(tag)}"
                 )
-        elif replaced[tag] != stored:
+        elif _text(replaced[tag]) != stored:
             raise BadRequest(f"{_ALL_SHOULD_MATCH}Failing tag: {tag_text(tag)}")
 
 
