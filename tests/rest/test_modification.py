@@ -292,6 +292,7 @@ BAD: list[Any] = [
     {"Priority": "x", "Permissive": 3, "Synchronous": 3, "LossyQuality": "x"},
     *({"Remove": [path]} for path in BAD_PATHS),
     {"Remove": ["PatientID"], "Force": True},
+    *({"Replace": {f"SOP{what}UID": None}, "Force": True} for what in ("Class", "Instance")),
     {"Keep": ["SOPInstanceUID"]},
     *({"Replace": {name: value}} for name, values in BAD_VALUES.items() for value in values),
 ]

@@ -200,4 +200,4 @@ def _is_content(value: Any) -> bool:
 
 def _set(data_set: DataSet, tag: int, elements: Elements, value: Any) -> None:
     if is_of_data_set(tag):
-        data_set.set(tag, elements.element(tag, value))
+        data_set.set(tag, elements.root_element(tag, value))

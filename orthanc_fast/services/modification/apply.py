@@ -243,8 +243,7 @@ class Modifier:
     def _elements(self, character_set: CharacterSet, write: Writer) -> list[bytes]:
         elements = self._encoder(character_set, write)
         return [
-            self._walked(elements.element(each.tag, each.value), each, write)
-            for each in self._plan.replacements
+            self._walked(_element(elements, each), each, write) for each in self._plan.replacements
         ]
 
     def _encoder(self, character_set: CharacterSet, write: Writer) -> Elements:
@@ -262,3 +261,8 @@ class Modifier:
         if rules is None or not replacement.is_walked:
             return element
         return edited_element(element, write.explicit, write.big, rules, self._identified(b"new"))
+
+
+def _element(elements: Elements, replacement: Replacement) -> bytes:
+    make = elements.root_element if replacement.is_root else elements.element
+    return make(replacement.tag, replacement.value)

@@ -70,6 +70,7 @@ class Replacement(msgspec.Struct, frozen=True):
     tag: int
     value: Any
     is_walked: bool = False
+    is_root: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,8 +245,8 @@ class _Making:
             if self.level <= level and tag not in asked.kept and tag not in asked.replaced:
                 self.root[tag] = (Action.MAP, KIND_OF_KEY[tag])
 
-    def _number(self, tag: int, value: Any, is_walked: bool = False) -> int:
-        self.replacements.append(Replacement(tag, value, is_walked))
+    def _number(self, tag: int, value: Any, is_walked: bool = False, is_root: bool = True) -> int:
+        self.replacements.append(Replacement(tag, value, is_walked, is_root))
         return len(self.replacements) - 1
 
     def record_masks(self) -> None:
@@ -339,7 +340,7 @@ class _Making:
         later: list[PathRule] = [(path, Action.REMOVE, 0) for path in asked.removed_paths]
         for path, value in asked.replaced_paths:
             if is_of_data_set(path.tag):
-                later.append((path, Action.REPLACE, self._number(path.tag, value)))
+                later.append((path, Action.REPLACE, self._number(path.tag, value, is_root=False)))
         return Plan(
             asked=asked,
             level=self.level,

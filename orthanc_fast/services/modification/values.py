@@ -31,6 +31,7 @@ _LONGEST_SHORT = 0xFFFE
 _SHORT_VRS = frozenset(
     "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()  # noqa: SIM905 - a table
 )
+_IN_HEADER: Final = frozenset({0x00080016, 0x00080018})
 _NO_NUMBER = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 _MAX_DEPTH = 62  # of sequences in sequences, as files may have
 
@@ -52,6 +53,12 @@ class Elements(msgspec.Struct, frozen=True, kw_only=True):
     write: Writer
     private_creator: str = ""
     literal: bool = False
+
+    def root_element(self, tag: int, value: Any) -> bytes:
+        """As `element`; the file's header has to name SOP class and instance."""
+        if value is None and tag in _IN_HEADER:
+            raise BadParameterType
+        return self.element(tag, value)
 
     def element(self, tag: int, value: Any, depth: int = 0) -> bytes:
         """A whole element. Raises BadParameterType for a value of a wrong kind, BadFileFormat for
