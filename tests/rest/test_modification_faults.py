@@ -137,6 +137,12 @@ def test_large_files_pass(client: httpx.Client, tmp_path: Path) -> None:
     found = read(client.get(f"/instances/{new}/file").content)
     assert found.PixelData == pixels
     assert str(found.PatientName).startswith("Anonymized")
+    for syntax in ("1.2.840.10008.1.2", "1.2.840.10008.1.2.4.50"):  # JPEG has no 16 bits
+        body = {"Resources": [instance], "Transcode": syntax}
+        made = client.post("/tools/bulk-modify", json=body).json()
+        found = read(client.get(f"/instances/{made['Resources'][0]['ID']}/file").content)
+        assert (found.file_meta.TransferSyntaxUID == syntax) == (syntax == "1.2.840.10008.1.2")
+        assert found.PixelData == pixels
 
 
 def test_full_disk(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import NotImplementedYet, OrthancError, UnknownResource
 from orthanc_fast.index.contract import Snapshot
@@ -224,22 +225,40 @@ class Running:
     def _file(self, modified: Modified) -> Content | Spool:
         """The new file, transcoded where that was asked for and can be done; a large one as a
         spool."""
-        uid = self._plan.asked.transcode
-        if uid is not None:
+        is_small = modified.size <= self._kind.settings.maximum_upload_memory_mb << 20
+        if self._plan.asked.transcode is None:
+            if is_small:
+                return self._buffers.joined(modified.parts, modified.size)
+            return self._spool(modified.parts)
+        if is_small:
             data = modified.data
-            quality = self._kind.settings.dicom_lossy_transcoding_quality
-            try:
-                return transcode(
-                    data, uid, quality, self._kind.dictionary, keeps_identity=True
-                ).data
-            except NotImplementedYet:
-                return data
-        if modified.size <= self._kind.settings.maximum_upload_memory_mb << 20:
-            return self._buffers.joined(modified.parts, modified.size)
+            return self._transcoded(data) or data
+        spool = self._spool(modified.parts)
+        try:
+            transcoded = self._transcoded(spool.buffer())
+        except BaseException:
+            spool.drop()
+            raise
+        if transcoded is None:
+            return spool
+        spool.drop()
+        return self._spool([transcoded])
+
+    def _spool(self, parts: Sequence[Buffer]) -> Spool:
         spool = self._kind.ingest.new_spool()
-        for part in modified.parts:
+        for part in parts:
             spool.write(memoryview(part))
         return spool
+
+    def _transcoded(self, data: Buffer) -> bytes | None:
+        """None for what cannot be transcoded."""
+        uid = self._plan.asked.transcode
+        assert uid is not None
+        quality = self._kind.settings.dicom_lossy_transcoding_quality
+        try:
+            return transcode(data, uid, quality, self._kind.dictionary, keeps_identity=True).data
+        except NotImplementedYet:
+            return None
 
     def _settle(self, left: int) -> None:
         """Waits until no more than `left` instances, and few enough bytes, are on their way; in the
