@@ -280,6 +280,7 @@ class Snapshot(ABC):
     @abstractmethod
     def properties(self, prefix: str) -> dict[str, bytes]:
         """The properties of the whole server whose name begins with `prefix`, by name."""
+        raise NotImplementedError
 
     @abstractmethod
     def first_unstable(self) -> int | None:

@@ -70,7 +70,7 @@ def test_labels_of_the_whole_server(client: httpx.Client) -> None:
     assert set(client.get("/tools/labels").json()) == before
 
 
-@pytest.mark.parametrize("label", ["x" * 65, "a b", "é", "a.b", "a%00", "a,b"])
+@pytest.mark.parametrize("label", ["x" * 65, "a b", "é", "a.b", "a%01", "a,b"])
 def test_what_is_no_label(client: httpx.Client, label: str) -> None:
     me = f"/patients/{upload(client, 4)['ParentPatient']}/labels"
     for answer in (client.put(f"{me}/{label}"), client.delete(f"{me}/{label}")):

@@ -4,7 +4,6 @@ Source: reference chapter 1, section 7; the waiting is this server's own.
 """
 
 import asyncio
-import contextlib
 
 import msgspec
 
@@ -99,8 +98,8 @@ class ChangeFeed:
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0 or self._closed:
                     return False
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.shield(grown), left)
+                # Not wait_for, which forgets a cancellation that comes together with the result.
+                await asyncio.wait((grown,), timeout=left)
         finally:
             self._waiting -= 1
 

@@ -22,7 +22,7 @@ def empty_outputs(settings: Settings) -> None:
     StorageFault."""
     folder = outputs_folder(settings)
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True)
         for path in folder.iterdir():
             path.unlink()
     except OSError as error:

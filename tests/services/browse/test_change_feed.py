@@ -114,3 +114,25 @@ def test_time_outs_and_the_end(index: CountingIndex) -> None:
             assert not await feed.beyond(0, 3600)
 
     asyncio.run(run())
+
+
+def test_who_is_cancelled_in_the_moment_of_waking_is_cancelled(index: CountingIndex) -> None:
+    """Else a process that stops would wait for ever for one that goes on."""
+
+    async def run(turns: int) -> bool:
+        bell = Bell()
+        feed = ChangeFeed(index, bell)
+        waiting = asyncio.create_task(feed.beyond(feed.last(), 3600))
+        await asyncio.sleep(0.01)
+        feed.close()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if waiting.done():
+            return False
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(waiting, GUARD)
+        bell.close()
+        return True
+
+    assert [asyncio.run(run(turns)) for turns in range(6)][0]

@@ -43,7 +43,7 @@ PLAIN = Modality(aet="STORESCP", host="127.0.0.1", port=104)
         ),
         (
             {**OBJECT, "AllowStorageCommitment": False, "AllowEventReport": True},
-            {"allow_n_action": False},
+            {"allow_n_action": False, "allow_event_report": False},
         ),
     ],
 )
