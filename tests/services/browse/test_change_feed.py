@@ -135,4 +135,5 @@ def test_who_is_cancelled_in_the_moment_of_waking_is_cancelled(index: CountingIn
         bell.close()
         return True
 
-    assert [asyncio.run(run(turns)) for turns in range(6)][0]
+    was_cancelled = [asyncio.run(run(turns)) for turns in range(6)]
+    assert was_cancelled[0]
