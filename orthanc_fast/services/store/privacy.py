@@ -34,8 +34,8 @@ def close_to_others(settings: Settings, index_folder: Path) -> None:
             root.mkdir(parents=True, exist_ok=True)
             mode = stat.S_IMODE(root.stat().st_mode) | _FOLDER_OF_GROUP
             _change(root, mode, group)
-    ours = ("incoming", "job-outputs", *storage.glob("[0-9a-f][0-9a-f]"))
-    for folder in (index_folder, *(storage / name for name in ours)):
+    ours = (storage / "incoming", storage / "job-outputs", *storage.glob("[0-9a-f][0-9a-f]"))
+    for folder in (index_folder, *ours):
         if folder.is_dir():
             _change(folder, _FOLDER if group is None else _FOLDER_OF_GROUP, group)
 
