@@ -1,5 +1,6 @@
 """Each index against a plain model, under random sequences of operations."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -26,8 +27,8 @@ class IndexMachine(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
-        self.index = self.opened(Path(self.folder.name))
+        self.folder = Path(tempfile.mkdtemp())
+        self.index = self.opened(self.folder)
         self.instances: dict[str, tuple[int, bytes, str]] = {}
         self.changes: list[tuple[int, int, str]] = []  # sequence, type, path
         self.sequence = 0
@@ -41,7 +42,7 @@ class IndexMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "index"):
             self.index.close()
-            self.folder.cleanup()
+            shutil.rmtree(self.folder)
 
     def paths(self, level: Level) -> set[str]:
         return {path[: level + 1] for path in self.instances}

@@ -13,7 +13,7 @@ import pytest
 from pydicom.uid import generate_uid
 from support.dicom_peer import CT, EXPLICIT, Peer, Rejected, fragments, p_data, pdv, store_rq
 from support.ports import free_port
-from support.process import children
+from support.process import workers
 from support.server import OurServer
 from support.small_disk import small_disk
 
@@ -74,23 +74,9 @@ class Sender(threading.Thread):
 
 
 def dicom_workers(server: OurServer) -> list[int]:
-    """The workers that listen on the DICOM port: those that hold its socket."""
+    """The workers of the DICOM port."""
     assert server.process is not None
-    port = f":{server.configuration['DicomPort']:04X}"
-    inodes = {
-        f"socket:[{line.split()[9]}]"
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
-        if line.split()[1].endswith(port) and line.split()[3] == "0A"
-    }
-    found = []
-    for pid in children(server.process.pid):
-        links = set()
-        with contextlib.suppress(FileNotFoundError):  # it has just died
-            for entry in Path(f"/proc/{pid}/fd").iterdir():
-                links.add(os.readlink(entry))
-        if links & inodes:
-            found.append(pid)
-    return found
+    return workers(server.process.pid, "dicom")
 
 
 @pytest.fixture

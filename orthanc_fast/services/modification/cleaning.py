@@ -20,7 +20,7 @@ _LONGEST: Final = 256
 # From so many characters on a value is looked for inside words, too.
 _INSIDE_WORDS: Final = 5
 
-_NOT_NAMES: Final = frozenset(
+NOT_NAMES: Final = frozenset(
     [
         *("dr", "md", "mr", "mrs", "ms", "miss", "prof", "phd", "jr", "sr", "ii", "iii", "iv"),
         *("von", "van", "de", "der", "den", "la", "le", "di", "da", "del", "el", "al", "bin"),
@@ -94,7 +94,7 @@ def _of_name(value: str) -> Iterator[str]:
         components = [part.strip() for part in group.split("^") if part.strip()]
         words = [word for part in components for word in _BETWEEN_NAMES.split(part)]
         for part in {*components, *words}:
-            if len(part) >= _SHORTEST_NAME and part.casefold().strip(".") not in _NOT_NAMES:
+            if len(part) >= _SHORTEST_NAME and part.casefold().strip(".") not in NOT_NAMES:
                 yield _word(part)
         for pair in permutations(components[:2], 2):  # as one word, too
             if sum(map(len, pair)) > _SHORTEST_NAME:

@@ -18,6 +18,7 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.edits import Tables
 from orthanc_fast.errors import BadParameterType, ParameterOutOfRange
 from orthanc_fast.services.modification.apply import Modified, Modifier
+from orthanc_fast.services.modification.cleaning import NOT_NAMES
 from orthanc_fast.services.modification.identifiers import Identifiers, secret_of
 from orthanc_fast.services.modification.identifying import Collector
 from orthanc_fast.services.modification.options import Option, column, read_options, safe_private
@@ -58,7 +59,15 @@ def texts(dataset: Dataset) -> list[str]:
                 found += texts(each)
         elif isinstance(element.value, bytes):
             found.append(element.value.decode("latin-1"))
-        elif element.VR not in ("UI", "DA", "TM", "DT", "IS", "DS", "CS"):
+        elif element.value is not None and element.VR not in (
+            "UI",
+            "DA",
+            "TM",
+            "DT",
+            "IS",
+            "DS",
+            "CS",
+        ):
             found.append(str(element.value))
     return found
 
@@ -66,7 +75,11 @@ def texts(dataset: Dataset) -> list[str]:
 # Cleaning
 
 letters = st.sampled_from("abcdefghijklmnopqrstuvwxyzäöüéñçß")
-words = st.text(letters, min_size=3, max_size=12).map(str.capitalize)
+words = (
+    st.text(letters, min_size=3, max_size=12)
+    .map(str.capitalize)
+    .filter(lambda word: word.casefold() not in NOT_NAMES)
+)
 numbers = st.from_regex(r"[A-Z]{0,3}[0-9]{4,9}", fullmatch=True)
 gaps = st.sampled_from([" ", ", ", "_", "-", "; ", " / "])
 MARKS = ("chest", "axial", "contrast")
