@@ -35,10 +35,7 @@ def job_fields(body: dict[str, Any]) -> JobFields:
     """The common fields of a body. Raises BadFileFormat for the wrong type, BadParameterType for a
     priority that does not fit into 32 bits: in the order in which Orthanc reads them."""
     permissive = boolean_field(body, "Permissive", False)
-    if "Synchronous" in body:
-        is_synchronous = boolean_field(body, "Synchronous", True)
-    else:
-        is_synchronous = not boolean_field(body, "Asynchronous", False)
+    is_synchronous = synchronous_field(body)
     user_data = body.get("UserData")
     return JobFields(
         is_synchronous=is_synchronous,
@@ -46,6 +43,13 @@ def job_fields(body: dict[str, Any]) -> JobFields:
         permissive=permissive,
         user_data=None if user_data is None else msgspec.Raw(msgspec.json.encode(user_data)),
     )
+
+
+def synchronous_field(body: dict[str, Any]) -> bool:
+    """Whether the client waits for the job. Raises BadFileFormat."""
+    if "Synchronous" in body:
+        return boolean_field(body, "Synchronous", True)
+    return not boolean_field(body, "Asynchronous", False)
 
 
 def boolean_field(body: dict[str, Any], name: str, default: bool) -> bool:

@@ -7,19 +7,18 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from support import generated
 from support.edited import read
+from support.job_results import PATIENCE, completed, instances, upload
 from support.process import workers
 from support.server import OurServer
 from support.small_disk import small_disk
 
 COUNT = 120  # instances of the study
 KILLS = int(os.environ.get("MODIFICATION_KILLS", "2"))
-PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -36,29 +35,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
 def client(server: OurServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
         yield client
-
-
-def upload(client: httpx.Client, patient: int, count: int) -> str:
-    template = generated.small()
-    for number in range(count):
-        data = template.number(patient, patient, number % 3, number)
-        answer = client.post("/instances", content=data).json()
-    return str(answer["ParentStudy"])
-
-
-def completed(client: httpx.Client, job: str) -> dict[str, Any]:
-    end = time.monotonic() + PATIENCE
-    while True:
-        found: dict[str, Any] = client.get(f"/jobs/{job}").json()
-        if found["State"] in ("Success", "Failure"):
-            return found
-        assert time.monotonic() < end, found
-        time.sleep(0.02)
-
-
-def instances(client: httpx.Client, study: str) -> list[str]:
-    answer = client.get(f"/studies/{study}/instances?expand=false")
-    return sorted(answer.json()) if answer.is_success else []
 
 
 @pytest.mark.parametrize("keep_source", [True, False])

@@ -13,7 +13,6 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import (
     BadFileFormat,
-    BadParameterType,
     BadRequest,
     ParameterOutOfRange,
 )
@@ -25,6 +24,7 @@ from orthanc_fast.rest.job_submission import (
     JobPath,
     boolean_field,
     integer_field,
+    synchronous_field,
 )
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
@@ -39,7 +39,7 @@ from orthanc_fast.rest.streaming import while_present
 from orthanc_fast.services.archive.archives import Planned, Wish
 from orthanc_fast.services.archive.jobs import Ending, as_store_faults, progress, submission, write
 from orthanc_fast.services.archive.tree import Root
-from orthanc_fast.services.transcoding.transcode import check_syntax
+from orthanc_fast.services.transcoding.transcode import check_syntax, quality_field
 
 ZIP: HeaderField = (b"content-type", b"application/zip")
 _ARGUMENTS: Final = "filename transcode lossy-quality"
@@ -208,10 +208,7 @@ async def _posted(request: Request, wish: Wish, body: dict[str, Any] | list[Any]
     """Fields are judged in the order in which Orthanc reads them."""
     settings = request.services.settings
     fields = body if isinstance(body, dict) else {}
-    if "Synchronous" in fields:
-        is_synchronous = boolean_field(fields, "Synchronous", True)
-    else:
-        is_synchronous = not boolean_field(fields, "Asynchronous", False)
+    is_synchronous = synchronous_field(fields)
     priority = integer_field(fields, "Priority", 0)
     is_extended = boolean_field(fields, "Extended", wish.is_extended)
     transcode, quality = _transcode_fields(fields, wish.lossy_quality)
@@ -249,14 +246,7 @@ def _transcode_fields(fields: dict[str, Any], quality: int) -> tuple[str | None,
     if not isinstance(syntax, str):
         raise BadFileFormat("String value expected in field: Transcode")
     check_syntax(syntax)
-    given = fields.get("LossyQuality", quality)
-    if not isinstance(given, int) or isinstance(given, bool):
-        raise BadFileFormat("Integer value expected in field: LossyQuality")
-    if given < 0:
-        raise BadParameterType(
-            "Negative value found while expecting an unsigned int in field 'LossyQuality'"
-        )
-    return syntax, given
+    return syntax, quality_field(fields, quality)
 
 
 def _resources(body: dict[str, Any] | list[Any]) -> list[str]:

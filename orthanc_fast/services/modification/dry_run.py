@@ -67,7 +67,7 @@ class DryRuns:
     ) -> Explained:
         """What would be done with each element of all instances. Raises what the request itself
         would raise, and UnknownResource for an instance that is deleted meanwhile."""
-        asked, instances = await self._orders.checked(
+        asked, _, instances = await self._orders.checked(
             caller, target, body, is_anonymization, options
         )
         is_single = target.level == Level.INSTANCE

@@ -12,7 +12,6 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.edits import Tables
 from orthanc_fast.dicom.part10 import Buffer
-from orthanc_fast.errors import BadFileFormat, BadParameterType
 from orthanc_fast.implementation import ORTHANC_VERSION
 from orthanc_fast.index.contract import Transaction, Write
 from orthanc_fast.model import Attachment, Caller, Level
@@ -35,7 +34,7 @@ from orthanc_fast.services.modification.studies import Studies
 from orthanc_fast.services.store.lookup import found_or_raise
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
-from orthanc_fast.services.transcoding.transcode import check_syntax, transcode
+from orthanc_fast.services.transcoding.transcode import check_syntax, quality_field, transcode
 from orthanc_fast.storage.contract import Storage
 
 # Of devices and institutions that are kept nothing is taken out of texts.
@@ -142,15 +141,9 @@ class Modification:
 
     def _quality(self, body: Mapping[str, Any]) -> int:
         """Of lossy transcoding; read only where there is some."""
-        if "Transcode" not in body or "LossyQuality" not in body:
-            return self._settings.dicom_lossy_transcoding_quality
-        quality = body["LossyQuality"]
-        if not isinstance(quality, int) or isinstance(quality, bool):
-            raise BadFileFormat("Integer value expected in field: LossyQuality")
-        if quality < 0:
-            raise BadParameterType(
-                "Negative value found while expecting an unsigned int in field 'LossyQuality'"
-            )
+        quality = self._settings.dicom_lossy_transcoding_quality
+        if "Transcode" in body:
+            quality = quality_field(body, quality)
         return min(max(quality, 1), 100)
 
 

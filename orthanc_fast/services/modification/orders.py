@@ -119,7 +119,7 @@ class Orders:
     ) -> Submission:
         """The job that does it. Raises what the body's fields raise, UnknownResource, BadRequest
         where it must not be done."""
-        asked, found, instances = await self._checked(
+        asked, found, instances = await self.checked(
             caller, target, body, is_anonymization, options
         )
         order = Order(
@@ -148,20 +148,9 @@ class Orders:
         body: Mapping[str, Any],
         is_anonymization: bool,
         options: Options,
-    ) -> tuple[Asked, bytes]:
-        """What a job would do, and the instances to which it would do it, packed and ascending.
-        Raises as `submission`."""
-        asked, _, instances = await self._checked(caller, target, body, is_anonymization, options)
-        return asked, instances
-
-    async def _checked(
-        self,
-        caller: Caller,
-        target: Target,
-        body: Mapping[str, Any],
-        is_anonymization: bool,
-        options: Options,
     ) -> tuple[Asked, list[Resource], bytes]:
+        """What a job would do, the resources that are meant, and all their instances, packed and
+        ascending. Raises as `submission`."""
         asked = self._modification.asked(body, is_anonymization)
         if asked.transcode is not None and asked.transcode not in SYNTAXES:
             raise BadFileFormat(f"Unknown transfer syntax UID: {asked.transcode}")

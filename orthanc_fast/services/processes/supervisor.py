@@ -11,6 +11,7 @@ from orthanc_fast.index.contract import Index
 from orthanc_fast.log import Category, logger
 from orthanc_fast.runtime.lmdb import LmdbRuntime
 from orthanc_fast.services.find.options import find_options
+from orthanc_fast.services.jobs.outputs import outputs_folder
 from orthanc_fast.services.jobs.saved import SavedJobs
 from orthanc_fast.services.retention.housekeeping import forget_files
 from orthanc_fast.services.retention.recycling import recycle_at_start
@@ -44,7 +45,7 @@ class GuardedStore:
         refuse_foreign_store(settings, folder)
         if not has_index(folder):
             _set_aside_incoming(settings.storage_directory)
-        close_to_others(settings, folder)
+        close_to_others(settings, (folder, outputs_folder(settings)))
         self._storage = open_storage(settings, SUPERVISOR_SLOT)
         self._index = self._open_alone(settings)
         try:

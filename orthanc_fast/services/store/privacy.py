@@ -4,6 +4,7 @@
 import grp
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from orthanc_fast.config import Settings
@@ -22,11 +23,11 @@ def keep_private(settings: Settings) -> None:
     os.umask(_GROUP_READS if settings.store_group else _NOBODY_ELSE)
 
 
-def close_to_others(settings: Settings, index_folder: Path) -> None:
-    """Closes the folders of a store that an earlier version, or a looser configuration, left open;
-    what is in them is out of reach then. The storage directory itself stays as it is, unless it
-    has to belong to a group. Raises ParameterOutOfRange for an unknown group, StorageFault where
-    the folder cannot be given to it."""
+def close_to_others(settings: Settings, folders: Sequence[Path]) -> None:
+    """Closes the folders of the storage, and `folders`, that an earlier version, or a looser
+    configuration, left open; what is in them is out of reach then. The storage directory itself
+    stays as it is, unless it has to belong to a group. Raises ParameterOutOfRange for an unknown
+    group, StorageFault where a folder cannot be given to it."""
     group = _group(settings.store_group)
     storage = settings.storage_directory
     if group is not None:
@@ -34,8 +35,7 @@ def close_to_others(settings: Settings, index_folder: Path) -> None:
             root.mkdir(parents=True, exist_ok=True)
             mode = stat.S_IMODE(root.stat().st_mode) | _FOLDER_OF_GROUP
             _change(root, mode, group)
-    ours = (storage / "incoming", storage / "job-outputs", *storage.glob("[0-9a-f][0-9a-f]"))
-    for folder in (index_folder, *ours):
+    for folder in (*folders, storage / "incoming", *storage.glob("[0-9a-f][0-9a-f]")):
         if folder.is_dir():
             _change(folder, _FOLDER if group is None else _FOLDER_OF_GROUP, group)
 

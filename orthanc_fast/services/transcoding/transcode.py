@@ -5,7 +5,8 @@ Sources: reference chapter 2, section 8.2; DICOM PS3.5 sections 7, 8 and Annex A
 (lossy compression).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -17,7 +18,12 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.editing import Editor, Row
 from orthanc_fast.dicom.file_meta import meta_header
 from orthanc_fast.dicom.part10 import Buffer
-from orthanc_fast.errors import NotImplementedYet, ParameterOutOfRange
+from orthanc_fast.errors import (
+    BadFileFormat,
+    BadParameterType,
+    NotImplementedYet,
+    ParameterOutOfRange,
+)
 from orthanc_fast.imaging.encapsulate import Encapsulated, encapsulate
 from orthanc_fast.imaging.recode import Recoding, Wider, can_encode, plan, recode
 from orthanc_fast.services.pixels.pixels import OpenImage, open_image
@@ -46,6 +52,18 @@ def check_syntax(uid: str) -> TransferSyntax:
     if uid not in SYNTAXES:
         raise ParameterOutOfRange(f"Unknown transfer syntax: {uid}")
     return SYNTAXES[uid]
+
+
+def quality_field(body: Mapping[str, Any], default: int) -> int:
+    """`LossyQuality` of a JSON body, 0 or more. Raises BadFileFormat, BadParameterType."""
+    quality = body.get("LossyQuality", default)
+    if not isinstance(quality, int) or isinstance(quality, bool):
+        raise BadFileFormat("Integer value expected in field: LossyQuality")
+    if quality < 0:
+        raise BadParameterType(
+            "Negative value found while expecting an unsigned int in field 'LossyQuality'"
+        )
+    return quality
 
 
 def transcode(
