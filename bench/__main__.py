@@ -50,7 +50,7 @@ def main() -> None:
         help="ingest, rest, pictures, volumes, archives, modification, creation, dicom, find, "
         "uploads, million, small_files, jobs, kernels; or all",
     )
-    parser.add_argument("--quick", action="store_true", help="shorter rounds: under two minutes")
+    parser.add_argument("--quick", action="store_true", help="shorter rounds")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each scenario")
     given = parser.parse_args()
     names = given.names or [
