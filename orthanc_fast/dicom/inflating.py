@@ -2,8 +2,9 @@
 
 import zlib
 from collections import deque
+from collections.abc import Iterator
 from threading import Condition
-from typing import cast
+from typing import Any, cast
 
 from isal import isal_zlib
 
@@ -114,15 +115,9 @@ def inflate(data: Buffer, start: int) -> memoryview:
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
     at = start
     try:
-        for piece in range(start, len(data), _PIECE):
-            pending = bytes(data[piece : piece + _PIECE])
-            while not stream.eof:
-                part = stream.decompress(pending, _STEP)
-                pending = stream.unconsumed_tail
-                view[at : at + len(part)] = part
-                at += len(part)
-                if len(part) < _STEP and not pending:
-                    break
+        for part in _parts(stream, data, start):
+            view[at : at + len(part)] = part
+            at += len(part)
     except (zlib.error, ValueError) as error:
         raise ScanError(f"the data set cannot be inflated: {error}") from error
     if at != size or not stream.eof:
@@ -136,18 +131,25 @@ def _inflated_size(data: Buffer, start: int) -> int:
     stream = isal_zlib.decompressobj(-zlib.MAX_WBITS)
     size = 0
     try:
-        for piece in range(start, len(data), _PIECE):
-            pending = bytes(data[piece : piece + _PIECE])
-            while not stream.eof:
-                part = stream.decompress(pending, _STEP)
-                pending = stream.unconsumed_tail
-                size += len(part)
-                if size > allowed:
-                    raise BadFileFormat(_TOO_LARGE.format(allowed >> 20))
-                if len(part) < _STEP and not pending:
-                    break
-            if stream.eof:
-                return size
+        for part in _parts(stream, data, start):
+            size += len(part)
+            if size > allowed:
+                raise BadFileFormat(_TOO_LARGE.format(allowed >> 20))
     except _ERROR as error:
         raise ScanError(f"the data set cannot be inflated: {error}") from error
-    raise ScanError("the deflated data set is truncated")
+    if not stream.eof:
+        raise ScanError("the deflated data set is truncated")
+    return size
+
+
+def _parts(stream: Any, data: Buffer, start: int) -> Iterator[bytes]:
+    """What `stream`, of zlib or isal, makes of the data from `start` on, some at a time. Raises the
+    errors of its library."""
+    for piece in range(start, len(data), _PIECE):
+        pending = bytes(data[piece : piece + _PIECE])
+        while not stream.eof:
+            part = stream.decompress(pending, _STEP)
+            pending = stream.unconsumed_tail
+            yield part
+            if len(part) < _STEP and not pending:
+                break
