@@ -62,6 +62,13 @@ SUBJECTS = {
         *("ingest", "administration"),
     },
     "creation": {"store", "retention", "attachments", "ingest", "modification"},
+    "scu": {
+        *("store", "jobs", "scp", "attachments", "browse", "exchange", "find"),
+        *("transcoding", "ingest"),
+    },
+    "query_retrieve": {"store", "jobs", "scp", "browse", "exchange", "find", "transcoding", "scu"},
+    "storage_commitment": {"store", "jobs", "retention", "browse", "exchange", "scu"},
+    "peers": {"store", "jobs", "attachments", "browse", "exchange", "transcoding"},
 }
 # What joins the subjects: it opens what each kind of process needs.
 ABOVE_SUBJECTS = {"processes"}

@@ -1,0 +1,1 @@
+"""Other Orthanc servers, reached by HTTP."""

@@ -1,0 +1,1 @@
+"""The client side of DICOM: associations to modalities, sending, querying, retrieving."""
