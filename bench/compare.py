@@ -44,7 +44,7 @@ class Round(msgspec.Struct):
 
 class Row(msgspec.Struct):
     """One scenario: medians of the servers, `theirs` 1.13.0 and `older` 1.10.1. Times in seconds,
-    rates per second."""
+    rates per second, without what was not measured."""
 
     name: str
     goal: Goal
@@ -132,12 +132,13 @@ def _measured(
 
 
 def _medians(rounds: list[Round]) -> dict[str, float]:
-    return {
+    found = {
         "rate": median(each.load.rate for each in rounds),
         "p50": median(each.load.p50 for each in rounds),
         "p99": median(each.load.p99 for each in rounds),
         "cpu": median(each.cpu for each in rounds),
     }
+    return {key: value for key, value in found.items() if value == value}  # NaN: not measured
 
 
 HEADER = (
@@ -153,8 +154,7 @@ def line(row: Row) -> str:
     for side in (row.ours, row.theirs):
         cells += [
             f"{side['rate']:,.0f}",
-            f"{side['p50'] * 1e3:.2f}",
-            f"{side['p99'] * 1e3:.2f}",
+            *(f"{side[key] * 1e3:.2f}" if key in side else "" for key in ("p50", "p99")),
             f"{side['cpu'] * 1e3:.3f}",
         ]
     cells += [f"x{row.rate_ratio:.2f}", f"x{row.goal.rate:g}"]
