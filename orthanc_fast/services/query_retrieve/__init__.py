@@ -1,1 +1,1 @@
-"""What C-FIND, C-MOVE and C-GET of others mean here: which resources they name, what is answered."""
+"""What C-FIND, C-MOVE and C-GET of others mean here: what they name, what is answered."""
