@@ -66,7 +66,10 @@ SUBJECTS = {
         *("store", "jobs", "scp", "attachments", "browse", "exchange", "find"),
         *("transcoding", "ingest"),
     },
-    "query_retrieve": {"store", "jobs", "scp", "browse", "exchange", "find", "transcoding", "scu"},
+    "query_retrieve": {
+        *("store", "jobs", "scp", "browse", "exchange", "find", "transcoding", "modification"),
+        "scu",
+    },
     "storage_commitment": {"store", "jobs", "retention", "browse", "exchange", "scu"},
     "peers": {"store", "jobs", "attachments", "browse", "exchange", "transcoding"},
 }

@@ -9,7 +9,7 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 
 _ITEM = 0xFFFEE000
 _LONG = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
-_ZERO_PADDED = frozenset(["UI", "OB", "OW", "OF", "OD", "OL", "OV", "UN"])
+ZERO_PADDED = frozenset(["UI", "OB", "OW", "OF", "OD", "OL", "OV", "UN"])
 
 
 class Writer(msgspec.Struct, frozen=True, gc=False):
@@ -17,6 +17,11 @@ class Writer(msgspec.Struct, frozen=True, gc=False):
 
     explicit: bool
     big: bool
+
+    @staticmethod
+    def is_long(vr: str) -> bool:
+        """Whether lengths have 32 bits with explicit VR, too."""
+        return vr in _LONG
 
     def header(self, tag: int, vr: str, length: int) -> bytes:
         """Tag, VR and length of an element."""
@@ -31,7 +36,7 @@ class Writer(msgspec.Struct, frozen=True, gc=False):
     def element(self, tag: int, vr: str, value: bytes) -> bytes:
         """An element whose value is encoded already; padded to an even length."""
         if len(value) % 2:
-            value += b"\0" if vr in _ZERO_PADDED else b" "
+            value += b"\0" if vr in ZERO_PADDED else b" "
         return self.header(tag, vr, len(value)) + value
 
     def text(self, tag: int, vr: str, *values: str) -> bytes:

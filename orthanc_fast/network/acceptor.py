@@ -8,113 +8,22 @@ window) are answered by the same thread in the order in which they become durabl
 import contextlib
 import os
 import socket
-import threading
 import time
 from queue import SimpleQueue
-from typing import Any
-
-import msgspec
 
 from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller
 from orthanc_fast.network import statuses
-from orthanc_fast.network.admission import Admission
-from orthanc_fast.network.meters import AssociationMeters
-from orthanc_fast.network.negotiation import Negotiator
-from orthanc_fast.network.options import DicomOptions, Right
-from orthanc_fast.network.store import Buffers, Incoming, InstanceSink
-from orthanc_fast.services.ingest.contract import Share, UploadMemory
-from orthanc_fast.services.scp import sop_classes
+from orthanc_fast.network.door import Door
+from orthanc_fast.network.promises import StorePromise, Wake
+from orthanc_fast.network.requests import Requests
+from orthanc_fast.network.store import Buffers, Incoming
+from orthanc_fast.services.ingest.contract import Share
 from orthanc_fast.upper_layer import dimse, pdu
 from orthanc_fast.upper_layer.association import Association, NotRequested, UserAbort
-from orthanc_fast.upper_layer.handover import Handlers, Handover
 from orthanc_fast.upper_layer.negotiation import LOCAL_LIMIT_EXCEEDED, Agreement, Rejection
-
-_RIGHTS: dict[int, Right] = {
-    dimse.C_FIND_RQ: "Find",
-    dimse.C_GET_RQ: "Get",
-    dimse.C_MOVE_RQ: "Move",
-}
-# Storage commitment: flag of the modality, and what the log calls it.
-_COMMITMENT = {
-    dimse.N_ACTION_RQ: ("allow_n_action", "NAction"),
-    dimse.N_EVENT_REPORT_RQ: ("allow_event_report", "NEventReport"),
-}
-
-
-class Door(msgspec.Struct, frozen=True):
-    """What all associations of one worker share."""
-
-    options: DicomOptions
-    admission: Admission
-    negotiator: Negotiator
-    store: InstanceSink
-    handlers: Handlers
-    memory: UploadMemory
-    meters: AssociationMeters = AssociationMeters()
-
-
-class _Wake:
-    """An eventfd that other threads signal and that its owner may close at any time.
-
-    Without the lock a signal could meet a closed descriptor, or one that is somebody else's by now.
-    """
-
-    def __init__(self) -> None:
-        self.fd = -1
-        self._lock = threading.Lock()
-
-    def open(self) -> None:
-        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-
-    def signal(self) -> None:
-        """Ends the wait of the owner, if it has opened the descriptor and not closed it yet."""
-        with self._lock:
-            if self.fd >= 0:
-                os.eventfd_write(self.fd, 1)
-
-    def close(self) -> None:
-        with self._lock:
-            if self.fd >= 0:
-                os.close(self.fd)
-                self.fd = -1
-
-
-class _Promise:
-    """Tells the association what became of one instance, from the thread that stored it."""
-
-    __slots__ = ("_queue", "_wake", "error", "incoming")
-
-    def __init__(
-        self, incoming: Incoming, queue: "SimpleQueue[_Promise]", wake: _Wake | None
-    ) -> None:
-        """Without `wake` the association waits for nothing but the queue."""
-        self.incoming = incoming
-        self.error: BaseException | None = None
-        self._queue = queue
-        self._wake = wake
-
-    def done(self) -> bool:
-        return False
-
-    def set_result(self, result: Any, /) -> None:
-        self._tell()
-
-    def set_exception(self, error: Any, /) -> None:
-        self.error = error
-        self._tell()
-
-    def _tell(self) -> None:
-        self._queue.put(self)
-        if self._wake is not None:
-            self._wake.signal()
-
-    @property
-    def is_awaited(self) -> bool:
-        """Whether the association does nothing else until it is told."""
-        return self._wake is None
 
 
 class Acceptor:
@@ -132,13 +41,12 @@ class Acceptor:
         self._window = 1
         self._started = 0.0
         self._buffers = Buffers(Share(door.memory))
-        self._done: SimpleQueue[_Promise] = SimpleQueue()
-        self._wake = _Wake()
+        self._done: SimpleQueue[StorePromise] = SimpleQueue()
+        self._wake = Wake()
         self._under_way = 0
         self._incoming: Incoming | None = None
         self._caller: Caller
-        self._handover = Handover(self.association, door.options.aet, door.options.timeout)
-        self._in_handover = False
+        self._requests: Requests | None = None
         self._instances = 0
         self._bytes = 0
 
@@ -165,7 +73,12 @@ class Acceptor:
     @property
     def busy(self) -> bool:
         """Whether a request is being received or answered; for other threads."""
-        return self._incoming is not None or self._under_way > 0 or self._in_handover
+        requests = self._requests
+        return (
+            self._incoming is not None
+            or self._under_way > 0
+            or (requests is not None and requests.is_answering)
+        )
 
     # The association
 
@@ -192,6 +105,7 @@ class Acceptor:
             aet=answer.calling,
             called_aet=answer.called,
         )
+        self._requests = Requests(self.door, self.association, self._caller)
         self._started = time.monotonic()
         self.door.meters.began()
         self._log(f"Association Received from AET {answer.calling} on IP {self.ip}")
@@ -280,74 +194,20 @@ class Acceptor:
     # DIMSE
 
     def _command(self) -> None:
-        command = self.reader.command_field
-        if command == dimse.C_STORE_RQ:
-            self._begin_store()
-            return
-        self._answer_all()
-        if command == dimse.C_ECHO_RQ and not self.reader.has_data_set:
-            self._echo()
-        else:
-            self._in_handover = True
-            self._hand_over(command)
-            self._in_handover = False
-
-    def _hand_over(self, command: int) -> None:
-        sop_class = self._sop_class(self.reader.context_id)
-        handler = self.door.handlers.get(sop_class, {}).get(command)
-        if handler is None:
-            logger.error(Category.DICOM, f"cannot handle command: 0x{command:x}")
-            self._handover.messages.read_data_set()
-            return
-        if command in _COMMITMENT:
-            self._check_commitment(*_COMMITMENT[command])
-        else:
-            worklist = sop_class == sop_classes.WORKLIST_FIND
-            self._check("FindWorklist" if worklist else _RIGHTS[command])
-        self._handover.serve(handler)
-
-    def _sop_class(self, context: int) -> str:
-        return self.association.agreement.contexts[context].abstract_syntax
-
-    def _check(self, right: Right) -> None:
-        """Raises UserAbort unless the peer may make this kind of request."""
-        calling = self.association.agreement.calling
-        self._log(f"Incoming {right} request from AET {calling}")
-        if not self.door.admission.may(right, calling, self.ip):
-            self._refuse(right)
-
-    def _check_commitment(self, flag: str, request: str) -> None:
-        calling = self.association.agreement.calling
-        if not self.door.admission.may_commit(flag, calling, self.ip):
-            self._refuse(request)
-
-    def _refuse(self, request: str) -> None:
-        """Raises UserAbort, with the lines that Orthanc logs."""
-        aet = self.association.agreement.calling
-        logger.warning(
-            Category.DICOM, f"DICOM authorization rejected for AET {aet} on IP {self.ip}: {request}"
-        )
-        raise UserAbort(
-            f"Rejected {request} request from remote DICOM modality with AET {aet} and "
-            f"hostname {self.ip}"
-        )
-
-    def _echo(self) -> None:
-        self._check("Echo")
-        reader = self.reader
-        self.channel.send(
-            dimse.response(
-                reader.context_id,
-                dimse.C_ECHO_RQ,
-                reader.message_id,
-                statuses.SUCCESS,
-                reader.sop_class or sop_classes.VERIFICATION.encode(),
-                b"",
-            )
-        )
+        requests = self._requests
+        assert requests is not None
+        while True:
+            command = requests.next_command()
+            if command == dimse.C_STORE_RQ:
+                requests.check("Store")
+                self._begin_store()
+                return
+            self._answer_all()
+            requests.serve(command)
+            if not requests.holds_command:
+                return
 
     def _begin_store(self) -> None:
-        self._check("Store")
         reader = self.reader
         if not reader.has_data_set:
             raise PduError("a C-STORE without data set", pdu.INVALID_PARAMETER)
@@ -363,7 +223,7 @@ class Acceptor:
         incoming, self._incoming = self._incoming, None
         assert incoming is not None
         waits = self._window == 1
-        promise = _Promise(incoming, self._done, None if waits else self._wake)
+        promise = StorePromise(incoming, self._done, None if waits else self._wake)
         try:
             self._submit(incoming, promise)
         except Exception as error:
@@ -375,22 +235,25 @@ class Acceptor:
         if waits:
             self._answer(self._done.get())
 
-    def _submit(self, incoming: Incoming, promise: _Promise) -> None:
+    def _submit(self, incoming: Incoming, promise: StorePromise) -> None:
         # A function of its own: while the request lived, its buffer could not be used again.
         request = incoming.complete(self._caller)
         if not self.door.negotiator.is_storage(self._sop_class(incoming.context_id)):
             raise statuses.StatusError(statuses.SOP_CLASS_NOT_SUPPORTED)
         self.door.store.submit(request, promise)
 
+    def _sop_class(self, context: int) -> str:
+        return self.association.agreement.contexts[context].abstract_syntax
+
     def _answer_all(self) -> None:
         while self._under_way:
             self._answer(self._done.get())
 
-    def _answer(self, promise: _Promise) -> None:
+    def _answer(self, promise: StorePromise) -> None:
         self._under_way -= 1
         self._answered(promise)
 
-    def _answered(self, promise: _Promise) -> None:
+    def _answered(self, promise: StorePromise) -> None:
         incoming, error = promise.incoming, promise.error
         status = statuses.store_status(error)
         if status:

@@ -13,7 +13,8 @@ import time
 from typing import cast
 
 from orthanc_fast.log import Category, logger
-from orthanc_fast.network.acceptor import Acceptor, Door
+from orthanc_fast.network.acceptor import Acceptor
+from orthanc_fast.network.door import Door
 from orthanc_fast.network.places import Places
 
 _SILENCE = 30.0  # seconds until a connection must have spoken

@@ -9,25 +9,27 @@ from functools import partial
 
 from orthanc_fast.config import Settings
 from orthanc_fast.model import SERVER
-from orthanc_fast.network.acceptor import Door
 from orthanc_fast.network.admission import Admission
+from orthanc_fast.network.door import Door, Operations
 from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.meters import AssociationMeters, RecordingMeters
 from orthanc_fast.network.negotiation import Negotiator
+from orthanc_fast.network.offered import handlers_of, operations_of
 from orthanc_fast.network.options import DicomOptions, dicom_options
 from orthanc_fast.network.places import Places
 from orthanc_fast.network.store import InstanceSink
 from orthanc_fast.network.tls import server_context
 from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.ingest.contract import UploadMemory
-from orthanc_fast.services.processes.every import WorkerServices
+from orthanc_fast.services.processes.dicom import DicomServices
 from orthanc_fast.services.scp.policy import ScpPolicy
 from orthanc_fast.services.store.opening import INDEX_FOLDER
 from orthanc_fast.upper_layer.handover import Handlers
 
 DESCRIPTORS = 65536
 PLACES = "associations"  # the file, in the folder of the index
-NO_HANDLERS: Handlers = {}  # this version answers C-ECHO and C-STORE
+NO_HANDLERS: Handlers = {}
+NO_OPERATIONS: Operations = {}
 GRACE = 5.0  # seconds that associations get to end when the server stops
 
 
@@ -39,15 +41,22 @@ def make_door(
     policy: ScpPolicy | None = None,
     meters: AssociationMeters | None = None,
     memory: UploadMemory | None = None,
+    operations: Operations = NO_OPERATIONS,
 ) -> Door:
     """Joins what the associations of one worker share; `known` replaces the option's modalities,
-    `policy` that everything is accepted. What `handlers` answer is negotiated, beside C-ECHO and
-    C-STORE."""
+    `policy` that everything is accepted. What `handlers` and `operations` answer is negotiated,
+    beside C-ECHO and C-STORE."""
     admission = Admission(options, known or (lambda: options.modalities))
-    negotiator = Negotiator(policy or ScpPolicy({}), admission, handlers)
-    memory = memory or UploadMemory(options.memory_of_all)
+    handled = {*handlers, *operations}
     return Door(
-        options, admission, negotiator, store, handlers, memory, meters or AssociationMeters()
+        options=options,
+        admission=admission,
+        negotiator=Negotiator(policy or ScpPolicy({}), admission, handled),
+        store=store,
+        handlers=handlers,
+        operations=operations,
+        memory=memory or UploadMemory(options.memory_of_all),
+        meters=meters or AssociationMeters(),
     )
 
 
@@ -61,7 +70,7 @@ def run(
     _raise_descriptor_limit()
     options = dicom_options(settings)
     tls = None if options.tls is None else server_context(options.tls)
-    services = WorkerServices(settings, slot)
+    services = DicomServices(settings, slot)
     shared = settings.index_directory / INDEX_FOLDER / PLACES
     places = Places(options.maximum_associations, os.open(shared, os.O_RDWR | os.O_CREAT, 0o600))
     try:
@@ -69,7 +78,14 @@ def run(
         known = partial(services.modalities.all, SERVER)
         policy = services.scp_policy
         door = make_door(
-            options, services.ingest, NO_HANDLERS, known, policy, meters, services.upload_memory
+            options,
+            services.ingest,
+            handlers_of(services),
+            known,
+            policy,
+            meters,
+            services.upload_memory,
+            operations_of(services),
         )
         listener = Listener(door, listening, places, tls)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,6 +1,10 @@
-"""Command sets that we send: prebuilt P-DATA-TF PDUs. Source: PS3.7 sections 9.3 and E.1."""
+"""Command sets and data sets that we send: prebuilt P-DATA-TF PDUs. Source: PS3.7 sections 9.3 and
+E.1, PS3.8 section 9.3.5."""
 
 import struct
+from collections.abc import Iterator
+
+import msgspec
 
 C_STORE_RQ = 0x0001
 C_GET_RQ = 0x0010
@@ -12,32 +16,82 @@ N_ACTION_RQ = 0x0130
 C_CANCEL_RQ = 0x0FFF
 RESPONSE = 0x8000
 
+_DATA_SET = 0x0001
 _NO_DATA_SET = 0x0101
 
 _UID = struct.Struct("<HHI")
 _GROUP_LENGTH = struct.Struct("<HHII")
 # Command Field, Message ID Being Responded To, Command Data Set Type, Status
 _FIELDS = struct.Struct("<" + 4 * "HHIH")
+_NUMBER = struct.Struct("<HHIH")
 _PDU = struct.Struct(">BBIIBB")
+
+_COMMAND, _LAST = 0x01, 0x02  # bits of the message control header
+_OVERHEAD = 6  # bytes of a PDU with one PDV that its length counts and that carry nothing
+_SMALLEST = 64  # bytes; nobody takes less
+_LARGEST = 1 << 17  # of what we send where the peer sets no limit
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """The numbers of sub-operations in a C-GET-RSP or C-MOVE-RSP; None leaves one out."""
+
+    remaining: int | None
+    completed: int
+    failed: int
+    warning: int
 
 
 def response(
     context: int, command: int, message: int, status: int, sop_class: bytes, instance: bytes
 ) -> bytes:
     """The PDU of a C-STORE-RSP or C-ECHO-RSP; absent UIDs are b""."""
+    encoded = response_set(command, message, status, sop_class, instance)
+    size = _OVERHEAD + len(encoded)
+    return _PDU.pack(0x04, 0, size, size - 4, context, _COMMAND | _LAST) + encoded
+
+
+def response_set(
+    command: int,
+    message: int,
+    status: int,
+    sop_class: bytes,
+    instance: bytes,
+    has_data_set: bool = False,
+    counts: Counts | None = None,
+) -> bytes:
+    """The command set of a response to the request `command`."""
     fields = _FIELDS.pack(
         *(0x0000, 0x0100, 2, command | RESPONSE),
         *(0x0000, 0x0120, 2, message),
-        *(0x0000, 0x0800, 2, _NO_DATA_SET),
+        *(0x0000, 0x0800, 2, _DATA_SET if has_data_set else _NO_DATA_SET),
         *(0x0000, 0x0900, 2, status),
     )
     content = _uid(0x0002, sop_class) + fields + _uid(0x1000, instance)
-    size = 12 + len(content)
-    return (
-        _PDU.pack(0x04, 0, size + 6, size + 2, context, 0x03)
-        + _GROUP_LENGTH.pack(0x0000, 0x0000, 4, len(content))
-        + content
-    )
+    if counts is not None:
+        numbers = (counts.remaining, counts.completed, counts.failed, counts.warning)
+        content += b"".join(
+            _NUMBER.pack(0x0000, element, 2, number)
+            for element, number in enumerate(numbers, 0x1020)
+            if number is not None
+        )
+    return _GROUP_LENGTH.pack(0x0000, 0x0000, 4, len(content)) + content
+
+
+def fragments(context: int, data: bytes, is_command: bool, maximum: int) -> Iterator[bytes]:
+    """The pieces of the PDUs that carry a command set or data set: `maximum` bytes is what the peer
+    takes at most in one, 0: any."""
+    room = max(maximum or _LARGEST, _SMALLEST) - _OVERHEAD
+    control = _COMMAND if is_command else 0
+    at, end = 0, len(data)
+    while True:
+        part = data if end <= room else data[at : at + room]
+        at += room
+        last = _LAST if at >= end else 0
+        size = len(part) + _OVERHEAD
+        yield _PDU.pack(0x04, 0, size, size - 4, context, control | last)
+        yield part
+        if last:
+            return
 
 
 def _uid(element: int, value: bytes) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from orthanc_fast.upper_layer.association import Association
 from orthanc_fast.upper_layer.operation_messages import Handler, Messages
 
 if TYPE_CHECKING:
@@ -22,9 +21,8 @@ Handlers = Mapping[str, Mapping[int, Handler]]
 class Handover:
     """The pynetdicom side of one association."""
 
-    def __init__(self, association: Association, title: str, timeout: int) -> None:
-        """As `Messages`."""
-        self.messages = Messages(association, title, timeout)
+    def __init__(self, messages: Messages) -> None:
+        self.messages = messages
         self._peer: Peer | None = None
 
     def serve(self, handler: Handler) -> None:

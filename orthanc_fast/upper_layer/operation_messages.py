@@ -5,7 +5,7 @@ from typing import Any
 
 from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduError
-from orthanc_fast.upper_layer import pdu
+from orthanc_fast.upper_layer import dimse, pdu
 from orthanc_fast.upper_layer.association import Association, UserAbort
 
 Handler = Callable[[Any], Any]
@@ -24,6 +24,7 @@ class Messages:
         self.association = association
         self.title = title
         self.timeout = timeout
+        self.holds_command = False  # the next command was announced while another was answered
 
     def read_data_set(self) -> bytes:
         """The data set of the command just announced, b"" if it has none."""
@@ -48,6 +49,23 @@ class Messages:
             reader.release()
             buffer += bytes(3 * used)
             reader.accept(buffer, used)
+
+    def next_cancel(self) -> int | None:
+        """The Message ID that a C-CANCEL of the peer is about, None if none has come: another
+        command, which an asynchronous operations window allows, is held until this operation is
+        over. Raises UserAbort or PduError when the association is over."""
+        event = self.association.channel.wait(timeout=0)
+        reader = self.association.reader
+        if event == pdata.TIMEOUT:
+            return None
+        if event == pdata.COMMAND:
+            if reader.command_field == dimse.C_CANCEL_RQ and not reader.has_data_set:
+                return reader.responded_id
+            self.holds_command = True
+            return None
+        if event == pdata.PDU:
+            self._ended(reader.pdu[0])
+        raise UserAbort("the connection was closed within an operation")
 
     def next_message(self, timeout: int) -> tuple[int, bytes, bytes] | None:
         """The next message of the peer within `timeout` ms, as (context, command set, data set).

@@ -13,10 +13,11 @@ from typing import Any
 from orthanc_fast.config import Settings
 from orthanc_fast.index.contract import Promise
 from orthanc_fast.model import Caller
+from orthanc_fast.network.door import Operations
 from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.places import Places
-from orthanc_fast.network.worker import NO_HANDLERS, make_door
+from orthanc_fast.network.worker import NO_HANDLERS, NO_OPERATIONS, make_door
 from orthanc_fast.services.ingest.contract import IngestRequest, Stored, UploadMemory
 from orthanc_fast.services.scp.policy import ScpPolicy
 from orthanc_fast.storage.contract import Spool
@@ -80,6 +81,7 @@ def serving(
     store: Any,
     tls: ssl.SSLContext | None = None,
     handlers: Handlers = NO_HANDLERS,
+    operations: Operations = NO_OPERATIONS,
     **raw: Any,
 ) -> Iterator[Running]:
     """Serves with these options of the configuration file."""
@@ -96,7 +98,9 @@ def serving(
         )
     options = dicom_options(settings)
     memory = UploadMemory(options.memory_of_all)
-    door = make_door(options, store, handlers, None, ScpPolicy(raw), memory=memory)
+    door = make_door(
+        options, store, handlers, None, ScpPolicy(raw), memory=memory, operations=operations
+    )
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = listening.getsockname()[1]
     places = Places(options.maximum_associations, os.memfd_create("associations"))

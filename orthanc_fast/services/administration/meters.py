@@ -59,6 +59,16 @@ class IngestMeter:
         self._peak.observe(1000.0 * seconds, perf_counter())
 
 
+class OperationMeter:
+    """How long it takes to answer a C-FIND, C-MOVE or C-GET: `kind` is find, move or get."""
+
+    def __init__(self, metrics: Metrics, kind: str) -> None:
+        self._peak = metrics.peak(f"orthanc_{kind}_scp_duration_ms")
+
+    def __call__(self, seconds: float) -> None:
+        self._peak.observe(1000.0 * seconds, perf_counter())
+
+
 class TranscoderMeters:
     """Of the cache of transcoded files."""
 

@@ -1,10 +1,10 @@
 """Runs queries. Source: reference chapter 1, section 9."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
@@ -23,11 +23,15 @@ from orthanc_fast.services.find.query import Condition, FindQuery, Place, Tags
 from orthanc_fast.services.store.lookup import first_instances, records, records_of_any_level
 from orthanc_fast.services.store.reads import Reads
 
+T = TypeVar("T")
+
 # A query that may have to test or order more resources than this runs in a thread.
 _TESTED_AT_ONCE = 1000
 # Candidates whose records are read with one call: first as many as the page asks for, then more
 # each time, at most so many.
 _READ_AT_ONCE = 200
+# And where nobody says how many he wants, but wants the first ones soon.
+_FIRST_PAGE = 10
 # Below this many instances no query is long.
 _SMALL = 50_000
 
@@ -87,7 +91,7 @@ class Finder:
 
     def _find(self, caller: Caller, query: FindQuery, patient: bool) -> Found | None:
         found = self._read(caller, lambda view: self._found_in_index(view, query, patient))
-        if isinstance(found, _Unread):
+        if isinstance(found, _Left):
             matching = self._matching_files(caller, query, found)
             packed = _page(matching, query.since, _stop(query))
             return Found(packed, _total_of_last_page(packed, query))
@@ -95,7 +99,7 @@ class Finder:
 
     def _found_in_index(
         self, view: Snapshot, query: FindQuery, patient: bool
-    ) -> "Found | _Unread | None":
+    ) -> "Found | _Left | None":
         """The page, or what is to be done when the snapshot is closed; None where that takes
         patience."""
         search, facts = view.search, Facts(view)
@@ -105,7 +109,7 @@ class Finder:
         if not patient and self._is_long(view, query, plan):
             return None
         if plan.in_files:
-            return _Unread(plan.candidates, plan.filters, plan.in_files)
+            return _Left(plan.candidates, plan.filters, plan.in_files)
         if plan.filters:
             matching = self._matching(facts, plan, query)
             packed = _page(matching, query.since, _stop(query))
@@ -124,6 +128,42 @@ class Finder:
             values = SnapshotValues(facts, self.tags, query.level)
             return Ordering(values, self.tags, query.level, query.order).sequence(candidates)
         return facts.view.search.scan(query.level) if candidates is None else iter((candidates,))
+
+    def pages(
+        self, caller: Caller, query: FindQuery, show: Callable[[Facts, list[Resource]], list[T]]
+    ) -> Iterator[list[T]]:
+        """What `show` makes of the resources that match, some at a time, by identifier, at most
+        `query.limit`: for who takes his time. What `show` leaves in `Facts.after` is done when its
+        snapshot is closed, and none is open between the pages: what was deleted meanwhile is left
+        out, what was there all the time is shown exactly once. Where a part of the candidates does
+        not match, its page is empty.
+
+        Raises OrthancError 1012 as `find`.
+        """
+        left = self._read(caller, partial(self._planned, query))
+        if left is None:
+            return
+        room = query.limit or None
+        first = _FIRST_PAGE if room is None else min(room, _FIRST_PAGE)
+        for part in self._parts(caller, query, left.candidates, first):
+            filters = left.filters
+            if left.in_files:
+                part, filters = b"".join(self._meeting(caller, query.level, part, left)), []
+            shown, after = self._read(
+                caller, partial(_shown, query.level, part, filters, room, show)
+            )
+            for work in after:
+                work()
+            yield shown
+            if room is not None:
+                room -= len(shown)
+                if not room:
+                    return
+
+    def _planned(self, query: FindQuery, view: Snapshot) -> "_Left | None":
+        """None where nothing can match."""
+        plan = Planner(view.search, Facts(view), self.tags, self.options.files_allowed).plan(query)
+        return None if plan is None else _Left(plan.candidates, plan.filters, plan.in_files)
 
     async def counted(self, caller: Caller, query: FindQuery) -> int:
         """As `count`, for an event loop: see `found`."""
@@ -205,43 +245,49 @@ class Finder:
                 for resource in kept(facts, part, plan.filters):
                     yield resource.public
 
-    def _matching_files(self, caller: Caller, query: FindQuery, left: "_Unread") -> Iterator[bytes]:
+    def _matching_files(self, caller: Caller, query: FindQuery, left: "_Left") -> Iterator[bytes]:
         """The candidates that pass all filters and whose file meets the conditions, one by one. A
         snapshot is open for one part of them at a time, and never while files are read. In long
         searches what was deleted meanwhile is left out; what was there all the time is tested
         exactly once, and what came meanwhile may be."""
-        tags = frozenset(tag for tag, _ in left.conditions)
-        for part in self._parts(caller, query, left.candidates):
-            for public, instance in self._read(caller, partial(_to_read, query.level, part, left)):
-                elements = self.files.read(instance, tags)
-                if all(_meets(elements.get(tag), matcher) for tag, matcher in left.conditions):
-                    yield public
+        for part in self._parts(caller, query, left.candidates, _stop(query)):
+            yield from self._meeting(caller, query.level, part, left)
 
-    def _parts(self, caller: Caller, query: FindQuery, candidates: bytes | None) -> Iterator[bytes]:
-        """The candidates some at a time, without a snapshot in between."""
+    def _meeting(self, caller: Caller, level: Level, part: bytes, left: "_Left") -> Iterator[bytes]:
+        """Those of a part of the candidates, one by one."""
+        tags = frozenset(tag for tag, _ in left.in_files)
+        for public, instance in self._read(caller, partial(_to_read, level, part, left)):
+            elements = self.files.read(instance, tags)
+            if all(_meets(elements.get(tag), matcher) for tag, matcher in left.in_files):
+                yield public
+
+    def _parts(
+        self, caller: Caller, query: FindQuery, candidates: bytes | None, wanted: int | None
+    ) -> Iterator[bytes]:
+        """The candidates some at a time, as `_amounts` says, without a snapshot in between."""
         if query.order:
             values = PartedValues(self._read, caller, self.tags, query.level)
             ordering = Ordering(values, self.tags, query.level, query.order)
-            yield from _in_parts(_once(ordering.sequence(candidates)), _stop(query))
+            yield from _in_parts(_once(ordering.sequence(candidates)), wanted)
             return
         if candidates is not None:
-            yield from _in_parts((candidates,), _stop(query))
+            yield from _in_parts((candidates,), wanted)
             return
         part = b""
-        for amount in _amounts(_stop(query)):
+        for amount in _amounts(wanted):
             part = self._read(caller, partial(_behind, query.level, part[-SHA1:], amount))
             if not part:
                 return
             yield part
 
 
-class _Unread(NamedTuple):
-    """What a snapshot leaves of a query that asks for tags of files: the set of the candidates,
-    None for all of the level, and what each of them has to pass."""
+class _Left(NamedTuple):
+    """What a snapshot leaves of a query for later ones: the set of the candidates, None for all of
+    the level, and what each of them, and its file, has to pass."""
 
     candidates: bytes | None
     filters: list[Filter]
-    conditions: list[Condition]
+    in_files: list[Condition]
 
 
 def _once(stretches: Iterable[bytes]) -> Iterator[bytes]:
@@ -259,7 +305,7 @@ def _behind(level: Level, public: bytes, amount: int, view: Snapshot) -> bytes:
 
 
 def _to_read(
-    level: Level, part: bytes, left: _Unread, view: Snapshot
+    level: Level, part: bytes, left: _Left, view: Snapshot
 ) -> list[tuple[bytes, Resource]]:
     """Those of a part that pass the filters, with the instance whose file stands for each."""
     facts = Facts(view)
@@ -271,6 +317,21 @@ def _to_read(
     instances = first_instances(view, found)
     pairs = zip(found, instances, strict=True)
     return [(each.public, instance) for each, instance in pairs if instance is not None]
+
+
+def _shown(
+    level: Level,
+    part: bytes,
+    filters: list[Filter],
+    room: int | None,
+    show: Callable[[Facts, list[Resource]], list[T]],
+    view: Snapshot,
+) -> tuple[list[T], list[Callable[[], None]]]:
+    """What `show` makes of those of a part that pass the filters, at most `room` of them; and the
+    work that is left."""
+    facts = Facts(view)
+    found = [each for some in records(view, level, part) for each in kept(facts, some, filters)]
+    return show(facts, found[:room]), facts.after
 
 
 def _amounts(wanted: int | None) -> Iterator[int]:

@@ -23,7 +23,8 @@ from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.query import META_HEADER_GROUP, Place, Tags
 from orthanc_fast.services.store.lookup import first_instances
 
-Element = dict[str, Any]  # one element in the Full format
+Value = str | dict[str, Any] | None
+"""A text, a sequence in the Full format, or None for an element without value."""
 
 _IN_PASSING = (OF_SERVERS | COMPUTED.keys()) - {
     MODALITIES_IN_STUDY,
@@ -37,34 +38,32 @@ class RequestedTags:
 
     def __init__(self, wanted: Sequence[int], level: Level, tags: Tags, options: FindOptions):
         """Raises ParameterOutOfRange for a tag that this level cannot be asked for."""
-        self._wanted = list(dict.fromkeys(wanted))
-        for tag in self._wanted:
-            tags.check(tag, level)
         self._level = level
         self._tags = tags
         self._options = options
         self._signatures = [set(text.split(";")) for text in tags.main_tags.signatures]
-        located = {tag: tags.locate(tag, level) for tag in self._wanted}
-        # The highest level that has one of them.
-        above = (home for place, home in located.values() if place == Place.MAIN)
-        self._home = min(above, default=level)
-        for tag, (place, _) in located.items():
+        self._located = {tag: tags.locate(tag, level) for tag in wanted}
+        for tag, (place, _) in self._located.items():
+            tags.check(tag, level)
             if place in (Place.BELOW, Place.FAR_BELOW):
                 options.warn("W005", f"{tag_text(tag)} is requested of a higher level")
             if tag >> 16 == META_HEADER_GROUP:
                 options.warn("W006", f"{tag_text(tag)} belongs to the meta header")
+        # The highest level that has one of them.
+        above = (home for place, home in self._located.values() if place == Place.MAIN)
+        self._home = min(above, default=level)
 
     @property
     def reads_files(self) -> bool:
         """Whether a stored file is needed for every resource."""
         return self._options.files_allowed and any(
-            self._tags.locate(tag, self._level).place in (Place.BELOW, Place.FAR_BELOW, Place.FILE)
-            for tag in self._wanted
+            place in (Place.BELOW, Place.FAR_BELOW, Place.FILE)
+            for tag, (place, _) in self._located.items()
             if tag not in OF_SERVERS
         )
 
     def __bool__(self) -> bool:
-        return bool(self._wanted)
+        return bool(self._located)
 
     def show(
         self,
@@ -75,85 +74,102 @@ class RequestedTags:
         with_metadata: bool,
     ) -> list[dict[str, Any]]:
         """The tags of each in a format, as the member RequestedTags shows them: complete after the
-        work in `facts.after`.
+        work in `facts.after`. `with_metadata` as for `values`."""
+        shown: list[dict[str, Any]] = [{} for _ in resources]
+        found = self.values(facts, files, resources, with_metadata)
+
+        def name() -> None:
+            for members, values in zip(shown, found, strict=True):
+                members.update(self._named(values, form))
+
+        facts.after.append(name)
+        return shown
+
+    def values(
+        self, facts: Facts, files: FileReader, resources: Sequence[Resource], with_metadata: bool
+    ) -> list[dict[int, Value]]:
+        """The values of each, without those of which nothing is known: complete after the work in
+        `facts.after`.
 
         `with_metadata` tells whether the answer shows metadata: without, a main tag that the
         resource itself does not have counts as unknown and is looked for in a file.
         """
-        found: list[dict[int, Element]] = [{} for _ in resources]
+        found: list[dict[int, Value]] = [{} for _ in resources]
         missing: list[list[int]] = [[] for _ in resources]
         facts.load_ancestors(resources, self._home)
-        for tag in self._wanted:
+        holders: dict[Level, list[Resource | None]] = {}
+        for tag, (place, home) in self._located.items():
             if tag >> 16 == META_HEADER_GROUP or tag in OF_SERVERS:
                 continue
             if tag in COMPUTED:
-                values = computed_values(facts.view, resources, tag)
-                for elements, value in zip(found, values, strict=True):
+                computed = computed_values(facts.view, resources, tag)
+                for values, value in zip(found, computed, strict=True):
                     if value is not None:
-                        elements[tag] = self._text(tag, value)
-                continue
-            for resource, elements, lacking in zip(resources, found, missing, strict=True):
-                element, resolved = self._stored(facts, resource, tag, with_metadata)
-                if element is not None:
-                    elements[tag] = element
-                elif not resolved:
+                        values[tag] = value
+            elif place == Place.MAIN:
+                if home not in holders:
+                    holders[home] = [facts.at_level(each, home) for each in resources]
+                self._add_main_tag(facts, tag, holders[home], with_metadata, found, missing)
+            elif place == Place.CLASS:
+                for resource, values, lacking in zip(resources, found, missing, strict=True):
+                    sop_class = resource.metadata.get(SOP_CLASS_UID)
+                    if sop_class is None:
+                        lacking.append(tag)
+                    else:
+                        values[tag] = sop_class
+            else:
+                for lacking in missing:
                     lacking.append(tag)
-        return self._shown(facts, files, resources, form, found, missing)
+        self._read_missing(facts, files, resources, found, missing)
+        return found
 
-    def _shown(
+    def _add_main_tag(
+        self,
+        facts: Facts,
+        tag: int,
+        holders: Sequence[Resource | None],
+        with_metadata: bool,
+        found: list[dict[int, Value]],
+        missing: list[list[int]],
+    ) -> None:
+        """The value as the index has it; what it does not know of is `missing`."""
+        for number, holder in enumerate(holders):
+            if holder is not None:
+                value = holder.tags.get(tag)
+                if value is None:
+                    value = holder.patient_tags.get(tag)
+                if value is not None:
+                    found[number][tag] = value
+                    continue
+                if with_metadata or holder.level < self._level:
+                    sequence = _main_sequence(holder, tag)
+                    if sequence is not None:
+                        found[number][tag] = sequence
+                        continue
+                    if self._is_known(facts, holder, tag):
+                        continue
+            missing[number].append(tag)
+
+    def _read_missing(
         self,
         facts: Facts,
         files: FileReader,
         resources: Sequence[Resource],
-        form: Format,
-        found: list[dict[int, Element]],
+        found: list[dict[int, Value]],
         missing: list[list[int]],
-    ) -> list[dict[str, Any]]:
-        """In the format; what is missing is added after the snapshot."""
-        shown: list[dict[str, Any]] = [{} for _ in resources]
+    ) -> None:
+        """From files, when the snapshot is closed."""
         unread = [number for number, tags in enumerate(missing) if tags]
+        if not unread:
+            return
         firsts = first_instances(facts.view, [resources[number] for number in unread])
-        instances = dict(zip(unread, firsts, strict=True))
-        for number, (elements, members) in enumerate(zip(found, shown, strict=True)):
-            instance = instances.get(number)
-            if instance is None:
-                members.update(self._named(elements, form))
-                continue
 
-            def complete(
-                instance: Resource = instance,
-                lacking: list[int] = missing[number],
-                elements: dict[int, Element] = elements,
-                members: dict[str, Any] = members,
-            ) -> None:
-                self._from_file(files, instance, lacking, elements)
-                members.update(self._named(elements, form))
+        def read() -> None:
+            for number, instance in zip(unread, firsts, strict=True):
+                if instance is not None:
+                    self._from_file(files, instance, missing[number], found[number])
 
-            facts.after.append(complete)
-        return shown
-
-    def _stored(
-        self, facts: Facts, resource: Resource, tag: int, with_metadata: bool
-    ) -> tuple[Element | None, bool]:
-        """The element as the index has it, and whether the index knows that there is none."""
-        place, home = self._tags.locate(tag, self._level)
-        if place == Place.CLASS:
-            value = resource.metadata.get(SOP_CLASS_UID)
-            return (None, False) if value is None else (self._text(tag, value), True)
-        if place != Place.MAIN:
-            return None, False
-        value = facts.main_tag(resource, home, tag)
-        if value is not None:
-            return self._text(tag, value), True
-        holder = facts.at_level(resource, home)
-        if holder is None or not (with_metadata or home < self._level):
-            return None, False
-        sequences = holder.metadata.get(MAIN_DICOM_SEQUENCES)
-        if sequences is not None:
-            element = msgspec.json.decode(sequences)["Sequences"].get(tag_text(tag))
-            if element is not None:
-                return element, True
-        return None, self._is_known(facts, holder, tag)
+        facts.after.append(read)
 
     def _is_known(self, facts: Facts, holder: Resource, tag: int) -> bool:
         """Whether the tag was a main tag when the resource was stored."""
@@ -171,7 +187,7 @@ class RequestedTags:
         )
 
     def _from_file(
-        self, files: FileReader, instance: Resource, missing: list[int], found: dict[int, Element]
+        self, files: FileReader, instance: Resource, missing: list[int], found: dict[int, Value]
     ) -> None:
         if not self._options.files_allowed:
             self._options.warn("W007", f"{len(missing)} requested tags are not in the index")
@@ -180,23 +196,40 @@ class RequestedTags:
         # What no file has to be opened for is looked for in one that is open.
         wanted = [
             *missing,
-            *(tag for tag in self._wanted if tag in _IN_PASSING and tag not in found),
+            *(tag for tag in self._located if tag in _IN_PASSING and tag not in found),
         ]
         read = files.read(instance, frozenset(wanted))
         for tag in wanted:
             element = read.get(tag)
-            if element is not None and element.Type in ("String", "Sequence"):
+            if element is None:
+                found[tag] = None
+            elif element.Type == "Sequence":
                 found[tag] = msgspec.to_builtins(element)
             else:
-                name = self._tags.dictionary.name(tag)
-                found[tag] = {"Name": name, "Type": "Null", "Value": None}
+                found[tag] = element.text
 
-    def _text(self, tag: int, value: str) -> Element:
-        return {"Name": self._tags.dictionary.name(tag), "Type": "String", "Value": value}
-
-    def _named(self, found: dict[int, Element], form: Format) -> dict[str, Any]:
+    def _named(self, found: dict[int, Value], form: Format) -> dict[str, Any]:
+        elements = {tag: self._element(tag, value) for tag, value in sorted(found.items())}
         if form == "full":
-            return {tag_text(tag): element for tag, element in sorted(found.items())}
-        if form == "short":
-            return {tag_text(tag): reduced(each, short=True) for tag, each in sorted(found.items())}
-        return {each["Name"]: reduced(each, short=False) for _, each in sorted(found.items())}
+            return {tag_text(tag): element for tag, element in elements.items()}
+        short = form == "short"
+        return {
+            (tag_text(tag) if short else element["Name"]): reduced(element, short)
+            for tag, element in elements.items()
+        }
+
+    def _element(self, tag: int, value: Value) -> dict[str, Any]:
+        """In the Full format."""
+        if isinstance(value, dict):
+            return value
+        kind = "Null" if value is None else "String"
+        return {"Name": self._tags.dictionary.name(tag), "Type": kind, "Value": value}
+
+
+def _main_sequence(holder: Resource, tag: int) -> dict[str, Any] | None:
+    """A sequence that is a main tag, in the Full format."""
+    sequences = holder.metadata.get(MAIN_DICOM_SEQUENCES)
+    if sequences is None:
+        return None
+    found: dict[str, Any] | None = msgspec.json.decode(sequences)["Sequences"].get(tag_text(tag))
+    return found

@@ -45,6 +45,23 @@ def conformance_statement(settings: Settings, policy: ScpPolicy) -> str:
     if policy.unknown_accepted():
         storage += ["", "SOP classes that the standard does not know are accepted as well."]
     lines += _section("Storage service class: SCP of C-STORE", *storage)
+    lines += _section(
+        "Query/Retrieve service class: SCP of C-FIND",
+        *_table(scp_classes.QUERY_RETRIEVE_FIND),
+        "",
+        "Transfer syntaxes, the first one that is proposed of:",
+        "",
+        *_table(plain),
+        "",
+        "Levels: PATIENT, STUDY, SERIES, IMAGE, each in both models; keys of the levels above may",
+        "be missing (relational queries), without extended negotiation.",
+        "Keys: every attribute. Matching: single value, list, wildcard, range of dates and times,",
+        "universal. Sequences are returned, not matched. Names match in any case.",
+        "Computed: modalities and SOP classes in study, numbers of related entities, instance",
+        "availability.",
+        "Statuses: 0xFF00, 0x0000, 0xFE00 after a C-CANCEL, 0xC000 for what cannot be searched.",
+        "Who may: known modalities with AllowFind, or anybody with DicomAlwaysAllowFind.",
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,49 @@
+"""What a worker opens that serves DICOM. What one kind of request needs is loaded with the first
+of them: most workers store, and never search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from orthanc_fast.model import Caller
+from orthanc_fast.services.processes.every import WorkerServices
+
+if TYPE_CHECKING:
+    from orthanc_fast.services.find.finder import Finder
+    from orthanc_fast.services.query_retrieve.find import Finds
+
+
+class DicomServices(WorkerServices):
+    """The services of a DICOM worker."""
+
+    @cached_property
+    def finder(self) -> Finder:
+        """Searches. Raises ParameterOutOfRange or BadFileFormat for options that cannot be used."""
+        from orthanc_fast.services.attachments.reading import Contents
+        from orthanc_fast.services.browse.instance_tags import InstanceTags
+        from orthanc_fast.services.find.finder import Finder
+        from orthanc_fast.services.find.options import find_options
+
+        tags = InstanceTags(
+            self.reads, Contents(self.storage), self.dictionary, self.default_character_set
+        )
+        options = find_options(self.settings.raw)
+        return Finder(self.reads, tags, self.dictionary, self.main_tags, options)
+
+    @cached_property
+    def finds(self) -> Finds:
+        """Answers queries of modalities."""
+        from orthanc_fast.services.query_retrieve.find import Finds
+        from orthanc_fast.services.query_retrieve.options import query_options
+
+        return Finds(
+            self.finder, self.dictionary, self.default_character_set, query_options(self.settings)
+        )
+
+    def answers(
+        self, caller: Caller, identifier: bytes, transfer_syntax: str
+    ) -> Iterator[list[bytes]]:
+        """As `Finds.answers`."""
+        return self.finds.answers(caller, identifier, transfer_syntax)

@@ -1,0 +1,157 @@
+"""Answers to queries as encoded data sets. Source: DICOM PS3.5 sections 6.2 and 7; reference
+chapter 4, section 3.5."""
+
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.elements import ZERO_PADDED, Writer
+from orthanc_fast.dicom.text import CharacterSet, encode
+from orthanc_fast.services.find.requested import Value
+from orthanc_fast.transfer_syntaxes import TransferSyntax
+
+_LONGEST_SHORT = 0xFFFE  # bytes of a value whose length has 16 bits
+
+# VR -> the format of one number, and what makes it of text.
+_NUMBERS: Mapping[str, tuple[str, Callable[[str], float]]] = {
+    "US": ("H", int),
+    "SS": ("h", int),
+    "UL": ("I", int),
+    "SL": ("i", int),
+    "UV": ("Q", int),
+    "SV": ("q", int),
+    "FL": ("f", float),
+    "FD": ("d", float),
+}
+# VRs of which no text tells the value.
+_BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+
+
+class _Column(NamedTuple):
+    """One element of every answer."""
+
+    tag: int
+    vr: str
+    head: bytes  # tag and VR, as far as they do not depend on the length
+    length: Callable[[int], bytes]
+    longest: int
+    pad: bytes
+    empty: bytes  # the whole element without a value
+    plain: bool  # whether the value is text
+
+
+class AnswerEncoder:
+    """Encodes the answers to one query, whose elements are the same in all of them."""
+
+    def __init__(
+        self,
+        tags: Iterable[int],
+        fixed: Mapping[int, str],
+        syntax: TransferSyntax,
+        character_set: str,
+        dictionary: Dictionary,
+    ) -> None:
+        """`tags` are those of which answers have a value or none, `fixed` the texts that are the
+        same in all of them. `character_set` is a name in Orthanc's configuration."""
+        self._write = Writer(not syntax.is_implicit, syntax.is_big_endian)
+        self._character_set = CharacterSet(character_set)
+        self._dictionary = dictionary
+        self._columns: list[_Column | bytes] = [
+            self._fixed(tag, fixed[tag]) if tag in fixed else self._column(tag)
+            for tag in sorted({*tags, *fixed})
+        ]
+
+    def encode(self, values: Mapping[int, Value]) -> bytes:
+        """The data set of one answer; what has no value is empty."""
+        parts: list[bytes] = []
+        character_set = self._character_set
+        for column in self._columns:
+            if isinstance(column, bytes):
+                parts.append(column)
+                continue
+            value = values.get(column.tag)
+            if not value:
+                parts.append(column.empty)
+            elif column.plain and type(value) is str:
+                raw = value.encode() if value.isascii() else encode(value, character_set)
+                if len(raw) & 1:
+                    raw += column.pad
+                if len(raw) <= column.longest:
+                    parts += (column.head, column.length(len(raw)), raw)
+                else:
+                    parts.append(self._write.element(column.tag, "UN", raw))
+            else:
+                parts.append(self._element(column.tag, column.vr, value))
+        return b"".join(parts)
+
+    def _fixed(self, tag: int, text: str) -> bytes:
+        return self._element(tag, self._dictionary.vr(tag), text)
+
+    def _column(self, tag: int) -> _Column:
+        vr = self._dictionary.vr(tag)
+        empty = self._write.element(tag, vr, b"")
+        is_short = self._write.explicit and not self._write.is_long(vr)
+        width, order = (2 if is_short else 4), (">" if self._write.big else "<")
+        return _Column(
+            tag=tag,
+            vr=vr,
+            head=empty[:-width],
+            length=struct.Struct(order + ("H" if is_short else "I")).pack,
+            longest=_LONGEST_SHORT if is_short else 0xFFFFFFFE,
+            pad=b"\0" if vr in ZERO_PADDED else b" ",
+            empty=empty,
+            plain=vr not in _NUMBERS and vr not in _BINARY and vr not in ("AT", "SQ"),
+        )
+
+    def _element(self, tag: int, vr: str, value: Value) -> bytes:
+        """A whole element of any VR; what cannot be said in it is empty."""
+        write = self._write
+        if isinstance(value, dict):
+            if value["Type"] == "Sequence":
+                return write.sequence(tag, [self._item(item) for item in value["Value"]])
+            return write.element(tag, vr, b"")
+        raw = self._raw(vr, value or "")
+        if len(raw) > _LONGEST_SHORT and write.explicit and not write.is_long(vr):
+            return write.element(tag, "UN", raw)
+        return write.element(tag, vr, raw)
+
+    def _item(self, members: Mapping[str, dict[str, Any]]) -> bytes:
+        return b"".join(
+            self._member(int(text[:4] + text[5:], 16), member)
+            for text, member in sorted(members.items())
+        )
+
+    def _member(self, tag: int, member: dict[str, Any]) -> bytes:
+        creator = member.get("PrivateCreator")
+        vr = self._dictionary.vr(tag, None if creator is None else creator.encode())
+        if member["Type"] == "Sequence":
+            return self._element(tag, "SQ", member)
+        return self._element(tag, vr, member["Value"] if member["Type"] == "String" else None)
+
+    def _raw(self, vr: str, text: str) -> bytes:
+        """The value of an element, not padded."""
+        if vr in _BINARY or vr == "SQ":
+            return b""
+        if vr == "AT":
+            return _tags(text, self._write.big)
+        if vr in _NUMBERS:
+            return _numbers(text, *_NUMBERS[vr], self._write.big)
+        return encode(text, self._character_set)
+
+
+def _numbers(text: str, form: str, number: Callable[[str], float], big: bool) -> bytes:
+    parts = text.split("\\") if text else []
+    try:
+        return struct.pack(f"{'>' if big else '<'}{len(parts)}{form}", *map(number, parts))
+    except (ValueError, OverflowError, struct.error):
+        return b""
+
+
+def _tags(text: str, big: bool) -> bytes:
+    order = ">" if big else "<"
+    try:
+        numbers = [int(part.replace(",", ""), 16) for part in text.split("\\") if part]
+        return b"".join(struct.pack(f"{order}HH", n >> 16, n & 0xFFFF) for n in numbers)
+    except (ValueError, struct.error):
+        return b""

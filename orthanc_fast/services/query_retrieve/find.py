@@ -1,0 +1,128 @@
+"""C-FIND in the Patient and Study Root models: from the identifier to encoded answers. Source:
+reference chapter 4, section 3; DICOM PS3.4 annex C.4.1."""
+
+from collections.abc import Callable, Iterator
+
+from orthanc_fast.dicom.dictionary import Dictionary, is_private_creator, tag_text
+from orthanc_fast.dicom.text import term_of
+from orthanc_fast.log import Category, Verbosity, logger
+from orthanc_fast.model import Caller, Resource
+from orthanc_fast.services.find.facts import Facts
+from orthanc_fast.services.find.finder import Finder
+from orthanc_fast.services.find.query import Condition, FindQuery
+from orthanc_fast.services.find.requested import RequestedTags, Value
+from orthanc_fast.services.query_retrieve.answer_encoding import AnswerEncoder
+from orthanc_fast.services.query_retrieve.identifier import (
+    QUERY_RETRIEVE_LEVEL,
+    Identifier,
+    read_identifier,
+)
+from orthanc_fast.services.query_retrieve.logged import lines
+from orthanc_fast.services.query_retrieve.options import QueryOptions
+from orthanc_fast.transfer_syntaxes import SYNTAXES
+
+_CHARACTER_SET = 0x00080005
+_TIMEZONE = 0x00080201
+_RETRIEVE_TITLE = 0x00080054
+
+# What a query says of itself, and does not search for.
+_NOT_MATCHED = frozenset({_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, _TIMEZONE, _RETRIEVE_TITLE})
+_FIRST_GROUP = 0x0008
+
+
+class Finds:
+    """The queries of one process; its methods may run in several threads at once."""
+
+    def __init__(
+        self,
+        finder: Finder,
+        dictionary: Dictionary,
+        character_set: Callable[[], str],
+        options: QueryOptions,
+    ) -> None:
+        """`character_set` gives that of queries which name none and of all answers."""
+        self._finder = finder
+        self._dictionary = dictionary
+        self._character_set = character_set
+        self._options = options
+
+    def answers(
+        self, caller: Caller, identifier: bytes, transfer_syntax: str
+    ) -> Iterator[list[bytes]]:
+        """The data sets of the answers, encoded as the identifier is, some at a time: nothing is
+        held of the index between two parts, and what has not been asked for has not been read. A
+        part may be empty.
+
+        Raises BadFileFormat for an identifier that cannot be read, BadRequest, ParameterOutOfRange
+        and OrthancError 1012 for what cannot be searched.
+        """
+        character_set = self._character_set()
+        asked = read_identifier(identifier, transfer_syntax, self._dictionary, character_set)
+        self._log(asked)
+        query = self._query(asked)
+        wanted = [tag for tag in asked.elements if _is_attribute(tag) and tag not in _ANSWERED]
+        requested = RequestedTags(wanted, query.level, self._finder.tags, self._finder.options)
+        encoder = AnswerEncoder(
+            wanted,
+            self._fixed(asked, character_set),
+            SYNTAXES[transfer_syntax],
+            character_set,
+            self._dictionary,
+        )
+        files = self._finder.files
+
+        def show(facts: Facts, resources: list[Resource]) -> list[dict[int, Value]]:
+            return requested.values(facts, files, resources, with_metadata=True)
+
+        for page in self._finder.pages(caller, query, show):
+            yield [encoder.encode(values) for values in page]
+
+    def _query(self, asked: Identifier) -> FindQuery:
+        level = asked.level
+        query = FindQuery(level=level, children_match=True)
+        for tag, element in asked.elements.items():
+            if not _is_attribute(tag) or tag in _NOT_MATCHED or is_private_creator(tag):
+                continue
+            if element.Type == "Sequence":
+                if element.Value:
+                    logger.warning(
+                        Category.DICOM,
+                        f"the sequence {tag_text(tag)} of a query is returned, but not matched",
+                    )
+                continue
+            condition = self._condition(tag, element.text or "")
+            if condition is not None:
+                query.conditions.append(condition)
+        self._finder.limit(query, since_given=False)
+        return query
+
+    def _condition(self, tag: int, text: str) -> Condition | None:
+        is_name = self._dictionary.vr(tag) == "PN"
+        case_sensitive = self._options.case_sensitive_names or not is_name
+        return self._finder.tags.condition(tag, text, case_sensitive)
+
+    def _log(self, asked: Identifier) -> None:
+        if logger.level(Category.DICOM) == Verbosity.DEFAULT:
+            return
+        logger.info(Category.DICOM, f"DICOM C-Find request at level: {asked.level.name.title()}")
+        for line in lines(asked.elements, self._dictionary, self._options.hidden):
+            logger.info(Category.DICOM, line)
+
+    def _fixed(self, asked: Identifier, character_set: str) -> dict[int, str]:
+        """What is the same in all answers. A query that asks for the title gets none, as with
+        Orthanc."""
+        return {
+            _CHARACTER_SET: term_of(character_set) or "",
+            QUERY_RETRIEVE_LEVEL: asked.text(QUERY_RETRIEVE_LEVEL) or "",
+            _RETRIEVE_TITLE: "" if _RETRIEVE_TITLE in asked.elements else self._options.title,
+        }
+
+
+# What answers have without a look at the resource.
+_ANSWERED = frozenset({_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, _RETRIEVE_TITLE})
+
+
+def _is_attribute(tag: int) -> bool:
+    """Whether the tag belongs to what is searched: no group length, nothing of a file's or a
+    message's own."""
+    return tag >> 16 >= _FIRST_GROUP and tag & 0xFFFF != 0

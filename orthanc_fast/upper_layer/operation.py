@@ -1,0 +1,75 @@
+"""One request that is answered by any number of responses: C-FIND, C-GET, C-MOVE. Source: PS3.7
+sections 9.1.2 to 9.1.4 and 9.3.2 to 9.3.4.
+
+Its responses are prebuilt PDUs, several of them in one write, and between two writes the peer may
+cancel. pynetdicom's service classes do the same at twenty times the cost: docs/dicom-network.md.
+"""
+
+from collections.abc import Iterable
+
+from orthanc_fast._ext.pdata import PduError
+from orthanc_fast.upper_layer import dimse, pdu
+from orthanc_fast.upper_layer.dimse import Counts
+from orthanc_fast.upper_layer.operation_messages import Messages
+
+PENDING = 0xFF00
+
+
+class Operation:
+    """The request that the reader has just announced, and its responses."""
+
+    def __init__(self, messages: Messages) -> None:
+        """Reads the identifier. Raises PduError, UserAbort or OSError."""
+        association = messages.association
+        reader = association.reader
+        self.messages = messages
+        self.association = association
+        self.command = reader.command_field
+        self.context_id = reader.context_id
+        self.message_id = reader.message_id
+        self.command_set = reader.command_set
+        if self.message_id < 0:
+            raise PduError("a request without Message ID", pdu.INVALID_PARAMETER)
+        context = association.agreement.contexts[self.context_id]
+        self.sop_class = context.abstract_syntax
+        self.transfer_syntax = context.transfer_syntax
+        self._affected = reader.sop_class or self.sop_class.encode()
+        self._maximum = association.agreement.maximum_length
+        self.identifier = messages.read_data_set()
+        self.is_cancelled = False
+
+    def cancelled(self) -> bool:
+        """Whether the peer has cancelled; looks without waiting. Raises PduError, UserAbort or
+        OSError where the association is over."""
+        while not (self.is_cancelled or self.messages.holds_command):
+            responded = self.messages.next_cancel()
+            if responded is None:
+                break
+            self.is_cancelled = responded == self.message_id
+        return self.is_cancelled
+
+    def send_pending(self, identifiers: Iterable[bytes]) -> None:
+        """Sends each as a response of status Pending, all in one write. Raises OSError."""
+        head = self._head(PENDING, has_data_set=True)
+        parts: list[bytes] = []
+        for identifier in identifiers:
+            parts.append(head)
+            parts += dimse.fragments(self.context_id, identifier, False, self._maximum)
+        if parts:
+            self.association.channel.send(b"".join(parts))
+
+    def send_response(
+        self, status: int, counts: Counts | None = None, identifier: bytes = b""
+    ) -> None:
+        """Sends one response. Raises OSError."""
+        parts = [self._head(status, bool(identifier), counts)]
+        if identifier:
+            parts += dimse.fragments(self.context_id, identifier, False, self._maximum)
+        self.association.channel.send(b"".join(parts))
+
+    def _head(self, status: int, has_data_set: bool, counts: Counts | None = None) -> bytes:
+        """The P-DATA of the command set."""
+        encoded = dimse.response_set(
+            self.command, self.message_id, status, self._affected, b"", has_data_set, counts
+        )
+        return b"".join(dimse.fragments(self.context_id, encoded, True, self._maximum))
