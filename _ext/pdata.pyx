@@ -36,6 +36,13 @@ cdef extern from *:
     """
     int TCP_QUICKACK
 
+cdef extern from "<time.h>" nogil:
+    cdef struct timespec:
+        long tv_sec
+        long tv_nsec
+    int CLOCK_MONOTONIC
+    int clock_gettime(int clock, timespec* time)
+
 cdef extern from "Python.h":
     object PyMemoryView_FromMemory(char* memory, Py_ssize_t size, int flags)
     enum:
@@ -106,6 +113,7 @@ cdef class PduReader:
     cdef readonly int command_field
     cdef readonly int message_id
     cdef readonly int responded_id
+    cdef readonly int status         # of a response; -1: none
     cdef readonly bint has_data_set
     cdef Py_ssize_t class_at, class_size, instance_at, instance_size
     cdef unsigned char seen[256]     # presentation contexts that were accepted
@@ -207,17 +215,20 @@ cdef class PduReader:
             self.end += count
         return count
 
-    def wait(self, int fd, int timeout, int wake=-1):
+    def wait(self, int fd, int timeout, int wake=-1, bint whole=False):
         """Receives from a non-blocking socket until something happened, and returns the event.
 
-        `timeout` in milliseconds without a byte (-1: none) gives TIMEOUT; `wake` is a descriptor whose readability
-        gives WOKEN. Raises PduError, and OSError where the connection broke.
+        `timeout` in milliseconds without a byte (-1: none) gives TIMEOUT, with `whole` that many since the call; `wake`
+        is a descriptor whose readability gives WOKEN. Raises PduError, and OSError where the connection broke.
         """
         cdef int event
+        cdef long long end = now() + timeout if whole and timeout >= 0 else -1
         while True:
             event = self.next()
             if event != ON_NEED_DATA:
                 return event
+            if end >= 0:
+                timeout = <int> max(0, end - now())
             event = self.receive(fd, timeout, wake)
             if event != ON_NEED_DATA:
                 return event
@@ -419,7 +430,7 @@ cdef class PduReader:
         cdef Py_ssize_t at = 0, size = self.command_size, length
         cdef unsigned int tag
         cdef int data_set_type = -1
-        self.command_field = self.message_id = self.responded_id = -1
+        self.command_field = self.message_id = self.responded_id = self.status = -1
         self.class_at = self.class_size = self.instance_at = self.instance_size = 0
         while at < size:
             if size - at < 8:
@@ -437,6 +448,8 @@ cdef class PduReader:
                 self.responded_id = u16(p + at, False)
             elif tag == 0x00000800 and length == 2:
                 data_set_type = u16(p + at, False)
+            elif tag == 0x00000900 and length == 2:
+                self.status = u16(p + at, False)
             elif tag == 0x00000002:
                 self.class_at = at
                 self.class_size = unpadded(p + at, length)
@@ -453,6 +466,13 @@ cdef class PduReader:
         else:
             self.complete = True
         return 0
+
+
+cdef long long now() noexcept nogil:
+    # Milliseconds of a clock that only goes forward.
+    cdef timespec time
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return <long long> time.tv_sec * 1000 + time.tv_nsec // 1000000
 
 
 cdef Py_ssize_t unpadded(const unsigned char* p, Py_ssize_t length) noexcept:

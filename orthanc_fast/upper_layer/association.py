@@ -14,7 +14,14 @@ from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.upper_layer import pdu
 from orthanc_fast.upper_layer.channel import Channel
-from orthanc_fast.upper_layer.negotiation import Agreement, Rejection
+from orthanc_fast.upper_layer.failures import (
+    READ_TIMEOUT,
+    REJECTED,
+    AssociationFailed,
+    NoPresentationContext,
+    unanswered,
+)
+from orthanc_fast.upper_layer.negotiation import Agreement, Rejection, agreement_of
 
 ACSE_TIMEOUT = 30  # seconds until an A-ASSOCIATE-RQ must have come
 
@@ -38,6 +45,8 @@ class Association:
         self.channel = Channel(connection, ACSE_TIMEOUT)
         self.reader = self.channel.reader
         self.agreement: Agreement
+        # A request of ours waits for its last answer: the association cannot be released.
+        self.in_operation = False
 
     def accept(
         self, negotiate: Negotiate, maximum_pdu: int, timeout: int
@@ -74,12 +83,55 @@ class Association:
             raise PduError(f"PDU type {received[0]} before any association", pdu.UNEXPECTED_PDU)
         return pdu.decode_request(received)
 
+    def request(self, request: pdu.Request, answer_within: int, timeout: int) -> None:
+        """Sends the A-ASSOCIATE-RQ and reads the answer; afterwards `agreement` says what was
+        agreed upon, be it nothing.
+
+        The A-ASSOCIATE-AC must come within `answer_within` seconds; `timeout` as that of `accept`.
+        Raises AssociationFailed, PduError or OSError.
+        """
+        self.channel.send(pdu.encode_request(request))
+        event = self.channel.wait(timeout=answer_within * 1000, whole=True)
+        if event == pdata.TIMEOUT:
+            raise AssociationFailed(READ_TIMEOUT)
+        received = self.reader.pdu if event == pdata.PDU else b"\0"
+        if received[0] == pdu.ASSOCIATE_RJ:
+            pdu.decode_reject(received)
+            raise AssociationFailed(REJECTED)
+        if received[0] != pdu.ASSOCIATE_AC:
+            raise AssociationFailed(unanswered(event, self.reader))
+        self.agreement = agreement_of(request, pdu.decode_accept(received))
+        self.reader.establish(request.maximum_length, self.agreement.contexts)
+        self.channel.set_timeout(timeout)
+
+    def context_of(self, sop_class: str) -> pdu.Answer:
+        """The first accepted context of a class. Raises NoPresentationContext."""
+        for answer in self.agreement.contexts.values():
+            if answer.abstract_syntax == sop_class:
+                return answer
+        raise NoPresentationContext(sop_class)
+
+    def release(self, within: int) -> None:
+        """Asks for the release, waits at most `within` seconds for the answer and closes the
+        connection. What the peer still sends is not looked at; it is not waited for if it asks
+        for the release too, or has gone."""
+        try:
+            self.channel.send(pdu.RELEASE_REQUEST)
+            while self.channel.wait(timeout=within * 1000, whole=True) == pdata.PDU:
+                if self.reader.pdu[0] != pdu.RELEASE_RQ:
+                    break
+                self.channel.send(pdu.RELEASE_RESPONSE)
+        except (OSError, PduError):
+            pass  # it is over all the same
+        finally:
+            self.channel.close()
+
     def confirm_release(self) -> None:
         """Answers the peer's A-RELEASE-RQ. Raises OSError."""
         self.channel.send(pdu.RELEASE_RESPONSE)
         self.channel.drain()
 
-    def abort(self, source: int, reason: int) -> None:
+    def abort(self, source: int = pdu.USER, reason: int = 0) -> None:
         """Sends an A-ABORT, if the peer still takes it."""
         with contextlib.suppress(OSError):
             self.channel.send(pdu.encode_abort(source, reason))

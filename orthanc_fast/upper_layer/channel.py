@@ -8,11 +8,13 @@ import time
 
 from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduReader
+from orthanc_fast._ext.pdata_writer import MessageWriter
 
 # A socket without time-out would be a blocking one, and its reads could not be woken.
 NO_TIMEOUT = 365 * 86400
 
 _LINGER = 2.0  # seconds that a peer gets to close after our last PDU
+_STAGING = 1 << 18  # bytes that are handed to TLS at once
 
 
 class Channel:
@@ -27,28 +29,33 @@ class Channel:
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._tls = connection if isinstance(connection, ssl.SSLSocket) else None
+        self._staging: bytearray | None = None
 
     def set_timeout(self, timeout: int) -> None:
         """Seconds of silence, 0: none."""
         self._timeout = timeout * 1000 if timeout else -1
         self._socket.settimeout(timeout or NO_TIMEOUT)
 
-    def wait(self, wake: int = -1, timeout: int | None = None) -> int:
+    def wait(self, wake: int = -1, timeout: int | None = None, whole: bool = False) -> int:
         """The next event of the reader; see `PduReader.wait`. Raises PduError or OSError.
 
-        `timeout` in milliseconds replaces that of the channel.
+        `timeout` in milliseconds replaces that of the channel; with `whole` it is that of the event
+        and not that of each of its bytes, so that nobody holds us with one byte now and then.
         """
         limit = self._timeout if timeout is None else timeout
         if self._tls is None:
-            return self.reader.wait(self._socket.fileno(), limit, wake)
-        return self._wait_tls(self._tls, wake, limit)
+            return self.reader.wait(self._socket.fileno(), limit, wake, whole)
+        return self._wait_tls(self._tls, wake, limit, whole)
 
-    def _wait_tls(self, connection: ssl.SSLSocket, wake: int, timeout: int) -> int:
+    def _wait_tls(self, connection: ssl.SSLSocket, wake: int, timeout: int, whole: bool) -> int:
+        end = time.monotonic() + timeout / 1000 if whole and timeout >= 0 else None
         while True:
             event = self.reader.next()
             if event != pdata.NEED_DATA:
                 return event
             if not connection.pending():
+                if end is not None:
+                    timeout = max(0, int((end - time.monotonic()) * 1000))
                 event = _poll(connection.fileno(), wake, timeout)
                 if event != pdata.NEED_DATA:
                     return event
@@ -65,6 +72,18 @@ class Channel:
     def send(self, data: bytes) -> None:
         """Sends all of it. Raises OSError (TimeoutError if the peer does not take it)."""
         self._socket.sendall(data)
+
+    def write(self, writer: MessageWriter) -> None:
+        """Sends the whole message that the writer has begun. Raises OSError (TimeoutError if the
+        peer does not take it)."""
+        if self._tls is None:
+            writer.write(self._socket.fileno(), self._timeout)
+            return
+        if self._staging is None:
+            self._staging = bytearray(_STAGING)
+        staging = memoryview(self._staging)
+        while count := writer.fill(staging):
+            self._tls.sendall(staging[:count])
 
     def drain(self) -> None:
         """After our last PDU: waits a moment for the peer to close, so that it gets that PDU

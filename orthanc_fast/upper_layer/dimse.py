@@ -16,14 +16,16 @@ N_ACTION_RQ = 0x0130
 C_CANCEL_RQ = 0x0FFF
 RESPONSE = 0x8000
 
+MEDIUM = 0x0000  # priority
+PENDING = frozenset({0xFF00, 0xFF01})  # statuses that more answers follow
+
 _DATA_SET = 0x0001
 _NO_DATA_SET = 0x0101
 
-_UID = struct.Struct("<HHI")
-_GROUP_LENGTH = struct.Struct("<HHII")
-# Command Field, Message ID Being Responded To, Command Data Set Type, Status
-_FIELDS = struct.Struct("<" + 4 * "HHIH")
+_ELEMENT = struct.Struct("<HHI")
 _NUMBER = struct.Struct("<HHIH")
+_GROUP_LENGTH = struct.Struct("<HHII")
+_FOUR_NUMBERS = struct.Struct("<" + 4 * "HHIH")
 _PDU = struct.Struct(">BBIIBB")
 
 _COMMAND, _LAST = 0x01, 0x02  # bits of the message control header
@@ -60,7 +62,7 @@ def response_set(
     counts: Counts | None = None,
 ) -> bytes:
     """The command set of a response to the request `command`."""
-    fields = _FIELDS.pack(
+    fields = _FOUR_NUMBERS.pack(
         *(0x0000, 0x0100, 2, command | RESPONSE),
         *(0x0000, 0x0120, 2, message),
         *(0x0000, 0x0800, 2, _DATA_SET if has_data_set else _NO_DATA_SET),
@@ -94,9 +96,33 @@ def fragments(context: int, data: bytes, is_command: bool, maximum: int) -> Iter
             return
 
 
+def store_request(
+    message: int, sop_class: str, sop_instance: str, originator: tuple[str, int] | None
+) -> bytes:
+    """The command set of a C-STORE-RQ; `originator` is the title and the message ID of the C-MOVE
+    that it belongs to."""
+    fields = _FOUR_NUMBERS.pack(
+        *(0x0000, 0x0100, 2, C_STORE_RQ),
+        *(0x0000, 0x0110, 2, message),
+        *(0x0000, 0x0700, 2, MEDIUM),
+        *(0x0000, 0x0800, 2, _DATA_SET),
+    )
+    content = _uid(0x0002, sop_class.encode()) + fields + _uid(0x1000, sop_instance.encode())
+    if originator is not None:
+        title, moving = originator
+        content += _text(0x1030, title.encode()) + _NUMBER.pack(0x0000, 0x1031, 2, moving)
+    return _GROUP_LENGTH.pack(0x0000, 0x0000, 4, len(content)) + content
+
+
+def _text(element: int, value: bytes) -> bytes:
+    if len(value) % 2:
+        value += b" "
+    return _ELEMENT.pack(0x0000, element, len(value)) + value
+
+
 def _uid(element: int, value: bytes) -> bytes:
     if not value:
         return b""
     if len(value) % 2:
         value += b"\0"
-    return _UID.pack(0x0000, element, len(value)) + value
+    return _ELEMENT.pack(0x0000, element, len(value)) + value

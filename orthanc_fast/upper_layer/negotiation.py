@@ -4,9 +4,23 @@ import re
 
 import msgspec
 
-from orthanc_fast.upper_layer.pdu import Answer, Role, unpadded
+from orthanc_fast._ext.pdata import PduError
+from orthanc_fast.upper_layer.pdu import (
+    ACCEPTANCE,
+    INVALID_PARAMETER,
+    NO_REASON,
+    TRANSFER_SYNTAXES_NOT_SUPPORTED,
+    Accept,
+    Answer,
+    Request,
+    Role,
+    unpadded,
+)
 
 MAXIMUM_OPERATIONS = 32  # C-STOREs of one association that may be under way at the same time
+LARGEST_PDU = 131072  # bytes of a P-DATA PDU that we send, whatever the peer takes
+
+PDV_HEADER = 6
 
 # (result, source, reason) of an A-ASSOCIATE-RJ, PS3.8 table 9-21
 CONTEXT_NOT_SUPPORTED = (1, 1, 2)
@@ -52,3 +66,46 @@ def operations_window(proposed: tuple[int, int] | None) -> tuple[tuple[int, int]
         return None, 1
     window = min(proposed[0] or MAXIMUM_OPERATIONS, MAXIMUM_OPERATIONS)
     return (window, 1), window
+
+
+def agreement_of(request: Request, accept: Accept) -> Agreement:
+    """What the acceptor's answer makes of our request.
+
+    A proposal without an answer, or that is accepted with a transfer syntax that was not proposed,
+    is refused; an answer to what was not proposed counts for nothing. A role is ours if it was
+    proposed and accepted (PS3.7 section D.3.3.4).
+    """
+    given = {answer.number: answer for answer in accept.answers}
+    answers = []
+    for proposal in request.proposals:
+        found = given.get(proposal.number)
+        result, syntax = (NO_REASON, "") if found is None else (found.result, found.transfer_syntax)
+        if result == ACCEPTANCE and syntax not in proposal.transfer_syntaxes:
+            result = TRANSFER_SYNTAXES_NOT_SUPPORTED
+        answers.append(Answer(proposal.number, result, proposal.abstract_syntax, syntax))
+    answered = {role.sop_class: role for role in accept.roles}
+    roles = [
+        Role(role.sop_class, role.scu and theirs.scu, role.scp and theirs.scp)
+        for role in request.roles
+        if (theirs := answered.get(role.sop_class)) is not None
+    ]
+    return Agreement(
+        calling=title(request.calling) or "",
+        called=title(request.called) or "",
+        answers=answers,
+        contexts={answer.number: answer for answer in answers if answer.result == ACCEPTANCE},
+        roles=roles,
+        operations=accept.operations,
+        window=1,
+        maximum_length=accept.maximum_length,
+    )
+
+
+def fragment_size(maximum_length: int) -> int:
+    """The most bytes of a message in a PDV for a peer that takes P-DATA PDUs of `maximum_length`
+    bytes, 0: any. Even, as PS3.8 annex E wants it. Raises PduError if it takes none."""
+    longest = min(maximum_length or LARGEST_PDU, LARGEST_PDU)
+    size = (longest - PDV_HEADER) & ~1
+    if size < 2:
+        raise PduError(f"a maximum length of {maximum_length} bytes for a PDU", INVALID_PARAMETER)
+    return size

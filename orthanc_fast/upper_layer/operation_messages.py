@@ -1,12 +1,13 @@
 """The messages of an association that are not bulk data, as pynetdicom's services take them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.upper_layer import dimse, pdu
 from orthanc_fast.upper_layer.association import Association, UserAbort
+from orthanc_fast.upper_layer.failures import NO_DATA, RequestFailed, unanswered
 
 Handler = Callable[[Any], Any]
 """Takes a pynetdicom event and returns or yields what pynetdicom's documentation asks for it."""
@@ -34,13 +35,11 @@ class Messages:
         buffer = bytearray(_FIRST_BUFFER)
         reader.accept(buffer, 0)
         while True:
-            event = self.association.channel.wait()
+            event = self.association.channel.wait(whole=True)
             if event == pdata.DATA_SET:
                 return bytes(memoryview(buffer)[: reader.used])
-            if event == pdata.PDU:
-                self._ended(reader.pdu[0])
             if event != pdata.ROOM:
-                raise UserAbort("an identifier that does not come to its end")
+                self.broken(event)
             used = reader.used
             if used * 4 > MAX_IDENTIFIER:
                 raise PduError(
@@ -72,19 +71,50 @@ class Messages:
 
         None if none came. Raises UserAbort or PduError when the association is over.
         """
-        event = self.association.channel.wait(timeout=timeout)
+        event = self.association.channel.wait(timeout=timeout, whole=True)
         reader = self.association.reader
         if event == pdata.COMMAND:
             context, encoded = reader.context_id, reader.command_set
             return context, encoded, self.read_data_set()
         if event == pdata.TIMEOUT:
             return None
+        self.broken(event)
+
+    def broken(self, event: int) -> NoReturn:
+        """Something came that is no part of a message. Raises UserAbort or PduError."""
         if event == pdata.PDU:
-            self._ended(reader.pdu[0])
+            kind = self.association.reader.pdu[0]
+            if kind in (pdu.ABORT, pdu.RELEASE_RQ):
+                raise UserAbort("the peer ended the association within an operation")
+            raise PduError(f"unexpected PDU type {kind}", pdu.UNEXPECTED_PDU)
+        if event == pdata.TIMEOUT:
+            raise UserAbort("an identifier that does not come to its end")
         raise UserAbort("the connection was closed within an operation")
 
-    @staticmethod
-    def _ended(kind: int) -> None:
-        if kind in (pdu.ABORT, pdu.RELEASE_RQ):
-            raise UserAbort("the peer ended the association within an operation")
-        raise PduError(f"unexpected PDU type {kind}", pdu.UNEXPECTED_PDU)
+
+class Answers(Messages):
+    """What comes on the association as answers to one request at a time."""
+
+    def __init__(self, association: Association, timeout: int) -> None:
+        super().__init__(association, association.agreement.calling, timeout)
+        self.operation = ""
+        self.message_id = 0
+
+    def next_answer(self) -> tuple[int, bytes, bytes]:
+        """(context, command set, data set) of the next answer. Raises RequestFailed if that is
+        none to our request, PduError or OSError."""
+        found = self.next_message(self.timeout * 1000 or -1)
+        if found is None:
+            raise RequestFailed(self.operation, NO_DATA)
+        reader = self.association.reader
+        if not reader.command_field & dimse.RESPONSE or reader.responded_id != self.message_id:
+            raise RequestFailed(
+                self.operation,
+                f"DIMSE Unexpected command 0x{reader.command_field:04x} for message "
+                f"{reader.responded_id} instead of the answer to {self.message_id}",
+            )
+        return found
+
+    def broken(self, event: int) -> NoReturn:
+        """Raises RequestFailed."""
+        raise RequestFailed(self.operation, unanswered(event, self.association.reader))

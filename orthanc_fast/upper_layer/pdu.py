@@ -2,7 +2,7 @@
 PS3.7 annex D."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -16,11 +16,13 @@ RELEASE_RQ = 5
 RELEASE_RP = 6
 ABORT = 7
 
+RELEASE_REQUEST = b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00"
 RELEASE_RESPONSE = b"\x06\x00\x00\x00\x00\x04\x00\x00\x00\x00"
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 
 ACCEPTANCE = 0
+NO_REASON = 2
 ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
 TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
 
@@ -66,6 +68,17 @@ class Request(msgspec.Struct, frozen=True):
     maximum_length: int  # of the P-DATA PDUs that the requestor takes; 0: any
     roles: tuple[Role, ...]
     operations: tuple[int, int] | None  # asynchronous operations invoked, performed; 0: any
+    implementation_version: str
+
+
+class Accept(msgspec.Struct, frozen=True):
+    """An A-ASSOCIATE-AC. Its answers know no abstract syntax: that is b"" until they are compared
+    with the proposals."""
+
+    answers: tuple[Answer, ...]
+    maximum_length: int  # of the P-DATA PDUs that the acceptor takes; 0: any
+    roles: tuple[Role, ...]
+    operations: tuple[int, int] | None
     implementation_version: str
 
 
@@ -169,6 +182,54 @@ def _role(value: memoryview) -> Role:
     return Role(_uid(value[2 : 2 + size]), value[2 + size] == 1, value[3 + size] == 1)
 
 
+def decode_accept(pdu: bytes) -> Accept:
+    """Reads a complete A-ASSOCIATE-AC PDU. Raises PduError."""
+    if len(pdu) < _FIXED_PART:
+        raise _malformed("an A-ASSOCIATE-AC that ends within its fixed part")
+    answers: list[Answer] = []
+    user_information: memoryview | None = None
+    for kind, content in _items(memoryview(pdu)[_FIXED_PART:]):
+        if kind == 0x21:
+            answers.append(_answer(content))
+        elif kind == 0x50:
+            user_information = content
+    if len({answer.number for answer in answers}) != len(answers):
+        raise _malformed("two answers to one presentation context")
+    return Accept(tuple(answers), *_user_information(user_information))
+
+
+def _answer(content: memoryview) -> Answer:
+    if len(content) < 4:
+        raise _malformed("the answer to a presentation context that ends within its header")
+    number, result = content[0], content[2]
+    # The transfer syntax of a context that is refused is not to be looked at.
+    items = _items(content[4:]) if result == ACCEPTANCE else ()
+    syntaxes = [_uid(value) for kind, value in items if kind == 0x40]
+    return Answer(number, result, "", syntaxes[0] if syntaxes else "")
+
+
+def decode_reject(pdu: bytes) -> tuple[int, int, int]:
+    """Result, source and reason of a complete A-ASSOCIATE-RJ PDU. Raises PduError."""
+    if len(pdu) != 10:
+        raise _malformed(f"an A-ASSOCIATE-RJ of {len(pdu)} bytes")
+    return pdu[7], pdu[8], pdu[9]
+
+
+def encode_request(request: Request) -> bytes:
+    """An A-ASSOCIATE-RQ PDU."""
+    items = [
+        _item(
+            0x20,
+            bytes((proposal.number, 0, 0, 0))
+            + _item(0x30, proposal.abstract_syntax.encode())
+            + b"".join(_item(0x40, syntax.encode()) for syntax in proposal.transfer_syntaxes),
+        )
+        for proposal in request.proposals
+    ]
+    user = _encode_user_information(request.maximum_length, request.roles, request.operations)
+    return _encode_associate(ASSOCIATE_RQ, request, items, user)
+
+
 def encode_accept(
     request: Request,
     answers: list[Answer],
@@ -177,8 +238,7 @@ def encode_accept(
     operations: tuple[int, int] | None,
 ) -> bytes:
     """An A-ASSOCIATE-AC PDU; the titles are echoed as received."""
-    parts = [_item(0x10, APPLICATION_CONTEXT.encode())]
-    parts += [
+    items = [
         _item(
             0x21,
             bytes((answer.number, 0, answer.result, 0))
@@ -186,30 +246,32 @@ def encode_accept(
         )
         for answer in answers
     ]
-    user = [
+    user = _encode_user_information(maximum_length, roles, operations)
+    return _encode_associate(ASSOCIATE_AC, request, items, user)
+
+
+def _encode_user_information(
+    maximum_length: int, roles: Iterable[Role], operations: tuple[int, int] | None
+) -> bytes:
+    parts = [
         _item(0x51, maximum_length.to_bytes(4)),
         _item(0x52, implementation.CLASS_UID.encode()),
     ]
     if operations is not None:
-        user.append(_item(0x53, struct.pack(">HH", *operations)))
+        parts.append(_item(0x53, struct.pack(">HH", *operations)))
     for role in roles:
         uid = role.sop_class.encode()
-        user.append(_item(0x54, struct.pack(">H", len(uid)) + uid + bytes((role.scu, role.scp))))
-    user.append(_item(0x55, implementation.VERSION_NAME.encode()))
-    parts.append(_item(0x50, b"".join(user)))
+        parts.append(_item(0x54, struct.pack(">H", len(uid)) + uid + bytes((role.scu, role.scp))))
+    parts.append(_item(0x55, implementation.VERSION_NAME.encode()))
+    return b"".join(parts)
+
+
+def _encode_associate(kind: int, request: Request, items: Sequence[bytes], user: bytes) -> bytes:
+    parts = (_item(0x10, APPLICATION_CONTEXT.encode()), *items, _item(0x50, user))
     body = b"".join(parts)
-    fixed = struct.pack(
-        ">BBIHH16s16s32s",
-        ASSOCIATE_AC,
-        0,
-        68 + len(body),
-        1,
-        0,
-        request.called,
-        request.calling,
-        b"",
-    )
-    return fixed + body
+    size = 68 + len(body)
+    titles = (request.called, request.calling)
+    return struct.pack(">BBIHH16s16s32s", kind, 0, size, 1, 0, *titles, b"") + body
 
 
 def _item(kind: int, content: bytes) -> bytes:

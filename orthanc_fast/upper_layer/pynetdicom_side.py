@@ -1,20 +1,23 @@
 """pynetdicom's view of an association that we negotiated: imported only with the first command
-that it serves.
+that it serves or asks.
 
-`Peer` is a pynetdicom `Association` in acceptor mode whose threads never start. Its DIMSE provider
-reads from and writes to our channel, so that service classes, `send_c_store` for C-GET,
-C-CANCEL and all handlers work as they do with pynetdicom's own server.
+`Peer` and `Requestor` are pynetdicom `Association`s, in acceptor and in requestor mode, whose
+threads never start. Their DIMSE providers read from and write to our channel, so that service
+classes, C-CANCEL, all handlers and the methods that send requests work as they do with pynetdicom's
+own server and client.
 """
 
 from io import BytesIO
 from typing import Any, cast
 
+from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.association import Association as PynetdicomAssociation
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
-from pynetdicom.dimse_primitives import C_CANCEL
+from pynetdicom.dimse_primitives import C_CANCEL, C_GET
+from pynetdicom.dsutils import encode
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, P_DATA, MaximumLengthNotification
 from pynetdicom.presentation import PresentationContext
@@ -22,7 +25,10 @@ from pynetdicom.transport import AddressInformation
 
 from orthanc_fast.upper_layer import dimse
 from orthanc_fast.upper_layer.association import Association, UserAbort
-from orthanc_fast.upper_layer.operation_messages import Handler, Messages
+from orthanc_fast.upper_layer.failures import RequestFailed
+from orthanc_fast.upper_layer.negotiation import PDV_HEADER, fragment_size
+from orthanc_fast.upper_layer.operation_messages import Answers, Handler, Messages
+from orthanc_fast.upper_layer.pdu import Answer
 
 _EVENTS = {
     dimse.C_FIND_RQ: evt.EVT_C_FIND,
@@ -32,41 +38,56 @@ _EVENTS = {
     dimse.N_EVENT_REPORT_RQ: evt.EVT_N_EVENT_REPORT,
 }
 _MAX_CANCELS = 10  # as pynetdicom
+_OUR_TITLE = "REQUESTOR"  # named nowhere: the association is negotiated already
 
 
-class Peer(PynetdicomAssociation):
+class _Side(PynetdicomAssociation):
+    """What both sides have in common."""
+
+    def __init__(self, association: Association, mode: str, title: str, timeout: int) -> None:
+        super().__init__(AE(ae_title=title), mode)
+        self.dul = cast(Any, _Wire(association))
+        self.dimse_timeout = timeout or None
+        self.is_established = True
+
+    def add_context(self, answer: Answer, as_scu: bool, as_scp: bool) -> None:
+        """A context that was accepted."""
+        context = PresentationContext()
+        context.context_id = answer.number
+        context.abstract_syntax = UID(answer.abstract_syntax)
+        context.transfer_syntax = [UID(answer.transfer_syntax)]
+        context.result = 0
+        context._as_scu, context._as_scp = as_scu, as_scp
+        self._accepted_cx[answer.number] = context
+
+    def abort(self, block: bool = True) -> None:
+        """Marks the association as aborted; the A-ABORT is sent when pynetdicom has returned."""
+        self.is_aborted = True
+        self.is_established = False
+
+
+class Peer(_Side):
     """One association as pynetdicom's service classes see it."""
 
     def __init__(self, messages: Messages) -> None:
         association = messages.association
         agreement = association.agreement
-        super().__init__(AE(ae_title=messages.title), "acceptor")
-        self.dul = cast(Any, _Wire(association))
+        super().__init__(association, "acceptor", messages.title, messages.timeout)
         self.dimse = _Dimse(self, messages)
-        self.dimse_timeout = messages.timeout or None
         self._describe(association, messages.title)
         roles = {role.sop_class: role for role in agreement.roles}
-        for number, answer in agreement.contexts.items():
-            context = PresentationContext()
-            context.context_id = number
-            context.abstract_syntax = UID(answer.abstract_syntax)
-            context.transfer_syntax = [UID(answer.transfer_syntax)]
-            context.result = 0
+        for answer in agreement.contexts.values():
             role = roles.get(answer.abstract_syntax)
             # Seen from the acceptor: it is SCP where the requestor is SCU.
-            context._as_scp = True if role is None else role.scu
-            context._as_scu = False if role is None else role.scp
-            self._accepted_cx[number] = context
-        self.is_established = True
+            as_scu = False if role is None else role.scp
+            self.add_context(answer, as_scu, as_scp=True if role is None else role.scu)
 
     def _describe(self, association: Association, title: str) -> None:
         agreement = association.agreement
         request = A_ASSOCIATE()
         request.calling_ae_title = agreement.calling
         request.called_ae_title = agreement.called
-        length = MaximumLengthNotification()
-        length.maximum_length_received = agreement.maximum_length
-        request.user_information = [length]
+        request.user_information = [_maximum_length(agreement.maximum_length)]
         self.requestor.primitive = request
         self.requestor.ae_title = agreement.calling
         self.requestor.address_info = AddressInformation(association.ip, 0)
@@ -82,10 +103,46 @@ class Peer(PynetdicomAssociation):
         if not self.is_established:
             raise UserAbort("the handler aborted the association")
 
-    def abort(self, block: bool = True) -> None:
-        """Marks the association as aborted; the A-ABORT is sent when the handler has returned."""
-        self.is_aborted = True
-        self.is_established = False
+
+class Requestor(_Side):
+    """One association as pynetdicom's methods see it that send requests."""
+
+    def __init__(self, answers: Answers) -> None:
+        agreement = answers.association.agreement
+        super().__init__(answers.association, "requestor", _OUR_TITLE, answers.timeout)
+        self.dimse = _AnswersDimse(self, answers)
+        accept = A_ASSOCIATE()
+        accept.user_information = [_maximum_length(agreement.maximum_length)]
+        self.acceptor.primitive = accept
+        # For want of the threads of pynetdicom, whose pause its methods wait for.
+        self._is_paused = True
+        for answer in agreement.contexts.values():
+            # Peers forget to answer the role of an SCP that is asked of them.
+            self.add_context(answer, as_scu=True, as_scp=True)
+
+    def request_get(self, identifier: Dataset, sop_class: str, message_id: int) -> None:
+        """Sends a C-GET-RQ, and waits for nothing."""
+        context = self._get_valid_context(sop_class, "", "scu")
+        syntax = context.transfer_syntax[0]
+        encoded = encode(
+            identifier, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated
+        )
+        if encoded is None:
+            raise ValueError("an identifier that cannot be encoded")
+        request = C_GET()
+        request.MessageID = message_id
+        request.AffectedSOPClassUID = UID(sop_class)
+        request.Priority = dimse.MEDIUM
+        request.Identifier = BytesIO(encoded)
+        self.dimse.send_msg(request, cast(int, context.context_id))
+
+    def get_answer(
+        self, context: int, encoded: bytes, data_set: bytes
+    ) -> tuple[Dataset, Dataset | None]:
+        """A C-GET-RSP read by pynetdicom, as `send_c_get` gives it."""
+        cast(_AnswersDimse, self.dimse).received = (context, encoded, data_set)
+        syntax = self._accepted_cx[context].transfer_syntax[0]
+        return next(self._wrap_get_move_responses(syntax))
 
 
 def decode(context: int, command: bytes, data_set: bytes, peer: Any) -> Any:
@@ -135,6 +192,32 @@ class _Dimse(DIMSEServiceProvider):
     def _cancelled(self, primitive: C_CANCEL) -> None:
         if len(self.cancel_req) < _MAX_CANCELS and primitive.MessageIDBeingRespondedTo is not None:
             self.cancel_req[primitive.MessageIDBeingRespondedTo] = primitive
+
+
+class _AnswersDimse(DIMSEServiceProvider):
+    """Reads answers from our channel when one of pynetdicom's methods waits for one."""
+
+    def __init__(self, requestor: Requestor, answers: Answers) -> None:
+        super().__init__(requestor)
+        self._requestor = requestor
+        self._answers = answers
+        self.received: tuple[int, bytes, bytes] | None = None  # an answer that was read already
+
+    def get_msg(self, block: bool = False) -> Any:
+        found, self.received = self.received or self._answers.next_answer(), None
+        try:
+            return found[0], decode(*found, self._requestor)
+        except Exception as error:  # pynetdicom meets bad values with errors of any kind
+            raise RequestFailed(
+                self._answers.operation, f"DIMSE Unexpected answer: {error!r}"
+            ) from error
+
+
+def _maximum_length(length: int) -> MaximumLengthNotification:
+    """What the peer takes, as far as pynetdicom makes use of it."""
+    item = MaximumLengthNotification()
+    item.maximum_length_received = fragment_size(length) + PDV_HEADER
+    return item
 
 
 class _Wire:

@@ -1,0 +1,139 @@
+"""Associations that we ask for. Source: PS3.8 sections 7 and 9; reference chapter 4, section 5.3."""
+
+import errno
+import os
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from orthanc_fast._ext.pdata import PduError
+from orthanc_fast.upper_layer import pdu
+from orthanc_fast.upper_layer.association import Association
+from orthanc_fast.upper_layer.failures import PEER_ABORTED, READ_TIMEOUT, AssociationFailed
+from orthanc_fast.upper_layer.resolving import NoAnswer, UnknownHost, addresses
+
+MAXIMUM_PDU = 131072  # bytes of a P-DATA PDU that the peer may send us
+MAXIMUM_CONTEXTS = 128  # of one association: their numbers are the odd ones of one byte
+ACSE_TIMEOUT = 10  # seconds for the answer where no timeout is given
+
+_TITLE = 16  # bytes
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom an association is asked of, and by whom."""
+
+    called: str
+    calling: str
+    host: str
+    port: int
+    timeout: int  # seconds for connecting, for the answer and of later silence, 0: none
+    tls: ssl.SSLContext | None = None
+
+
+def proposals(*wanted: tuple[str, Sequence[str]]) -> list[pdu.Proposal]:
+    """Numbered presentation contexts of abstract syntaxes, each with its transfer syntaxes."""
+    return [
+        pdu.Proposal(2 * number + 1, abstract, tuple(syntaxes))
+        for number, (abstract, syntaxes) in enumerate(wanted)
+    ]
+
+
+def associate(
+    target: Target, proposals: Sequence[pdu.Proposal], roles: Sequence[pdu.Role] = ()
+) -> Association:
+    """An association with the peer, which may have accepted nothing. Blocks.
+
+    Its end is for the caller: `release`, or `abort` and closing the channel. Raises
+    AssociationFailed; its text is Orthanc's.
+    """
+    if not 0 < len(proposals) <= MAXIMUM_CONTEXTS:
+        raise ValueError(f"an association has from 1 to {MAXIMUM_CONTEXTS} presentation contexts")
+    connection, ip = connect(target)
+    association = Association(connection, ip)
+    request = pdu.Request(
+        called=_padded(target.called),
+        calling=_padded(target.calling),
+        application_context=pdu.APPLICATION_CONTEXT,
+        proposals=tuple(proposals),
+        maximum_length=MAXIMUM_PDU,
+        roles=tuple(roles),
+        operations=None,
+        implementation_version="",
+    )
+    try:
+        association.request(request, target.timeout or ACSE_TIMEOUT, target.timeout)
+    except BaseException as error:
+        if isinstance(error, PduError):
+            association.abort(pdu.PROVIDER, error.args[1])
+        association.channel.close()
+        raise _failure(error) from error
+    return association
+
+
+def _failure(error: BaseException) -> BaseException:
+    if isinstance(error, PduError):
+        return AssociationFailed(f"DUL Illegal or ill-formed PDU: {error.args[0]}")
+    if isinstance(error, TimeoutError):
+        return AssociationFailed(READ_TIMEOUT)
+    return AssociationFailed(PEER_ABORTED) if isinstance(error, OSError) else error
+
+
+def _padded(title: str) -> bytes:
+    return title.encode()[:_TITLE].ljust(_TITLE)
+
+
+def connect(target: Target) -> tuple[socket.socket, str]:
+    """A connection to the target, with TLS if it wants that, and the address of the peer; the
+    target's timeout bounds all of it. Raises AssociationFailed."""
+    end = time.monotonic() + target.timeout if target.timeout else None
+    try:
+        found = addresses(target.host, target.port, _left(end))
+    except UnknownHost as error:
+        raise AssociationFailed(f"Attempt to connect to unknown host: {target.host}") from error
+    except NoAnswer as error:
+        raise AssociationFailed(
+            f"Attempt to connect to unknown host: {target.host}: {error}"
+        ) from error
+    failure: OSError | None = None
+    for number, (family, address) in enumerate(found):
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            # An address that does not answer leaves time for the next one.
+            connection.settimeout(_left(end, len(found) - number))
+            connection.connect(address)
+            return _secured(connection, target, end), address[0]
+        except OSError as error:
+            connection.close()
+            failure = error
+        except BaseException:
+            connection.close()
+            raise
+    assert failure is not None
+    raise AssociationFailed(f"TCP Initialization Error: {_reason(failure)}") from failure
+
+
+def _secured(connection: socket.socket, target: Target, end: float | None) -> socket.socket:
+    if target.tls is None:
+        return connection
+    connection.settimeout(_left(end) or ACSE_TIMEOUT)
+    try:
+        return target.tls.wrap_socket(connection, server_hostname=target.host)
+    except TimeoutError as error:
+        raise AssociationFailed(READ_TIMEOUT) from error
+    except (OSError, ValueError) as error:
+        text = getattr(error, "reason", None) or str(error)
+        raise AssociationFailed(f"TLS handshake failed: {text}") from error
+
+
+def _left(end: float | None, shares: int = 1) -> float | None:
+    """A share of the seconds until `end`; a moment where none are left, for 0 would mean not to
+    wait at all."""
+    return None if end is None else max(0.001, (end - time.monotonic()) / shares)
+
+
+def _reason(error: OSError) -> str:
+    number = errno.ETIMEDOUT if isinstance(error, TimeoutError) else error.errno
+    return os.strerror(number) if number else str(error)
