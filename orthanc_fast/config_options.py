@@ -174,9 +174,9 @@ OPTIONS: tuple[Option, ...] = (
     _yes("DeidentifyLogsDicomVersion", "str", "2023b", "by this edition of the standard"),
     _yes("DicomModalities", "object", {}, "known modalities"),
     _yes("DicomModalitiesInDatabase", "bool", False, "keep them in the index"),
-    _no("DicomScuTimeout", "uint", 10, "seconds"),
+    _yes("DicomScuTimeout", "uint", 10, "seconds, 0: none"),
     _no("DicomScuPreferredTransferSyntax", "str", "1.2.840.10008.1.2.1", "when sending"),
-    _no("DicomEchoChecksFind", "bool", False, "/echo also tries C-FIND"),
+    _yes("DicomEchoChecksFind", "bool", False, "/echo also tries C-FIND"),
     _yes("DicomDefaultRetrieveMethod", "str", "C-MOVE", '"C-MOVE" or "C-GET"'),
     _no("QueryRetrieveSize", "uint", 100, "queries that are remembered"),
     _no("StorageCommitmentReportsSize", "uint", 100, "reports that are remembered"),
@@ -235,6 +235,18 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
+
+
+class Values:
+    """Looks options of a configuration up, with the defaults of the table."""
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self._raw = raw
+
+    def __call__(self, name: str) -> Any:
+        value = self._raw.get(name)
+        return BY_NAME[name].default if value is None and name in BY_NAME else value
+
 
 # Sections of plugins that sites running Orthanc have in their files.
 PLUGIN_SECTIONS = frozenset(

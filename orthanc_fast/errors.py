@@ -9,6 +9,7 @@ one place.
     ├── BadSequenceOfCalls    6   500
     ├── InexistentItem        7   404
     ├── BadRequest            8   400
+    ├── NetworkProtocol       9   500   a peer, or the way to it
     ├── BadFileFormat        15   400   DIMSE 0xA700, as everything that is not named below
     ├── UnknownResource      17   404
     ├── IncompatibleDatabase 18   500   stops the start
@@ -20,7 +21,8 @@ one place.
     ├── BadRange             41   416
     ├── Revision             43   409
     ├── ForbiddenAccess      45   403
-    └── StorageFault       2001   500
+    ├── StorageFault       2001   500
+    └── NoPresentationContext 2015  500
 
 An error says what was wrong and what to do: `details` is shown to the client under "Details". What
 only the administrator may know, as the place of a file, is `private`: the log has both.
@@ -97,6 +99,10 @@ class BadRequest(OrthancError):
     code = 8
 
 
+class NetworkProtocol(OrthancError):
+    code = 9
+
+
 class BadFileFormat(OrthancError):
     code = 15
 
@@ -147,3 +153,7 @@ class ForbiddenAccess(OrthancError):
 
 class StorageFault(OrthancError):
     code = 2001
+
+
+class NoPresentationContext(OrthancError):
+    code = 2015

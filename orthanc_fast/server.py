@@ -9,8 +9,8 @@ from orthanc_fast.config import ConfigError, Settings
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.network.options import dicom_options
-from orthanc_fast.network.tls import server_context
 from orthanc_fast.services.administration import metrics
+from orthanc_fast.services.exchange.dicom_tls import server_context
 from orthanc_fast.services.processes.supervisor import GuardedStore
 from orthanc_fast.services.store.opening import INDEX_FOLDER
 from orthanc_fast.services.store.privacy import keep_private

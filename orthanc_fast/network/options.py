@@ -6,25 +6,15 @@ from typing import Any, Literal
 import msgspec
 
 from orthanc_fast.config import ConfigError, Settings
-from orthanc_fast.config_options import BY_NAME
+from orthanc_fast.config_options import Values
 from orthanc_fast.errors import OrthancError
+from orthanc_fast.services.exchange.dicom_tls import TlsOptions, tls_options
 from orthanc_fast.services.exchange.modalities import Modality, parse_modality
 
 _UNUSABLE_AET = re.compile(r"[\x00-\x1f\x7f\\]")
 
 Right = Literal["Echo", "Find", "FindWorklist", "Get", "Move", "Store"]
 RIGHTS: tuple[Right, ...] = ("Echo", "Find", "FindWorklist", "Get", "Move", "Store")
-
-
-class TlsOptions(msgspec.Struct, frozen=True):
-    """Paths are relative to the working directory, as Orthanc's are."""
-
-    certificate: str | None
-    private_key: str | None
-    trusted: str | None
-    certificate_required: bool
-    minimum_version: int
-    ciphers: tuple[str, ...]
 
 
 class DicomOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +37,7 @@ class DicomOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 def dicom_options(settings: Settings) -> DicomOptions:
     """Raises ConfigError for values that stop the start."""
-    get = _Getter(settings.raw)
+    get = Values(settings.raw)
     # Orthanc's default is 16384; ours is the largest value its option allows, because each PDU
     # costs both sides a header and often a system call (525 KB: 5 PDUs instead of 33).
     maximum_pdu = get("MaximumPduLength")
@@ -66,19 +56,8 @@ def dicom_options(settings: Settings) -> DicomOptions:
         maximum_associations=get("DicomMaximumAssociations"),
         memory=max(1, settings.maximum_upload_memory_mb) << 20,
         memory_of_all=settings.maximum_uploads_memory_mb << 20,
-        tls=_tls(get) if get("DicomTlsEnabled") else None,
+        tls=tls_options(get) if get("DicomTlsEnabled") else None,
     )
-
-
-class _Getter:
-    """Looks options up, with the defaults of the option table."""
-
-    def __init__(self, raw: dict[str, Any]) -> None:
-        self._raw = raw
-
-    def __call__(self, name: str) -> Any:
-        value = self._raw.get(name)
-        return BY_NAME[name].default if value is None and name in BY_NAME else value
 
 
 def _aet(value: str) -> str:
@@ -98,14 +77,3 @@ def _modalities(entries: dict[str, Any]) -> dict[str, Modality]:
         except OrthancError as error:
             raise ConfigError(f"DicomModalities: {name}: {error.details}") from error
     return found
-
-
-def _tls(get: _Getter) -> TlsOptions:
-    return TlsOptions(
-        certificate=get("DicomTlsCertificate"),
-        private_key=get("DicomTlsPrivateKey"),
-        trusted=get("DicomTlsTrustedCertificates"),
-        certificate_required=get("DicomTlsRemoteCertificateRequired"),
-        minimum_version=get("DicomTlsMinimumProtocolVersion"),
-        ciphers=tuple(get("DicomTlsCiphersAccepted") or ()),
-    )

@@ -18,7 +18,7 @@ from orthanc_fast.network.offered import handlers_of, operations_of
 from orthanc_fast.network.options import DicomOptions, dicom_options
 from orthanc_fast.network.places import Places
 from orthanc_fast.network.store import InstanceSink
-from orthanc_fast.network.tls import server_context
+from orthanc_fast.services.exchange.dicom_tls import server_context
 from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.ingest.contract import UploadMemory
 from orthanc_fast.services.processes.dicom import DicomServices

@@ -12,13 +12,13 @@ from collections.abc import Callable
 
 from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduError
+from orthanc_fast.errors import NoPresentationContext
 from orthanc_fast.upper_layer import pdu
 from orthanc_fast.upper_layer.channel import Channel
 from orthanc_fast.upper_layer.failures import (
     READ_TIMEOUT,
     REJECTED,
     AssociationFailed,
-    NoPresentationContext,
     unanswered,
 )
 from orthanc_fast.upper_layer.negotiation import Agreement, Rejection, agreement_of
@@ -105,11 +105,14 @@ class Association:
         self.channel.set_timeout(timeout)
 
     def context_of(self, sop_class: str) -> pdu.Answer:
-        """The first accepted context of a class. Raises NoPresentationContext."""
+        """The first accepted context of a class. Raises NoPresentationContext, with Orthanc's
+        words."""
         for answer in self.agreement.contexts.values():
             if answer.abstract_syntax == sop_class:
                 return answer
-        raise NoPresentationContext(sop_class)
+        raise NoPresentationContext(
+            f'Unable to negotiate a presentation context with AET "{self.agreement.called}"'
+        )
 
     def release(self, within: int) -> None:
         """Asks for the release, waits at most `within` seconds for the answer and closes the
@@ -126,12 +129,19 @@ class Association:
         finally:
             self.channel.close()
 
+    def break_off(self) -> None:
+        """Ends an association of ours in the middle: sends an A-ABORT, if the peer takes it at
+        once, and closes the connection."""
+        with contextlib.suppress(OSError):
+            self.channel.send_at_once(pdu.encode_abort(pdu.USER, 0))
+        self.channel.close()
+
     def confirm_release(self) -> None:
         """Answers the peer's A-RELEASE-RQ. Raises OSError."""
         self.channel.send(pdu.RELEASE_RESPONSE)
         self.channel.drain()
 
-    def abort(self, source: int = pdu.USER, reason: int = 0) -> None:
+    def abort(self, source: int, reason: int) -> None:
         """Sends an A-ABORT, if the peer still takes it."""
         with contextlib.suppress(OSError):
             self.channel.send(pdu.encode_abort(source, reason))

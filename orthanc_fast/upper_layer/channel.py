@@ -14,6 +14,7 @@ from orthanc_fast._ext.pdata_writer import MessageWriter
 NO_TIMEOUT = 365 * 86400
 
 _LINGER = 2.0  # seconds that a peer gets to close after our last PDU
+_AT_ONCE = 0.2  # seconds
 _STAGING = 1 << 18  # bytes that are handed to TLS at once
 
 
@@ -71,6 +72,11 @@ class Channel:
 
     def send(self, data: bytes) -> None:
         """Sends all of it. Raises OSError (TimeoutError if the peer does not take it)."""
+        self._socket.sendall(data)
+
+    def send_at_once(self, data: bytes) -> None:
+        """Sends the last bytes of an association, to whoever takes them. Raises OSError."""
+        self._socket.settimeout(_AT_ONCE)
         self._socket.sendall(data)
 
     def write(self, writer: MessageWriter) -> None:

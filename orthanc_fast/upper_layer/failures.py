@@ -16,10 +16,6 @@ class AssociationFailed(Exception):
     """The association did not come about; the text says why."""
 
 
-class NoPresentationContext(Exception):
-    """The peer has accepted no context for what it is to be asked; `args` is its SOP class."""
-
-
 class RequestFailed(Exception):
     """A request got no proper answer, and the association is of no more use."""
 

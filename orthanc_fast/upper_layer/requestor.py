@@ -1,4 +1,4 @@
-"""Associations that we ask for. Source: PS3.8 sections 7 and 9; reference chapter 4, section 5.3."""
+"""Associations that we ask for. Source: PS3.8 sections 7 and 9; reference chapter 4, part 5.3."""
 
 import errno
 import os
@@ -46,8 +46,8 @@ def associate(
 ) -> Association:
     """An association with the peer, which may have accepted nothing. Blocks.
 
-    Its end is for the caller: `release`, or `abort` and closing the channel. Raises
-    AssociationFailed; its text is Orthanc's.
+    Its end is for the caller: `release` or `break_off`. Raises AssociationFailed; its text is
+    Orthanc's.
     """
     if not 0 < len(proposals) <= MAXIMUM_CONTEXTS:
         raise ValueError(f"an association has from 1 to {MAXIMUM_CONTEXTS} presentation contexts")
@@ -66,9 +66,7 @@ def associate(
     try:
         association.request(request, target.timeout or ACSE_TIMEOUT, target.timeout)
     except BaseException as error:
-        if isinstance(error, PduError):
-            association.abort(pdu.PROVIDER, error.args[1])
-        association.channel.close()
+        association.break_off()
         raise _failure(error) from error
     return association
 

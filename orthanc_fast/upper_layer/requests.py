@@ -67,9 +67,7 @@ class Requests:
         command set; the last one may have an identifier (FailedSOPInstanceUIDList)."""
         number = self._begin("C-MOVE", sop_class, message_id)
         return self._several(
-            lambda: self._peer.send_c_move(
-                identifier, destination, sop_class, number, dimse.MEDIUM
-            )
+            lambda: self._peer.send_c_move(identifier, destination, sop_class, number, dimse.MEDIUM)
         )
 
     def get(self, sop_class: str, identifier: Dataset, message_id: int) -> None:

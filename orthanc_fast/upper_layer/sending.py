@@ -8,11 +8,13 @@ all events of the association come from.
 from collections.abc import Sequence
 
 from orthanc_fast._ext import pdata
-from orthanc_fast._ext.pdata_writer import MessageWriter, Part
+from orthanc_fast._ext.pdata_writer import MessageWriter
 from orthanc_fast.upper_layer import dimse
 from orthanc_fast.upper_layer.association import Association
 from orthanc_fast.upper_layer.failures import RequestFailed, unanswered, unsent
 from orthanc_fast.upper_layer.negotiation import fragment_size
+
+Part = bytes | bytearray | memoryview
 
 _OPERATION = "C-STORE"
 

@@ -11,8 +11,7 @@ from support.dicom_door import Shelf, serving
 from support.files import file_named
 
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.network.options import TlsOptions
-from orthanc_fast.network.tls import server_context
+from orthanc_fast.services.exchange.dicom_tls import TlsOptions, server_context
 
 
 @pytest.fixture(scope="module")

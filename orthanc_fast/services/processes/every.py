@@ -21,6 +21,7 @@ from orthanc_fast.services.ingest.ingest import Ingest
 from orthanc_fast.services.jobs.jobs import Jobs
 from orthanc_fast.services.retention.housekeeping import Housekeeping
 from orthanc_fast.services.scp.policy import SessionPolicy
+from orthanc_fast.services.scu.associating import Associations
 from orthanc_fast.services.store.file_effects import CHANGES, FileEffects
 from orthanc_fast.services.store.opening import (
     INDEX_FOLDER,
@@ -83,6 +84,11 @@ class WorkerServices:
     def modalities(self) -> ModalityRegistry:
         """The modalities of the configuration and of REST. Raises BadFileFormat."""
         return ModalityRegistry(self.settings, self.reads, self.writes, self.runtime)
+
+    @cached_property
+    def associations(self) -> Associations:
+        """Associations with modalities that this server asks for."""
+        return Associations(self.settings)
 
     @cached_property
     def jobs(self) -> Jobs:

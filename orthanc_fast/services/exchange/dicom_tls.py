@@ -1,11 +1,19 @@
-"""DICOM TLS of the SCP. Source: reference chapter 4, section 7."""
+"""DICOM TLS in both roles. Source: reference chapter 4, section 7."""
 
 import ssl
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from orthanc_fast.errors import BadFileFormat, OrthancError, ParameterOutOfRange
-from orthanc_fast.network.options import TlsOptions
+import msgspec
+
+from orthanc_fast.errors import (
+    BadFileFormat,
+    BadSequenceOfCalls,
+    OrthancError,
+    ParameterOutOfRange,
+)
 
 _INEXISTENT_FILE = 13
 
@@ -21,30 +29,78 @@ _MINIMUM = {
 }
 
 
+class TlsOptions(msgspec.Struct, frozen=True):
+    """Paths are relative to the working directory, as Orthanc's are."""
+
+    certificate: str | None
+    private_key: str | None
+    trusted: str | None
+    certificate_required: bool
+    minimum_version: int
+    ciphers: tuple[str, ...]
+
+
+def tls_options(get: Callable[[str], Any]) -> TlsOptions:
+    """What the options of the configuration, which `get` looks up, say of both roles: versions and
+    ciphers count only where the SCP speaks TLS."""
+    is_enabled = get("DicomTlsEnabled")
+    return TlsOptions(
+        certificate=get("DicomTlsCertificate"),
+        private_key=get("DicomTlsPrivateKey"),
+        trusted=get("DicomTlsTrustedCertificates"),
+        certificate_required=get("DicomTlsRemoteCertificateRequired"),
+        minimum_version=get("DicomTlsMinimumProtocolVersion") if is_enabled else 0,
+        ciphers=tuple(get("DicomTlsCiphersAccepted") or ()) if is_enabled else (),
+    )
+
+
 def server_context(options: TlsOptions) -> ssl.SSLContext:
     """The context of the listener. Raises OrthancError (3, 13, 15) for what stops the start."""
     if not options.certificate or not options.private_key:
         raise ParameterOutOfRange("DICOM TLS needs DicomTlsCertificate and DicomTlsPrivateKey")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _set_up(context, options, options.certificate, options.private_key)
+    return context
+
+
+def client_context(options: TlsOptions) -> ssl.SSLContext:
+    """The context of one association that we ask for; it is made anew for each, so that renewed
+    files count at once. The name in the peer's certificate is not looked at, as in Orthanc.
+
+    Raises BadSequenceOfCalls (6) without certificate or key, OrthancError (13, 15) for files that
+    are not there or no good.
+    """
+    if not options.certificate or not options.private_key:
+        raise BadSequenceOfCalls(
+            "DICOM TLS to a modality needs DicomTlsCertificate and DicomTlsPrivateKey"
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    _set_up(context, options, options.certificate, options.private_key)
+    return context
+
+
+def _set_up(context: ssl.SSLContext, options: TlsOptions, certificate: str, key: str) -> None:
     _set_versions(context, options)
     try:
-        context.load_cert_chain(_existing(options.certificate), _existing(options.private_key))
+        context.load_cert_chain(_existing(certificate), _existing(key))
     except ssl.SSLError as error:
         raise BadFileFormat(
             f"DicomTlsCertificate and DicomTlsPrivateKey cannot be used together: {error}"
         ) from error
-    if options.certificate_required:
-        if not options.trusted:
-            raise OrthancError(
-                "DicomTlsRemoteCertificateRequired needs DicomTlsTrustedCertificates",
-                code=_INEXISTENT_FILE,
-            )
-        try:
-            context.load_verify_locations(_existing(options.trusted))
-        except ssl.SSLError as error:
-            raise BadFileFormat(f"DicomTlsTrustedCertificates: {error}") from error
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
+    if not options.certificate_required:
+        return
+    if not options.trusted:
+        raise OrthancError(
+            "DicomTlsRemoteCertificateRequired needs DicomTlsTrustedCertificates",
+            code=_INEXISTENT_FILE,
+        )
+    try:
+        context.load_verify_locations(_existing(options.trusted))
+    except ssl.SSLError as error:
+        raise BadFileFormat(f"DicomTlsTrustedCertificates: {error}") from error
+    context.verify_mode = ssl.CERT_REQUIRED
 
 
 def _set_versions(context: ssl.SSLContext, options: TlsOptions) -> None:
