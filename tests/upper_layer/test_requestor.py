@@ -242,7 +242,7 @@ def test_nobody_listens() -> None:
 
 @pytest.mark.parametrize("host", ["nobody.invalid", "x" * 64 + ".invalid", "", "a b"])
 def test_unknown_hosts(host: str) -> None:
-    with pytest.raises(AssociationFailed, match="unknown host|TCP Initialization Error"):
+    with pytest.raises(AssociationFailed, match=r"unknown host|TCP Initialization Error"):
         associate(target(free_port(), host=host), proposals((CT, (EXPLICIT,))))
 
 
