@@ -62,9 +62,7 @@ class Messages:
                 return reader.responded_id
             self.holds_command = True
             return None
-        if event == pdata.PDU:
-            self._ended(reader.pdu[0])
-        raise UserAbort("the connection was closed within an operation")
+        self.broken(event)
 
     def next_message(self, timeout: int) -> tuple[int, bytes, bytes] | None:
         """The next message of the peer within `timeout` ms, as (context, command set, data set).

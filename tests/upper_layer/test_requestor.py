@@ -156,7 +156,7 @@ class Provider:
         for uid in (FIND, VERIFICATION):
             ae.add_supported_context(uid)
         ae.add_supported_context(COMMITMENT, scu_role=True, scp_role=True)
-        handlers = [
+        handlers: list[Any] = [
             (evt.EVT_C_FIND, self.find),
             (evt.EVT_N_ACTION, self.action),
             (evt.EVT_N_EVENT_REPORT, self.event_report),
