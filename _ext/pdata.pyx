@@ -114,8 +114,9 @@ cdef class PduReader:
     cdef readonly int message_id
     cdef readonly int responded_id
     cdef readonly int status         # of a response; -1: none
+    cdef readonly int move_id        # message ID of the C-MOVE that a C-STORE-RQ belongs to; -1: of none
     cdef readonly bint has_data_set
-    cdef Py_ssize_t class_at, class_size, instance_at, instance_size
+    cdef Py_ssize_t class_at, class_size, instance_at, instance_size, move_at, move_size
     cdef unsigned char seen[256]     # presentation contexts that were accepted
 
     def __cinit__(self):
@@ -159,6 +160,11 @@ cdef class PduReader:
     def sop_instance(self):
         """Affected SOP Instance UID of the command without padding, b"" if absent."""
         return self.command[self.instance_at:self.instance_at + self.instance_size]
+
+    @property
+    def move_aet(self):
+        """Move Originator AE Title of a C-STORE-RQ without padding at its end, b"" if absent."""
+        return self.command[self.move_at:self.move_at + self.move_size]
 
     # Where the data set goes
 
@@ -430,8 +436,8 @@ cdef class PduReader:
         cdef Py_ssize_t at = 0, size = self.command_size, length
         cdef unsigned int tag
         cdef int data_set_type = -1
-        self.command_field = self.message_id = self.responded_id = self.status = -1
-        self.class_at = self.class_size = self.instance_at = self.instance_size = 0
+        self.command_field = self.message_id = self.responded_id = self.status = self.move_id = -1
+        self.class_at = self.class_size = self.instance_at = self.instance_size = self.move_at = self.move_size = 0
         while at < size:
             if size - at < 8:
                 raise PduError("a command set that ends within an element", 6)
@@ -456,6 +462,11 @@ cdef class PduReader:
             elif tag == 0x00001000:
                 self.instance_at = at
                 self.instance_size = unpadded(p + at, length)
+            elif tag == 0x00001030:
+                self.move_at = at
+                self.move_size = unpadded(p + at, length)
+            elif tag == 0x00001031 and length == 2:
+                self.move_id = u16(p + at, False)
             at += length
         if self.command_field < 0 or data_set_type < 0:
             raise PduError("a command set without Command Field or Command Data Set Type", 6)

@@ -1,26 +1,19 @@
 """One association as acceptor: who may associate, and what becomes of each request. Source:
 reference chapter 4, sections 1 and 2.
 
-One thread serves it. Stores that the peer has under way at the same time (asynchronous operations
-window) are answered by the same thread in the order in which they become durable.
+One thread serves it; its C-STORE requests are the matter of `services/ingest/store_requests.py`.
 """
 
-import contextlib
-import os
 import socket
 import time
-from queue import SimpleQueue
 
 from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller
-from orthanc_fast.network import statuses
 from orthanc_fast.network.door import Door
-from orthanc_fast.network.promises import StorePromise, Wake
 from orthanc_fast.network.requests import Requests
-from orthanc_fast.network.store import Buffers, Incoming
-from orthanc_fast.services.ingest.contract import Share
+from orthanc_fast.services.ingest.store_requests import Outcome, StoreRequests
 from orthanc_fast.upper_layer import dimse, pdu
 from orthanc_fast.upper_layer.association import Association, NotRequested, UserAbort
 from orthanc_fast.upper_layer.negotiation import LOCAL_LIMIT_EXCEEDED, Agreement, Rejection
@@ -38,14 +31,15 @@ class Acceptor:
         self.reader = self.association.reader
         self._crowded = crowded
         self._agreement: Agreement | None = None
-        self._window = 1
         self._started = 0.0
-        self._buffers = Buffers(Share(door.memory))
-        self._done: SimpleQueue[StorePromise] = SimpleQueue()
-        self._wake = Wake()
-        self._under_way = 0
-        self._incoming: Incoming | None = None
-        self._caller: Caller
+        self._stores = StoreRequests(
+            self.association,
+            door.store,
+            door.memory,
+            door.options.memory,
+            door.negotiator.is_storage,
+            self._told,
+        )
         self._requests: Requests | None = None
         self._instances = 0
         self._bytes = 0
@@ -54,7 +48,7 @@ class Acceptor:
         """Negotiates, then serves until release, abort, silence, fault or the end of the stream."""
         try:
             if self._establish():
-                while self._serve(self._next_event()):
+                while self._serve(self._stores.next_event()):
                     pass
         except NotRequested as error:
             self._log(f"Receiving Association failed: {error} (IP {self.ip})")
@@ -74,11 +68,7 @@ class Acceptor:
     def busy(self) -> bool:
         """Whether a request is being received or answered; for other threads."""
         requests = self._requests
-        return (
-            self._incoming is not None
-            or self._under_way > 0
-            or (requests is not None and requests.is_answering)
-        )
+        return self._stores.busy or (requests is not None and requests.is_answering)
 
     # The association
 
@@ -96,16 +86,14 @@ class Acceptor:
             self.door.meters.rejected()
             return False
         self._agreement = answer
-        self._window = answer.window
-        if answer.window > 1:
-            self._wake.open()
-        self._caller = Caller(
+        caller = Caller(
             origin="DicomProtocol",
             address=self.ip,
             aet=answer.calling,
             called_aet=answer.called,
         )
-        self._requests = Requests(self.door, self.association, self._caller)
+        self._stores.open(caller, answer.window)
+        self._requests = Requests(self.door, self.association, caller)
         self._started = time.monotonic()
         self.door.meters.began()
         self._log(f"Association Received from AET {answer.calling} on IP {self.ip}")
@@ -121,30 +109,14 @@ class Acceptor:
             return Rejection(LOCAL_LIMIT_EXCEEDED, "too many associations")
         return self.door.negotiator.negotiate(request, self.ip)
 
-    def _next_event(self) -> int:
-        """The next event of the channel; answers meanwhile what becomes durable."""
-        while True:
-            if self._under_way and (self._under_way >= self._window or not self._done.empty()):
-                self._answer(self._done.get())
-                continue
-            event = self.channel.wait(self._wake.fd)
-            if event == pdata.WOKEN:
-                with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(self._wake.fd)
-            elif event == pdata.TIMEOUT and self._under_way:
-                self._answer(self._done.get())  # the peer waits for us
-            elif event != pdata.NEED_DATA:
-                return event
-
     def _serve(self, event: int) -> bool:
         """Whether the association goes on after this event."""
         if event == pdata.DATA_SET:
-            self._complete()
+            self._stores.complete()
         elif event == pdata.COMMAND:
             self._command()
         elif event == pdata.ROOM:
-            assert self._incoming is not None
-            self._incoming.make_room()
+            self._stores.make_room()
         elif event == pdata.PDU:
             return self._control(self.reader.pdu)
         elif event == pdata.TIMEOUT:
@@ -156,8 +128,8 @@ class Acceptor:
 
     def _control(self, received: bytes) -> bool:
         """A PDU that is not P-DATA: all of them end the association."""
-        if received[0] == pdu.RELEASE_RQ and self._incoming is None:
-            self._answer_all()
+        if received[0] == pdu.RELEASE_RQ and not self._stores.is_receiving:
+            self._stores.answer_all()
             self._log(f"Association Release with {self._peer()}")
             self.association.confirm_release()
         elif received[0] == pdu.ABORT:
@@ -176,14 +148,8 @@ class Acceptor:
         )
 
     def _end(self) -> None:
-        if self._incoming is not None:
-            self._incoming.discard()
-        while self._under_way:  # they are stored all the same, but nobody is left to hear of it
-            self._done.get()
-            self._under_way -= 1
-        self._buffers.close()
+        self._stores.end()
         self.channel.close()
-        self._wake.close()
         if self._agreement is not None:
             self.door.meters.ended()
             self._log(
@@ -200,84 +166,29 @@ class Acceptor:
             command = requests.next_command()
             if command == dimse.C_STORE_RQ:
                 requests.check("Store")
-                self._begin_store()
+                self._stores.begin()
                 return
-            self._answer_all()
+            self._stores.answer_all()
             requests.serve(command)
             if not requests.holds_command:
                 return
 
-    def _begin_store(self) -> None:
-        reader = self.reader
-        if not reader.has_data_set:
-            raise PduError("a C-STORE without data set", pdu.INVALID_PARAMETER)
-        self._incoming = Incoming(
-            reader,
-            self.association.agreement.contexts[reader.context_id].transfer_syntax,
-            self._buffers,
-            self.door.options.memory,
-            self.door.store.new_spool,
-        )
-
-    def _complete(self) -> None:
-        incoming, self._incoming = self._incoming, None
-        assert incoming is not None
-        waits = self._window == 1
-        promise = StorePromise(incoming, self._done, None if waits else self._wake)
-        try:
-            self._submit(incoming, promise)
-        except Exception as error:
-            incoming.discard()
-            promise.error = error
-            self._answered(promise)
-            return
-        self._under_way += 1
-        if waits:
-            self._answer(self._done.get())
-
-    def _submit(self, incoming: Incoming, promise: StorePromise) -> None:
-        # A function of its own: while the request lived, its buffer could not be used again.
-        request = incoming.complete(self._caller)
-        if not self.door.negotiator.is_storage(self._sop_class(incoming.context_id)):
-            raise statuses.StatusError(statuses.SOP_CLASS_NOT_SUPPORTED)
-        self.door.store.submit(request, promise)
-
-    def _sop_class(self, context: int) -> str:
-        return self.association.agreement.contexts[context].abstract_syntax
-
-    def _answer_all(self) -> None:
-        while self._under_way:
-            self._answer(self._done.get())
-
-    def _answer(self, promise: StorePromise) -> None:
-        self._under_way -= 1
-        self._answered(promise)
-
-    def _answered(self, promise: StorePromise) -> None:
-        incoming, error = promise.incoming, promise.error
-        status = statuses.store_status(error)
-        if status:
+    def _told(self, outcome: Outcome) -> None:
+        """A C-STORE is about to be answered."""
+        incoming = outcome.incoming
+        if outcome.status:
             self.door.meters.refused()
             logger.error(
                 Category.DICOM,
                 f"Instance {incoming.sop_instance.decode('latin-1')} from {self._peer()} not "
-                f"stored, status 0x{status:04x}: {error}",
+                f"stored, status 0x{outcome.status:04x}: {outcome.error}",
             )
-        else:
-            self._instances += 1
-            self._bytes += incoming.size
-            self.door.meters.stored(incoming.size)
-        self.channel.send(
-            dimse.response(
-                incoming.context_id,
-                dimse.C_STORE_RQ,
-                incoming.message_id,
-                status,
-                incoming.sop_class,
-                incoming.sop_instance,
-            )
-        )
-        self._buffers.give(incoming.buffer)
+            return
+        self._instances += 1
+        self._bytes += incoming.size
+        self.door.meters.stored(incoming.size)
+        if incoming.move_id >= 0 and outcome.stored is not None:
+            self.door.moved(incoming.move_aet, incoming.move_id, outcome.stored)
 
     def _peer(self) -> str:
         agreement = self._agreement

@@ -9,8 +9,8 @@ from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.meters import AssociationMeters
 from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.options import DicomOptions
-from orthanc_fast.network.store import InstanceSink
-from orthanc_fast.services.ingest.contract import UploadMemory
+from orthanc_fast.services.ingest.contract import Stored, UploadMemory
+from orthanc_fast.services.ingest.receiving import InstanceSink
 from orthanc_fast.upper_layer.handover import Handlers
 from orthanc_fast.upper_layer.operation import Operation
 
@@ -19,6 +19,14 @@ Serve = Callable[[Operation, Caller], None]
 
 Operations = Mapping[str, Mapping[int, Serve]]
 """SOP class -> field of a request -> who answers it, with responses of our own."""
+
+
+Moved = Callable[[str, int, Stored], None]
+"""Is told of an instance that somebody's C-MOVE brings: AE title and message ID of that."""
+
+
+def not_ours(aet: str, message_id: int, stored: Stored) -> None:
+    """For a door whose server moves nothing."""
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -33,3 +41,4 @@ class Door(msgspec.Struct, frozen=True):
     operations: Operations
     memory: UploadMemory
     meters: AssociationMeters = AssociationMeters()
+    moved: Moved = not_ours

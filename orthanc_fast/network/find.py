@@ -7,7 +7,7 @@ from typing import Protocol
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller
-from orthanc_fast.network import statuses
+from orthanc_fast.upper_layer import statuses
 from orthanc_fast.upper_layer.operation import Operation
 
 

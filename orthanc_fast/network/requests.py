@@ -3,11 +3,10 @@ Source: reference chapter 4, section 1.3."""
 
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller
-from orthanc_fast.network import statuses
 from orthanc_fast.network.door import Door
 from orthanc_fast.network.options import Right
 from orthanc_fast.services.scp import sop_classes
-from orthanc_fast.upper_layer import dimse
+from orthanc_fast.upper_layer import dimse, statuses
 from orthanc_fast.upper_layer.association import Association, UserAbort
 from orthanc_fast.upper_layer.handover import Handover
 from orthanc_fast.upper_layer.operation import Operation

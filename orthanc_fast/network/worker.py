@@ -10,17 +10,17 @@ from functools import partial
 from orthanc_fast.config import Settings
 from orthanc_fast.model import SERVER
 from orthanc_fast.network.admission import Admission
-from orthanc_fast.network.door import Door, Operations
+from orthanc_fast.network.door import Door, Moved, Operations, not_ours
 from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.meters import AssociationMeters, RecordingMeters
 from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.offered import handlers_of, operations_of
 from orthanc_fast.network.options import DicomOptions, dicom_options
 from orthanc_fast.network.places import Places
-from orthanc_fast.network.store import InstanceSink
 from orthanc_fast.services.exchange.dicom_tls import server_context
 from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.ingest.contract import UploadMemory
+from orthanc_fast.services.ingest.receiving import InstanceSink
 from orthanc_fast.services.processes.dicom import DicomServices
 from orthanc_fast.services.scp.policy import ScpPolicy
 from orthanc_fast.services.store.opening import INDEX_FOLDER
@@ -42,6 +42,7 @@ def make_door(
     meters: AssociationMeters | None = None,
     memory: UploadMemory | None = None,
     operations: Operations = NO_OPERATIONS,
+    moved: Moved = not_ours,
 ) -> Door:
     """Joins what the associations of one worker share; `known` replaces the option's modalities,
     `policy` that everything is accepted. What `handlers` and `operations` answer is negotiated,
@@ -57,6 +58,7 @@ def make_door(
         operations=operations,
         memory=memory or UploadMemory(options.memory_of_all),
         meters=meters or AssociationMeters(),
+        moved=moved,
     )
 
 
@@ -86,6 +88,7 @@ def run(
             meters,
             services.upload_memory,
             operations_of(services),
+            services.moves.received,
         )
         listener = Listener(door, listening, places, tls)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -41,7 +41,7 @@ from support.dicom_peer import (
 from orthanc_fast import implementation
 from orthanc_fast.errors import BadFileFormat, FullStorage
 from orthanc_fast.network import listener
-from orthanc_fast.network.store import FIRST_BUFFER
+from orthanc_fast.services.ingest.receiving import FIRST_BUFFER
 from orthanc_fast.upper_layer import association
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -568,6 +568,29 @@ def test_an_implicit_context_needs_no_vr(door: Running) -> None:
         client.release()
 
 
+def test_what_a_move_brings_is_told_with_its_originator(shelf: Shelf) -> None:
+    told: list[tuple[str, int]] = []
+    originator = element(0x00001030, b" MOVER  ") + element(0x00001031, b"\xe9\x03")
+    moved = store_rq(CT, INSTANCE)[12:] + originator
+    moved = element(0x00000000, len(moved).to_bytes(4, "little")) + moved
+
+    def tell(aet: str, message_id: int, stored: object) -> None:
+        told.append((aet, message_id))
+
+    with serving(shelf, moved=tell) as running, peer(running.port) as client:
+        client.associate(contexts=ONE_SYNTAX)
+        for each in (store_rq(CT, INSTANCE), moved, store_rq(CT, INSTANCE)):
+            client.send(p_data(pdv(1, each, is_command=True)))
+            client.send(fragments(1, data_set(), 10_000))
+            assert client.status() == 0
+        shelf.error = FullStorage()
+        client.send(p_data(pdv(1, moved, is_command=True)))
+        client.send(fragments(1, data_set(), 10_000))
+        assert client.status() == 0xA700
+        client.release()
+    assert told == [("MOVER", 1001)]
+
+
 def test_one_receive_buffer_serves_all_instances_of_an_association(door: Running) -> None:
     with peer(door.port) as client:
         client.associate(contexts=ONE_SYNTAX)
@@ -577,7 +600,7 @@ def test_one_receive_buffer_serves_all_instances_of_an_association(door: Running
             assert client.status() == 0
             assert client.status() == 0
             (served,) = door.listener._associations
-            (free,) = served._buffers._free
+            (free,) = served._stores._buffers._free
             buffers.add(id(free))
         client.release()
     assert len(buffers) == 1

@@ -13,7 +13,7 @@ from typing import Any
 from orthanc_fast.config import Settings
 from orthanc_fast.index.contract import Promise
 from orthanc_fast.model import Caller
-from orthanc_fast.network.door import Operations
+from orthanc_fast.network.door import Moved, Operations, not_ours
 from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.network.places import Places
@@ -82,6 +82,7 @@ def serving(
     tls: ssl.SSLContext | None = None,
     handlers: Handlers = NO_HANDLERS,
     operations: Operations = NO_OPERATIONS,
+    moved: Moved = not_ours,
     **raw: Any,
 ) -> Iterator[Running]:
     """Serves with these options of the configuration file."""
@@ -99,7 +100,14 @@ def serving(
     options = dicom_options(settings)
     memory = UploadMemory(options.memory_of_all)
     door = make_door(
-        options, store, handlers, None, ScpPolicy(raw), memory=memory, operations=operations
+        options,
+        store,
+        handlers,
+        None,
+        ScpPolicy(raw),
+        memory=memory,
+        operations=operations,
+        moved=moved,
     )
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = listening.getsockname()[1]

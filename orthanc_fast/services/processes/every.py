@@ -22,6 +22,7 @@ from orthanc_fast.services.jobs.jobs import Jobs
 from orthanc_fast.services.retention.housekeeping import Housekeeping
 from orthanc_fast.services.scp.policy import SessionPolicy
 from orthanc_fast.services.scu.associating import Associations
+from orthanc_fast.services.scu.moves import Moves
 from orthanc_fast.services.store.file_effects import CHANGES, FileEffects
 from orthanc_fast.services.store.opening import (
     INDEX_FOLDER,
@@ -94,6 +95,11 @@ class WorkerServices:
     def jobs(self) -> Jobs:
         """The jobs of the server."""
         return Jobs(self.runtime, self.writes, self.settings, self.slot)
+
+    @cached_property
+    def moves(self) -> Moves:
+        """The C-MOVEs of this server that are under way."""
+        return Moves(self.runtime)
 
     @cached_property
     def scp_policy(self) -> SessionPolicy:

@@ -1,7 +1,7 @@
-"""C-STORE: from the command to the ingest. Source: reference chapter 4, section 2.
+"""C-STORE: the data set on its way to the ingest. Source: reference chapter 4, section 2.
 
-The data set is received behind a meta header into one buffer that the ingest gets as it is; a
-large one goes on in a spool of the storage.
+It is received behind a meta header into one buffer that the ingest gets as it is; a large one goes
+on in a spool of the storage.
 """
 
 import zlib
@@ -12,10 +12,10 @@ from orthanc_fast._ext.pdata import PduReader, sop_uids
 from orthanc_fast.dicom.file_meta import meta_header
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Caller
-from orthanc_fast.network import statuses
 from orthanc_fast.services.ingest.contract import IngestRequest, Share, Spool
 from orthanc_fast.services.store.writes import Promise
 from orthanc_fast.transfer_syntaxes import SYNTAXES
+from orthanc_fast.upper_layer import statuses
 
 FIRST_BUFFER = 1 << 16  # bytes
 _GROWTH = 4
@@ -91,6 +91,8 @@ class Incoming:
         self.message_id = reader.message_id
         self.sop_class = reader.sop_class
         self.sop_instance = reader.sop_instance
+        self.move_id = reader.move_id  # message ID of the C-MOVE that brings it, -1: of none
+        self.move_aet = reader.move_aet.decode("latin-1").strip() if self.move_id >= 0 else ""
         self.size = 0
         self.buffer = buffers.take()
         self._reader = reader
