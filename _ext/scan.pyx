@@ -312,6 +312,33 @@ def elements(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big):
     return found
 
 
+def start_of(unsigned int tag, data, Py_ssize_t start, bint explicit, bint big):
+    """Where the root element `tag` of the data set from `start` on begins; `data` may be the first part of a file only.
+
+    Returns None where a greater tag comes first, or where `data` end, or are damaged, before it.
+    """
+    cdef Py_buffer view
+    cdef Element e
+    cdef Py_ssize_t pos = start, found = -1
+    cdef Notes notes = Notes(0, explicit, NULL, 0)
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        if start < 0 or start > view.len:
+            return None
+        # Of the element itself the header may be all that is there.
+        while view.len - pos >= 8 and tag_at(<const unsigned char*>view.buf + pos, big) < tag:
+            if read_element(<const unsigned char*>view.buf, view.len, pos, explicit, big, &e) != OK:
+                return None
+            pos = e.value
+            if skip_value(<const unsigned char*>view.buf, view.len, &pos, &e, explicit, big, 0, &notes) != OK:
+                return None
+        if view.len - pos >= 8 and tag_at(<const unsigned char*>view.buf + pos, big) == tag:
+            found = pos
+    finally:
+        PyBuffer_Release(&view)
+    return found if found >= 0 else None
+
+
 def items(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big, bint fragments=False):
     """The items of a sequence, or the fragments of encapsulated pixel data, that lie from `start` on.
 

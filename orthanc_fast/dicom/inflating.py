@@ -125,6 +125,23 @@ def inflate(data: Buffer, start: int) -> memoryview:
     return view.toreadonly()
 
 
+def inflated_head(data: Buffer, start: int) -> bytes:
+    """A file with the beginning of its deflated data set inflated, a megabyte at most. Raises
+    ScanError for what cannot be inflated."""
+    stream = isal_zlib.decompressobj(-zlib.MAX_WBITS)
+    parts = [bytes(data[:start])]
+    room = _STEP
+    try:
+        for part in _parts(stream, data, start):
+            parts.append(part[:room])
+            room -= len(part)
+            if room <= 0:
+                break
+    except _ERROR as error:
+        raise ScanError(f"the data set cannot be inflated: {error}") from error
+    return b"".join(parts)
+
+
 def _inflated_size(data: Buffer, start: int) -> int:
     """Bytes of the data set, within the bounds; nothing of it is kept."""
     allowed = min(MAX_INFLATED, max(JUDGED_FROM, MAX_RATIO * (len(data) - start)))

@@ -3,9 +3,9 @@ section 9."""
 
 import msgspec
 
-from orthanc_fast._ext.scan import ScanError, meta_header
+from orthanc_fast._ext.scan import ScanError, meta_header, start_of
 from orthanc_fast.dicom.inflating import Buffer as Buffer
-from orthanc_fast.dicom.inflating import inflate
+from orthanc_fast.dicom.inflating import inflate, inflated_head
 from orthanc_fast.transfer_syntaxes import (
     DEFLATED,
     EXPLICIT_BIG,
@@ -13,6 +13,8 @@ from orthanc_fast.transfer_syntaxes import (
     IMPLICIT_LITTLE,
     SYNTAXES,
 )
+
+_PIXEL_DATA = 0x7FE00010
 
 _SHORT_VRS = frozenset(
     b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US OB OD OF OL OV OW SQ SV UC UN "
@@ -66,6 +68,19 @@ def open_dicom(data: Buffer | DicomFile) -> DicomFile:
         return file
     inflated = inflate(data, file.start)
     return msgspec.structs.replace(file, data=inflated, inflated=True)
+
+
+def open_until_pixel_data(data: Buffer | DicomFile) -> tuple[DicomFile, bool]:
+    """As `open_dicom`, and False; of a deflated file with pixel data no more than what stands
+    before them, and True, where that is found without inflating much. Raises the same."""
+    if not isinstance(data, DicomFile):
+        file = open_meta(data)
+        if file.syntax == DEFLATED:
+            head = inflated_head(data, file.start)
+            end = start_of(_PIXEL_DATA, head, file.start, file.explicit, file.big)
+            if end is not None:
+                return msgspec.structs.replace(file, data=head[:end], inflated=True), True
+    return open_dicom(data), False
 
 
 def opened_at_once(data: Buffer) -> Buffer | DicomFile | None:

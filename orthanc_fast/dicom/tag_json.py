@@ -8,7 +8,13 @@ import msgspec
 from orthanc_fast._ext.scan import ScanError
 from orthanc_fast._ext.tagjson import TagError, dataset_json
 from orthanc_fast.dicom.dictionary import Dictionary, generic_name, tag_text
-from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom, open_meta
+from orthanc_fast.dicom.part10 import (
+    Buffer,
+    DicomFile,
+    open_dicom,
+    open_meta,
+    open_until_pixel_data,
+)
 from orthanc_fast.dicom.text import CharacterSet, character_set_of, decode, without_padding
 from orthanc_fast.dicom.walk import first_value
 from orthanc_fast.errors import BadFileFormat
@@ -38,7 +44,10 @@ def tags_json(
     256 bytes. Raises BadFileFormat.
     """
     try:
-        file = open_dicom(data)
+        if whole or until_pixel_data:
+            file, is_head = open_dicom(data), until_pixel_data
+        else:
+            file, is_head = open_until_pixel_data(data)
         return dataset_json(
             file.data,
             file.start,
@@ -47,7 +56,7 @@ def tags_json(
             file.big,
             _FORMS[form],
             whole,
-            until_pixel_data,
+            is_head,
             dictionary,
             character_set_in(file, default_character_set),
             decode,

@@ -15,7 +15,7 @@ from orthanc_fast.dicom import inflating
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.inflating import GATE, JUDGED_FROM, MemoryGate
 from orthanc_fast.dicom.part10 import open_dicom, opened_at_once
-from orthanc_fast.dicom.tag_json import header_json
+from orthanc_fast.dicom.tag_json import Format, header_json, tags_json
 from orthanc_fast.errors import BadFileFormat, OrthancError
 
 MB = 1 << 20
@@ -25,12 +25,17 @@ def deflated(parts: list[bytes], version_name: bytes = b"") -> bytes:
     """A DICOM file with these bytes as its data set, and a meta header that may be long."""
     compressor = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
     packed = b"".join([*(compressor.compress(part) for part in parts), compressor.flush()])
+    return file_of(b"1.2.840.10008.1.2.1.99", packed, version_name)
+
+
+def file_of(syntax: bytes, data_set: bytes, version_name: bytes = b"") -> bytes:
+    """`syntax` with an even number of bytes."""
     meta = b""
     if version_name:
         meta += b"\2\0\3\0UI" + struct.pack("<H", len(version_name)) + version_name
-    meta += b"\2\0\x10\0UI\x16\x001.2.840.10008.1.2.1.99"
+    meta += b"\2\0\x10\0UI" + struct.pack("<H", len(syntax)) + syntax
     length = b"\2\0\0\0UL\4\0" + struct.pack("<I", len(meta))
-    return bytes(128) + b"DICM" + length + meta + packed
+    return bytes(128) + b"DICM" + length + meta + data_set
 
 
 def test_one_copy_in_memory() -> None:
@@ -74,6 +79,62 @@ def test_the_header_is_read_without_the_data_set() -> None:
     bomb = deflated([bytes(MB)] * ((JUDGED_FROM >> 20) + 1))
     found = json.loads(header_json(bomb, "simplify", Dictionary({}, False)))
     assert found["TransferSyntaxUID"] == "1.2.840.10008.1.2.1.99"
+
+
+def data_set(pixels: int, before: bytes = b"") -> list[bytes]:
+    """A name, what is to stand before the pixel data, and these."""
+    name = b"\x10\0\x10\0PN\x04\0A^B "
+    head = b"\xe0\x7f\x10\0OW\0\0" + struct.pack("<I", pixels)
+    return [name, before, head, bytes(pixels)]
+
+
+class Counting(MemoryGate):
+    """Knows how many have entered."""
+
+    entered = 0
+
+    def enter(self, size: int) -> None:
+        super().enter(size)
+        self.entered += 1
+
+
+NESTED = b"\x40\0\x75\x02SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff" + (
+    b"\xe0\x7f\x10\0OW\0\0\2\0\0\0\0\0" + b"\xfe\xff\r\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
+)
+
+
+@pytest.mark.parametrize("form", ["full", "short", "simplify"])
+@pytest.mark.parametrize("before", [b"", NESTED], ids=["flat", "nested"])
+def test_tags_need_what_stands_before_the_pixel_data(
+    monkeypatch: pytest.MonkeyPatch, form: Format, before: bytes
+) -> None:
+    """Of 64 MB a megabyte is inflated, and the answer is that of a file that is not deflated."""
+    parts, dictionary = data_set(64 * MB, before), Dictionary({}, False)
+    data, plain = deflated(parts), file_of(b"1.2.840.10008.1.2.1\0", b"".join(parts))
+    gate = Counting(GATE.room, 0)
+    monkeypatch.setattr(inflating, "GATE", gate)
+    tracemalloc.start()
+    try:
+        found = tags_json(data, form, dictionary)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found == tags_json(plain, form, dictionary)
+    assert b"PixelData" in found or b"7fe0,0010" in found
+    assert peak < 4 * MB
+    assert gate.entered == 0
+
+
+def test_tags_of_what_has_much_before_its_pixel_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or none at all: then it is inflated as a whole."""
+    gate = Counting(GATE.room, 0)
+    monkeypatch.setattr(inflating, "GATE", gate)
+    large = b"\x42\0\x11\0OB\0\0" + struct.pack("<I", 2 * MB) + bytes(2 * MB)
+    for parts in (data_set(16, large), data_set(16)[:1]):
+        found = json.loads(tags_json(deflated(parts), "simplify", Dictionary({}, False)))
+        assert found["PatientName"] == "A^B"
+        assert ("PixelData" in found) == (len(parts) > 1)
+    assert gate.entered == 2
 
 
 def test_a_deflated_file_is_known_wherever_its_syntax_stands() -> None:

@@ -50,7 +50,7 @@ def deflated(number: int) -> bytes:
 def test_together_they_take_no_more_than_the_gate_admits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Uploads, tags, content and transcoding, each by several clients at once."""
+    """Uploads, content and transcoding, each by several clients at once; tags need less."""
     files = [deflated(number) for number in range(1, 7)]
     gate = RecordingGate(2 * SIZE + MB)
     monkeypatch.setattr(inflating, "GATE", gate)
@@ -83,7 +83,7 @@ def test_together_they_take_no_more_than_the_gate_admits(
         await asyncio.to_thread(services.close)
 
     asyncio.run(run())
-    assert gate.entered >= 4 * len(files)
+    assert gate.entered >= 3 * len(files)
     assert SIZE < gate.peak <= gate.room
     assert gate.used == 0
 
