@@ -27,7 +27,6 @@ _MAX_PAM_HEAD: Final = 4096
 
 _COLOR = 3  # samples
 _CMYK = 4
-_ADOBE: Final = b"\xff\xee\x00\x0eAdobe"  # the marker of who stores CMYK inverted
 
 
 def decode_png(data: bytes) -> np.ndarray:
@@ -50,12 +49,10 @@ def decode_png(data: bytes) -> np.ndarray:
 
 
 def decode_jpeg(data: bytes) -> np.ndarray:
-    """(rows, columns) or (rows, columns, 3) of uint8; CMYK becomes RGB. Raises BadFileFormat,
-    NotImplementedYet for more than 8 bits."""
+    """(rows, columns) or (rows, columns, 3) of uint8; CMYK becomes RGB. Raises BadFileFormat, also
+    for more than 8 bits."""
     header = jpeg_file_header(data)
     require_end(data)
-    if header.components == _CMYK and _ADOBE not in data:
-        raise NotImplementedYet("a JPEG image of four samples that does not say what they are")
     _check_size(header.rows * header.columns * header.components, data, JPEG_EXPANSION)
     try:
         pixels: np.ndarray = imagecodecs.jpeg8_decode(data)
@@ -67,11 +64,12 @@ def decode_jpeg(data: bytes) -> np.ndarray:
 
 
 def jpeg_file_header(data: bytes) -> Header:
-    """Of JPEG with 8 bits. Raises BadFileFormat, NotImplementedYet."""
+    """Of JPEG with 8 bits. Raises BadFileFormat."""
     header = jpeg_header(data)
     if header.precision != 8 or header.components not in (1, _COLOR, _CMYK):
-        raise NotImplementedYet(
-            f"a JPEG image of {header.components} samples with {header.precision} bits"
+        raise BadFileFormat(
+            f"a JPEG image of {header.components} samples with {header.precision} bits each: send "
+            "it with 8 bits and 1, 3 or 4 samples, or more bits as PNG"
         )
     return header
 
@@ -118,6 +116,6 @@ def _check_size(size: int, data: bytes, expansion: int) -> None:
 
 
 def _rgb_of_inverted_cmyk(pixels: np.ndarray) -> np.ndarray:
-    """As Adobe writes them: 255 is no ink."""
+    """As Adobe writes them, and everybody else: 255 is no ink."""
     black = pixels[..., 3:].astype(np.uint16)
     return ((pixels[..., :_COLOR] * black + 127) // 255).astype(np.uint8)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -393,6 +394,16 @@ def test_damaged_images(ours: httpx.Client, data: bytes) -> None:
     body = {"Tags": {}, "Content": data_uri(f"image/{kind}", data)}
     answer = ours.post("/tools/create-dicom", json=body)
     assert (answer.status_code, answer.json()["OrthancStatus"]) == (400, 15)
+
+
+@pytest.mark.parametrize("is_encapsulated", [False, True])
+def test_more_bits_than_a_jpeg_may_have(ours: httpx.Client, is_encapsulated: bool) -> None:
+    deep = imagecodecs.jpeg8_encode(GRAY.astype("u2") * 16, bitspersample=12)
+    content = data_uri("image/jpeg", bytes(deep))
+    body = {"Tags": {}, "Content": content, "Encapsulate": is_encapsulated}
+    answer = ours.post("/tools/create-dicom", json=body)
+    assert (answer.status_code, answer.json()["OrthancStatus"]) == (400, 15)
+    assert "12 bits" in answer.json()["Details"]
 
 
 @pytest.mark.parametrize("name", ["gray", "gray 16", "RGB", "RGBA", "JPEG gray", "JPEG RGB"])

@@ -53,6 +53,9 @@ _PALETTE = image("PNG", GRAY, "P")
 _BITS = image("PNG", GRAY, "1")
 _GRAY_ALPHA = image("PNG", GRAY, "LA")
 _CMYK = image("JPEG", GRAY, "CMYK")
+_ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+assert _ADOBE in _CMYK
+_PLAIN_CMYK = _CMYK.replace(_ADOBE, b"")  # its values mean the contrary
 _PAM_ALPHA = pam(4, 255, "RGB_ALPHA")
 _PAM_16 = pam(3, 65535, "RGB")
 
@@ -62,6 +65,7 @@ DIFFERENT: dict[str, tuple[bytes, np.ndarray]] = {
     "1 bit": (_BITS, seen(_BITS, "L")),
     "gray with alpha": (_GRAY_ALPHA, np.asarray(Image.open(io.BytesIO(_GRAY_ALPHA)))[..., 0]),
     "CMYK": (_CMYK, seen(_CMYK, "RGB")),
+    "CMYK without a word of Adobe": (_PLAIN_CMYK, seen(_PLAIN_CMYK, "RGB")),
     "PAM with alpha": (
         _PAM_ALPHA,
         np.frombuffer(_PAM_ALPHA[-252:], np.uint8).reshape(7, 9, 4)[..., :3],
