@@ -244,7 +244,8 @@ def test_not_streamed(tmp_path: Path) -> None:
 
 
 def test_no_room_for_an_archive_that_is_not_streamed(tmp_path: Path) -> None:
-    """An error answer, a failed job, and nothing that is left; the next one finds the room."""
+    """An error answer, or none, a failed job, and nothing that is left; the next one finds the
+    room."""
     with small_disk(tmp_path / "disk", 8) as disk:
         settings = {"SynchronousZipStream": False, "TemporaryDirectory": str(disk)}
         with (
@@ -258,6 +259,11 @@ def test_no_room_for_an_archive_that_is_not_streamed(tmp_path: Path) -> None:
             assert (answer.status_code, answer.json()["OrthancStatus"]) == (500, 19)
             (job,) = jobs(http)
             assert (job["State"], job["ErrorCode"]) == ("Failure", 19)
+            body = {"Resources": [small[0]["ParentPatient"]], "Asynchronous": True}
+            job = completed(http, http.post("/tools/create-archive", json=body).json()["Path"])
+            assert (job["State"], job["ErrorCode"]) == ("Failure", 19)
+            assert http.get(f"/jobs/{job['ID']}/archive").status_code == 404
+            assert not [path for path in disk.rglob("*") if path.is_file()]
             answer = http.post("/tools/create-archive", json=[small[0]["ID"]])
             assert len(contents(answer.content)) == 1
             assert not [path for path in disk.rglob("*") if path.is_file()]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import psutil
 import pytest
 from support.job_server import arguments
 from support.process import children
@@ -189,8 +190,8 @@ def _completed_jobs(client: httpx.Client) -> dict[str, Any]:
     return jobs
 
 
-@pytest.mark.parametrize("is_killed", [False, True])
-def test_jobs_outlive_the_server(own_server: JobServer, diary: Path, is_killed: bool) -> None:
+@pytest.mark.parametrize("end", ["stopped", "killed", "killed without its workers"])
+def test_jobs_outlive_the_server(own_server: JobServer, diary: Path, end: str) -> None:
     server = own_server
     with server.client() as client:
         good = submit(client, Steps=1, UserData="mine", Priority=7)
@@ -203,10 +204,12 @@ def test_jobs_outlive_the_server(own_server: JobServer, diary: Path, is_killed: 
         lost = submit(client, IsSaved=False)
         assert client.post(f"/jobs/{paused}/pause").json() == {}
         worker_of(diary, running)
-    if is_killed:
+    if end == "stopped":
+        assert server.stop() == 0
+    elif end == "killed":
         server.kill_all()
     else:
-        assert server.stop() == 0
+        _kill_supervisor(server)
     server.start()
     with server.client() as client:
         found = _completed_jobs(client)
@@ -219,6 +222,7 @@ def test_jobs_outlive_the_server(own_server: JobServer, diary: Path, is_killed: 
         begins = [line for line in entries(diary, running) if line[2] == "begin"]
         assert len(begins) == 2
         assert begins[1][-1].isdigit()
+        _assert_one_at_a_time(entries(diary))
         assert client.post(f"/jobs/{paused}/resume").json() == {}
         assert wait(client, paused)["State"] == "Success"
         assert client.delete(f"/jobs/{good}").status_code == 200
@@ -231,6 +235,16 @@ def test_jobs_outlive_the_server(own_server: JobServer, diary: Path, is_killed: 
     server.start()
     with server.client() as client:
         assert client.get("/jobs").json() == []
+
+
+def _kill_supervisor(server: JobServer) -> None:
+    """Its workers end by themselves."""
+    assert server.process is not None
+    orphans = [psutil.Process(pid) for pid in children(server.process.pid)]
+    server.process.kill()
+    server.process.wait()
+    _, alive = psutil.wait_procs(orphans, timeout=PATIENCE)
+    assert alive == []
 
 
 def test_what_is_not_saved_is_lost(tmp_path: Path) -> None:

@@ -145,6 +145,9 @@ def test_an_output_is_sent_as_orthanc_sends_it(both: Both) -> None:
     names = ("content-type", "content-disposition", "x-content-type-options")
     answers = []
     for client in both:
+        job = _submit(client, Filename="")
+        _completed(client, job)
+        nameless = client.get(f"/jobs/{job}/archive")
         job = _submit(client, Filename='a"b.zip')
         _completed(client, job)
         first = client.get(f"/jobs/{job}/archive")
@@ -152,7 +155,7 @@ def test_an_output_is_sent_as_orthanc_sends_it(both: Both) -> None:
         _completed(client, second)
         gone = client.get(f"/jobs/{job}/archive")
         assert client.get(f"/jobs/{second}/archive").status_code == 200
-        headers = {name: first.headers[name] for name in names}
+        headers = [{name: each.headers.get(name) for name in names} for each in (nameless, first)]
         answers.append((headers, gone.status_code, client.get(f"/jobs/{job}").json()["State"]))
     assert answers[0] == answers[1]
 

@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -65,6 +65,45 @@ def test_killed_workers(server: OurServer, client: httpx.Client, keep_source: bo
         assert len(client.get(f"/studies/{content['ID']}/series?expand=false").json()) == 3
         client.delete(f"/studies/{content['ID']}")
         client.delete(f"/studies/{study}")
+
+
+def test_a_list_that_has_killed_its_workers(server: OurServer, client: httpx.Client) -> None:
+    """The job says what there is of it, and that can be removed by one call."""
+    assert server.process is not None
+    study = upload(client, 3000, 400)
+    before = set(client.get("/instances").json())
+    body = {"Resources": [study], "Asynchronous": True}
+    job = client.post("/tools/bulk-anonymize", json=body).json()["ID"]
+    until(lambda: client.get("/statistics").json()["CountInstances"] > len(before))
+    kill_job_worker(server)
+    for _ in range(2):
+        until(lambda: client.get(f"/jobs/{job}").json()["State"] == "Running")
+        kill_job_worker(server)
+    found = completed(client, job)
+    assert found["ErrorDetails"] == "The job has killed its worker 3 times", found
+    listed = found["Content"]["Resources"]
+    made = {each["ID"] for each in listed if each["Type"] == "Instance"}
+    assert made == set(client.get("/instances").json()) - before
+    assert {each["Type"] for each in listed} == {"Instance", "Series", "Study", "Patient"}
+    client.post("/tools/bulk-delete", json={"Resources": sorted(made)}).raise_for_status()
+    assert set(client.get("/instances").json()) == before
+    client.delete(f"/studies/{study}")
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def kill_job_worker(server: OurServer) -> None:
+    """Returns when there is another one."""
+    assert server.process is not None
+    pid = server.process.pid
+    (worker,) = workers(pid, "jobs")
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: workers(pid, "jobs") not in ([], [worker]))
 
 
 def test_source_that_is_deleted_meanwhile(client: httpx.Client) -> None:

@@ -33,6 +33,9 @@ class Scripted(Kind):
     def run(self, run: Run) -> None:
         self._work(run)
 
+    def give_up(self, run: Run) -> None:
+        run.tell(GivenUp=run.announced.decode())
+
 
 class SmallJobs:
     """`work` is what every job does; no worker runs until `start`."""

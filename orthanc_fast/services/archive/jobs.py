@@ -105,8 +105,7 @@ class Ending:
         self._planned = planned
 
     def succeed(self, size: int) -> None:
-        self._run.tell(**self._planned.content(size))
-        self._run.succeed()
+        self._run.succeed(**self._planned.content(size))
 
     def fail(self, error: BaseException) -> OrthancError | None:
         """What the client is to be told instead of this error."""

@@ -48,6 +48,10 @@ QUICK_COMPRESSION = 128 << 10
 
 _EMPTY = "Received an empty DICOM file"
 
+# The write that stores a file, or what became of it where nothing is to be stored. Both know the
+# identifiers, as `publics`.
+Prepared = StoreWrite | Stored
+
 
 class Ingest:
     """Accepts files; one per process. Its methods may be called from any thread, but `store`."""
@@ -109,8 +113,15 @@ class Ingest:
     def submit(self, request: IngestRequest, promise: Promise) -> None:
         """The same for a thread: what must not be stored is raised at once, the promise gets the
         rest."""
-        timed = Timed(promise, self.took)
-        self._commit(self._prepared(_Body(request), request), request.caller, timed)
+        self.commit(self.prepare(request), request.caller, promise)
+
+    def prepare(self, request: IngestRequest) -> Prepared:
+        """The first half of `submit`, which raises: all that comes before anything is written."""
+        return self._prepared(_Body(request), request)
+
+    def commit(self, prepared: Prepared, caller: Caller, promise: Promise) -> None:
+        """The second half, by whose promise the rest is told."""
+        self._commit(prepared, caller, Timed(promise, self.took))
 
     def close(self) -> None:
         """Waits for what is under way."""
@@ -124,7 +135,7 @@ class Ingest:
         # A deflated data set may be a thousand times as large as its file.
         return body.open_at_once()
 
-    def _commit(self, prepared: StoreWrite | Stored, caller: Caller, promise: Promise) -> None:
+    def _commit(self, prepared: Prepared, caller: Caller, promise: Promise) -> None:
         if isinstance(prepared, Stored):
             promise.set_result(prepared)
             return
@@ -133,7 +144,7 @@ class Ingest:
             promise = Announced(promise, self.hooks.announcements, caller, self._threads, wake)
         self._writes.submit(caller, prepared, promise)
 
-    def _prepared(self, body: "_Body", request: IngestRequest) -> StoreWrite | Stored:
+    def _prepared(self, body: "_Body", request: IngestRequest) -> Prepared:
         """The write that stores the file, or what became of it where nothing is to be stored."""
         try:
             prepared = restricted(request.caller, self._passed)(body, request)
@@ -144,7 +155,7 @@ class Ingest:
             body.drop()
         return prepared
 
-    def _passed(self, body: "_Body", request: IngestRequest) -> StoreWrite | Stored:
+    def _passed(self, body: "_Body", request: IngestRequest) -> Prepared:
         body.open()
         if not self._receive(body, request.caller):
             return Stored("FilteredOut", NOBODY)

@@ -35,6 +35,10 @@ class StoreWrite(FilesWrite):
         self._request = request
 
     @property
+    def publics(self) -> tuple[bytes, bytes, bytes, bytes]:
+        return self._stored.publics
+
+    @property
     def is_quick(self) -> bool:
         """Not where it may have to delete patients to make room."""
         return self._make_room is None and super().is_quick

@@ -78,6 +78,16 @@ class Run(ABC):
         """What was remembered last, None in a first run and after a resubmission."""
 
     @abstractmethod
+    def announce(self, made: bytes) -> None:
+        """Adds to what `announced` gives, also when the worker is killed next: for what is about to
+        be made."""
+
+    @property
+    @abstractmethod
+    def announced(self) -> bytes:
+        """All that runs of this job have announced since the start of the server."""
+
+    @abstractmethod
     def output(self, key: str, filename: str, media_type: str) -> Path:
         """Where to write the output that `/jobs/{id}/{key}` will give: an empty file, which the
         engine keeps when the job succeeds and removes when it does not."""
@@ -92,3 +102,8 @@ class Kind(ABC):
     def run(self, run: Run) -> None:
         """Does the work. An OrthancError becomes the error of the job; its details and payload are
         the job's."""
+
+    def give_up(self, run: Run) -> None:
+        """The job has killed its workers, and is not run again: tells what is there of it, if its
+        content does not say so anyway."""
+        return

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from orthanc_fast.errors import NotImplementedYet, OrthancError
 from orthanc_fast.log import Category, logger
@@ -10,11 +9,10 @@ from orthanc_fast.model import SERVER
 from orthanc_fast.runtime.bell import RECHECK
 from orthanc_fast.services.jobs import records
 from orthanc_fast.services.jobs.contract import Kind
+from orthanc_fast.services.jobs.ledger import killer
 from orthanc_fast.services.jobs.registry import Registry, Save, save_in_thread
-from orthanc_fast.services.jobs.runs import JobRun, log_fault
+from orthanc_fast.services.jobs.runs import AGAIN, JobRun, log_fault, log_late
 from orthanc_fast.services.store.writes import Writes
-
-_AGAIN: Final = 1.0  # seconds until it is tried again to tell the end of a job
 
 
 class Engine:
@@ -61,7 +59,11 @@ class Engine:
         run = JobRun(self._registry, job, self._save, lambda: self._is_ending)
         error: BaseException | None = None
         try:
-            self._kind(run.kind).run(run)
+            kind = self._kind(run.kind)
+            if run.is_given_up:
+                kind.give_up(run)
+                raise killer()
+            kind.run(run)
         except Exception as failure:  # whatever a kind fails with ends its job, not the worker
             error = failure
             log_fault(job, run.kind, error)
@@ -71,16 +73,15 @@ class Engine:
             logger.error(Category.JOBS, f"The end of the job {job} cannot be saved: {failure}")
 
     def _ended(self, run: JobRun, error: BaseException | None) -> Save | None:
-        """Tries again for as long as it cannot be told, because the disk is full: a job that nobody
-        runs must not be taken for one that runs."""
+        """Tries again for as long as it cannot be told."""
         while True:
             try:
                 return run.end(error)
             except OrthancError as failure:
-                logger.error(Category.JOBS, f"The end of {run.id} cannot be told yet: {failure}")
+                log_late(run.id, failure)
                 if self._is_ending:  # all jobs that run are put back at the next start
                     return None
-                time.sleep(_AGAIN)
+                time.sleep(AGAIN)
 
     def _kind(self, name: str) -> Kind:
         found = self._opened.get(name)

@@ -2,6 +2,7 @@
 3.8."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -24,7 +25,8 @@ from orthanc_fast.services.jobs.describe import (
     describe_event,
     job_ids,
 )
-from orthanc_fast.services.jobs.ledger import Ledger, error_of
+from orthanc_fast.services.jobs.history import error_of
+from orthanc_fast.services.jobs.ledger import Ledger
 from orthanc_fast.services.jobs.records import Counters, Facts
 from orthanc_fast.services.jobs.registry import Registry, Save, save_in_thread
 from orthanc_fast.services.jobs.runs import LocalRun
@@ -85,7 +87,7 @@ class Jobs:
         try:
             save_in_thread(self._writes, save)
         except BaseException:
-            self._registry.change(SERVER, lambda ledger: ledger.withdraw(job))
+            self._withdraw(job)
             raise
         return job
 
@@ -146,8 +148,15 @@ class Jobs:
         try:
             await self._writes(SERVER, save)
         except BaseException:
-            self._registry.change(SERVER, lambda ledger: ledger.withdraw(job))
+            self._withdraw(job)
             raise
+
+    def _withdraw(self, job: str) -> None:
+        """Takes back a job of which the client was not told. It may have been saved all the same,
+        as when the client left meanwhile; nobody waits until that is undone."""
+        _, save = self._registry.change(SERVER, lambda ledger: ledger.withdraw(job))
+        if save is not None:
+            self._writes.submit(SERVER, save, Future())
 
     async def _completed(self, job: str) -> msgspec.Raw:
         topic = records.topic(job)

@@ -21,6 +21,7 @@ PAYLOAD: Final = "jobs/payload/"
 MEMORY: Final = "jobs/memory/"
 WISH: Final = "jobs/wish/"  # what the client wants of a running job
 OUTPUTS: Final = "jobs/outputs/"  # <id>/<key>
+MADE: Final = "jobs/made/"  # <id>/<instant>: what the job is about to make, some at a time
 QUEUE: Final = "jobs/queue/"  # those to be run, in this order
 RUNNING: Final = "jobs/running/"  # <slot>/<id>
 AWAITED: Final = "jobs/awaited/"  # <id>: the slot of the process whose client waits for it

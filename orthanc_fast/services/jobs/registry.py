@@ -14,7 +14,8 @@ from orthanc_fast.model import SERVER, Caller
 from orthanc_fast.runtime.contract import Runtime, Snapshot, Transaction
 from orthanc_fast.services.jobs import records
 from orthanc_fast.services.jobs.contract import State
-from orthanc_fast.services.jobs.ledger import Ledger, Limits
+from orthanc_fast.services.jobs.history import Limits
+from orthanc_fast.services.jobs.ledger import Ledger
 from orthanc_fast.services.jobs.outputs import outputs_folder
 from orthanc_fast.services.jobs.records import Progress, SavedJob
 from orthanc_fast.services.store.visibility import restricted

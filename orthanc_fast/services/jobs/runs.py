@@ -1,5 +1,6 @@
 """One run of a job: what its kind is given."""
 
+import asyncio
 import os
 import threading
 import time
@@ -16,9 +17,11 @@ from orthanc_fast.model import SERVER
 from orthanc_fast.services.jobs import records
 from orthanc_fast.services.jobs.contract import Run, Stopped
 from orthanc_fast.services.jobs.describe import content_json
-from orthanc_fast.services.jobs.ledger import Ledger
+from orthanc_fast.services.jobs.ledger import MOST_DEATHS, Ledger
 from orthanc_fast.services.jobs.records import Output, Progress
 from orthanc_fast.services.jobs.registry import Registry, Save
+
+AGAIN: Final = 1.0  # seconds until it is tried again to tell the end of a job
 
 _PERIOD: Final = 0.1  # seconds between two writes of what a job tells
 
@@ -40,10 +43,11 @@ class JobRun(Run):
         self._is_ending = is_ending
         self._lock = threading.Lock()
         get = registry.runtime.get
-        facts = get(records.FACTS + job)
-        assert facts is not None
+        facts, status = get(records.FACTS + job), get(records.STATUS + job)
+        assert facts is not None and status is not None
         self.caller = records.facts_of(facts).caller
         self.kind = records.facts_of(facts).kind
+        self.is_given_up = records.status_of(status).deaths >= MOST_DEATHS
         self.payload = get(records.PAYLOAD + job) or b""
         self._memory = get(records.MEMORY + job)
         self._content: dict[str, Any] = msgspec.json.decode(get(records.CONTENT + job) or b"{}")
@@ -76,6 +80,16 @@ class JobRun(Run):
     def recalled(self) -> bytes | None:
         return self._memory
 
+    def announce(self, made: bytes) -> None:
+        self._change(lambda ledger: ledger.announce(self.id, made))
+
+    @property
+    def announced(self) -> bytes:
+        begin = f"{records.MADE}{self.id}/"
+        return b"".join(
+            made for _, made in self._registry.runtime.read(lambda view: view.below(begin))
+        )
+
     def output(self, key: str, filename: str, media_type: str) -> Path:
         output = Output(f"{self.id}.{key}", filename, media_type)
         self._change(lambda ledger: ledger.add_output(self.id, key, output))
@@ -96,9 +110,9 @@ class JobRun(Run):
         with self._lock:
             self._told_at = time.monotonic()
             content = content_json(self._content) if self._has_news else None
-            self._has_news = False
             progress = self._progress
             self._change(lambda ledger: ledger.tell(self.id, progress, content))
+            self._has_news = False
 
     def end(self, error: BaseException | None) -> Save | None:
         """The job is over, or has stopped: what is to be saved."""
@@ -111,15 +125,26 @@ class JobRun(Run):
 
 class LocalRun(JobRun):
     """A job that is done by the process that submitted it, as an archive that is sent while it is
-    made. Whoever began it must end it."""
+    made. Whoever began it must end it, in the event loop of the process."""
 
-    def succeed(self) -> None:
-        """The job is done."""
-        self.end(None)
+    def succeed(self, **content: Any) -> None:
+        """The job is done; `content` is told as by `tell`."""
+        with self._lock:
+            self._content.update(content)
+            self._has_news = True
+        self._tell_end(None)
 
     def fail(self, error: BaseException) -> None:
         """The job ended with this error; Stopped: it was cancelled."""
-        self.end(error)
+        self._tell_end(error)
+
+    def _tell_end(self, error: BaseException | None) -> None:
+        try:
+            self.end(error)
+        except OrthancError as failure:
+            log_late(self.id, failure)
+            # If the process ends before, the job is found among those that it ran.
+            asyncio.get_running_loop().call_later(AGAIN, self._tell_end, error)
 
 
 def _end(ledger: Ledger, job: str, error: BaseException | None) -> None:
@@ -131,6 +156,12 @@ def _end(ledger: Ledger, job: str, error: BaseException | None) -> None:
         ledger.fail(job, error)
     else:
         ledger.fail(job, InternalError())
+
+
+def log_late(job: str, failure: OrthancError) -> None:
+    """The end of a job could not be told, because the disk is full: it is tried `AGAIN`. A job that
+    nobody runs must not be taken for one that runs."""
+    logger.error(Category.JOBS, f"The end of the job {job} cannot be told yet: {failure}")
 
 
 def log_fault(job: str, kind: str, error: BaseException) -> None:

@@ -6,7 +6,6 @@ counts as done. Source: reference chapter 3, sections 3.2.7, 3.2.9, 3.4 and 3.10
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Final
@@ -17,43 +16,40 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.dicom.main_tags import MainTags
-from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.dicom.reader import read_header
-from orthanc_fast.errors import NotImplementedYet, OrthancError, UnknownResource
-from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.errors import OrthancError, UnknownResource
 from orthanc_fast.index.packed import unpack
-from orthanc_fast.model import SHA1, Level, Resource, timestamp
+from orthanc_fast.model import Level, Resource, timestamp
 from orthanc_fast.registries import ANONYMIZED_FROM, MODIFIED_FROM, RECEPTION_DATE
 from orthanc_fast.services.administration.reconstruct import Reading, SetTags
 from orthanc_fast.services.attachments.reading import dicom_attachment, opened
-from orthanc_fast.services.browse.describe import PLURALS
 from orthanc_fast.services.ingest.contract import IngestRequest, MadeFrom, Spool, Stored
-from orthanc_fast.services.ingest.ingest import Ingest
+from orthanc_fast.services.ingest.ingest import Ingest, Prepared
+from orthanc_fast.services.ingest.write import StoreWrite
 from orthanc_fast.services.jobs.contract import Kind, Run
-from orthanc_fast.services.modification.apply import Modified, Modifier
-from orthanc_fast.services.modification.buffers import Buffers
+from orthanc_fast.services.modification.apply import Modifier
+from orthanc_fast.services.modification.files import Files
 from orthanc_fast.services.modification.identifiers import Identifiers
 from orthanc_fast.services.modification.identifiers import Kind as Identifier
 from orthanc_fast.services.modification.modification import Modification
 from orthanc_fast.services.modification.not_judged import told
-from orthanc_fast.services.modification.orders import KIND, LEVEL_NAMES, Order, decode_order
+from orthanc_fast.services.modification.orders import KIND, Order, decode_order
+from orthanc_fast.services.modification.outputs import output, outputs
 from orthanc_fast.services.modification.plan import KIND_OF_KEY, Plan
 from orthanc_fast.services.modification.request import KEYS, PATIENT_ID
+from orthanc_fast.services.modification.sources import Publics, Source, Sources
 from orthanc_fast.services.retention.deletion import Delete
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
-from orthanc_fast.services.transcoding.transcode import transcode
 from orthanc_fast.storage.contract import Content, Storage
 
 CANNOT_STORE: Final = 2018
 
-# Instances that are on their way into the store at the same time: they share a commit.
+# Instances that are on their way into the store at the same time. Half of them share a commit,
+# while the others are made.
 _IN_FLIGHT: Final = 32
 _BYTES_IN_FLIGHT: Final = 8 << 20
-_RECORDS_AT_ONCE: Final = 128
 _DELETED_AT_ONCE: Final = 64
-
-Publics = tuple[bytes, bytes, bytes, bytes]
 
 
 class _Memory(msgspec.Struct):
@@ -69,30 +65,16 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Memory).decode
 
 
-class Source(msgspec.Struct, frozen=True):
-    """One instance and what stands above it, patient first."""
-
-    line: tuple[Resource, Resource, Resource, Resource]
-
-    @property
-    def instance(self) -> Resource:
-        return self.line[Level.INSTANCE]
-
-    @property
-    def publics(self) -> Publics:
-        patient, study, series, instance = self.line
-        return patient.public, study.public, series.public, instance.public
-
-
 class _Waiting(Future[Stored]):
     """An instance that is being stored. The thread does not wait for it at once: others shall join
     its commit."""
 
     is_awaited = False
 
-    def __init__(self, data: Content | Spool) -> None:
+    def __init__(self, data: Content | Spool, prepared: Prepared) -> None:
         super().__init__()
         self.data = data
+        self.prepared = prepared
         self.size = 0 if isinstance(data, Spool) else len(data)
 
 
@@ -124,6 +106,14 @@ class ModificationJob(Kind):
     def run(self, run: Run) -> None:
         Running(self, run, decode_order(run.payload)).all()
 
+    def give_up(self, run: Run) -> None:
+        """Jobs of lists tell what they have made when all is there; now they tell what there is."""
+        if run.announced:
+            made = [
+                source for some in Sources(self.read, run.caller, run.announced) for source in some
+            ]
+            run.tell(Resources=outputs([each.publics for each in made if each is not None]))
+
 
 class Running:
     """One run of one job. What other jobs do in their own way they override."""
@@ -134,8 +124,11 @@ class Running:
         self._order = order
         self._memory = _Memory() if run.recalled is None else _decode(run.recalled)
         self._plan = self._planned()
+        self._sources = Sources(kind.read, run.caller, order.instances)
+        syntax = self._plan.asked.transcode
+        self._files = Files(kind.settings, kind.ingest, kind.dictionary, syntax)
+        self._ready: list[_Waiting] = []
         self._waiting: deque[_Waiting] = deque()
-        self._buffers = Buffers()
         self._stored: list[Publics] = list(self._memory.stored or ())
         self._done = 0
         self._total = order.count + (1 if order.keep_source else 2)
@@ -169,7 +162,7 @@ class Running:
     def _store_all(self) -> None:
         modifier = self._kind.modification.modifier(self._plan, self._identifiers())
         self._look_at_all(modifier)
-        for sources in self._sources():
+        for sources in self._sources:
             for source in sources:
                 self._run.step(self._done, self._total)
                 try:
@@ -189,7 +182,7 @@ class Running:
         """What identifies may stand in one data set, and the text that mentions it in another."""
         if not self._plan.cleans:
             return
-        for sources in self._sources():
+        for sources in self._sources:
             for source in sources:
                 self._run.step(self._done, self._total)
                 with suppress(OrthancError):  # which is told when its turn comes
@@ -201,70 +194,35 @@ class Running:
         old = opened(self._kind.storage, dicom_attachment(source.instance))
         modified = modifier.modified(old)
         self._not_judged.update(modified.not_judged)
-        data = self._file(modified)
-        request = IngestRequest(
-            caller=self._run.caller,
-            data=data,
-            made_from=self._made_from(source),
-            labels=_labels(source) if self._plan.asked.keep_labels else {},
-            may_transcode=self._plan.asked.transcode is None,
-        )
-        waiting = _Waiting(data)
+        data = self._files.file(modified)
         try:
-            self._kind.ingest.submit(request, waiting)
+            prepared = self._kind.ingest.prepare(
+                IngestRequest(
+                    caller=self._run.caller,
+                    data=data,
+                    made_from=self._made_from(source),
+                    labels=source.labels if self._plan.asked.keep_labels else {},
+                    may_transcode=self._plan.asked.transcode is None,
+                )
+            )
         except BaseException:
-            self._buffers.give_back(data)
+            self._files.give_back(data)
             raise
-        self._bytes += waiting.size
-        self._waiting.append(waiting)
+        self._ready.append(_Waiting(data, prepared))
+        self._bytes += self._ready[-1].size
 
     def _made_from(self, source: Source) -> MadeFrom | None:
         number = ANONYMIZED_FROM if self._order.is_anonymization else MODIFIED_FROM
         return MadeFrom(number, source.publics)
 
-    def _file(self, modified: Modified) -> Content | Spool:
-        """The new file, transcoded where that was asked for and can be done; a large one as a
-        spool."""
-        is_small = modified.size <= self._kind.settings.maximum_upload_memory_mb << 20
-        if self._plan.asked.transcode is None:
-            if is_small:
-                return self._buffers.joined(modified.parts, modified.size)
-            return self._spool(modified.parts)
-        if is_small:
-            data = modified.data
-            return self._transcoded(data) or data
-        spool = self._spool(modified.parts)
-        try:
-            transcoded = self._transcoded(spool.buffer())
-        except BaseException:
-            spool.drop()
-            raise
-        if transcoded is None:
-            return spool
-        spool.drop()
-        return self._spool([transcoded])
-
-    def _spool(self, parts: Sequence[Buffer]) -> Spool:
-        spool = self._kind.ingest.new_spool()
-        for part in parts:
-            spool.write(memoryview(part))
-        return spool
-
-    def _transcoded(self, data: Buffer) -> bytes | None:
-        """None for what cannot be transcoded."""
-        uid = self._plan.asked.transcode
-        assert uid is not None
-        quality = self._kind.settings.dicom_lossy_transcoding_quality
-        try:
-            return transcode(data, uid, quality, self._kind.dictionary, keeps_identity=True).data
-        except NotImplementedYet:
-            return None
-
     def _settle(self, left: int) -> None:
         """Waits until no more than `left` instances, and few enough bytes, are on their way; in the
         order in which they came."""
         error: OrthancError | None = None
-        while len(self._waiting) > left or self._bytes > _BYTES_IN_FLIGHT:
+        size = sum(each.size for each in self._ready)
+        if len(self._ready) > left // 2 or size >= _BYTES_IN_FLIGHT // 2:
+            self._commit()
+        while len(self._waiting) > left or (self._waiting and self._bytes > _BYTES_IN_FLIGHT):
             waiting = self._waiting.popleft()
             self._bytes -= waiting.size
             self._done += 1
@@ -276,9 +234,25 @@ class Running:
                 except OrthancError as stopping:
                     error = error or stopping
             finally:
-                self._buffers.give_back(waiting.data)
+                self._files.give_back(waiting.data)
         if error is not None:
             raise error
+
+    def _commit(self) -> None:
+        """What is ready is stored, together."""
+        ready, self._ready = self._ready, []
+        try:
+            if self._order.is_list:  # else the first one tells where the result is
+                new = [each.prepared for each in ready if isinstance(each.prepared, StoreWrite)]
+                self._run.announce(b"".join(each.publics[Level.INSTANCE] for each in new))
+        except BaseException:
+            for each in ready:
+                if isinstance(each.prepared, StoreWrite):
+                    each.prepared.withdraw()
+            raise
+        for waiting in ready:
+            self._waiting.append(waiting)
+            self._kind.ingest.commit(waiting.prepared, self._run.caller, waiting)
 
     def _take(self, stored: Stored) -> None:
         if stored.status not in ("Success", "AlreadyStored"):
@@ -295,36 +269,12 @@ class Running:
         self._failed += 1
         self._run.tell(FailedInstancesCount=self._failed)
 
-    # What there is
-
-    def _sources(self) -> Iterator[list[Source | None]]:
-        """All instances of the order, ascending, None for those that are gone."""
-        step = _RECORDS_AT_ONCE * SHA1
-        for start in range(0, len(self._order.instances), step):
-            yield self._lines(list(unpack(self._order.instances[start : start + step])))
-
-    def _lines(self, publics: Sequence[bytes]) -> list[Source | None]:
-        def read(view: Snapshot) -> list[Source | None]:
-            records = view.resources(Level.INSTANCE, publics)
-            present = [each for each in records if each is not None]
-            above = iter(view.ancestors_of(present))
-            found: list[Source | None] = []
-            for instance in records:
-                if instance is None:
-                    found.append(None)
-                    continue
-                series, study, patient = next(above)
-                found.append(Source((patient, study, series, instance)))
-            return found
-
-        return self._kind.read(self._run.caller, read)
-
     def _identifiers(self) -> Identifiers:
         """Those that the request sets itself hold for references to all sources."""
         identifiers = Identifiers(self._order.secret)
         given = self._plan.given if self._order.is_anonymization else {}
         if given:
-            for sources in self._sources():
+            for sources in self._sources:
                 for source in sources:
                     for tag, new in given.items():
                         kind = KIND_OF_KEY[tag]
@@ -370,7 +320,7 @@ class Running:
         firsts = {publics[Level.SERIES]: publics for publics in reversed(self._stored)}
         readings = [
             reading
-            for source in self._lines([each[Level.INSTANCE] for each in firsts.values()])
+            for source in self._sources.of([each[Level.INSTANCE] for each in firsts.values()])
             if source is not None and (reading := self._reading(source.instance)) is not None
         ]
         if readings:
@@ -407,32 +357,12 @@ class Running:
 
     def _tell_outputs(self) -> None:
         if self._order.is_list:
-            self._run.tell(Resources=_outputs(self._stored))
+            self._run.tell(Resources=outputs(self._stored))
         elif self._stored:
             self._tell_output(self._stored[0])
 
     def _tell_output(self, publics: Publics) -> None:
         level = self._order.level
         assert level is not None
-        public = to_text(publics[level])
-        self._run.tell(
-            ID=public,
-            Path=f"/{PLURALS[level]}/{public}",
-            PatientID=to_text(publics[Level.PATIENT]),
-            Type=LEVEL_NAMES[level],
-        )
-
-
-def _labels(source: Source) -> dict[Level, list[str]]:
-    return {level: source.line[level].labels for level in Level if source.line[level].labels}
-
-
-def _outputs(stored: Sequence[Publics]) -> list[dict[str, str]]:
-    """All that the new instances belong to: instances first, by identifier."""
-    found: list[dict[str, str]] = []
-    for level in reversed(Level):
-        for public in sorted({publics[level] for publics in stored}):
-            text = to_text(public)
-            path = f"/{PLURALS[level]}/{text}"
-            found.append({"ID": text, "Path": path, "Type": LEVEL_NAMES[level]})
-    return found
+        made = output(level, publics[level])
+        self._run.tell(**made, PatientID=to_text(publics[Level.PATIENT]))

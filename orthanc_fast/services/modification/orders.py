@@ -16,6 +16,7 @@ from orthanc_fast.errors import BadFileFormat, BadParameterType, BadRequest, Unk
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.packed import union, unpack
 from orthanc_fast.model import SHA1, Caller, Level, Resource
+from orthanc_fast.services.browse.describe import NAMES
 from orthanc_fast.services.jobs.contract import Submission
 from orthanc_fast.services.modification.modification import Modification
 from orthanc_fast.services.modification.request import (
@@ -30,12 +31,6 @@ from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 KIND: Final = "ResourceModification"
-LEVEL_NAMES: Final = {
-    Level.PATIENT: "Patient",
-    Level.STUDY: "Study",
-    Level.SERIES: "Series",
-    Level.INSTANCE: "Instance",
-}
 
 _SAME_UIDS = "When keeping StudyInstanceUID, SeriesInstanceUID and SOPInstanceUID tag, you must "
 _IN_PLACE_DELETES = (
@@ -263,4 +258,4 @@ def _content(
 
 
 def _named(resource: Resource) -> dict[str, str]:
-    return {"ID": to_text(resource.public), "Type": LEVEL_NAMES[resource.level]}
+    return {"ID": to_text(resource.public), "Type": NAMES[resource.level]}

@@ -18,9 +18,10 @@ from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.packed import union
 from orthanc_fast.model import SHA1, Caller, Level, Resource
 from orthanc_fast.services.attachments.reading import Contents
+from orthanc_fast.services.browse.describe import NAMES
 from orthanc_fast.services.jobs.contract import Submission
 from orthanc_fast.services.modification.identifiers import Identifiers, Kind, new_secret
-from orthanc_fast.services.modification.orders import LEVEL_NAMES, Options, Order
+from orthanc_fast.services.modification.orders import Options, Order
 from orthanc_fast.services.modification.request import STUDY_UID, Asked
 from orthanc_fast.services.store.lookup import first_instance
 from orthanc_fast.services.store.reads import Reads
@@ -206,12 +207,12 @@ def _mergeable(view: Snapshot, target: Resource, study: str, name: str) -> Resou
     if found.level == Level.PATIENT:
         raise UnknownResource(
             "This resource is neither a study, nor a series, nor an instance: "
-            f"{name} is a {LEVEL_NAMES[found.level]}"
+            f"{name} is a {NAMES[found.level]}"
         )
     if found.public == target.public:
         raise UnknownResource(f"Cannot merge a study into the same study: {name}")
     if any(each.public == target.public for each in view.ancestors(found)):
-        level = LEVEL_NAMES[found.level].lower()
+        level = NAMES[found.level].lower()
         raise UnknownResource(f"Cannot merge {level} {name} into its parent study {study}")
     return found
 

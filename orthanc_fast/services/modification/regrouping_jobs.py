@@ -13,12 +13,11 @@ from orthanc_fast.services.jobs.contract import Run
 from orthanc_fast.services.modification.job import (
     CANNOT_STORE,
     ModificationJob,
-    Publics,
     Running,
-    Source,
 )
 from orthanc_fast.services.modification.plan import Plan
 from orthanc_fast.services.modification.regrouping import MERGE, SPLIT, Regroup, decode_regroup
+from orthanc_fast.services.modification.sources import Publics, Source
 
 
 class SplitJob(ModificationJob):

@@ -1,5 +1,6 @@
 """Jobs from their submission to their end, with workers that are threads."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.small_jobs import SmallJobs, submission
+from support.small_jobs import PATIENCE, SmallJobs, submission
 from support.small_store import USER
 
 from orthanc_fast.errors import (
@@ -17,8 +18,10 @@ from orthanc_fast.errors import (
     InexistentItem,
     OrthancError,
 )
-from orthanc_fast.services.jobs import records
+from orthanc_fast.model import SERVER
+from orthanc_fast.services.jobs import records, runs
 from orthanc_fast.services.jobs.contract import Run
+from orthanc_fast.services.jobs.runs import JobRun
 
 Make = Callable[..., SmallJobs]
 
@@ -416,3 +419,60 @@ def test_an_end_that_cannot_be_told_is_told_later(
     job = small.submit()
     assert small.wait(job).State == "Success"
     assert refused.is_set()
+
+
+def test_the_end_of_a_job_of_this_process_is_told_later(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client has its archive, whatever the disk says."""
+    small = make()
+    monkeypatch.setattr(runs, "AGAIN", 0.01)
+    write, is_full = small.runtime.write, True
+
+    def may_be_full(work: Callable[[Any], Any]) -> Any:
+        if is_full:
+            raise FullStorage
+        return write(work)
+
+    async def send() -> list[str]:
+        nonlocal is_full
+        good, bad = (small.jobs.begin_here(USER, submission()) for _ in range(2))
+        monkeypatch.setattr(small.runtime, "write", may_be_full)
+        good.succeed(ArchiveSize="5")
+        bad.fail(OrthancError("gone", code=9))
+        await asyncio.sleep(0.02)
+        jobs = [good.id, bad.id]
+        assert {small.get(job).State for job in jobs} == {"Running"}
+        is_full = False
+        async with asyncio.timeout(PATIENCE):
+            while any(small.get(job).State == "Running" for job in jobs):
+                await asyncio.sleep(0.01)
+        return jobs
+
+    good, bad = small.store.run(send())
+    assert (small.get(good).State, small.content(good)["ArchiveSize"]) == ("Success", "5")
+    assert (small.get(bad).State, small.get(bad).ErrorCode) == ("Failure", 9)
+
+
+def test_what_is_given_up_is_told(make: Make) -> None:
+    """By the kind, in another worker than those that the job has killed."""
+    small = make(lambda run: None)
+    job = small.submit()
+    for number in range(3):
+        assert small.registry.change(SERVER, lambda ledger: ledger.claim("jobs-9"))[0] == job
+        JobRun(small.registry, job, lambda save: None).announce(b"%d" % number)
+        small.registry.change(SERVER, lambda ledger: ledger.bury("jobs-9"))
+    small.start()
+    found = small.wait(job)
+    assert (found.State, found.ErrorDetails) == ("Failure", "The job has killed its worker 3 times")
+    assert small.content(job)["GivenUp"] == "012"
+    assert not small.runtime.read(lambda view: view.below(records.MADE))
+
+
+def test_what_cannot_be_given_up_fails_all_the_same(make: Make) -> None:
+    small = make()
+    job = small.submit()
+    for _ in range(4):
+        assert small.registry.change(SERVER, lambda ledger: ledger.claim("jobs-9"))[0] == job
+        small.registry.change(SERVER, lambda ledger: ledger.bury("jobs-9"))
+    assert small.get(job).ErrorDetails == "The job has killed its worker 3 times"

@@ -1,12 +1,13 @@
 """Jobs that outlive the server, and those that do not."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from support.small_jobs import SmallJobs, submission
+from support.small_jobs import PATIENCE, SmallJobs, submission
 from support.small_store import USER
 
 from orthanc_fast.config import Settings
@@ -177,6 +178,26 @@ def test_a_job_that_cannot_be_kept_is_taken_back(
     monkeypatch.setattr(Save, "apply", fail)
     with pytest.raises(FullStorage):
         small.store.run(small.jobs.submit(USER, submission()))
+    assert small.jobs.ids(USER) == []
+
+
+def test_a_client_that_leaves_leaves_no_job_behind(make: Make) -> None:
+    """Its job has been saved, but it has not heard of it."""
+    small = make(kind="lmdb")
+
+    async def leave() -> None:
+        submitting = asyncio.ensure_future(small.jobs.submit(USER, submission()))
+        async with asyncio.timeout(PATIENCE):
+            while not saved(small, SAVED):
+                await asyncio.sleep(0)
+            submitting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await submitting
+            while saved(small, SAVED):
+                await asyncio.sleep(0)
+
+    small.store.run(leave())
+    small.restart()
     assert small.jobs.ids(USER) == []
 
 
