@@ -1,0 +1,124 @@
+"""Stored instances on their way to a modality: which they are, and what sending must know of them.
+
+Nothing but identifiers is kept of a job: records are read some at a time while it goes on, so that
+twenty thousand instances need no more memory than twenty.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from orthanc_fast.errors import UnknownResource
+from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.index.packed import unpack
+from orthanc_fast.model import SHA1, Attachment, Caller, Level, Resource
+from orthanc_fast.registries import DICOM_ATTACHMENT, SOP_CLASS_UID, TRANSFER_SYNTAX
+from orthanc_fast.services.store.reads import Reads
+
+_SOP_INSTANCE: Final = 0x00080018
+_RECORDS_AT_ONCE: Final = 64
+_TEXTS_AT_ONCE: Final = 1000
+
+
+class Presentation(NamedTuple):
+    """What a presentation context is needed for: a SOP class in a transfer syntax."""
+
+    sop_class: str
+    transfer_syntax: str
+
+
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
+    """One instance to be sent. `file` is None where it has been deleted meanwhile, or where this
+    server keeps no file of it; a UID that the index does not know is ""."""
+
+    public: bytes
+    sop_class: str = ""
+    sop_instance: str = ""
+    transfer_syntax: str = ""
+    file: Attachment | None = None
+
+    @property
+    def presentation(self) -> Presentation:
+        return Presentation(self.sop_class, self.transfer_syntax)
+
+
+class Instances:
+    """The instances of one job in the order in which they are sent; `packed` are their
+    identifiers. May be used from any thread."""
+
+    def __init__(self, reads: Reads, caller: Caller, packed: bytes) -> None:
+        self._read = reads
+        self._caller = caller
+        self._packed = packed
+
+    def __len__(self) -> int:
+        return len(self._packed) // SHA1
+
+    def presentations(self) -> list[Presentation]:
+        """What is to be negotiated for all of them, each once, in the order of the instances."""
+        found: dict[Presentation, None] = {}
+        for publics in self._portions(0, _TEXTS_AT_ONCE):
+
+            def texts(
+                view: Snapshot, publics: Sequence[bytes] = publics
+            ) -> tuple[list[str | None], list[str | None]]:
+                return (
+                    view.texts_of(Level.INSTANCE, publics, SOP_CLASS_UID),
+                    view.texts_of(Level.INSTANCE, publics, TRANSFER_SYNTAX),
+                )
+
+            for sop_class, syntax in zip(*self._read(self._caller, texts), strict=True):
+                if sop_class and syntax:
+                    found[Presentation(sop_class, syntax)] = None
+        return list(found)
+
+    def since(self, first: int) -> Iterator[Outgoing]:
+        """All from the number `first` on, also those that are gone."""
+        for publics in self._portions(first, _RECORDS_AT_ONCE):
+
+            def records(
+                view: Snapshot, publics: Sequence[bytes] = publics
+            ) -> list[Resource | None]:
+                return view.resources(Level.INSTANCE, publics)
+
+            for public, record in zip(publics, self._read(self._caller, records), strict=True):
+                yield Outgoing(public) if record is None else outgoing(record)
+
+    def __iter__(self) -> Iterator[Outgoing]:
+        return self.since(0)
+
+    def _portions(self, first: int, count: int) -> Iterator[list[bytes]]:
+        for start in range(first * SHA1, len(self._packed), count * SHA1):
+            yield list(unpack(self._packed[start : start + count * SHA1]))
+
+
+def outgoing(instance: Resource) -> Outgoing:
+    """What sending must know of this record."""
+    return Outgoing(
+        instance.public,
+        instance.metadata.get(SOP_CLASS_UID, ""),
+        instance.tags.get(_SOP_INSTANCE, ""),
+        instance.metadata.get(TRANSFER_SYNTAX, ""),
+        instance.attachments.get(DICOM_ATTACHMENT),
+    )
+
+
+def found_resources(view: Snapshot, publics: Iterable[bytes]) -> list[Resource]:
+    """The resources of any level with these identifiers, in their order. Raises
+    UnknownResource."""
+    found = [view.resource_of_any_level(public) for public in publics]
+    present = [each for each in found if each is not None]
+    if len(present) < len(found):
+        raise UnknownResource
+    return present
+
+
+def instances_below(view: Snapshot, resources: Iterable[Resource]) -> bytes:
+    """All instances at and below the resources, packed, each once: resource by resource, in the
+    order in which they have been stored, as their files lie on the disk."""
+    seen: dict[bytes, None] = {}
+    for resource in resources:
+        packed = view.descendants_packed(resource, Level.INSTANCE)
+        seen.update(dict.fromkeys(unpack(view.by_creation(Level.INSTANCE, packed))))
+    return b"".join(seen)
