@@ -23,6 +23,7 @@ from orthanc_fast.config_sections import (
     webhooks,
 )
 from orthanc_fast.errors import OrthancError
+from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE
 
 Overwrite = Literal["Never", "Always", "IfChanged"]
 OVERWRITES: tuple[Overwrite, ...] = ("Never", "Always", "IfChanged")
@@ -92,6 +93,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dicom_port: int = 4242
     dicom_workers: int = 1
     dicom_default_retrieve_method: str = "C-MOVE"
+    transcode_dicom_protocol: bool = True
+    dicom_scu_preferred_transfer_syntax: str = EXPLICIT_LITTLE
+    dicom_scu_associations_count: int = 1  # of one job
     ingest_transcoding: str = ""
     ingest_transcoding_of_uncompressed: bool = True
     ingest_transcoding_of_compressed: bool = True
@@ -322,6 +326,9 @@ class _Building:
             dicom_port=get("DicomPort"),
             dicom_workers=get("DicomWorkers") or os.cpu_count() or 1,
             dicom_default_retrieve_method=get("DicomDefaultRetrieveMethod"),
+            transcode_dicom_protocol=get("TranscodeDicomProtocol"),
+            dicom_scu_preferred_transfer_syntax=get("DicomScuPreferredTransferSyntax"),
+            dicom_scu_associations_count=get("DicomScuAssociationsCount"),
             ingest_transcoding=get("IngestTranscoding") or "",
             ingest_transcoding_of_uncompressed=get("IngestTranscodingOfUncompressed"),
             ingest_transcoding_of_compressed=get("IngestTranscodingOfCompressed"),
@@ -365,6 +372,8 @@ class _Building:
             raise self._refuse("DicomLossyTranscodingQuality", "must be from 1 to 100")
         if get("TranscoderThreadsCount") == 0:
             raise self._refuse("TranscoderThreadsCount", "must be at least 1")
+        if get("DicomScuAssociationsCount") == 0:
+            raise self._refuse("DicomScuAssociationsCount", "must be at least 1")
         if get("MediaArchiveSize") == 0:
             raise self._refuse("MediaArchiveSize", "must be at least 1")
         if get("CheckRevisions") and not get("StoreMD5ForAttachments"):

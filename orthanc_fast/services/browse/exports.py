@@ -3,7 +3,8 @@ Source: reference chapter 1, sections 4.5 and 7.3."""
 
 import asyncio
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,13 @@ from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
 
 CANNOT_WRITE_FILE = 14
+# PatientID, StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID
+_IDENTIFIERS = {
+    Level.PATIENT: 0x00100020,
+    Level.STUDY: 0x0020000D,
+    Level.SERIES: 0x0020000E,
+    Level.INSTANCE: 0x00080018,
+}
 EXPORTED = 0o644  # for other programs, unlike the files of the store
 
 
@@ -81,6 +89,12 @@ class Exports:
             raise ReadOnly
         await self._write(caller, _Clear())
 
+    async def log(self, caller: Caller, remote: str, publics: Sequence[bytes]) -> None:
+        """Notes that resources of any level are sent to the server with the symbolic name
+        `remote`, where LogExportedResources asks for that; those that are gone are left out."""
+        if self._settings.log_exported_resources:
+            await self._write(caller, _Log(remote, publics))
+
     async def write_instance(self, caller: Caller, public: bytes, target: Path) -> None:
         """Writes the DICOM file of an instance to a file of the server's disks, which is replaced
         if it exists. Raises UnknownResource, OrthancError 14 where that is impossible."""
@@ -91,6 +105,25 @@ class Exports:
     def _instance(self, caller: Caller, public: bytes) -> Resource:
         found = self._read(caller, lambda view: view.resource(Level.INSTANCE, public))
         return found_or_raise(found)
+
+
+class _Log(Write[None]):
+    def __init__(self, remote: str, publics: Sequence[bytes]) -> None:
+        self._remote = remote
+        self._publics = publics
+
+    def apply(self, transaction: Transaction) -> None:
+        now = int(time.time())
+        for public in self._publics:
+            resource = transaction.resource_of_any_level(public)
+            if resource is not None:
+                transaction.log_export(_export(transaction, resource, self._remote, now))
+
+
+def _export(transaction: Transaction, resource: Resource, remote: str, now: int) -> Export:
+    line = {each.level: each.tags for each in (resource, *transaction.ancestors(resource))}
+    uids = [line.get(level, {}).get(tag, "") for level, tag in _IDENTIFIERS.items()]
+    return Export(resource.level, resource.public, now, remote, *uids)
 
 
 class _Clear(Write[None]):

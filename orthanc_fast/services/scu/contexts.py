@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from orthanc_fast.services.scu.instances import Presentation
+from orthanc_fast.services.exchange.instances import Presentation
 from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from orthanc_fast.upper_layer.pdu import Answer, Proposal
 

@@ -29,7 +29,7 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.services.attachments.reading import opened
 from orthanc_fast.services.scu.associating import Associations
 from orthanc_fast.services.scu.contexts import Accepted, Context, Rules, proposals
-from orthanc_fast.services.scu.instances import Outgoing, Presentation
+from orthanc_fast.services.exchange.instances import Outgoing, Presentation
 from orthanc_fast.storage.contract import Storage
 from orthanc_fast.upper_layer.requestor import Target
 from orthanc_fast.upper_layer.sending import Sender

@@ -1,19 +1,23 @@
-"""Stored instances on their way to a modality: which they are, and what sending must know of them.
+"""Stored instances on their way to another server: which they are, and what sending must know of
+them. Source: reference chapter 4, sections 5.5 and 8.3.
 
 Nothing but identifiers is kept of a job: records are read some at a time while it goes on, so that
 twenty thousand instances need no more memory than twenty.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from orthanc_fast.errors import UnknownResource
+from orthanc_fast.dicom.identifiers import from_text, to_text
+from orthanc_fast.errors import BadFileFormat, InternalError
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.model import SHA1, Attachment, Caller, Level, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT, SOP_CLASS_UID, TRANSFER_SYNTAX
+from orthanc_fast.services.browse.describe import NAMES
+from orthanc_fast.services.store.lookup import records_of_any_level
 from orthanc_fast.services.store.reads import Reads
 
 _SOP_INSTANCE: Final = 0x00080018
@@ -104,14 +108,37 @@ def outgoing(instance: Resource) -> Outgoing:
     )
 
 
-def found_resources(view: Snapshot, publics: Iterable[bytes]) -> list[Resource]:
-    """The resources of any level with these identifiers, in their order. Raises
-    UnknownResource."""
-    found = [view.resource_of_any_level(public) for public in publics]
-    present = [each for each in found if each is not None]
-    if len(present) < len(found):
-        raise UnknownResource
-    return present
+class Chosen(msgspec.Struct, frozen=True):
+    """What a request names, in its order, and all instances of it, packed."""
+
+    resources: Sequence[Resource]
+    instances: bytes
+
+    def content(self) -> dict[str, Any]:
+        """What clients see of it in a job: by identifier, as with Orthanc."""
+        named = sorted((to_text(each.public), NAMES[each.level]) for each in self.resources)
+        return {
+            "InstancesCount": len(self.instances) // SHA1,
+            "ParentResources": [public for public, _ in named],
+            "Resources": [{"ID": public, "Type": level} for public, level in named],
+        }
+
+
+def chosen(reads: Reads, caller: Caller, names: Sequence[str]) -> Chosen:
+    """The resources of any level that a request names by their identifiers. Raises BadFileFormat
+    for a text that is none, InternalError where there is no such resource, both as Orthanc."""
+    publics = [from_text(name) for name in names]
+    known = [public for public in publics if public is not None]
+    if len(known) < len(publics):
+        raise BadFileFormat("A resource is named by its Orthanc identifier")
+
+    def read(view: Snapshot) -> Chosen:
+        found = records_of_any_level(view, known)
+        if len(found) < len(known):
+            raise InternalError("An identifier belongs to no resource of this server")
+        return Chosen(found, instances_below(view, found))
+
+    return reads(caller, read)
 
 
 def instances_below(view: Snapshot, resources: Iterable[Resource]) -> bytes:

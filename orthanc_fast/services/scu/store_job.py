@@ -1,0 +1,192 @@
+"""The job that sends instances to a modality.
+
+It goes on where it was when it is paused, or when its worker is killed: at most the instances of
+the last second are sent again, which changes nothing for a receiver. Source: reference chapter 4,
+section 5.5.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.identifiers import to_text
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.services.jobs.contract import Kind, Run, Stopped
+from orthanc_fast.services.scu.associating import Associations
+from orthanc_fast.services.exchange.instances import Instances, Outgoing
+from orthanc_fast.services.scu.sending import Refused, Senders
+from orthanc_fast.services.scu.store_orders import KIND, StoreOrder, decode_store_order
+from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.upper_layer.requestor import Target
+
+_REMEMBERED_EACH: Final = 1.0  # second
+_FAILURES_TOLD: Final = 1000
+
+Commit = Callable[[Target, str, Iterator[tuple[str, str]]], None]
+"""Requests a storage commitment of a modality: transaction UID, SOP classes and instances."""
+
+
+class Failure(msgspec.Struct, omit_defaults=True):
+    """An instance that was not sent, as the content of the job tells it."""
+
+    ID: str
+    ErrorCode: int
+    ErrorDetails: str
+    DimseErrorStatus: int | None = None
+
+
+class _Memory(msgspec.Struct):
+    """What is remembered: so many instances are done; the numbers of those that failed, and what
+    is told of the first of them."""
+
+    done: int = 0
+    failed: list[int] = msgspec.field(default_factory=list)
+    failures: list[tuple[int, Failure]] = msgspec.field(default_factory=list)
+
+    def forget_undone(self) -> None:
+        """What comes after `done` is tried again."""
+        self.failed = [number for number in self.failed if number < self.done]
+        self.failures = [each for each in self.failures if each[0] < self.done]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Memory).decode
+
+
+class StoreJob(Kind):
+    """Jobs of one process."""
+
+    name: ClassVar[str] = KIND
+
+    def __init__(
+        self,
+        settings: Settings,
+        reads: Reads,
+        associations: Associations,
+        senders: Senders,
+        commit: Commit,
+    ) -> None:
+        self.parallel = settings.dicom_scu_associations_count
+        self.read = reads
+        self.associations = associations
+        self.senders = senders
+        self.commit = commit
+
+    def run(self, run: Run) -> None:
+        """Raises as `Sending.send`, of the first instance that fails unless the job is
+        permissive."""
+        _Running(self, run, decode_store_order(run.payload)).all()
+
+
+class _Running:
+    """One run of one job."""
+
+    def __init__(self, kind: StoreJob, run: Run, order: StoreOrder) -> None:
+        self._kind = kind
+        self._run = run
+        self._order = order
+        self._memory = _Memory() if run.recalled is None else _decode(run.recalled)
+        self._memory.forget_undone()
+        self._target = kind.associations.target(
+            order.modality, local_aet=order.local_aet, timeout=order.timeout
+        )
+        self._instances = Instances(kind.read, run.caller, order.instances)
+        self._presentations = self._instances.presentations()
+        self._left = enumerate(self._instances.since(self._memory.done), self._memory.done)
+        self._numbers: dict[bytes, int] = {}  # of the instances that are being sent
+        self._done_early: set[int] = set()  # above what is remembered as done
+        self._lock = threading.Lock()
+        self._is_over = False
+        self._remembered_at = time.monotonic()
+
+    def all(self) -> None:
+        try:
+            self._send_all()
+        except Stopped:
+            self._remember()
+            raise
+        if self._order.commitment and not self._memory.failed:
+            self._kind.commit(self._target, self._order.commitment, self._references())
+
+    def _send_all(self) -> None:
+        associations = min(self._kind.parallel, self._order.count - self._memory.done)
+        if associations == 1:
+            self._send()
+        elif associations:
+            with ThreadPoolExecutor(associations, "sending") as pool:
+                sending = [pool.submit(self._send) for _ in range(associations)]
+            errors = [error for each in sending if (error := each.exception()) is not None]
+            if errors:
+                # What went wrong comes before the wish to stop.
+                raise next((each for each in errors if not isinstance(each, Stopped)), errors[0])
+
+    def _send(self) -> None:
+        """Sends over one association until nothing is left, or another one has ended the job."""
+        senders, modality = self._kind.senders, self._order.modality
+        rules = senders.rules(modality.allow_transcoding)
+        try:
+            with senders.open(self._target, self._presentations, rules) as sending:
+                for each in sending.looking_ahead(self._claimed()):
+                    self._run.step(self._memory.done, self._order.count)
+                    try:
+                        sending.send(each, self._order.originator)
+                    except OrthancError as error:
+                        self._fail(each, error)
+                    self._finish(each)
+        except BaseException:
+            self._is_over = True
+            raise
+
+    def _claimed(self) -> Iterator[Outgoing]:
+        """Instances that nobody else sends."""
+        while not self._is_over:
+            with self._lock:
+                number, instance = next(self._left, (-1, Outgoing(b"")))
+                if number < 0:
+                    return
+                self._numbers[instance.public] = number
+            yield instance
+
+    def _finish(self, instance: Outgoing) -> None:
+        """This one is done, in vain or not."""
+        with self._lock:
+            self._done_early.add(self._numbers.pop(instance.public))
+            while self._memory.done in self._done_early:
+                self._done_early.remove(self._memory.done)
+                self._memory.done += 1
+            is_due = time.monotonic() - self._remembered_at >= _REMEMBERED_EACH
+            if is_due:
+                self._remembered_at = time.monotonic()
+        if is_due:
+            self._remember()
+
+    def _remember(self) -> None:
+        with self._lock:
+            memory = _encode(self._memory)
+        self._run.remember(memory)
+
+    def _fail(self, instance: Outgoing, error: OrthancError) -> None:
+        """Tells which instance it was, and ends the job unless it is permissive."""
+        status = error.status if isinstance(error, Refused) else None
+        failure = Failure(to_text(instance.public), error.code, error.details or "", status)
+        with self._lock:
+            memory, number = self._memory, self._numbers[instance.public]
+            memory.failed.append(number)
+            if len(memory.failures) < _FAILURES_TOLD:
+                memory.failures.append((number, failure))
+            told: dict[str, Any] = {
+                "FailedInstancesCount": len(memory.failed),
+                "FailedInstances": [each for _, each in memory.failures],
+            }
+        self._run.tell(**told)
+        if not self._order.permissive:
+            raise error
+
+    def _references(self) -> Iterator[tuple[str, str]]:
+        """What the modality is asked to keep: SOP classes and instances."""
+        return ((each.sop_class, each.sop_instance) for each in self._instances)
