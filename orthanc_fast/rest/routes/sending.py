@@ -3,6 +3,7 @@ section 5.5."""
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
@@ -13,6 +14,7 @@ from orthanc_fast.rest.job_submission import (
     boolean_field,
     integer_field,
     job_fields,
+    text_field,
 )
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
@@ -62,7 +64,7 @@ async def post_store(request: Request) -> Response:
         timeout=integer_field(body, "Timeout", 0) if "Timeout" in body else None,
         originator=_originator(body, services.settings),
         permissive=fields.permissive,
-        commitment=new_transaction() if boolean_field(body, "StorageCommitment", False) else "",
+        commitment=f"2.25.{uuid4().int}" if boolean_field(body, "StorageCommitment", False) else "",
     )
     options = JobOptions(
         description=DESCRIPTION, priority=fields.priority, user_data=fields.user_data
@@ -70,3 +72,32 @@ async def post_store(request: Request) -> Response:
     return await answer_job(
         request, submission(order, sent.content(), options), fields.is_synchronous
     )
+
+
+def _changed(modality: Modality, body: dict[str, Any]) -> Modality:
+    """The modality with what the request says of its address."""
+    return msgspec.structs.replace(
+        modality,
+        aet=text_field(body, "CalledAet", modality.aet),
+        host=text_field(body, "Host", modality.host),
+        port=integer_field(body, "Port", modality.port),
+    )
+
+
+def _originator(body: dict[str, Any], settings: Settings) -> Originator | None:
+    title = text_field(body, "MoveOriginatorAet", settings.dicom_aet)
+    message = integer_field(body, "MoveOriginatorID", 0)
+    return (title, message) if message else None
+
+
+async def post_store_straight(request: Request) -> Response:
+    """Sends the DICOM file in the body by C-STORE, as it is, and stores nothing."""
+    services = request.services
+    modality = services.modalities.get(request.caller, request.params[0])
+    body = await request.upload()
+    try:
+        sent = await asyncio.to_thread(services.straight.send, modality, body)
+    finally:
+        if not isinstance(body, bytes):
+            await asyncio.to_thread(body.drop)
+    return json_response(SentFile(sent.sop_class, sent.sop_instance))

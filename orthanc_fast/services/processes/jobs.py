@@ -43,6 +43,18 @@ def _modification(services: JobServices, name: str) -> Kind:
     )
 
 
+def _store(services: JobServices) -> Kind:
+    from orthanc_fast.services.scu.store_job import StoreJob
+
+    return StoreJob(
+        services.settings,
+        services.reads,
+        services.associations,
+        services.senders,
+        services.storage_commitment.request,
+    )
+
+
 # By the type that clients see. Each imports what it needs when the first job of it comes.
 KINDS: dict[str, Opening] = {
     "Archive": lambda services: ArchiveJob(services.archives),
@@ -51,6 +63,7 @@ KINDS: dict[str, Opening] = {
         name: partial(_modification, name=name)
         for name in ("ResourceModification", "SplitStudy", "MergeStudy")
     },
+    "DicomModalityStore": _store,
 }
 
 
