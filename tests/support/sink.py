@@ -186,9 +186,9 @@ class Sink:
 
 
 @contextmanager
-def sink_process() -> Iterator[int]:
+def sink_process(accept: Accept = first_proposed) -> Iterator[int]:
     """The port of a fast sink in a process of its own."""
-    sink = Sink(remembers=False)
+    sink = Sink(accept, remembers=False)
     process = multiprocessing.get_context("fork").Process(target=sink.serve, daemon=True)
     process.start()
     try:
