@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from typing import Self
 
 import msgspec
 from support.process import ServerProcess
@@ -81,7 +82,7 @@ class Pair:
     def servers(self) -> tuple[ServerProcess, ServerProcess, ServerProcess]:
         return self.ours, self.theirs, self.older
 
-    def __enter__(self) -> "Pair":
+    def __enter__(self) -> Self:
         for server in self.servers:
             self._stack.enter_context(server)
         return self

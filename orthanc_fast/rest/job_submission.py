@@ -60,14 +60,6 @@ def boolean_field(body: dict[str, Any], name: str, default: bool) -> bool:
     return value
 
 
-def text_field(body: dict[str, Any], name: str, default: str) -> str:
-    """Raises BadFileFormat."""
-    value = body.get(name, default)
-    if not isinstance(value, str):
-        raise BadFileFormat(f"String value expected in field: {name}")
-    return value
-
-
 def integer_field(body: dict[str, Any], name: str, default: int) -> int:
     """A number of 32 bits. Raises BadFileFormat, BadParameterType."""
     value = body.get(name, default)

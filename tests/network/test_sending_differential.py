@@ -179,9 +179,7 @@ def test_values_of_fields(pair: Pair, field: str) -> None:
             assert ours == theirs, value
 
 
-@pytest.mark.parametrize(
-    "name", [*Sinks._fields, "dead", "nowhere", "local", "native", "unknown"]
-)
+@pytest.mark.parametrize("name", [*Sinks._fields, "dead", "nowhere", "local", "native", "unknown"])
 @pytest.mark.parametrize("route", ["store", "store-straight"])
 def test_receivers(pair: Pair, name: str, route: str) -> None:
     body = pair.names["instances"].encode()
@@ -241,8 +239,10 @@ def test_export_log(pair: Pair) -> None:
         post(pair, f"/modalities/{name}/store", body)
     logs = [client.get("/exports").json()["Exports"] for client in (pair.ours, pair.theirs)]
     shown = [
-        [{name: value for name, value in entry.items() if name not in ("Date", "Seq")}
-         for entry in log]
+        [
+            {name: value for name, value in entry.items() if name not in ("Date", "Seq")}
+            for entry in log
+        ]
         for log in logs
     ]
     assert shown[0] == shown[1]

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from support.dicom_peer import parse_command
@@ -96,7 +97,7 @@ class Sink:
                 return
             association = Association(connection, "127.0.0.1")
             self._associations.append(association)
-            self._begin(lambda association=association: self._serve(association))
+            self._begin(partial(self._serve, association))
 
     def _begin(self, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work)

@@ -2,26 +2,34 @@
 section 5.5."""
 
 import asyncio
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 
 from orthanc_fast.config import Settings
+from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.rest.job_submission import (
     DESCRIPTION,
     answer_job,
-    boolean_field,
-    integer_field,
     job_fields,
-    text_field,
 )
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.scu_fields import (
+    MAX_UINT16,
+    flag_field,
+    number_field,
+    port_field,
+    text_field,
+    timeout_field,
+)
 from orthanc_fast.rest.sent_resources import sent_resources
-from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.exchange.instances import chosen
+from orthanc_fast.services.exchange.modalities import Modality
+from orthanc_fast.services.scu.associating import in_thread
 from orthanc_fast.services.scu.sending import Originator
 from orthanc_fast.services.scu.store_orders import JobOptions, StoreOrder, submission
 
@@ -53,22 +61,22 @@ async def post_store(request: Request) -> Response:
     `StorageCommitment` asks it afterwards to keep all; and the fields of all jobs."""
     services, name = request.services, request.params[0]
     body, names = await sent_resources(request)
-    modality = services.modalities.get(request.caller, name)
-    fields = job_fields(body)
     sent = await services.reads.run(chosen, services.reads, request.caller, names)
-    await services.exports.log(request.caller, name, [each.public for each in sent.resources])
+    modality = services.modalities.get(request.caller, name)
     order = StoreOrder(
         modality=_changed(modality, body),
         instances=sent.instances,
         local_aet=text_field(body, "LocalAet", modality.local_aet or services.settings.dicom_aet),
-        timeout=integer_field(body, "Timeout", 0) if "Timeout" in body else None,
+        timeout=timeout_field(body),
         originator=_originator(body, services.settings),
-        permissive=fields.permissive,
-        commitment=f"2.25.{uuid4().int}" if boolean_field(body, "StorageCommitment", False) else "",
+        commitment=f"2.25.{uuid4().int}" if flag_field(body, "StorageCommitment") else "",
     )
+    fields = job_fields(body)
+    order = msgspec.structs.replace(order, permissive=fields.permissive)
     options = JobOptions(
         description=DESCRIPTION, priority=fields.priority, user_data=fields.user_data
     )
+    await services.exports.log(request.caller, name, [each.public for each in sent.resources])
     return await answer_job(
         request, submission(order, sent.content(), options), fields.is_synchronous
     )
@@ -80,13 +88,15 @@ def _changed(modality: Modality, body: dict[str, Any]) -> Modality:
         modality,
         aet=text_field(body, "CalledAet", modality.aet),
         host=text_field(body, "Host", modality.host),
-        port=integer_field(body, "Port", modality.port),
+        port=port_field(body, modality.port),
     )
 
 
 def _originator(body: dict[str, Any], settings: Settings) -> Originator | None:
     title = text_field(body, "MoveOriginatorAet", settings.dicom_aet)
-    message = integer_field(body, "MoveOriginatorID", 0)
+    message = number_field(body, "MoveOriginatorID", 0)
+    if not 0 <= message <= MAX_UINT16:
+        raise ParameterOutOfRange("MoveOriginatorID is a number from 1 to 65535, 0 for none")
     return (title, message) if message else None
 
 
@@ -96,7 +106,7 @@ async def post_store_straight(request: Request) -> Response:
     modality = services.modalities.get(request.caller, request.params[0])
     body = await request.upload()
     try:
-        sent = await asyncio.to_thread(services.straight.send, modality, body)
+        sent = await in_thread(partial(services.straight.send, modality, body))
     finally:
         if not isinstance(body, bytes):
             await asyncio.to_thread(body.drop)

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from orthanc_fast.dicom.identifiers import from_text, to_text
-from orthanc_fast.errors import BadFileFormat, InternalError
+from orthanc_fast.errors import BadFileFormat, InternalError, UnknownResource
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.model import SHA1, Attachment, Caller, Level, Resource
@@ -33,9 +33,11 @@ class Presentation(NamedTuple):
 
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):
-    """One instance to be sent. `file` is None where it has been deleted meanwhile, or where this
-    server keeps no file of it; a UID that the index does not know is ""."""
+    """One instance to be sent, the one with this number of its job. `file` is None where it has
+    been deleted meanwhile, or where this server keeps no file of it; a UID that the index does not
+    know is ""."""
 
+    number: int
     public: bytes
     sop_class: str = ""
     sop_instance: str = ""
@@ -87,7 +89,8 @@ class Instances:
                 return view.resources(Level.INSTANCE, publics)
 
             for public, record in zip(publics, self._read(self._caller, records), strict=True):
-                yield Outgoing(public) if record is None else outgoing(record)
+                yield Outgoing(first, public) if record is None else outgoing(first, record)
+                first += 1
 
     def __iter__(self) -> Iterator[Outgoing]:
         return self.since(0)
@@ -97,9 +100,10 @@ class Instances:
             yield list(unpack(self._packed[start : start + count * SHA1]))
 
 
-def outgoing(instance: Resource) -> Outgoing:
+def outgoing(number: int, instance: Resource) -> Outgoing:
     """What sending must know of this record."""
     return Outgoing(
+        number,
         instance.public,
         instance.metadata.get(SOP_CLASS_UID, ""),
         instance.tags.get(_SOP_INSTANCE, ""),
@@ -114,11 +118,16 @@ class Chosen(msgspec.Struct, frozen=True):
     resources: Sequence[Resource]
     instances: bytes
 
+    @property
+    def count(self) -> int:
+        return len(self.instances) // SHA1
+
     def content(self) -> dict[str, Any]:
         """What clients see of it in a job: by identifier, as with Orthanc."""
-        named = sorted((to_text(each.public), NAMES[each.level]) for each in self.resources)
+        named = sorted({(to_text(each.public), NAMES[each.level]) for each in self.resources})
+        if not named:
+            return {}
         return {
-            "InstancesCount": len(self.instances) // SHA1,
             "ParentResources": [public for public, _ in named],
             "Resources": [{"ID": public, "Type": level} for public, level in named],
         }
@@ -126,26 +135,31 @@ class Chosen(msgspec.Struct, frozen=True):
 
 def chosen(reads: Reads, caller: Caller, names: Sequence[str]) -> Chosen:
     """The resources of any level that a request names by their identifiers. Raises BadFileFormat
-    for a text that is none, InternalError where there is no such resource, both as Orthanc."""
-    publics = [from_text(name) for name in names]
-    known = [public for public in publics if public is not None]
-    if len(known) < len(publics):
-        raise BadFileFormat("A resource is named by its Orthanc identifier")
+    for a text that is none; for one that no resource has InternalError if it is the first,
+    UnknownResource if it is not, as Orthanc."""
+    publics = [_identifier(name) for name in names]
 
     def read(view: Snapshot) -> Chosen:
-        found = records_of_any_level(view, known)
-        if len(found) < len(known):
-            raise InternalError("An identifier belongs to no resource of this server")
+        found = records_of_any_level(view, publics)
+        if len(found) < len(publics):
+            is_first = not found or found[0].public != publics[0]
+            text = "A resource that is to be sent does not exist"
+            raise InternalError(text) if is_first else UnknownResource(text)
         return Chosen(found, instances_below(view, found))
 
     return reads(caller, read)
 
 
+def _identifier(name: str) -> bytes:
+    public = from_text(name)
+    if public is None:
+        raise BadFileFormat(f"This string is not a valid Orthanc identifier: {name}")
+    return public
+
+
 def instances_below(view: Snapshot, resources: Iterable[Resource]) -> bytes:
-    """All instances at and below the resources, packed, each once: resource by resource, in the
-    order in which they have been stored, as their files lie on the disk."""
-    seen: dict[bytes, None] = {}
-    for resource in resources:
-        packed = view.descendants_packed(resource, Level.INSTANCE)
-        seen.update(dict.fromkeys(unpack(view.by_creation(Level.INSTANCE, packed))))
-    return b"".join(seen)
+    """All instances at and below the resources, packed: resource by resource, in the order in which
+    they have been stored, as their files lie on the disk. One that is below two of them is there
+    twice, as with Orthanc."""
+    below = (view.descendants_packed(each, Level.INSTANCE) for each in resources)
+    return b"".join(view.by_creation(Level.INSTANCE, packed) for packed in below)

@@ -23,6 +23,7 @@ from orthanc_fast.services.retention.housekeeping import Housekeeping
 from orthanc_fast.services.scp.policy import SessionPolicy
 from orthanc_fast.services.scu.associating import Associations
 from orthanc_fast.services.scu.moves import Moves
+from orthanc_fast.services.scu.sending import Senders
 from orthanc_fast.services.store.file_effects import CHANGES, FileEffects
 from orthanc_fast.services.store.opening import (
     INDEX_FOLDER,
@@ -90,6 +91,11 @@ class WorkerServices:
     def associations(self) -> Associations:
         """Associations with modalities that this server asks for."""
         return Associations(self.settings)
+
+    @cached_property
+    def senders(self) -> Senders:
+        """Sending of stored instances to modalities."""
+        return Senders(self.settings, self.associations, self.storage, self.dictionary)
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -13,6 +13,7 @@ from orthanc_fast.services.ingest.uploads import Uploads
 from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.processes.resources import ResourceServices
+from orthanc_fast.services.scu.store_straight import StoreStraight
 from orthanc_fast.services.store.session import SessionOption
 from orthanc_fast.services.volumes.streaming import Streams
 from orthanc_fast.services.volumes.volumes import Volumes
@@ -46,6 +47,7 @@ class HttpServices(ResourceServices):
         self.pixels = Pixels(self.index, self.storage)
         self.pictures = Pictures(self.pixels, settings.http_workers, self.finder.options.warn)
         self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))
+        self.straight = StoreStraight(settings, self.main_tags, self.dictionary, self.senders)
         self.change_feed = ChangeFeed(self.index, self.runtime.bell)
         self.figures = Figures(settings, self.metrics, self.resources, self.jobs)
         self.metrics_enabled = SessionOption(

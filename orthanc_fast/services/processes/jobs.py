@@ -3,15 +3,17 @@
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from orthanc_fast.config import Settings
+from orthanc_fast.errors import NotImplementedYet
 from orthanc_fast.services.archive.jobs import ArchiveJob, MediaJob
 from orthanc_fast.services.jobs.contract import Kind
 from orthanc_fast.services.jobs.engine import Engine
 from orthanc_fast.services.jobs.registry import Registry
 from orthanc_fast.services.processes.resources import ResourceServices
+from orthanc_fast.upper_layer.requestor import Target
 
 NICENESS = 10  # what answers clients goes first
 
@@ -43,6 +45,10 @@ def _modification(services: JobServices, name: str) -> Kind:
     )
 
 
+def _commit(target: Target, transaction: str, references: Iterator[tuple[str, str]]) -> None:
+    raise NotImplementedYet("storage commitment")
+
+
 def _store(services: JobServices) -> Kind:
     from orthanc_fast.services.scu.store_job import StoreJob
 
@@ -51,7 +57,7 @@ def _store(services: JobServices) -> Kind:
         services.reads,
         services.associations,
         services.senders,
-        services.storage_commitment.request,
+        _commit,
     )
 
 

@@ -84,5 +84,7 @@ class Accepted:
         if not self._rules.may_transcode:
             return []
         targets = dict.fromkeys((self._rules.preferred, *_UNCOMPRESSED))
-        found = ((self._numbers.get(Presentation(wanted.sop_class, each)), each) for each in targets)
+        found = (
+            (self._numbers.get(Presentation(wanted.sop_class, each)), each) for each in targets
+        )
         return [Context(number, syntax) for number, syntax in found if number is not None]

@@ -24,18 +24,21 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.part10 import Buffer, open_meta
-from orthanc_fast.errors import InternalError, OrthancError, UnknownResource
+from orthanc_fast.errors import (
+    InternalError,
+    NetworkProtocol,
+    NoPresentationContext,
+    OrthancError,
+    UnknownResource,
+)
 from orthanc_fast.log import Category, logger
 from orthanc_fast.services.attachments.reading import opened
+from orthanc_fast.services.exchange.instances import Outgoing, Presentation
 from orthanc_fast.services.scu.associating import Associations
 from orthanc_fast.services.scu.contexts import Accepted, Context, Rules, proposals
-from orthanc_fast.services.exchange.instances import Outgoing, Presentation
 from orthanc_fast.storage.contract import Storage
 from orthanc_fast.upper_layer.requestor import Target
 from orthanc_fast.upper_layer.sending import Sender
-
-NETWORK_PROTOCOL: Final = 9
-NO_PRESENTATION_CONTEXT: Final = 2015
 
 # Success, coercion of data elements, elements discarded, data set does not match the SOP class,
 # duplicate SOP instance: PS3.4 table B.2-1, PS3.7 section C.5.
@@ -48,10 +51,8 @@ Originator = tuple[str, int]
 """Whose C-MOVE an instance is sent for: AE title and message ID."""
 
 
-class Refused(OrthancError):
+class Refused(NetworkProtocol):
     """The peer has answered a C-STORE with a status of failure; the association goes on."""
-
-    code = NETWORK_PROTOCOL
 
     def __init__(self, aet: str, status: int) -> None:
         self.status = status
@@ -92,7 +93,9 @@ class Senders:
         """Those of the configuration for a modality, which may forbid transcoding."""
         return Rules(self._may_transcode and allow_transcoding, self._preferred)
 
-    def open(self, target: Target, presentations: Iterable[Presentation], rules: Rules) -> "Sending":
+    def open(
+        self, target: Target, presentations: Iterable[Presentation], rules: Rules
+    ) -> "Sending":
         """For instances of these presentations; one that is of none of them is sent too, over an
         association of its own."""
         return Sending(self, target, presentations, rules)
@@ -117,7 +120,7 @@ class Sending:
         self._accepted = Accepted({}, rules)
         self._proposed: set[Presentation] = set()
         self._message = 0
-        self._ahead: dict[bytes, Future[_Ready]] = {}
+        self._ahead: dict[int, Future[_Ready]] = {}
         self._bytes_ahead = 0
         self._pool: ThreadPoolExecutor | None = None
 
@@ -130,11 +133,10 @@ class Sending:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Releases the association; aborts it where there was an error."""
+        """Releases the association: whatever ends the block, what broke it has closed it."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
-        self._stack.__exit__(kind, error, trace)
-        self._sender = None
+        self._close()
 
     def looking_ahead(self, instances: Iterable[Outgoing]) -> Iterator[Outgoing]:
         """The same instances, while those that follow are made ready."""
@@ -152,14 +154,14 @@ class Sending:
         """Sends an instance and waits for the answer: its status, one of `ACCEPTED`.
 
         Raises Refused for another one; UnknownResource where the instance has been deleted;
-        OrthancError 9 where the association fails, 2015 where the peer takes nothing of the SOP
-        class; InternalError where it cannot be transcoded; and as reading the file does. Another
-        instance may be sent after any of these.
+        NetworkProtocol where the association fails, NoPresentationContext where the peer takes
+        nothing of the SOP class; InternalError where it cannot be transcoded; and as reading the
+        file does. Another instance may be sent after any of these.
         """
         if instance.file is None:
             raise UnknownResource("the instance has been deleted")
         contexts = self._contexts(instance.presentation)
-        future = self._ahead.pop(instance.public, None)
+        future = self._ahead.pop(instance.number, None)
         if future is None:
             ready = self._ready(instance, contexts)
         else:
@@ -236,15 +238,13 @@ class Sending:
     def _not_accepted(self, wanted: Presentation) -> OrthancError:
         aet = self._target.called
         if self._rules.may_transcode or not self._accepted.has_class(wanted.sop_class):
-            return OrthancError(
-                f'Unable to negotiate a presentation context with AET "{aet}"',
-                code=NO_PRESENTATION_CONTEXT,
+            return NoPresentationContext(
+                f'Unable to negotiate a presentation context with AET "{aet}"'
             )
-        return OrthancError(
+        return NetworkProtocol(
             "No valid presentation context was negotiated for SOP class UID "
             f"[{wanted.sop_class}] and transfer syntax [{wanted.transfer_syntax}] while sending to "
-            f"modality [{aet}]",
-            code=NETWORK_PROTOCOL,
+            f"modality [{aet}]"
         )
 
     # What is sent
@@ -252,7 +252,7 @@ class Sending:
     def _prepare(self, instances: Iterable[Outgoing]) -> None:
         """Begins to transcode what must be transcoded, as far as memory allows."""
         for each in instances:
-            if each.file is None or each.public in self._ahead:
+            if each.file is None or each.number in self._ahead:
                 continue
             contexts = self._accepted.contexts(each.presentation)
             if not contexts or contexts[0].transfer_syntax == each.transfer_syntax:
@@ -262,7 +262,7 @@ class Sending:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._senders.threads, "transcoder")
             self._bytes_ahead += each.file.size
-            self._ahead[each.public] = self._pool.submit(self._ready, each, contexts)
+            self._ahead[each.number] = self._pool.submit(self._ready, each, contexts)
 
     def _ready(self, instance: Outgoing, contexts: Sequence[Context]) -> _Ready:
         """The data set of an instance, transcoded where the first context asks for that."""
@@ -272,9 +272,7 @@ class Sending:
             return _Ready(contexts[0], instance.sop_instance, _data_set(data))
         return self._transcoded(instance, data, contexts)
 
-    def _transcoded(
-        self, instance: Outgoing, data: Buffer, contexts: Sequence[Context]
-    ) -> _Ready:
+    def _transcoded(self, instance: Outgoing, data: Buffer, contexts: Sequence[Context]) -> _Ready:
         # The imaging room is large: only whoever transcodes loads it.
         from orthanc_fast.services.transcoding.transcode import transcode
 

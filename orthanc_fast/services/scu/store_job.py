@@ -16,9 +16,9 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import OrthancError
+from orthanc_fast.services.exchange.instances import Instances, Outgoing
 from orthanc_fast.services.jobs.contract import Kind, Run, Stopped
 from orthanc_fast.services.scu.associating import Associations
-from orthanc_fast.services.exchange.instances import Instances, Outgoing
 from orthanc_fast.services.scu.sending import Refused, Senders
 from orthanc_fast.services.scu.store_orders import KIND, StoreOrder, decode_store_order
 from orthanc_fast.services.store.reads import Reads
@@ -97,8 +97,7 @@ class _Running:
         )
         self._instances = Instances(kind.read, run.caller, order.instances)
         self._presentations = self._instances.presentations()
-        self._left = enumerate(self._instances.since(self._memory.done), self._memory.done)
-        self._numbers: dict[bytes, int] = {}  # of the instances that are being sent
+        self._left = self._instances.since(self._memory.done)
         self._done_early: set[int] = set()  # above what is remembered as done
         self._lock = threading.Lock()
         self._is_over = False
@@ -146,16 +145,15 @@ class _Running:
         """Instances that nobody else sends."""
         while not self._is_over:
             with self._lock:
-                number, instance = next(self._left, (-1, Outgoing(b"")))
-                if number < 0:
-                    return
-                self._numbers[instance.public] = number
+                instance = next(self._left, None)
+            if instance is None:
+                return
             yield instance
 
     def _finish(self, instance: Outgoing) -> None:
         """This one is done, in vain or not."""
         with self._lock:
-            self._done_early.add(self._numbers.pop(instance.public))
+            self._done_early.add(instance.number)
             while self._memory.done in self._done_early:
                 self._done_early.remove(self._memory.done)
                 self._memory.done += 1
@@ -175,10 +173,10 @@ class _Running:
         status = error.status if isinstance(error, Refused) else None
         failure = Failure(to_text(instance.public), error.code, error.details or "", status)
         with self._lock:
-            memory, number = self._memory, self._numbers[instance.public]
-            memory.failed.append(number)
+            memory = self._memory
+            memory.failed.append(instance.number)
             if len(memory.failures) < _FAILURES_TOLD:
-                memory.failures.append((number, failure))
+                memory.failures.append((instance.number, failure))
             told: dict[str, Any] = {
                 "FailedInstancesCount": len(memory.failed),
                 "FailedInstances": [each for _, each in memory.failures],

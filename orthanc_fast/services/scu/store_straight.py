@@ -3,6 +3,7 @@
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import BadFileFormat, OrthancError
 from orthanc_fast.services.exchange.instances import Outgoing, Presentation
@@ -35,11 +36,11 @@ class StoreStraight:
             sending.send_file(presentation, sent.sop_instance, data)
         return sent
 
-    def _described(self, data: bytes | memoryview) -> Outgoing:
+    def _described(self, data: Buffer) -> Outgoing:
         try:
             header = read_header(data, self._main_tags, self._dictionary)
         except OrthancError as error:
             raise BadFileFormat("The body is no DICOM file that could be sent") from error
         if header.sop_class is None or header.transfer_syntax is None:
             raise BadFileFormat("The DICOM file has no SOP class, or a transfer syntax of its own")
-        return Outgoing(b"", header.sop_class, header.sop_uid, header.transfer_syntax)
+        return Outgoing(0, b"", header.sop_class, header.sop_uid, header.transfer_syntax)
