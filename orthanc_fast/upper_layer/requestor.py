@@ -51,6 +51,9 @@ def associate(
     """
     if not 0 < len(proposals) <= MAXIMUM_CONTEXTS:
         raise ValueError(f"an association has from 1 to {MAXIMUM_CONTEXTS} presentation contexts")
+    for role, title in (("Calling", target.calling), ("Called", target.called)):
+        if not title:
+            raise AssociationFailed(f"Illegal service parameter: {role} AP Title")
     connection, ip = connect(target)
     association = Association(connection, ip)
     request = pdu.Request(

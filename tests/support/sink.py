@@ -12,8 +12,9 @@ from typing import NamedTuple
 from support.dicom_peer import parse_command
 
 from orthanc_fast._ext import pdata
+from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.upper_layer import dimse, pdu
-from orthanc_fast.upper_layer.association import Association
+from orthanc_fast.upper_layer.association import Association, NotRequested
 from orthanc_fast.upper_layer.negotiation import CALLING_NOT_RECOGNIZED, Agreement, Rejection, title
 
 Accept = Callable[[str, tuple[str, ...]], str | None]
@@ -111,7 +112,7 @@ class Sink:
                 self.ends.append(self._answer_all(association, answer))
         except Misbehaviour as misbehaviour:
             self._misbehave(association, str(misbehaviour))
-        except OSError:
+        except (OSError, NotRequested, PduError):
             self.ends.append("close")
         finally:
             association.channel.close()

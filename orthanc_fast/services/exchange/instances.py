@@ -143,8 +143,11 @@ def chosen(reads: Reads, caller: Caller, names: Sequence[str]) -> Chosen:
         found = records_of_any_level(view, publics)
         if len(found) < len(publics):
             is_first = not found or found[0].public != publics[0]
-            text = "A resource that is to be sent does not exist"
-            raise InternalError(text) if is_first else UnknownResource(text)
+            raise (
+                InternalError("A resource that is to be sent does not exist")
+                if is_first
+                else UnknownResource
+            )
         return Chosen(found, instances_below(view, found))
 
     return reads(caller, read)
