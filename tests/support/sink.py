@@ -34,8 +34,8 @@ class Taken(NamedTuple):
 
 
 class Misbehaviour(Exception):
-    """What a sink does instead of answering: "abort", "close", or "stall" until the other side has
-    gone."""
+    """What a sink does instead of answering: "abort", "close", "stall" until the other side has
+    gone, "release", "garbage", "echo" (an answer to something else), "half" an answer."""
 
 
 def first_proposed(sop_class: str, syntaxes: tuple[str, ...]) -> str | None:
@@ -180,11 +180,18 @@ class Sink:
         )
 
     def _misbehave(self, association: Association, how: str) -> None:
+        channel = association.channel
         if how == "abort":
             association.abort(pdu.USER, 0)
-        elif how == "stall":
-            while association.channel.wait() != pdata.CLOSED:
-                pass
+        elif how == "release":
+            channel.send(pdu.RELEASE_REQUEST)
+        elif how == "garbage":
+            channel.send(b"garbage")
+        elif how in ("echo", "half"):
+            answer = dimse.response(1, dimse.C_ECHO_RQ, 1, 0, b"", b"")
+            channel.send(answer[: len(answer) // 2] if how == "half" else answer)
+        while how not in ("close", "half") and channel.wait() == pdata.PDU:
+            pass
 
 
 @contextmanager

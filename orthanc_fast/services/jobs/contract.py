@@ -65,7 +65,7 @@ class Run(ABC):
     @abstractmethod
     def tell(self, **content: Any) -> None:
         """Adds to what clients see as `Content`, at once, or replaces it, at most ten times a
-        second."""
+        second. What is None is taken away."""
 
     @abstractmethod
     def remember(self, memory: bytes) -> None:

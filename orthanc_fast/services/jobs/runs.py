@@ -63,9 +63,12 @@ class JobRun(Run):
         self._tell_now_and_then()
 
     def tell(self, **content: Any) -> None:
+        told = {name: value for name, value in content.items() if value is not None}
         with self._lock:
-            is_new = not content.keys() <= self._content.keys()
-            self._content.update(content)
+            is_new = not told.keys() <= self._content.keys()
+            for name in content.keys() - told.keys():
+                self._content.pop(name, None)
+            self._content.update(told)
             self._has_news = True
         if is_new:  # where the result is must be known also of a job that is killed
             self.flush()

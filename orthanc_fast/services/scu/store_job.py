@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -41,17 +41,27 @@ class Failure(msgspec.Struct, omit_defaults=True):
 
 
 class _Memory(msgspec.Struct):
-    """What is remembered: so many instances are done; the numbers of those that failed, and what
-    is told of the first of them."""
+    """What is remembered: so many instances are done, and these that come after them; the numbers
+    of those that failed, and what is told of the first of them."""
 
     done: int = 0
+    early: set[int] = msgspec.field(default_factory=set)
     failed: list[int] = msgspec.field(default_factory=list)
     failures: list[tuple[int, Failure]] = msgspec.field(default_factory=list)
 
+    def is_done(self, number: int) -> bool:
+        return number < self.done or number in self.early
+
+    def finish(self, number: int) -> None:
+        self.early.add(number)
+        while self.done in self.early:
+            self.early.remove(self.done)
+            self.done += 1
+
     def forget_undone(self) -> None:
-        """What comes after `done` is tried again."""
-        self.failed = [number for number in self.failed if number < self.done]
-        self.failures = [each for each in self.failures if each[0] < self.done]
+        """What failed and is not done is tried again."""
+        self.failed = [number for number in self.failed if self.is_done(number)]
+        self.failures = [each for each in self.failures if self.is_done(each[0])]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -97,13 +107,15 @@ class _Running:
         )
         self._instances = Instances(kind.read, run.caller, order.instances)
         self._presentations = self._instances.presentations()
-        self._left = self._instances.since(self._memory.done)
-        self._done_early: set[int] = set()  # above what is remembered as done
+        left = self._instances.since(self._memory.done)
+        known = frozenset(self._memory.early)
+        self._left = (each for each in left if each.number not in known)
         self._lock = threading.Lock()
         self._is_over = False
         self._remembered_at = time.monotonic()
 
     def all(self) -> None:
+        self._tell_failures()
         try:
             self._send_all()
         except Stopped:
@@ -153,10 +165,7 @@ class _Running:
     def _finish(self, instance: Outgoing) -> None:
         """This one is done, in vain or not."""
         with self._lock:
-            self._done_early.add(instance.number)
-            while self._memory.done in self._done_early:
-                self._done_early.remove(self._memory.done)
-                self._memory.done += 1
+            self._memory.finish(instance.number)
             is_due = time.monotonic() - self._remembered_at >= _REMEMBERED_EACH
             if is_due:
                 self._remembered_at = time.monotonic()
@@ -177,13 +186,15 @@ class _Running:
             memory.failed.append(instance.number)
             if len(memory.failures) < _FAILURES_TOLD:
                 memory.failures.append((instance.number, failure))
-            told: dict[str, Any] = {
-                "FailedInstancesCount": len(memory.failed),
-                "FailedInstances": [each for _, each in memory.failures],
-            }
-        self._run.tell(**told)
+        self._tell_failures()
         if not self._order.permissive:
             raise error
+
+    def _tell_failures(self) -> None:
+        with self._lock:
+            count = len(self._memory.failed)
+            failures = [each for _, each in self._memory.failures]
+        self._run.tell(FailedInstancesCount=count, FailedInstances=failures or None)
 
     def _references(self) -> Iterator[tuple[str, str]]:
         """What the modality is asked to keep: SOP classes and instances."""
