@@ -125,8 +125,16 @@ def _secured(connection: socket.socket, target: Target, end: float | None) -> so
     except TimeoutError as error:
         raise AssociationFailed(READ_TIMEOUT) from error
     except (OSError, ValueError) as error:
-        text = getattr(error, "reason", None) or str(error)
-        raise AssociationFailed(f"TLS handshake failed: {text}") from error
+        raise AssociationFailed(f"TLS error: {_reason_of_tls(error)}") from error
+
+
+def _reason_of_tls(error: OSError | ValueError) -> str:
+    """As OpenSSL puts it, and what is wrong with a certificate."""
+    reason = getattr(error, "reason", None)
+    text = reason.lower().replace("_", " ") if isinstance(reason, str) else str(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text += f": {error.verify_message}"
+    return text
 
 
 def _left(end: float | None, shares: int = 1) -> float | None:

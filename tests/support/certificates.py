@@ -16,8 +16,8 @@ class Authority:
             *("-subj", f"/CN={name}", "-keyout", str(self._key), "-out", str(self.certificate)),
         )
 
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """(certificate, private key) of a host."""
+    def issue(self, name: str, days: int = 2) -> tuple[Path, Path]:
+        """(certificate, private key) of a host; one of negative days has expired."""
         certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         request = self.folder / f"{name}.csr"
         _openssl(
@@ -25,7 +25,7 @@ class Authority:
             *("-keyout", str(key), "-out", str(request)),
         )
         _openssl(
-            *("x509", "-req", "-in", str(request), "-days", "2", "-CAcreateserial"),
+            *("x509", "-req", "-in", str(request), "-days", str(days), "-CAcreateserial"),
             *("-CA", str(self.certificate), "-CAkey", str(self._key), "-out", str(certificate)),
         )
         return certificate, key

@@ -54,10 +54,23 @@ def tls_options(get: Callable[[str], Any]) -> TlsOptions:
     )
 
 
+def check_files(options: TlsOptions) -> None:
+    """Raises OrthancError (13) for a file that is named and not there: it stops the start, whether
+    TLS is spoken or not."""
+    for path in (options.certificate, options.private_key, options.trusted):
+        if path:
+            _existing(path)
+
+
 def server_context(options: TlsOptions) -> ssl.SSLContext:
     """The context of the listener. Raises OrthancError (3, 13, 15) for what stops the start."""
     if not options.certificate or not options.private_key:
         raise ParameterOutOfRange("DICOM TLS needs DicomTlsCertificate and DicomTlsPrivateKey")
+    if options.certificate_required and not options.trusted:
+        raise OrthancError(
+            "DicomTlsRemoteCertificateRequired needs DicomTlsTrustedCertificates",
+            code=_INEXISTENT_FILE,
+        )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _set_up(context, options, options.certificate, options.private_key)
     return context
@@ -67,17 +80,22 @@ def client_context(options: TlsOptions) -> ssl.SSLContext:
     """The context of one association that we ask for; it is made anew for each, so that renewed
     files count at once. The name in the peer's certificate is not looked at, as in Orthanc.
 
-    Raises BadSequenceOfCalls (6) without certificate or key, OrthancError (13, 15) for files that
-    are not there or no good.
+    Raises BadSequenceOfCalls (6), with Orthanc's words, where a file is not configured, and
+    OrthancError (13, 15) for files that are not there or no good.
     """
-    if not options.certificate or not options.private_key:
-        raise BadSequenceOfCalls(
-            "DICOM TLS to a modality needs DicomTlsCertificate and DicomTlsPrivateKey"
-        )
+    missing = None
+    if not options.private_key:
+        missing = "private key of the local certificate"
+    elif not options.certificate:
+        missing = "local certificate"
+    elif options.certificate_required and not options.trusted:
+        missing = "trusted remote certificates"
+    if missing is not None:
+        raise BadSequenceOfCalls(f"DICOM TLS - No path to the {missing} was provided")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    _set_up(context, options, options.certificate, options.private_key)
+    _set_up(context, options, options.certificate or "", options.private_key or "")
     return context
 
 
@@ -89,13 +107,8 @@ def _set_up(context: ssl.SSLContext, options: TlsOptions, certificate: str, key:
         raise BadFileFormat(
             f"DicomTlsCertificate and DicomTlsPrivateKey cannot be used together: {error}"
         ) from error
-    if not options.certificate_required:
+    if not options.certificate_required or not options.trusted:
         return
-    if not options.trusted:
-        raise OrthancError(
-            "DicomTlsRemoteCertificateRequired needs DicomTlsTrustedCertificates",
-            code=_INEXISTENT_FILE,
-        )
     try:
         context.load_verify_locations(_existing(options.trusted))
     except ssl.SSLError as error:

@@ -13,6 +13,7 @@ from orthanc_fast.services.ingest.uploads import Uploads
 from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.processes.resources import ResourceServices
+from orthanc_fast.services.scu.echo import Echo
 from orthanc_fast.services.scu.store_straight import StoreStraight
 from orthanc_fast.services.store.session import SessionOption
 from orthanc_fast.services.volumes.streaming import Streams
@@ -50,6 +51,7 @@ class HttpServices(ResourceServices):
         self.straight = StoreStraight(settings, self.main_tags, self.dictionary, self.senders)
         self.change_feed = ChangeFeed(self.index, self.runtime.bell)
         self.figures = Figures(settings, self.metrics, self.resources, self.jobs)
+        self.echo = Echo(settings, self.associations)
         self.metrics_enabled = SessionOption(
             self.runtime, "metrics-enabled", bool, settings.metrics_enabled
         )

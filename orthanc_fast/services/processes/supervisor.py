@@ -5,11 +5,13 @@ import time
 from pathlib import Path
 
 from orthanc_fast.config import Settings
+from orthanc_fast.config_options import Values
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.contract import Index
 from orthanc_fast.log import Category, logger
 from orthanc_fast.runtime.lmdb import LmdbRuntime
+from orthanc_fast.services.exchange.dicom_tls import check_files, tls_options
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.jobs.outputs import outputs_folder
 from orthanc_fast.services.jobs.saved import SavedJobs
@@ -128,6 +130,7 @@ def _check_settings(settings: Settings) -> None:
         text = f"ExtraMainDicomTags: {ignored} is a main tag already, or computed: ignored"
         logger.warning(Category.GENERIC, text)
     find_options(settings.raw)  # likewise
+    check_files(tls_options(Values(settings.raw)))
     if settings.ingest_transcoding not in (*SYNTAXES, ""):
         raise ParameterOutOfRange(
             f"IngestTranscoding: unknown transfer syntax {settings.ingest_transcoding!r}"

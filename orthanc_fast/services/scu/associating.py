@@ -115,6 +115,18 @@ class Associations:
                 association.release(target.timeout or ACSE_TIMEOUT)
 
 
+def failed_with(
+    service: str, target: Target, status: int, hint: str = "", http_status: int | None = None
+) -> NetworkProtocol:
+    """A request, as a "C-FIND", that the peer has answered with a status that is no success. `hint`
+    is text behind it."""
+    return NetworkProtocol(
+        f'{service} SCU to AET "{target.called}" has failed with DIMSE status 0x{status:04X}{hint}',
+        http_status=http_status,
+        payload={"Content": {"DimseErrorStatus": status}, "Type": "Dimse"},
+    )
+
+
 def _failed(operation: str, target: Target, text: str) -> NetworkProtocol:
     return NetworkProtocol(f'DicomAssociation - {operation} to AET "{target.called}": {text}')
 
