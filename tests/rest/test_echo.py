@@ -34,8 +34,13 @@ SUCCESS = Answer(200, None, None, None, "application/json")
 
 def answer(response: httpx.Response) -> Answer:
     value = response.json() if response.content else {}
-    fields = (value.get(name) for name in ("OrthancStatus", "Details", "ErrorPayload"))
-    return Answer(response.status_code, *fields, response.headers.get("content-type"))
+    return Answer(
+        response.status_code,
+        value.get("OrthancStatus"),
+        value.get("Details"),
+        value.get("ErrorPayload"),
+        response.headers.get("content-type"),
+    )
 
 
 def put(client: httpx.Client, port: int, **fields: Any) -> None:
