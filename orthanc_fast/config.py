@@ -17,6 +17,7 @@ from orthanc_fast.config_sections import (
     Webhook,
     allowed_hosts,
     cors,
+    http_proxy,
     trusted_proxies,
     user_content_types,
     user_metadata,
@@ -83,8 +84,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_enabled: bool = False
     ssl_certificate: Path = Path("certificate.pem")
     ssl_minimum_protocol_version: int = 4
+    ssl_ciphers_accepted: tuple[str, ...] | None = None
     ssl_verify_peers: bool = False
     ssl_trusted_client_certificates: Path = Path("trustedClientCertificates.pem")
+    http_proxy: str = ""
+    http_verbose: bool = False
+    http_timeout: int = 60  # of calls to other servers
+    https_verify_peers: bool = True
+    https_ca_certificates: Path | None = None
+    peer_store_connections: int = 4  # of one job
     dictionary: dict[str, list[Any]] = {}
     load_private_dictionary: bool = True
     external_dictionaries: tuple[Path, ...] = ()
@@ -314,8 +322,17 @@ class _Building:
             ssl_enabled=get("SslEnabled"),
             ssl_certificate=self._path("SslCertificate"),
             ssl_minimum_protocol_version=get("SslMinimumProtocolVersion"),
+            ssl_ciphers_accepted=self._texts("SslCiphersAccepted"),
             ssl_verify_peers=get("SslVerifyPeers"),
             ssl_trusted_client_certificates=self._path("SslTrustedClientCertificates"),
+            http_proxy=self._section("HttpProxy", http_proxy),
+            http_verbose=get("HttpVerbose"),
+            http_timeout=get("HttpTimeout"),
+            https_verify_peers=get("HttpsVerifyPeers"),
+            https_ca_certificates=(
+                self._path("HttpsCACertificates") if get("HttpsCACertificates") else None
+            ),
+            peer_store_connections=get("PeerStoreConnections"),
             dictionary=get("Dictionary"),
             load_private_dictionary=get("LoadPrivateDictionary"),
             external_dictionaries=tuple(
@@ -374,6 +391,8 @@ class _Building:
             raise self._refuse("TranscoderThreadsCount", "must be at least 1")
         if get("DicomScuAssociationsCount") == 0:
             raise self._refuse("DicomScuAssociationsCount", "must be at least 1")
+        if get("PeerStoreConnections") == 0:
+            raise self._refuse("PeerStoreConnections", "must be at least 1")
         if get("MediaArchiveSize") == 0:
             raise self._refuse("MediaArchiveSize", "must be at least 1")
         if get("CheckRevisions") and not get("StoreMD5ForAttachments"):
@@ -381,6 +400,14 @@ class _Building:
         for name in ("MaximumStorageSize", "MaximumPatientCount"):
             if get(name) and not get("PatientLevelEnabled"):
                 raise self._refuse(name, "needs PatientLevelEnabled: patients are what is recycled")
+
+    def _texts(self, name: str) -> tuple[str, ...] | None:
+        value = self._get(name)
+        if value is None:
+            return None
+        if not all(isinstance(each, str) for each in value):
+            raise self._refuse(name, "must be a list of texts")
+        return tuple(value)
 
     def _overwrite(self) -> Overwrite:
         value = self._get("OverwriteInstances")

@@ -1,5 +1,5 @@
 """The options that have a structure of their own: UserMetadata, UserContentType, Webhooks, Cors,
-AllowedHosts, TrustedProxies.
+AllowedHosts, TrustedProxies, HttpProxy.
 
 For each there is a function that makes it of what the file says. They raise ValueError with the
 reason.
@@ -114,6 +114,17 @@ def allowed_hosts(value: Any) -> tuple[str, ...] | None:
 def trusted_proxies(value: list[Any]) -> tuple[str, ...]:
     """Addresses and networks, in normal form."""
     return tuple(str(ip_network(text)) for text in value)
+
+
+def http_proxy(value: str) -> str:
+    """The address of the proxy, "" for none."""
+    if not value:
+        return ""
+    address = value if "://" in value else f"http://{value}"
+    parts = urlsplit(address)
+    if parts.scheme != "http" or not parts.hostname or parts.path.strip("/"):
+        raise ValueError("must be host:port or user:password@host:port of an HTTP proxy")
+    return address
 
 
 def user_metadata(value: dict[str, Any]) -> dict[str, int]:

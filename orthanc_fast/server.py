@@ -7,6 +7,7 @@ from functools import partial
 
 from orthanc_fast.config import ConfigError, Settings
 from orthanc_fast.errors import OrthancError
+from orthanc_fast.https import check_https
 from orthanc_fast.log import Category, logger
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.services.administration import metrics
@@ -49,15 +50,16 @@ def run(
                 listeners = _listeners(settings, ports)
                 store = _open_store(settings)
                 try:
+                    following = _Following(settings, reload)
                     supervisor = _supervisor(
-                        settings, listeners, store, signals, log_levels, log_file, reload
+                        settings, listeners, store, signals, log_levels, log_file, following
                     )
                     supervisor.run(partial(announce, address(settings)))
                 finally:
                     store.close()
                 if not signals.stop:
                     logger.warning(Category.GENERIC, "The server restarts")
-                    settings = reload() or settings
+                    settings = following.settings or reload() or settings
     finally:
         ports.close()
         os.close(log_levels)
@@ -71,8 +73,10 @@ def _listeners(settings: Settings, ports: "_Ports") -> tuple[Listeners, Listener
     """Opens the ports of the REST API and of the DICOM door. Raises CannotStart."""
     if not settings.http_server_enabled:
         raise CannotStart("HttpServerEnabled is false: there would be nothing to serve")
-    if settings.ssl_enabled and not os.access(settings.ssl_certificate, os.R_OK):
-        raise CannotStart(f"cannot read the file of SslCertificate: {settings.ssl_certificate}")
+    try:
+        check_https(settings, partial(logger.warning, Category.GENERIC))
+    except ConfigError as error:
+        raise CannotStart(str(error)) from error
     dicom_port = _dicom_port(settings)
     web, dicom = ports.change(
         (settings.http_bind_addresses, settings.http_port, "HttpPort"),
@@ -99,14 +103,9 @@ def _supervisor(
     signals: Signals,
     log_levels: int,
     log_file: str | None,
-    reload: Callable[[], Settings | None],
+    following: "_Following",
 ) -> Supervisor:
     web, dicom = listeners
-
-    def has_changed() -> bool:
-        found = reload()
-        return found is not None and found != settings
-
     return Supervisor(
         settings,
         [
@@ -115,11 +114,36 @@ def _supervisor(
             Kind("jobs", settings.concurrent_jobs, (), start_last=True),
         ],
         store.recover_slot,
-        has_changed,
+        following.has_changed,
+        following.may_begin,
         signals,
         log_levels,
         log_file,
     )
+
+
+class _Following:
+    """The configuration of the next run, looked at while this one serves."""
+
+    def __init__(self, settings: Settings, reload: Callable[[], Settings | None]) -> None:
+        self._present = settings
+        self._reload = reload
+        self.settings: Settings | None = None  # once it has been looked at
+
+    def has_changed(self) -> bool:
+        found = self._reload()
+        return found is not None and found != self._present
+
+    def may_begin(self) -> bool:
+        """Whether it could serve: certificates are files that may be changed half."""
+        found = self._reload() or self._present
+        try:
+            check_https(found, lambda text: None)
+        except ConfigError as error:
+            logger.error(Category.GENERIC, f"{error}: the server does not restart")
+            return False
+        self.settings = found
+        return True
 
 
 def _dicom_port(settings: Settings) -> int | None:

@@ -136,7 +136,8 @@ class Signals:
 class Supervisor:
     """Runs the workers until a signal ends them. `recover` is called with the slot of each worker
     that died, before its successor starts; `has_changed` at SIGHUP: whether it is a reason to
-    restart. `log_levels` is the descriptor of `Logger.share`."""
+    restart; `may_restart` before any restart: whether the server could serve again. `log_levels`
+    is the descriptor of `Logger.share`."""
 
     def __init__(
         self,
@@ -144,6 +145,7 @@ class Supervisor:
         kinds: Sequence[Kind],
         recover: Callable[[str], None],
         has_changed: Callable[[], bool],
+        may_restart: Callable[[], bool],
         signals: Signals,
         log_levels: int,
         log_file: str | None = None,
@@ -152,6 +154,7 @@ class Supervisor:
         self._log_file = log_file
         self._recover = recover
         self._has_changed = has_changed
+        self._may_restart = may_restart
         self._log_levels = log_levels
         self._workers = [
             _Worker(kind, f"{kind.name}-{number}") for kind in kinds for number in range(kind.count)
@@ -182,6 +185,8 @@ class Supervisor:
                 if signals.hang_up:
                     signals.hang_up = False
                     signals.restart |= self._has_changed()
+                if signals.restart:
+                    signals.restart = self._may_restart()
         finally:
             self._stop_all()
             self._selector.close()

@@ -29,7 +29,7 @@ GROUND = {
 }
 KNOWLEDGE = {"index", "storage", "imaging", "dicom", "upper_layer", "runtime"}
 DOORS = {"rest", "network", "client"}
-WIRING = {"cli", "server", "supervisor", "worker", "granian_worker"}
+WIRING = {"cli", "server", "https", "supervisor", "worker", "granian_worker"}
 
 # Doors know services, not what keeps the data.
 BEHIND_DOORS = KNOWLEDGE - {"index", "storage"}

@@ -258,6 +258,7 @@ async def deliver_webhooks(services: HttpServices) -> None:
             services.writes,
             settings.index_directory,
             services.change_feed,
+            services.outgoing,
         )
         try:
             await webhooks.run()

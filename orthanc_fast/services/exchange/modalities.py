@@ -1,7 +1,6 @@
 """Remote DICOM modalities: their two configuration formats. Source: reference chapter 4,
 section 5.1."""
 
-import re
 from typing import Any
 
 import msgspec
@@ -13,8 +12,8 @@ from orthanc_fast.errors import (
     ParameterOutOfRange,
 )
 from orthanc_fast.numerals import MAX_INT32, MAX_INT64, MAX_UINT32, MIN_INT32, fits_json, integer
+from orthanc_fast.services.exchange.server_registry import check_name
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _MANUFACTURERS = {
     "Generic": "Generic",
     "GenericNoWildcardInDates": "GenericNoWildcardInDates",
@@ -72,10 +71,7 @@ def parse_modality(name: str, value: Any) -> Modality:
 
     Raises BadFileFormat, BadParameterType or ParameterOutOfRange with what is wrong.
     """
-    if not _NAME.fullmatch(name):
-        raise BadFileFormat(
-            f"The symbolic name {name!r} may have letters, digits, '-' and '_' only"
-        )
+    check_name(name)
     if isinstance(value, list):
         return _short(value)
     if isinstance(value, dict):

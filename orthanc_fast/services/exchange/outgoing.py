@@ -1,21 +1,84 @@
-"""HTTP connections to addresses that an administrator, or somebody else, has named.
+"""HTTP connections of this server to others: the one place that makes them, by the options
+`HttpProxy`, `HttpTimeout`, `HttpsVerifyPeers`, `HttpsCACertificates` and `HttpVerbose`. Source:
+reference chapter 4, sections 0 and 8.4.
 
-A name may resolve to another address at every call, and an address may be written in many ways;
-hence what is checked is the address of each socket, just before it is connected.
+Where somebody else may have named the address, what is checked is the address of each socket, just
+before it is connected: a name may resolve to another one at every call, and an address may be
+written in many ways.
 """
 
 import errno
 import socket
+import ssl
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 
 import aiohttp
+
+from orthanc_fast.config import Settings
+from orthanc_fast.services.exchange.call_log import tracing
+from orthanc_fast.services.exchange.client_tls import (
+    ClientCertificate,
+    UnusableCertificate,
+    client_context,
+)
+from orthanc_fast.services.exchange.resolving import Resolver
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last four bytes
 
 
 class ForbiddenAddress(OSError):
     """The target is not on the public Internet, and nobody has allowed that."""
+
+
+class OutgoingCalls:
+    """Makes the connections of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._proxy = settings.http_proxy or None
+
+    def session(
+        self,
+        timeout: float,
+        connections: int = 4,
+        tls: ssl.SSLContext | None = None,
+        allow_private: bool = True,
+    ) -> aiohttp.ClientSession:
+        """A client without cookies, and with no other proxy than `HttpProxy`. One request may take
+        `timeout` seconds as a whole, 0: any time. Calls by HTTPS need what `tls` gives. Must be
+        made in the event loop that uses it."""
+        is_guarded = not allow_private
+        connector = aiohttp.TCPConnector(
+            limit=connections,
+            ssl=tls or self._redirected,
+            resolver=Resolver(),
+            socket_factory=_public_socket if is_guarded and not self._proxy else None,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=timeout or None),
+            auto_decompress=False,
+            skip_auto_headers=("Accept-Encoding",),
+            headers={"User-Agent": "orthanc_fast"},
+            proxy=self._proxy,
+            middlewares=(_only_public,) if is_guarded and self._proxy else (),
+            trace_configs=[tracing()] if self._settings.http_verbose else [],
+        )
+
+    def tls(self, certificate: ClientCertificate | None = None) -> ssl.SSLContext:
+        """As `client_context`."""
+        return client_context(self._settings, certificate)
+
+    @cached_property
+    def _redirected(self) -> ssl.SSLContext | bool:
+        """For HTTP that is redirected to HTTPS."""
+        try:
+            return self.tls()
+        except UnusableCertificate:
+            return True  # the authorities of the system
 
 
 def is_public(text: str) -> bool:
@@ -33,23 +96,27 @@ def is_public(text: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def session(allow_private: bool, timeout: float) -> aiohttp.ClientSession:
-    """A client without cookies and without proxies of the environment; `timeout` seconds is what
-    one request may take as a whole. Must be made in the event loop that uses it."""
-    connector = aiohttp.TCPConnector(
-        limit=4, socket_factory=None if allow_private else _public_socket
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=timeout),
-        auto_decompress=False,
-    )
-
-
 def _public_socket(info: Any) -> socket.socket:
     family, kind, protocol, _, address = info
-    if not is_public(address[0]):
-        text = f"{address[0]} is no public address: set AllowPrivateAddresses if it is meant"
-        raise ForbiddenAddress(errno.EACCES, text)
+    _check_public(address[0])
     return socket.socket(family, kind, protocol)
+
+
+async def _only_public(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Behind a proxy the socket is the proxy's, who resolves names: only an address that stands in
+    the URL can be judged here."""
+    host = request.url.host or ""
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return await handler(request)
+    _check_public(host)
+    return await handler(request)
+
+
+def _check_public(address: str) -> None:
+    if not is_public(address):
+        text = f"{address} is no public address: set AllowPrivateAddresses if it is meant"
+        raise ForbiddenAddress(errno.EACCES, text)

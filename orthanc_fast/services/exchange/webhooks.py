@@ -27,7 +27,8 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.model import SERVER, Change, ChangesPage
 from orthanc_fast.registries import CHANGE_NUMBERS
 from orthanc_fast.services.browse.change_feed import ChangeEntry, ChangeFeed, change_entry
-from orthanc_fast.services.exchange.outgoing import session
+from orthanc_fast.services.exchange.client_tls import UnusableCertificate
+from orthanc_fast.services.exchange.outgoing import OutgoingCalls
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
 
@@ -85,12 +86,14 @@ class Webhooks:
         writes: Writes,
         folder: Path,
         feed: ChangeFeed,
+        outgoing: OutgoingCalls,
     ) -> None:
         self._hooks = {_key(hook): hook for hook in hooks}
         self._read = reads
         self._write = writes
         self._lock_path = folder / LOCK_FILE
         self._feed = feed
+        self._outgoing = outgoing
         self._progress: dict[str, Progress] = {}
 
     async def run(self) -> None:
@@ -124,7 +127,12 @@ class Webhooks:
     async def _serve(self, key: str, hook: Webhook) -> None:
         types = frozenset(CHANGE_NUMBERS[name] for name in hook.events)
         progress = self._progress[key]
-        async with session(hook.allow_private_addresses, hook.timeout) as client:
+        try:
+            client = self._client(hook)
+        except UnusableCertificate as error:  # nothing is lost: the next start goes on from here
+            logger.error(Category.HTTP, f"Webhook {_shown(hook.url)}: not served: {error}")
+            return
+        async with client:
             while not self._feed.closed:
                 page = await self._read.run(self._page, progress.position, types)
                 for sequence, change in page.changes:
@@ -136,6 +144,14 @@ class Webhooks:
                     progress.position = page.last_allocated  # nothing among them is for this target
                 else:
                     await self._feed.beyond(progress.position, SILENCE)
+
+    def _client(self, hook: Webhook) -> aiohttp.ClientSession:
+        """Raises UnusableCertificate."""
+        return self._outgoing.session(
+            hook.timeout,
+            tls=self._outgoing.tls() if hook.url.startswith("https:") else None,
+            allow_private=hook.allow_private_addresses,
+        )
 
     def _page(self, since: int, types: frozenset[int]) -> ChangesPage:
         return self._read(SERVER, lambda view: view.changes(since, -1, PAGE, types))

@@ -8,8 +8,12 @@ from orthanc_fast.model import Wish
 from orthanc_fast.services.administration.figures import Figures
 from orthanc_fast.services.browse.change_feed import ChangeFeed
 from orthanc_fast.services.creation.creation import Creation
+from orthanc_fast.services.exchange.outgoing import OutgoingCalls
 from orthanc_fast.services.ingest.unpack import Bounds
 from orthanc_fast.services.ingest.uploads import Uploads
+from orthanc_fast.services.peers.calls import PeerCalls
+from orthanc_fast.services.peers.exchange import PeerExchange
+from orthanc_fast.services.peers.registry import PeerRegistry
 from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.processes.resources import ResourceServices
@@ -44,6 +48,11 @@ class HttpServices(ResourceServices):
             self.deletion,
             self.dictionary,
             self.default_character_set,
+        )
+        self.outgoing = OutgoingCalls(settings)
+        self.peers = PeerRegistry(settings, self.reads, self.writes, self.runtime)
+        self.peer_exchange = PeerExchange(
+            self.reads, self.exports, self.peers, PeerCalls(settings, self.outgoing)
         )
         self.pixels = Pixels(self.index, self.storage)
         self.pictures = Pictures(self.pixels, settings.http_workers, self.finder.options.warn)

@@ -61,6 +61,21 @@ def _store(services: JobServices) -> Kind:
     )
 
 
+def _peer_store(services: JobServices) -> Kind:
+    from orthanc_fast.services.exchange.outgoing import OutgoingCalls
+    from orthanc_fast.services.peers.calls import PeerCalls
+    from orthanc_fast.services.peers.files import SentFiles
+    from orthanc_fast.services.peers.store_job import PeerStoreJob
+
+    settings = services.settings
+    return PeerStoreJob(
+        settings,
+        services.reads,
+        SentFiles(settings, services.storage, services.dictionary),
+        PeerCalls(settings, OutgoingCalls(settings)),
+    )
+
+
 # By the type that clients see. Each imports what it needs when the first job of it comes.
 KINDS: dict[str, Opening] = {
     "Archive": lambda services: ArchiveJob(services.archives),
@@ -70,6 +85,7 @@ KINDS: dict[str, Opening] = {
         for name in ("ResourceModification", "SplitStudy", "MergeStudy")
     },
     "DicomModalityStore": _store,
+    "OrthancPeerStore": _peer_store,
 }
 
 

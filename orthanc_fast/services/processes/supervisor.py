@@ -7,14 +7,16 @@ from pathlib import Path
 from orthanc_fast.config import Settings
 from orthanc_fast.config_options import Values
 from orthanc_fast.dicom.main_tags import MainTags
-from orthanc_fast.errors import ParameterOutOfRange
+from orthanc_fast.errors import BadFileFormat, OrthancError, ParameterOutOfRange
 from orthanc_fast.index.contract import Index
 from orthanc_fast.log import Category, logger
 from orthanc_fast.runtime.lmdb import LmdbRuntime
+from orthanc_fast.services.exchange.client_tls import UnusableCertificate, client_context
 from orthanc_fast.services.exchange.dicom_tls import check_files, tls_options
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.jobs.outputs import outputs_folder
 from orthanc_fast.services.jobs.saved import SavedJobs
+from orthanc_fast.services.peers.peer import parse_peer
 from orthanc_fast.services.retention.housekeeping import forget_files
 from orthanc_fast.services.retention.recycling import recycle_at_start
 from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
@@ -140,3 +142,22 @@ def _check_settings(settings: Settings) -> None:
         raise ParameterOutOfRange(
             f"BuiltinDecoderTranscoderOrder is one of {', '.join(_DECODER_ORDERS)}, not {order!r}"
         )
+    _check_peers(settings)
+
+
+def _check_peers(settings: Settings) -> None:
+    """And warns of what will fail when it is used."""
+    if not settings.raw.get("OrthancPeersInDatabase"):
+        for name, value in (settings.raw.get("OrthancPeers") or {}).items():
+            try:
+                peer = parse_peer(name, value)
+            except OrthancError as error:
+                raise BadFileFormat(f"OrthancPeers: {name}: {error.details}") from error
+            if peer.pkcs11:
+                text = f"OrthancPeers: {name}: Pkcs11: this server cannot use smart cards"
+                logger.warning(Category.GENERIC, text)
+    try:
+        client_context(settings)
+    except UnusableCertificate as error:
+        text = f"HttpsCACertificates: no server will be trusted: {error}"
+        logger.warning(Category.GENERIC, text)

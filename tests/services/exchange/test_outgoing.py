@@ -6,7 +6,8 @@ import aiohttp
 import pytest
 from support.receiver import Receiver
 
-from orthanc_fast.services.exchange.outgoing import ForbiddenAddress, is_public, session
+from orthanc_fast.config import Settings
+from orthanc_fast.services.exchange.outgoing import ForbiddenAddress, OutgoingCalls, is_public
 
 PATIENCE = 30.0
 
@@ -43,8 +44,9 @@ def test_public_addresses(address: str, public: bool) -> None:
 
 
 async def status(url: str, allow_private: bool) -> int:
+    calls = OutgoingCalls(Settings())
     async with (
-        session(allow_private, PATIENCE) as client,
+        calls.session(PATIENCE, allow_private=allow_private) as client,
         client.post(url, data=b"x", allow_redirects=False) as answer,
     ):
         return answer.status

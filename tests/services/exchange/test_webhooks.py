@@ -13,11 +13,13 @@ from support import generated
 from support.receiver import Delivery, Receiver
 from support.small_store import USER, SmallStore
 
+from orthanc_fast.config import Settings
 from orthanc_fast.config_sections import Webhook
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.runtime.bell import Bell
 from orthanc_fast.services.browse.change_feed import ChangeFeed
 from orthanc_fast.services.exchange import webhooks
+from orthanc_fast.services.exchange.outgoing import OutgoingCalls
 from orthanc_fast.services.exchange.webhooks import Webhooks
 from orthanc_fast.services.ingest.contract import IngestRequest
 from orthanc_fast.services.store.file_effects import CHANGES
@@ -43,7 +45,9 @@ class Delivering:
         self.store = store
         self.bell = Bell()
         self.feed = ChangeFeed(store.index, self.bell)
-        self.webhooks = Webhooks(hooks, store.reads, store.writes, folder, self.feed)
+        self.webhooks = Webhooks(
+            hooks, store.reads, store.writes, folder, self.feed, OutgoingCalls(Settings())
+        )
 
     async def add(self, study: int) -> str:
         """The identifier of a new study."""
