@@ -2,6 +2,7 @@
 of by name. Source: reference chapter 1, section 11.2.
 """
 
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ OFFERED: Final = frozenset(
     for key in ("ECDSA", "RSA")
     for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
 )
+_HANDSHAKE_SECONDS: Final = 10.0
+_VERSION_TAG: Final = 0xA0  # of the version in a certificate, which the first one did not have
+
 _TLS_1_2: Final = 4
 _TLS_1_3: Final = 5
 
@@ -61,6 +65,26 @@ def _check_certificate(path: Path) -> None:
             f"SslCertificate: {path} must hold a private key without a password and its "
             f"certificate, as PEM: {_reason(error)}"
         ) from error
+    if _is_of_version_1(path.read_text("latin-1")):
+        raise ConfigError(
+            f"SslCertificate: the certificate in {path} is of X.509 version 1, which cannot be "
+            "served: sign it with extensions (openssl x509 -req -extfile)"
+        )
+
+
+def _is_of_version_1(pem: str) -> bool:
+    """Whether the first certificate has no version, which it has where it has extensions: RFC 5280,
+    section 4.1."""
+    begin = pem.index(ssl.PEM_HEADER)
+    end = pem.index(ssl.PEM_FOOTER) + len(ssl.PEM_FOOTER)
+    der = ssl.PEM_cert_to_DER_cert(pem[begin:end])
+    return der[_value(der, _value(der, 0))] != _VERSION_TAG
+
+
+def _value(der: bytes, at: int) -> int:
+    """Where the value of the element at `at` begins: X.690, section 8.1.3."""
+    length = der[at + 1]
+    return at + 2 + (length & 0x7F if length & 0x80 else 0)
 
 
 class _EncryptedKey(Exception):
@@ -83,3 +107,23 @@ def _check_authorities(path: Path) -> None:
 
 def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error)
+
+
+def try_handshake(settings: Settings) -> None:
+    """Shakes hands with this server, which is up: its TLS library refuses some certificates that
+    OpenSSL takes, and says so only when it begins to serve. Raises ConfigError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    host = settings.http_bind_addresses[0] if settings.http_bind_addresses else "127.0.0.1"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    try:
+        with (
+            socket.create_connection((host, settings.http_port), _HANDSHAKE_SECONDS) as plain,
+            context.wrap_socket(plain),
+        ):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"SslCertificate: {settings.ssl_certificate} cannot be served: see the lines above"
+        ) from error

@@ -7,7 +7,7 @@ from functools import partial
 
 from orthanc_fast.config import ConfigError, Settings
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.https import check_https
+from orthanc_fast.https import check_https, try_handshake
 from orthanc_fast.log import Category, logger
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.services.administration import metrics
@@ -54,7 +54,7 @@ def run(
                     supervisor = _supervisor(
                         settings, listeners, store, signals, log_levels, log_file, following
                     )
-                    supervisor.run(partial(announce, address(settings)))
+                    supervisor.run(partial(_announce, settings, announce))
                 finally:
                     store.close()
                 if not signals.stop:
@@ -64,6 +64,16 @@ def run(
         ports.close()
         os.close(log_levels)
     logger.info(Category.GENERIC, "The server has stopped")
+
+
+def _announce(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Raises CannotStart where HTTPS does not work."""
+    if settings.ssl_enabled:
+        try:
+            try_handshake(settings)
+        except ConfigError as error:
+            raise CannotStart(str(error)) from error
+    announce(address(settings))
 
 
 Listeners = tuple[int, ...]

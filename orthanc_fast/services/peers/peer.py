@@ -94,11 +94,15 @@ def _with_user(peer: Peer, username: str, password: str) -> Peer:
 
 
 def _certificate(value: dict[str, Any]) -> ClientCertificate | None:
-    file, key, password = (
+    """What belongs to a certificate is not looked at without one."""
+    file = _text(value.get("CertificateFile", ""), "CertificateFile")
+    if not file:
+        return None
+    key, password = (
         _text(value.get(name, ""), name)
-        for name in ("CertificateFile", "CertificateKeyFile", "CertificateKeyPassword")
+        for name in ("CertificateKeyFile", "CertificateKeyPassword")
     )
-    return ClientCertificate(file, key, password) if file else None
+    return ClientCertificate(file, key, password)
 
 
 def _headers(value: Any) -> dict[str, str]:

@@ -7,15 +7,15 @@ its worker is killed; what it then sends again changes nothing for the peer.
 
 import asyncio
 import time
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import OrthancError, UnknownResource
 from orthanc_fast.services.exchange.call_faults import NETWORK_PROTOCOL
 from orthanc_fast.services.exchange.instances import Instances, Outgoing
+from orthanc_fast.services.exchange.store_memory import StoreMemory
 from orthanc_fast.services.jobs.contract import Kind, Run, Stopped
 from orthanc_fast.services.peers.calls import INSTANCES, PeerCalls, PeerSession
 from orthanc_fast.services.peers.files import SentFiles
@@ -29,30 +29,12 @@ from orthanc_fast.services.store.reads import Reads
 
 _REMEMBERED_EACH: Final = 1.0  # second
 _LOOKED_EACH: Final = 0.2  # second: whether the job is to stop, while all requests wait
-_FAILURES_TOLD: Final = 1000
 
 
-class Failure(msgspec.Struct):
-    """An instance that was not sent, as the content of the job tells it."""
+class _Memory(StoreMemory):
+    """And so many bytes have been sent, again ones too."""
 
-    ID: str
-    ErrorCode: int
-    ErrorDetails: str
-
-
-class _Memory(msgspec.Struct):
-    """What is remembered: so many instances are done, and so many bytes sent; the numbers of those
-    that failed, and what is told of the first of them."""
-
-    done: int = 0
     size: int = 0
-    failed: list[int] = msgspec.field(default_factory=list)
-    failures: list[tuple[int, Failure]] = msgspec.field(default_factory=list)
-
-    def forget_undone(self) -> None:
-        """What comes after `done` is tried again."""
-        self.failed = [number for number in self.failed if number < self.done]
-        self.failures = [each for each in self.failures if each[0] < self.done]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -92,14 +74,13 @@ class _Running:
         self._order = order
         self._memory = _Memory() if run.recalled is None else _decode(run.recalled)
         self._memory.forget_undone()
-        self._left = enumerate(
-            Instances(kind.read, run.caller, order.instances).since(self._memory.done),
-            self._memory.done,
-        )
-        self._done_early: set[int] = set()  # above what is remembered as done
+        left = Instances(kind.read, run.caller, order.instances).since(self._memory.done)
+        known = frozenset(self._memory.early)
+        self._left = (each for each in left if each.number not in known)
         self._remembered_at = time.monotonic()
 
     async def all(self) -> None:
+        self._run.tell(**self._memory.told())
         count = min(self._kind.connections, self._order.count - self._memory.done)
         if count <= 0:
             return
@@ -134,12 +115,12 @@ class _Running:
 
     async def _send(self, session: PeerSession) -> None:
         """Sends one instance after the other, those that no other task has taken."""
-        for number, instance in self._left:
+        for instance in self._left:
             try:
                 await self._send_one(session, instance)
             except OrthancError as error:
-                self._fail(number, instance, error)
-            self._finish(number)
+                self._fail(instance, error)
+            self._memory.finish(instance.number)
 
     async def _send_one(self, session: PeerSession, instance: Outgoing) -> None:
         if instance.file is None:
@@ -153,28 +134,11 @@ class _Running:
         if not answer.is_success:
             raise OrthancError(private=f"HTTP status {answer.status}", code=NETWORK_PROTOCOL)
 
-    def _finish(self, number: int) -> None:
-        """This one is done, in vain or not."""
-        memory, early = self._memory, self._done_early
-        early.add(number)
-        while memory.done in early:
-            early.remove(memory.done)
-            memory.done += 1
-
-    def _fail(self, number: int, instance: Outgoing, error: OrthancError) -> None:
+    def _fail(self, instance: Outgoing, error: OrthancError) -> None:
         """Tells which instance it was, and ends the job unless it is permissive: then the first one
         is told."""
-        memory = self._memory
-        if memory.failed and not self._order.permissive:
-            raise error
-        memory.failed.append(number)
-        if len(memory.failures) < _FAILURES_TOLD:
-            failure = Failure(to_text(instance.public), error.code, error.details or "")
-            memory.failures.append((number, failure))
-        told: dict[str, Any] = {
-            "FailedInstancesCount": len(memory.failed),
-            "FailedInstances": [each for _, each in memory.failures],
-        }
-        self._run.tell(**told)
+        if self._order.permissive or not self._memory.failed:
+            self._memory.fail(instance, error)
+            self._run.tell(**self._memory.told())
         if not self._order.permissive:
             raise error

@@ -58,6 +58,7 @@ def submission(
         "Compress": order.compress,
         "Description": description,
         "FailedInstancesCount": 0,
+        "InstancesCount": order.count,
         "Peer": job_content(order.peer),
         **chosen.content(),
         **size_content(0),

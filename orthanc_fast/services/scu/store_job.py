@@ -14,9 +14,9 @@ from typing import ClassVar, Final
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.services.exchange.instances import Instances, Outgoing
+from orthanc_fast.services.exchange.store_memory import StoreMemory
 from orthanc_fast.services.jobs.contract import Kind, Run, Stopped
 from orthanc_fast.services.scu.associating import Associations
 from orthanc_fast.services.scu.sending import Refused, Senders
@@ -25,47 +25,13 @@ from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.upper_layer.requestor import Target
 
 _REMEMBERED_EACH: Final = 1.0  # second
-_FAILURES_TOLD: Final = 1000
 
 Commit = Callable[[Target, str, Iterator[tuple[str, str]]], None]
 """Requests a storage commitment of a modality: transaction UID, SOP classes and instances."""
 
 
-class Failure(msgspec.Struct, omit_defaults=True):
-    """An instance that was not sent, as the content of the job tells it."""
-
-    ID: str
-    ErrorCode: int
-    ErrorDetails: str
-    DimseErrorStatus: int | None = None
-
-
-class _Memory(msgspec.Struct):
-    """What is remembered: so many instances are done, and these that come after them; the numbers
-    of those that failed, and what is told of the first of them."""
-
-    done: int = 0
-    early: set[int] = msgspec.field(default_factory=set)
-    failed: list[int] = msgspec.field(default_factory=list)
-    failures: list[tuple[int, Failure]] = msgspec.field(default_factory=list)
-
-    def is_done(self, number: int) -> bool:
-        return number < self.done or number in self.early
-
-    def finish(self, number: int) -> None:
-        self.early.add(number)
-        while self.done in self.early:
-            self.early.remove(self.done)
-            self.done += 1
-
-    def forget_undone(self) -> None:
-        """What failed and is not done is tried again."""
-        self.failed = [number for number in self.failed if self.is_done(number)]
-        self.failures = [each for each in self.failures if self.is_done(each[0])]
-
-
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Memory).decode
+_decode = msgspec.msgpack.Decoder(StoreMemory).decode
 
 
 class StoreJob(Kind):
@@ -100,7 +66,7 @@ class _Running:
         self._kind = kind
         self._run = run
         self._order = order
-        self._memory = _Memory() if run.recalled is None else _decode(run.recalled)
+        self._memory = StoreMemory() if run.recalled is None else _decode(run.recalled)
         self._memory.forget_undone()
         self._target = kind.associations.target(
             order.modality, local_aet=order.local_aet, timeout=order.timeout
@@ -180,21 +146,16 @@ class _Running:
     def _fail(self, instance: Outgoing, error: OrthancError) -> None:
         """Tells which instance it was, and ends the job unless it is permissive."""
         status = error.status if isinstance(error, Refused) else None
-        failure = Failure(to_text(instance.public), error.code, error.details or "", status)
         with self._lock:
-            memory = self._memory
-            memory.failed.append(instance.number)
-            if len(memory.failures) < _FAILURES_TOLD:
-                memory.failures.append((instance.number, failure))
+            self._memory.fail(instance, error, status)
         self._tell_failures()
         if not self._order.permissive:
             raise error
 
     def _tell_failures(self) -> None:
         with self._lock:
-            count = len(self._memory.failed)
-            failures = [each for _, each in self._memory.failures]
-        self._run.tell(FailedInstancesCount=count, FailedInstances=failures or None)
+            told = self._memory.told()
+        self._run.tell(**told)
 
     def _references(self) -> Iterator[tuple[str, str]]:
         """What the modality is asked to keep: SOP classes and instances."""
