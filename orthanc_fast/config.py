@@ -24,7 +24,7 @@ from orthanc_fast.config_sections import (
     webhooks,
 )
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE
+from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE, SYNTAXES
 
 Overwrite = Literal["Never", "Always", "IfChanged"]
 OVERWRITES: tuple[Overwrite, ...] = ("Never", "Always", "IfChanged")
@@ -389,6 +389,11 @@ class _Building:
             raise self._refuse("DicomLossyTranscodingQuality", "must be from 1 to 100")
         if get("TranscoderThreadsCount") == 0:
             raise self._refuse("TranscoderThreadsCount", "must be at least 1")
+        preferred = get("DicomScuPreferredTransferSyntax")
+        if preferred not in SYNTAXES:
+            raise self._refuse(
+                "DicomScuPreferredTransferSyntax", f"unknown transfer syntax {preferred!r}"
+            )
         if get("DicomScuAssociationsCount") == 0:
             raise self._refuse("DicomScuAssociationsCount", "must be at least 1")
         if get("PeerStoreConnections") == 0:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from support import generated
+from support.encoded import element, file_of, fragments, padded
 from support.pair import Pair, started_pair
 from support.ports import free_port
 from support.sink import Misbehaviour, Sink, Taken, only
@@ -202,6 +203,27 @@ def test_receivers(pair: Pair, name: str, route: str) -> None:
     if route == "store-straight":
         body = generated.small().number(1, 1, 1, 1)
     assert_same(post(pair, f"/modalities/{name}/{route}", body))
+
+
+MPEG2 = "1.2.840.10008.1.2.4.100"
+ODD_FILES = {
+    "no SOP class": file_of().replace(
+        element(0x00080016, "UI", padded("UI", b"1.2.840.10008.5.1.4.1.1.7")), b""
+    ),
+    "a syntax that nobody knows": file_of(announced="1.2.3.4.5"),
+    "video": file_of(announced=MPEG2, tail=fragments(b"", b"\0\0")),
+}
+
+
+@pytest.mark.parametrize("what", ODD_FILES)
+def test_odd_files(pair: Pair, what: str) -> None:
+    stored = [
+        client.post("/instances", content=ODD_FILES[what]) for client in (pair.ours, pair.theirs)
+    ]
+    assert stored[0].json()["ID"] == stored[1].json()["ID"]
+    for name in ("good", "implicit", "native"):
+        assert_same(post(pair, f"/modalities/{name}/store", [stored[0].json()["ID"]]))
+        assert_same(post(pair, f"/modalities/{name}/store-straight", ODD_FILES[what]))
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"DICM" * 100, generated.small().data[:200]])

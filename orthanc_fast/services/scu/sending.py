@@ -37,8 +37,11 @@ from orthanc_fast.services.exchange.instances import Outgoing, Presentation
 from orthanc_fast.services.scu.associating import Associations
 from orthanc_fast.services.scu.contexts import Accepted, Context, Rules, proposals
 from orthanc_fast.storage.contract import Storage
+from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from orthanc_fast.upper_layer.requestor import Target
 from orthanc_fast.upper_layer.sending import Sender
+
+NO_SOP_CLASS: Final = 2014
 
 # Success, coercion of data elements, elements discarded, data set does not match the SOP class,
 # duplicate SOP instance: PS3.4 table B.2-1, PS3.7 section C.5.
@@ -154,18 +157,23 @@ class Sending:
         """Sends an instance and waits for the answer: its status, one of `ACCEPTED`.
 
         Raises Refused for another one; UnknownResource where the instance has been deleted;
+        OrthancError 2014 where it has no SOP class;
         NetworkProtocol where the association fails, NoPresentationContext where the peer takes
         nothing of the SOP class; InternalError where it cannot be transcoded; and as reading the
         file does. Another instance may be sent after any of these.
         """
-        if instance.file is None:
+        file = instance.file
+        if file is None:
             raise UnknownResource("the instance has been deleted")
+        if not instance.transfer_syntax:
+            data = opened(self._senders.storage, file)
+            instance = msgspec.structs.replace(instance, transfer_syntax=encoding_of(data))
         contexts = self._contexts(instance.presentation)
         future = self._ahead.pop(instance.number, None)
         if future is None:
             ready = self._ready(instance, contexts)
         else:
-            self._bytes_ahead -= instance.file.size
+            self._bytes_ahead -= file.size
             ready = future.result()
             if ready.context not in contexts:  # of an association that is no more
                 ready = self._ready(instance, contexts)
@@ -201,6 +209,12 @@ class Sending:
 
     def _contexts(self, wanted: Presentation) -> list[Context]:
         """Where an instance may go, in the order of preference; at least one."""
+        if not wanted.sop_class:
+            raise OrthancError(
+                "Unable to determine the SOP class/instance for C-STORE with AET "
+                f"{self._target.called}",
+                code=NO_SOP_CLASS,
+            )
         if self._sender is None or wanted not in self._proposed:
             self._open(wanted)
         found = self._accepted.contexts(wanted)
@@ -297,6 +311,14 @@ class Sending:
             f"{instance.transfer_syntax} to one of [ {syntaxes} ]",
             private="; ".join(reasons),
         )
+
+
+def encoding_of(file: Buffer) -> str:
+    """The uncompressed transfer syntax in which a file can be read whose own one nobody knows."""
+    opened_file = open_meta(file)
+    if opened_file.big:
+        return EXPLICIT_BIG
+    return EXPLICIT_LITTLE if opened_file.explicit else IMPLICIT_LITTLE
 
 
 def _data_set(file: Buffer) -> Buffer:

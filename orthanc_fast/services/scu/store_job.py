@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import OrthancError
+from orthanc_fast.errors import OrthancError, UnknownResource
 from orthanc_fast.services.exchange.instances import Instances, Outgoing
 from orthanc_fast.services.exchange.store_memory import StoreMemory
 from orthanc_fast.services.jobs.contract import Kind, Run, Stopped
@@ -55,7 +55,7 @@ class StoreJob(Kind):
 
     def run(self, run: Run) -> None:
         """Raises as `Sending.send`, of the first instance that fails unless the job is
-        permissive."""
+        permissive; one that has been deleted meanwhile is told and left out."""
         _Running(self, run, decode_store_order(run.payload)).all()
 
 
@@ -149,7 +149,8 @@ class _Running:
         with self._lock:
             self._memory.fail(instance, error, status)
         self._tell_failures()
-        if not self._order.permissive:
+        # What has been deleted meanwhile does not concern the modality: Orthanc goes on too.
+        if not self._order.permissive and not isinstance(error, UnknownResource):
             raise error
 
     def _tell_failures(self) -> None:

@@ -9,7 +9,7 @@ from orthanc_fast.errors import BadFileFormat, OrthancError
 from orthanc_fast.services.exchange.instances import Outgoing, Presentation
 from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.scu.contexts import Rules
-from orthanc_fast.services.scu.sending import Senders
+from orthanc_fast.services.scu.sending import Senders, encoding_of
 from orthanc_fast.storage.arriving import Body
 from orthanc_fast.storage.contract import Spool
 
@@ -41,6 +41,5 @@ class StoreStraight:
             header = read_header(data, self._main_tags, self._dictionary)
         except OrthancError as error:
             raise BadFileFormat("The body is no DICOM file that could be sent") from error
-        if header.sop_class is None or header.transfer_syntax is None:
-            raise BadFileFormat("The DICOM file has no SOP class, or a transfer syntax of its own")
-        return Outgoing(0, b"", header.sop_class, header.sop_uid, header.transfer_syntax)
+        syntax = header.transfer_syntax or encoding_of(data)
+        return Outgoing(0, b"", header.sop_class or "", header.sop_uid, syntax)

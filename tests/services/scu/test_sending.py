@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from support.encoded import file_of, fragments
+from support.encoded import EXPLICIT, IMPLICIT, element, file_of, fragments, padded
 from support.files import file_named
 from support.sink import Misbehaviour, Sink, Taken, only
 from support.small_sender import SmallSender, ct
@@ -130,6 +130,21 @@ def test_what_cannot_be_transcoded_says_so_and_others_go_on(sender: SmallSender)
             sending.send(first)
         assert sending.send(second) == 0
     assert len(sink.requests) == 1
+
+
+def test_a_syntax_that_nobody_knows_is_the_encoding_of_the_data_set(sender: SmallSender) -> None:
+    files = [file_of(announced="1.2.3.4.5", syntax=syntax) for syntax in (IMPLICIT, EXPLICIT)]
+    with Sink(keeps_data=True) as sink:
+        assert sender.send(sink.port, sender.put(*files)) == [0, 0]
+    assert [each.transfer_syntax for each in sink.taken] == [IMPLICIT_LITTLE, EXPLICIT_LITTLE]
+    assert [each.data for each in sink.taken] == [data_set(each) for each in files]
+
+
+def test_a_file_without_sop_class(sender: SmallSender) -> None:
+    its_class = element(0x00080016, "UI", padded("UI", b"1.2.840.10008.5.1.4.1.1.7"))
+    with Sink() as sink, pytest.raises(OrthancError, match="the SOP class/instance") as caught:
+        sender.send(sink.port, sender.put(file_of().replace(its_class, b"")))
+    assert caught.value.code == 2014
 
 
 def test_originator_and_message_numbers(sender: SmallSender) -> None:

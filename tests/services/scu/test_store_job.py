@@ -194,6 +194,20 @@ def test_a_permissive_job_goes_on_and_tells_what_failed(make: Make) -> None:
     assert not jobs.commits
 
 
+def test_what_is_deleted_meanwhile_is_left_out(make: Make) -> None:
+    jobs = make()
+    gone = jobs.publics[3]
+    jobs.store.run(Deletion(jobs.store.writes).delete(USER, Level.INSTANCE, gone))
+    with Sink() as sink:
+        jobs.start()
+        job = jobs.send(sink.port)
+        assert jobs.wait(job).State == "Success"
+    content = jobs.content(job)
+    assert content["FailedInstancesCount"] == 1
+    assert [each["ID"] for each in content["FailedInstances"]] == [to_text(gone)]
+    assert len(sink.taken) == COUNT - 1
+
+
 def test_no_association_at_all(make: Make) -> None:
     jobs = make()
     with Sink(rejects=True) as sink:
