@@ -179,7 +179,7 @@ OPTIONS: tuple[Option, ...] = (
     _yes("DicomEchoChecksFind", "bool", False, "/echo also tries C-FIND"),
     _yes("DicomDefaultRetrieveMethod", "str", "C-MOVE", '"C-MOVE" or "C-GET"'),
     _no("QueryRetrieveSize", "uint", 100, "queries that are remembered"),
-    _no("StorageCommitmentReportsSize", "uint", 100, "reports that are remembered"),
+    _yes("StorageCommitmentReportsSize", "uint", 100, "reports that are remembered, 0: any number"),
     _yes("DicomTlsEnabled", "bool", False, "DICOM over TLS"),
     _yes("DicomTlsCertificate", "str", None, "file"),
     _yes("DicomTlsPrivateKey", "str", None, "file"),

@@ -1,6 +1,7 @@
 """What the DICOM door answers besides C-ECHO and C-STORE: each SOP class that stands here is
 negotiated."""
 
+from orthanc_fast.network.commitment import Commitment
 from orthanc_fast.network.door import Operations
 from orthanc_fast.network.find import Find
 from orthanc_fast.services.administration.meters import OperationMeter
@@ -18,4 +19,4 @@ def operations_of(services: DicomServices) -> Operations:
 
 def handlers_of(services: DicomServices) -> Handlers:
     """What pynetdicom answers."""
-    return {}
+    return {sop_classes.STORAGE_COMMITMENT: Commitment(services).handlers}

@@ -13,6 +13,7 @@ from orthanc_fast.services.processes.every import WorkerServices
 if TYPE_CHECKING:
     from orthanc_fast.services.find.finder import Finder
     from orthanc_fast.services.query_retrieve.find import Finds
+    from orthanc_fast.services.storage_commitment.scp_job import CommitmentOrders
 
 
 class DicomServices(WorkerServices):
@@ -47,3 +48,10 @@ class DicomServices(WorkerServices):
     ) -> Iterator[list[bytes]]:
         """As `Finds.answers`."""
         return self.finds.answers(caller, identifier, transfer_syntax)
+
+    @cached_property
+    def commitment_orders(self) -> CommitmentOrders:
+        """Takes the requests of modalities for storage commitment."""
+        from orthanc_fast.services.storage_commitment.scp_job import CommitmentOrders
+
+        return CommitmentOrders(self.modalities, self.jobs)

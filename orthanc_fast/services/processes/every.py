@@ -24,6 +24,7 @@ from orthanc_fast.services.scp.policy import SessionPolicy
 from orthanc_fast.services.scu.associating import Associations
 from orthanc_fast.services.scu.moves import Moves
 from orthanc_fast.services.scu.sending import Senders
+from orthanc_fast.services.storage_commitment.reports import Reports
 from orthanc_fast.services.store.file_effects import CHANGES, FileEffects
 from orthanc_fast.services.store.opening import (
     INDEX_FOLDER,
@@ -96,6 +97,11 @@ class WorkerServices:
     def senders(self) -> Senders:
         """Sending of stored instances to modalities."""
         return Senders(self.settings, self.associations, self.storage, self.dictionary)
+
+    @cached_property
+    def commitment_reports(self) -> Reports:
+        """What modalities say of the storage commitments that were asked of them."""
+        return Reports(self.settings, self.runtime)
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -3,17 +3,15 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import NotImplementedYet
 from orthanc_fast.services.archive.jobs import ArchiveJob, MediaJob
 from orthanc_fast.services.jobs.contract import Kind
 from orthanc_fast.services.jobs.engine import Engine
 from orthanc_fast.services.jobs.registry import Registry
 from orthanc_fast.services.processes.resources import ResourceServices
-from orthanc_fast.upper_layer.requestor import Target
 
 NICENESS = 10  # what answers clients goes first
 
@@ -45,10 +43,6 @@ def _modification(services: JobServices, name: str) -> Kind:
     )
 
 
-def _commit(target: Target, transaction: str, references: Iterator[tuple[str, str]]) -> None:
-    raise NotImplementedYet("storage commitment")
-
-
 def _store(services: JobServices) -> Kind:
     from orthanc_fast.services.scu.store_job import StoreJob
 
@@ -57,7 +51,7 @@ def _store(services: JobServices) -> Kind:
         services.reads,
         services.associations,
         services.senders,
-        _commit,
+        services.commitments.request,
     )
 
 
@@ -76,6 +70,12 @@ def _peer_store(services: JobServices) -> Kind:
     )
 
 
+def _commitment(services: JobServices) -> Kind:
+    from orthanc_fast.services.storage_commitment.scp_job import CommitmentJob
+
+    return CommitmentJob(services.reads, services.associations)
+
+
 # By the type that clients see. Each imports what it needs when the first job of it comes.
 KINDS: dict[str, Opening] = {
     "Archive": lambda services: ArchiveJob(services.archives),
@@ -86,6 +86,7 @@ KINDS: dict[str, Opening] = {
     },
     "DicomModalityStore": _store,
     "OrthancPeerStore": _peer_store,
+    "StorageCommitmentScp": _commitment,
 }
 
 

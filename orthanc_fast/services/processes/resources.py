@@ -1,6 +1,7 @@
 """What a worker opens that works on stored resources: one that answers HTTP, or runs jobs."""
 
 import asyncio
+from functools import cached_property
 
 from orthanc_fast.config import Settings
 from orthanc_fast.services.administration.meters import TranscoderMeters
@@ -26,6 +27,7 @@ from orthanc_fast.services.modification.regrouping import Regrouping
 from orthanc_fast.services.processes.every import WorkerServices
 from orthanc_fast.services.retention.deletion import Deletion
 from orthanc_fast.services.retention.protection import Protection
+from orthanc_fast.services.storage_commitment.commitments import Commitments
 from orthanc_fast.services.transcoding.transcoder import Transcoder
 
 
@@ -92,6 +94,11 @@ class ResourceServices(WorkerServices):
         self.archives = Archives(
             self.reads, self.storage, self.dictionary, in_background=loop is None
         )
+
+    @cached_property
+    def commitments(self) -> Commitments:
+        """Asks modalities to keep instances."""
+        return Commitments(self.associations, self.commitment_reports, self.reads, self.deletion)
 
     def close(self) -> None:
         """As every worker's; waits for transcoding and packing that are under way."""

@@ -62,6 +62,17 @@ def conformance_statement(settings: Settings, policy: ScpPolicy) -> str:
         "Statuses: 0xFF00, 0x0000, 0xFE00 after a C-CANCEL, 0xC000 for what cannot be searched.",
         "Who may: known modalities with AllowFind, or anybody with DicomAlwaysAllowFind.",
     )
+    lines += _section(
+        "Storage commitment service class: SCP and SCU of the push model",
+        *_table([scp_classes.STORAGE_COMMITMENT]),
+        "",
+        "As SCP: N-ACTION of type 1. A job looks the instances up and reports by N-EVENT-REPORT on",
+        "a new association to the address of the modality, in the role of the SCP. Failure reasons:",
+        "0x0112, 0x0119.",
+        "Who may: known modalities with AllowNAction.",
+        "As SCU: N-ACTION; N-EVENT-REPORTs of types 1 and 2 are taken on associations of the other",
+        "side, from known modalities with AllowEventReport.",
+    )
     return "\n".join(lines) + "\n"
 
 
