@@ -67,7 +67,7 @@ def conformance_statement(settings: Settings, policy: ScpPolicy) -> str:
         *_table([scp_classes.STORAGE_COMMITMENT]),
         "",
         "As SCP: N-ACTION of type 1. A job looks the instances up and reports by N-EVENT-REPORT on",
-        "a new association to the address of the modality, in the role of the SCP. Failure reasons:",
+        "a new association to the address of the modality, in the role of the SCP. Reasons:",
         "0x0112, 0x0119.",
         "Who may: known modalities with AllowNAction.",
         "As SCU: N-ACTION; N-EVENT-REPORTs of types 1 and 2 are taken on associations of the other",
