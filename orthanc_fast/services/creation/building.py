@@ -9,6 +9,7 @@ import msgspec
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.editing import Editor
+from orthanc_fast.dicom.json_values import PIXEL_DATA, Elements, is_of_data_set
 from orthanc_fast.dicom.modules import MODULES
 from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.dicom.text import CharacterSet, character_set_of, term_of
@@ -17,8 +18,7 @@ from orthanc_fast.model import Level
 from orthanc_fast.services.creation.content import add_content
 from orthanc_fast.services.creation.data_set import SOP_UID, WRITE, DataSet
 from orthanc_fast.services.creation.request import Item, Tags, Wanted, without_character_set
-from orthanc_fast.services.modification.content import DOCUMENT, PIXEL_DATA, is_data_uri
-from orthanc_fast.services.modification.values import Elements, is_of_data_set
+from orthanc_fast.services.modification.content import DOCUMENT, is_data_uri
 
 NOT_STRING: Final = 2019
 OVERRIDES: Final = 2020

@@ -1,8 +1,9 @@
 """Images and documents into data sets on their way. Source: reference chapter 3, section 3.6.4."""
 
+from orthanc_fast.dicom.json_values import PIXEL_DATA
 from orthanc_fast.imaging.encapsulate import encapsulate
 from orthanc_fast.services.creation.data_set import WRITE, DataSet
-from orthanc_fast.services.modification.content import PIXEL_DATA, embedded, encapsulated_image
+from orthanc_fast.services.modification.content import embedded, encapsulated_image
 from orthanc_fast.transfer_syntaxes import JPEG_BASELINE
 
 

@@ -13,6 +13,7 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.edits import Change, Edited, edited, edited_element
 from orthanc_fast.dicom.elements import Writer
 from orthanc_fast.dicom.file_meta import NO_SOP_CLASS, meta_header
+from orthanc_fast.dicom.json_values import Elements
 from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
 from orthanc_fast.dicom.text import CharacterSet, character_set_of
 from orthanc_fast.dicom.walk import first_value, root_value
@@ -33,7 +34,6 @@ from orthanc_fast.services.modification.plan import (
 from orthanc_fast.services.modification.recorded import CLEAN_PIXEL_DATA
 from orthanc_fast.services.modification.request import PATIENT_ID, SOP_UID
 from orthanc_fast.services.modification.studies import Studies
-from orthanc_fast.services.modification.values import Elements
 from orthanc_fast.services.transcoding.transcode import deflated
 from orthanc_fast.transfer_syntaxes import DEFLATED, EXPLICIT_LITTLE, SYNTAXES
 

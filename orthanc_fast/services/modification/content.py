@@ -5,10 +5,10 @@ import re
 import struct
 from typing import Final
 
-import msgspec
 import numpy as np
 
 from orthanc_fast._ext.base64_text import decode
+from orthanc_fast.dicom.json_values import PIXEL_DATA, Embedded
 from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.errors import BadFileFormat, NotImplementedYet, ParameterOutOfRange
 from orthanc_fast.imaging.image_files import (
@@ -18,7 +18,6 @@ from orthanc_fast.imaging.image_files import (
     jpeg_file_header,
 )
 
-PIXEL_DATA: Final = 0x7FE00010
 DOCUMENT: Final = 0x00420011
 DOCUMENT_TYPE: Final = 0x00420012  # MIMETypeOfEncapsulatedDocument
 _SOP_CLASS, _MODALITY = 0x00080016, 0x00080060
@@ -53,16 +52,6 @@ _OTHER_TYPES: Final = frozenset(
         *("image/gif", "image/jp2", "image/svg+xml", "text/plain", "text/html", "text/css"),
     }
 )
-
-
-class Embedded(msgspec.Struct, frozen=True):
-    """An element that comes with an image or document: its value as little endian has it, padded.
-    Where it `is_default`, one that is there already stays."""
-
-    tag: int
-    vr: str
-    value: Buffer
-    is_default: bool = False
 
 
 def is_data_uri(text: str) -> bool:

@@ -11,10 +11,10 @@ import msgspec
 
 from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary, creator_tag, tag_text
 from orthanc_fast.dicom.edits import Action, Change
+from orthanc_fast.dicom.json_values import Embedded
 from orthanc_fast.dicom.tag_paths import EVERY_ITEM, TagPath
 from orthanc_fast.dicom.text import CharacterSet, decode, without_padding
 from orthanc_fast.services.modification.apply import Changes
-from orthanc_fast.services.modification.content import Embedded
 from orthanc_fast.services.modification.identifiers import Kind
 from orthanc_fast.services.modification.masking import PIXELS
 

@@ -12,15 +12,11 @@ import msgspec
 from orthanc_fast._ext.edit import Rules
 from orthanc_fast.dicom.dictionary import TEXT_VRS
 from orthanc_fast.dicom.edits import Action, PathRule, Rule, Tables
+from orthanc_fast.dicom.json_values import PIXEL_DATA, is_of_data_set
 from orthanc_fast.dicom.tag_paths import EVERY_ITEM, TagPath
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Level
-from orthanc_fast.services.modification.content import (
-    DOCUMENT,
-    PIXEL_DATA,
-    embedded,
-    is_data_uri,
-)
+from orthanc_fast.services.modification.content import DOCUMENT, embedded, is_data_uri
 from orthanc_fast.services.modification.identifiers import Kind
 from orthanc_fast.services.modification.options import Option, column, safe_private
 from orthanc_fast.services.modification.profiles import Profile
@@ -40,7 +36,6 @@ from orthanc_fast.services.modification.request import (
     STUDY_UID,
     Asked,
 )
-from orthanc_fast.services.modification.values import is_of_data_set
 
 PATIENT_NAME: Final = 0x00100010
 _IDENTITY_REMOVED, _METHOD = 0x00120062, 0x00120063

@@ -91,7 +91,7 @@ class Queries:
 
     def delete(self, caller: Caller, identifier: str) -> None:
         """Forgets a query, if there is one."""
-        self._runtime.write(restricted(caller, lambda transaction: _forget(transaction, identifier)))
+        self._runtime.write(restricted(caller, lambda each: _forget(each, identifier)))
 
     def answer(self, caller: Caller, done: Done, number: int) -> Answer:
         """One of the answers. Raises ParameterOutOfRange where there is none of that number,

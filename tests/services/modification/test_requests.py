@@ -8,6 +8,7 @@ import pytest
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.edits import Action, Tables
 from orthanc_fast.dicom.elements import Writer
+from orthanc_fast.dicom.json_values import Elements
 from orthanc_fast.dicom.tag_paths import EVERY_ITEM, TagPath, parse_path
 from orthanc_fast.dicom.text import CharacterSet
 from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
@@ -16,7 +17,6 @@ from orthanc_fast.services.modification.identifiers import Identifiers, Kind, ne
 from orthanc_fast.services.modification.plan import Plan, Planner
 from orthanc_fast.services.modification.profiles import profile
 from orthanc_fast.services.modification.request import read_anonymization, read_modification
-from orthanc_fast.services.modification.values import Elements
 
 DICTIONARY = Dictionary()
 PLANNER = Planner(Tables(DICTIONARY), "1.13.0")

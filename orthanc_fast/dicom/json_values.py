@@ -14,6 +14,7 @@ import numpy as np
 from orthanc_fast._ext.base64_text import decode
 from orthanc_fast.dicom.dictionary import TEXT_VRS, Dictionary, is_private_creator, tag_text
 from orthanc_fast.dicom.elements import Writer
+from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.dicom.tag_paths import parse_tag
 from orthanc_fast.dicom.text import CharacterSet, encode
 from orthanc_fast.errors import (
@@ -24,8 +25,8 @@ from orthanc_fast.errors import (
     UnknownDicomTag,
 )
 from orthanc_fast.numerals import decimal, integer
-from orthanc_fast.services.modification.content import PIXEL_DATA, Embedded
 
+PIXEL_DATA: Final = 0x7FE00010
 _BINARY_URI: Final = "data:application/octet-stream;base64,"
 _LONGEST_SHORT = 0xFFFE
 _SHORT_VRS = frozenset(
@@ -41,6 +42,16 @@ _INTEGERS: Final = {
     **{"SL": ("i", 32), "UV": ("Q", 64), "OV": ("Q", 64), "SV": ("q", 64)},
 }
 _FLOATS: Final = {"FL": "f", "OF": "f", "FD": "d", "OD": "d"}
+
+
+class Embedded(msgspec.Struct, frozen=True):
+    """An element that comes with an image or document: its value as little endian has it, padded.
+    Where it `is_default`, one that is there already stays."""
+
+    tag: int
+    vr: str
+    value: Buffer
+    is_default: bool = False
 
 
 class Elements(msgspec.Struct, frozen=True, kw_only=True):
