@@ -16,7 +16,7 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association as PynetdicomAssociation
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
-from pynetdicom.dimse_primitives import C_CANCEL, C_GET
+from pynetdicom.dimse_primitives import C_CANCEL, C_FIND, C_GET
 from pynetdicom.dsutils import encode
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, P_DATA, MaximumLengthNotification
@@ -122,18 +122,26 @@ class Requestor(_Side):
 
     def request_get(self, identifier: Dataset, sop_class: str, message_id: int) -> None:
         """Sends a C-GET-RQ, and waits for nothing."""
-        context = self._get_valid_context(sop_class, "", "scu")
-        syntax = context.transfer_syntax[0]
+        syntax = self._get_valid_context(sop_class, "", "scu").transfer_syntax[0]
         encoded = encode(
             identifier, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated
         )
         if encoded is None:
             raise ValueError("an identifier that cannot be encoded")
-        request = C_GET()
+        self._request(C_GET(), encoded, sop_class, message_id)
+
+    def request_find(self, identifier: bytes, sop_class: str, message_id: int) -> None:
+        """The same for a C-FIND-RQ, whose identifier is encoded already."""
+        self._request(C_FIND(), identifier, sop_class, message_id)
+
+    def _request(
+        self, request: C_FIND | C_GET, identifier: bytes, sop_class: str, message_id: int
+    ) -> None:
+        context = self._get_valid_context(sop_class, "", "scu")
         request.MessageID = message_id
         request.AffectedSOPClassUID = UID(sop_class)
         request.Priority = dimse.MEDIUM
-        request.Identifier = BytesIO(encoded)
+        request.Identifier = BytesIO(identifier)
         self.dimse.send_msg(request, cast(int, context.context_id))
 
     def get_answer(

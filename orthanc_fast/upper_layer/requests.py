@@ -49,16 +49,28 @@ class Requests:
         number = self._begin("C-ECHO", _VERIFICATION)
         return self._only_status(lambda: self._peer.send_c_echo(number))
 
-    def find(self, sop_class: str, identifier: Dataset) -> Iterator[tuple[int, Dataset | None]]:
-        """C-FIND: a pending status with each answer, then the last status without one."""
+    def find(self, sop_class: str, identifier: bytes) -> Iterator[tuple[int, bytes]]:
+        """C-FIND: a pending status with each answer, then the last status without one. Identifiers
+        are data sets in the transfer syntax of the class's context: see `Association.context_of`.
+
+        Answers may be many, so they are not pynetdicom's: docs/dicom-network.md has the numbers.
+        """
         number = self._begin("C-FIND", sop_class)
-        found = self._several(
-            lambda: self._peer.send_c_find(identifier, sop_class, number, dimse.MEDIUM)
-        )
-        for status, answer in found:
-            if answer is None and status.Status in dimse.PENDING:
-                raise RequestFailed("C-FIND", "an answer that cannot be decoded")
-            yield status.Status, answer
+        self._association.in_operation = True
+        self._guarded(lambda: self._peer.request_find(identifier, sop_class, number))
+        reader = self._association.reader
+        while True:
+            _, _, answer = self._guarded(self._answers.next_answer)
+            status = reader.status
+            if reader.command_field != dimse.C_FIND_RQ | dimse.RESPONSE or status < 0:
+                raise RequestFailed("C-FIND", "DIMSE Unexpected answer")
+            if status not in dimse.PENDING:
+                break
+            if not answer:
+                raise RequestFailed("C-FIND", "DIMSE Unexpected answer: pending without data set")
+            yield status, answer
+        self._association.in_operation = False
+        yield status, b""
 
     def move(
         self, sop_class: str, identifier: Dataset, destination: str, message_id: int

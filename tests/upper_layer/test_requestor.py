@@ -13,6 +13,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
+from pynetdicom.dsutils import decode, encode
 from support.certificates import Authority
 from support.dicom_door import Running, Shelf, serving
 from support.dicom_peer import CT, EXPLICIT, IMPLICIT, VERIFICATION
@@ -169,24 +170,35 @@ class Provider:
             server.shutdown()
 
 
-def query(**changes: str) -> Dataset:
+def query(**changes: str) -> bytes:
+    """In implicit VR little endian."""
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "STUDY"
     identifier.StudyInstanceUID = ""
     for name, value in changes.items():
         setattr(identifier, name, value)
-    return identifier
+    encoded = encode(identifier, True, True)
+    assert encoded is not None
+    return encoded
+
+
+def decoded(identifier: bytes) -> Dataset:
+    return decode(io.BytesIO(identifier), True, True)
 
 
 def test_find() -> None:
     provider = Provider()
     with provider.serving() as port:
-        association = associate(target(port), proposals((FIND, (IMPLICIT, EXPLICIT))))
+        association = associate(target(port), proposals((FIND, (IMPLICIT,))))
         requests = Requests(association, 5)
         found = list(requests.find(FIND, query(TextValue="y" * 20_000)))
         assert [status for status, _ in found] == [0xFF00] * 3 + [0xA700]
         answers = [answer for _, answer in found]
-        assert [each.StudyInstanceUID for each in answers if each] == ["1.2.0", "1.2.1", "1.2.2"]
+        assert [decoded(each).StudyInstanceUID for each in answers if each] == [
+            "1.2.0",
+            "1.2.1",
+            "1.2.2",
+        ]
         assert provider.asked[0].TextValue == "y" * 20_000
         assert len(list(requests.find(FIND, query()))) == 4
         association.release(5)

@@ -1,23 +1,23 @@
 """C-ECHO to a modality. Source: reference chapter 4, section 5.4."""
 
+import threading
 from itertools import islice
 from uuid import uuid4
 
 from orthanc_fast.config import Settings
 from orthanc_fast.config_options import Values
+from orthanc_fast.dicom.elements import Writer
+from orthanc_fast.errors import NetworkProtocol
 from orthanc_fast.services.exchange.modalities import Modality
-from orthanc_fast.services.scp.sop_classes import VERIFICATION, WORKLIST_FIND
-from orthanc_fast.services.scu.associating import Associations, failed_with, plain
+from orthanc_fast.services.scp.sop_classes import STUDY_ROOT_FIND, VERIFICATION
+from orthanc_fast.services.scu.associating import Associations, plain
+from orthanc_fast.services.scu.find import EVERY_CLASS, FindAssociation
+from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE
+from orthanc_fast.upper_layer.association import Association
 from orthanc_fast.upper_layer.requestor import Target
 from orthanc_fast.upper_layer.requests import Requests
 
-PATIENT_FIND = "1.2.840.10008.5.1.4.1.2.1.1"
-STUDY_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
-
 _SUCCESS = 0x0000
-_CANNOT_PROCESS = 0xC000
-_INVALID_QUERY = " (unable to process - invalid query ?)"
-_UNPROCESSABLE = 422  # as HTTP says it
 _MOST_ANSWERS = 1000  # to a query for a study that nobody has
 
 
@@ -43,26 +43,25 @@ class Echo:
         target = associations.target(modality, local_aet=associations.aet, timeout=timeout)
         classes = [VERIFICATION]
         if checks_find:
-            classes += [PATIENT_FIND, STUDY_FIND, WORKLIST_FIND]
+            classes += EVERY_CLASS
         with associations.open(target, plain(*classes)) as association:
-            requests = Requests(association, target.timeout)
-            if requests.echo() != _SUCCESS:
+            if Requests(association, target.timeout).echo() != _SUCCESS:
                 return False
             if checks_find:
-                _find(requests, target)
+                _find(association, target)
         return True
 
 
-def _find(requests: Requests, target: Target) -> None:
+def _find(association: Association, target: Target) -> None:
     """Asks for a study that nobody has. Raises NetworkProtocol, as queries do, unless that
     succeeds, whatever is found."""
-    from pydicom.dataset import Dataset  # as pynetdicom is loaded: with the first request
+    study = f"2.25.{uuid4().int}"
 
-    query = Dataset()
-    query.QueryRetrieveLevel = "STUDY"
-    query.StudyInstanceUID = f"2.25.{uuid4().int}"
-    status = [status for status, _ in islice(requests.find(STUDY_FIND, query), _MOST_ANSWERS)][-1]
-    if status == _CANNOT_PROCESS:
-        raise failed_with("C-FIND", target, status, _INVALID_QUERY, http_status=_UNPROCESSABLE)
-    if status != _SUCCESS:
-        raise failed_with("C-FIND", target, status)
+    def identifier(syntax: str) -> bytes:
+        write = Writer(explicit=syntax != IMPLICIT_LITTLE, big=syntax == EXPLICIT_BIG)
+        return write.text(0x00080052, "CS", "STUDY") + write.text(0x0020000D, "UI", study)
+
+    find = FindAssociation(association, target, threading.Event())
+    answers = islice(find.answers(STUDY_ROOT_FIND, identifier), _MOST_ANSWERS)
+    if sum(1 for _ in answers) == _MOST_ANSWERS:
+        raise NetworkProtocol(f"More than {_MOST_ANSWERS} answers to a query for one study")

@@ -1,0 +1,90 @@
+"""C-FIND as SCU. Source: reference chapter 4, sections 5.3 and 5.6; DICOM PS3.4 section C.4.1."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from orthanc_fast.dicom.part10 import DicomFile
+from orthanc_fast.errors import NetworkProtocol, OrthancError
+from orthanc_fast.model import Level
+from orthanc_fast.services.scp.sop_classes import (
+    PATIENT_ROOT_FIND,
+    STUDY_ROOT_FIND,
+    WORKLIST_FIND,
+)
+from orthanc_fast.services.scu.associating import Associations, failed_with, plain
+from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE
+from orthanc_fast.upper_layer.association import Association
+from orthanc_fast.upper_layer.requestor import Target
+from orthanc_fast.upper_layer.requests import Requests
+
+EVERY_CLASS: Final = (PATIENT_ROOT_FIND, STUDY_ROOT_FIND, WORKLIST_FIND)
+CLASSES: Final = {
+    Level.PATIENT: PATIENT_ROOT_FIND,
+    Level.STUDY: STUDY_ROOT_FIND,
+    Level.SERIES: STUDY_ROOT_FIND,
+    Level.INSTANCE: STUDY_ROOT_FIND,
+}
+
+_FIND_UNAVAILABLE: Final = 2016
+
+_PENDING: Final = (0xFF00, 0xFF01)
+_SUCCESS: Final = 0x0000
+_CANNOT_PROCESS: Final = 0xC000
+_INVALID_QUERY: Final = " (unable to process - invalid query ?)"
+_UNPROCESSABLE: Final = 422  # as HTTP says it
+
+
+class FindAssociation:
+    """An association on which one C-FIND after the other is asked."""
+
+    def __init__(self, association: Association, target: Target, stop: threading.Event) -> None:
+        self._association = association
+        self._target = target
+        self._stop = stop
+        self._requests = Requests(association, target.timeout)
+
+    def answers(self, sop_class: str, encoded: Callable[[str], bytes]) -> Iterator[DicomFile]:
+        """The answers, as they come, to the identifier that is `encoded` in a transfer syntax.
+        Raises NetworkProtocol with the DIMSE status as payload, and 422 for HTTP if that is 0xC000;
+        OrthancError 2016 where the class is not accepted."""
+        syntax = self._syntax(sop_class)
+        explicit, big = syntax != IMPLICIT_LITTLE, syntax == EXPLICIT_BIG
+        for status, answer in self._requests.find(sop_class, encoded(syntax)):
+            if self._stop.is_set():
+                raise NetworkProtocol("Nobody waits for the answers any longer")
+            if status in _PENDING:
+                yield DicomFile(answer, 0, explicit, big, [], syntax, False)
+            elif status == _CANNOT_PROCESS:
+                raise failed_with(
+                    "C-FIND", self._target, status, _INVALID_QUERY, http_status=_UNPROCESSABLE
+                )
+            elif status != _SUCCESS:
+                raise failed_with("C-FIND", self._target, status)
+
+    def _syntax(self, sop_class: str) -> str:
+        for context in self._association.agreement.contexts.values():
+            if context.abstract_syntax == sop_class:
+                return context.transfer_syntax
+        raise OrthancError(f"Remote AET is {self._target.called}", code=_FIND_UNAVAILABLE)
+
+
+class FindScu:
+    """Asks other servers."""
+
+    def __init__(self, associations: Associations) -> None:
+        self._associations = associations
+
+    @contextmanager
+    def open(
+        self, target: Target, sop_classes: Sequence[str], stop: threading.Event
+    ) -> Iterator[FindAssociation]:
+        """An association for C-FIND with these classes.
+
+        All of it blocks as long as the other side is silent, at most the target's timeout each
+        time. Who does not want any more answers leaves the block, or sets `stop`, to which the
+        next answer pays attention: the association is broken off. Raises as `Associations.open`.
+        """
+        with self._associations.open(target, plain(*sop_classes)) as association:
+            yield FindAssociation(association, target, stop)
