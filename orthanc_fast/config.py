@@ -100,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dicom_server_enabled: bool = True
     dicom_port: int = 4242
     dicom_workers: int = 1
+    query_retrieve_size: int = 100  # queries that are remembered
     dicom_default_retrieve_method: str = "C-MOVE"
     transcode_dicom_protocol: bool = True
     dicom_scu_preferred_transfer_syntax: str = EXPLICIT_LITTLE
@@ -342,6 +343,7 @@ class _Building:
             dicom_server_enabled=get("DicomServerEnabled"),
             dicom_port=get("DicomPort"),
             dicom_workers=get("DicomWorkers") or os.cpu_count() or 1,
+            query_retrieve_size=get("QueryRetrieveSize"),
             dicom_default_retrieve_method=get("DicomDefaultRetrieveMethod"),
             transcode_dicom_protocol=get("TranscodeDicomProtocol"),
             dicom_scu_preferred_transfer_syntax=get("DicomScuPreferredTransferSyntax"),
@@ -400,6 +402,8 @@ class _Building:
             raise self._refuse("PeerStoreConnections", "must be at least 1")
         if get("MediaArchiveSize") == 0:
             raise self._refuse("MediaArchiveSize", "must be at least 1")
+        if self._get("QueryRetrieveSize") < 1:
+            raise self._refuse("QueryRetrieveSize", "must be at least 1")
         if get("CheckRevisions") and not get("StoreMD5ForAttachments"):
             raise self._refuse("CheckRevisions", "needs StoreMD5ForAttachments")
         for name in ("MaximumStorageSize", "MaximumPatientCount"):

@@ -97,15 +97,22 @@ def _meta_text(tag: int, vr: int, raw: bytes) -> str | None:
     return decode(without_padding(raw, name), CharacterSet("Ascii"))
 
 
-def named_tags(values: Mapping[int, str], form: Format, dictionary: Dictionary) -> dict[str, Any]:
-    """Texts by tag as an object in one of the three formats, for the JSON encoder."""
+def named_tags(
+    values: Mapping[int, str | None], form: Format, dictionary: Dictionary
+) -> dict[str, Any]:
+    """Texts by tag as an object in one of the three formats, for the JSON encoder; None is
+    null."""
     if form == "simplify":
         names = dictionary.names
         return {names.get(tag) or generic_name(tag): value for tag, value in values.items()}
     if form == "short":
         return {tag_text(tag): value for tag, value in values.items()}
     return {
-        tag_text(tag): {"Name": dictionary.name(tag), "Type": "String", "Value": value}
+        tag_text(tag): {
+            "Name": dictionary.name(tag),
+            "Type": "Null" if value is None else "String",
+            "Value": value,
+        }
         for tag, value in values.items()
     }
 

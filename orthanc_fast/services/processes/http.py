@@ -18,7 +18,11 @@ from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.processes.resources import ResourceServices
 from orthanc_fast.services.scu.echo import Echo
+from orthanc_fast.services.scu.queries import Queries
+from orthanc_fast.services.scu.querying import Querying
 from orthanc_fast.services.scu.store_straight import StoreStraight
+from orthanc_fast.services.scu.template_find import TemplateFind
+from orthanc_fast.services.scu.worklist import Worklists
 from orthanc_fast.services.store.session import SessionOption
 from orthanc_fast.services.volumes.streaming import Streams
 from orthanc_fast.services.volumes.volumes import Volumes
@@ -58,6 +62,12 @@ class HttpServices(ResourceServices):
         self.pictures = Pictures(self.pixels, settings.http_workers, self.finder.options.warn)
         self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))
         self.straight = StoreStraight(settings, self.main_tags, self.dictionary, self.senders)
+        self.queries = Queries(self.runtime, settings.query_retrieve_size, slot)
+        asking = (self.associations, self.modalities)
+        known = (self.dictionary, self.default_character_set)
+        self.querying = Querying(*asking, self.queries, *known)
+        self.worklists = Worklists(*asking, *known)
+        self.template_find = TemplateFind(*asking, *known)
         self.change_feed = ChangeFeed(self.index, self.runtime.bell)
         self.figures = Figures(settings, self.metrics, self.resources, self.jobs)
         self.echo = Echo(settings, self.associations)

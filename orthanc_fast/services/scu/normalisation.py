@@ -1,10 +1,11 @@
 """What a query becomes before it is sent: the tags of its level, the workarounds for
 manufacturers, and the keys that every query has. Source: reference chapter 4, section 5.6."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.dictionary import Dictionary, tag_text
+from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Level
 
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
@@ -88,12 +89,14 @@ _COMPUTED: Final = {
     Level.SERIES: _tags({0x0020: (0x1209,)}),
     Level.INSTANCE: frozenset[int](),
 }
-_ALLOWED: Final = {
+ALLOWED: Final = {
     level: frozenset({SPECIFIC_CHARACTER_SET}).union(
         _COMPUTED[level], *(_MODULES[above] for above in Level if above <= level)
     )
     for level in Level
 }
+"""The tags of each level and of those above it."""
+
 _KEYS: Final = {
     Level.PATIENT: (PATIENT_ID,),
     Level.STUDY: (ACCESSION_NUMBER, STUDY_UID),
@@ -112,14 +115,17 @@ def normalised(
     level: Level,
     manufacturer: str,
     dictionary: Dictionary,
-    warn: Callable[[int], None],
 ) -> dict[int, str]:
     """The tags that may be asked at a level, with values that the manufacturer's servers
-    understand. `warn` hears of those that are dropped."""
+    understand. The log hears of those that are dropped."""
     kept = {}
     for tag, value in query.items():
-        if tag not in _ALLOWED[level]:
-            warn(tag)
+        if tag not in ALLOWED[level]:
+            logger.warning(
+                Category.DICOM,
+                "This tag is not asked for, as it does not belong to the level of the query: "
+                f"{tag_text(tag)} {dictionary.name(tag)}",
+            )
             continue
         is_universal = value == "*" and (
             manufacturer == _NO_UNIVERSAL_WILDCARD

@@ -18,7 +18,6 @@ import msgspec
 from orthanc_fast.errors import FullStorage, ParameterOutOfRange, UnknownResource
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.runtime.contract import Runtime, Snapshot, Transaction
-from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.store.visibility import restricted
 
 Answer = dict[int, str | None]
@@ -34,15 +33,13 @@ _decode_page = msgspec.msgpack.Decoder(list[Answer]).decode
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked of whom. `tags` are those of the client, as texts; `remote` is the modality
-    as it was then, `timeout` the seconds that the client gave, None if it gave none."""
+    """What was asked of whom. `modality` is a symbolic name; `tags` are those of the client, as
+    texts; `timeout` is in seconds, None where the client has given none."""
 
     modality: str
-    remote: Modality
     level: Level
     tags: dict[int, str]
     normalize: bool = True
-    local_aet: str | None = None
     timeout: int | None = None
 
 
@@ -151,7 +148,7 @@ class Queries:
         transaction.set(_head(done.identifier), _encode(done))
         places = [*_places(transaction.get(_ORDER)), _Place(done.identifier, size)]
         total = sum(place.size for place in places)
-        while len(places) > max(self._size, 1) or total > ALL:
+        while len(places) > self._size or total > ALL:
             oldest = places.pop(0)
             total -= oldest.size
             _remove(transaction, oldest.identifier)

@@ -1,0 +1,147 @@
+"""Queries of this server's users: a C-FIND whose answers are kept. Source: reference chapter 4,
+section 5.6."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from orthanc_fast.dicom.dictionary import Dictionary, tag_text
+from orthanc_fast.dicom.text import known_term
+from orthanc_fast.errors import InexistentTag, ParameterOutOfRange, UnknownResource
+from orthanc_fast.model import Caller, Level
+from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
+from orthanc_fast.services.scu.answers import AnswerReader
+from orthanc_fast.services.scu.associating import Associations
+from orthanc_fast.services.scu.find import CLASSES, EVERY_CLASS, FindScu
+from orthanc_fast.services.scu.identifiers import Identifier
+from orthanc_fast.services.scu.normalisation import (
+    LEVELS,
+    PATIENT_ID,
+    SERIES_UID,
+    SPECIFIC_CHARACTER_SET,
+    STUDY_UID,
+    normalised,
+    with_keys,
+)
+from orthanc_fast.services.scu.queries import Answer, Done, Queries, Query
+
+# What the answer of a level says about those below it.
+_PARENT_KEYS: Final = {
+    Level.PATIENT: (PATIENT_ID,),
+    Level.STUDY: (STUDY_UID,),
+    Level.SERIES: (STUDY_UID, SERIES_UID),
+}
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asks for; `local_aet` and `timeout` (in seconds) are None where it leaves them
+    open."""
+
+    tags: Mapping[int, str]
+    normalize: bool = True
+    local_aet: str | None = None
+    timeout: int | None = None
+
+
+class Querying:
+    """Asks modalities. `query` and `query_below` block: see `FindScu.open`, whose errors they
+    raise beside their own."""
+
+    def __init__(
+        self,
+        associations: Associations,
+        modalities: ModalityRegistry,
+        queries: Queries,
+        dictionary: Dictionary,
+        character_set: Callable[[], str],
+    ) -> None:
+        """`character_set` tells the name of this server's own."""
+        self._associations = associations
+        self._find = FindScu(associations)
+        self._modalities = modalities
+        self._queries = queries
+        self._dictionary = dictionary
+        self._character_set = character_set
+        self._read = AnswerReader(dictionary, character_set)
+
+    def query(
+        self, caller: Caller, modality: str, level: Level, wanted: Wanted, stop: threading.Event
+    ) -> Done:
+        """Asks a modality and keeps its answers. Raises InexistentItem for an unknown one,
+        ParameterOutOfRange for a character set that there is not."""
+        query = Query(
+            modality=modality,
+            level=level,
+            tags=dict(wanted.tags),
+            normalize=wanted.normalize,
+            timeout=wanted.timeout,
+        )
+        return self._kept(caller, query, wanted.local_aet, stop)
+
+    def query_below(
+        self,
+        caller: Caller,
+        parent: Done,
+        answer: Answer,
+        level: Level,
+        wanted: Wanted,
+        stop: threading.Event,
+    ) -> Done:
+        """Asks for what is below an answer, in the way of the query that has brought it: of the
+        client's wishes only tags and timeout count. Raises as `query`, and InexistentTag where the
+        answer lacks what identifies it."""
+        query = Query(
+            modality=parent.query.modality,
+            level=level,
+            tags={**wanted.tags, **_identifying(answer, parent.query.level)},
+            normalize=parent.query.normalize,
+            timeout=parent.query.timeout if wanted.timeout is None else wanted.timeout,
+        )
+        return self._kept(caller, query, None, stop)
+
+    def _kept(
+        self, caller: Caller, query: Query, local_aet: str | None, stop: threading.Event
+    ) -> Done:
+        modality = self._modalities.get(caller, query.modality)
+        target = self._associations.target(modality, local_aet=local_aet, timeout=query.timeout)
+        identifier = self._identifier(query, modality.manufacturer)
+        with self._find.open(target, EVERY_CLASS, stop) as association:
+            identifiers = association.answers(CLASSES[query.level], identifier.encoded)
+            level = LEVELS[query.level]
+            answers = (self._read.summary(each, level) for each in identifiers)
+            return self._queries.add(caller, query, answers)
+
+    def _identifier(self, query: Query, manufacturer: str) -> Identifier:
+        tags: Mapping[int, str] = query.tags
+        if query.normalize:
+            tags = normalised(tags, query.level, manufacturer, self._dictionary)
+        asked = with_keys(tags, query.level, manufacturer)
+        asked[SPECIFIC_CHARACTER_SET] = _known_term(tags.get(SPECIFIC_CHARACTER_SET, ""))
+        return Identifier(asked, self._dictionary, self._character_set())
+
+
+def check_below(parent: Done, level: Level) -> None:
+    """Whether a level is below that of a query. Raises UnknownResource."""
+    if level <= parent.query.level:
+        raise UnknownResource()
+
+
+def _known_term(text: str) -> str:
+    found = known_term(text) if text else ""
+    if found is None:
+        raise ParameterOutOfRange(
+            f'Unsupported value for the SpecificCharacterSet (0008,0005) tag: "{text}"'
+        )
+    return found
+
+
+def _identifying(answer: Answer, level: Level) -> dict[int, str]:
+    found = {}
+    for key in _PARENT_KEYS[level]:
+        value = answer.get(key)
+        if value is None:
+            raise InexistentTag(f"The answer has no value of {tag_text(key)}")
+        found[key] = value
+    return found

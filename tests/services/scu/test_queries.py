@@ -1,0 +1,133 @@
+"""Queries that are kept for all processes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orthanc_fast.errors import FullStorage, ParameterOutOfRange, UnknownResource
+from orthanc_fast.model import Caller, Level
+from orthanc_fast.runtime.contract import Runtime
+from orthanc_fast.runtime.lmdb import LmdbRuntime
+from orthanc_fast.runtime.memory import MemoryRuntime
+from orthanc_fast.services.scu import queries as module
+from orthanc_fast.services.scu.queries import PAGE, Answer, Queries, Query
+
+PATIENT_ID = 0x00100020
+QUERY = Query(
+    modality="pacs",
+    level=Level.STUDY,
+    tags={PATIENT_ID: "ä*"},
+    timeout=7,
+)
+
+
+@pytest.fixture(params=["memory", "lmdb"])
+def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]:
+    found = MemoryRuntime() if request.param == "memory" else LmdbRuntime(tmp_path)
+    yield found
+    found.close()
+
+
+def numbered(count: int) -> Iterator[Answer]:
+    return ({PATIENT_ID: f"{number}", 0x00090010: None} for number in range(count))
+
+
+def names(runtime: Runtime) -> list[str]:
+    return [name for name, _ in runtime.read(lambda snapshot: snapshot.below("quer"))]
+
+
+@pytest.mark.parametrize("count", [0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE])
+def test_another_process_knows_the_query_and_its_answers(
+    runtime: Runtime, caller: Caller, count: int
+) -> None:
+    identifier = Queries(runtime, 5, "http-0").add(caller, QUERY, numbered(count)).identifier
+    other = Queries(runtime, 5, "http-1")
+    done = other.get(caller, identifier)
+    assert (done.query, done.count) == (QUERY, count)
+    assert [each for page in other.answers(caller, done) for each in page] == list(numbered(count))
+    for number in {0, count // 2, count - 1} & set(range(count)):
+        assert other.answer(caller, done, number) == list(numbered(count))[number]
+    for number in (-1, count, count + PAGE):
+        with pytest.raises(ParameterOutOfRange):
+            other.answer(caller, done, number)
+
+
+def test_who_has_not_been_used_for_longest_is_forgotten(runtime: Runtime, caller: Caller) -> None:
+    queries = Queries(runtime, 3, "http-0")
+    first, second, third = (queries.add(caller, QUERY, numbered(2)).identifier for _ in range(3))
+    queries.get(caller, first)
+    fourth = queries.add(caller, QUERY, numbered(1)).identifier
+    assert queries.identifiers(caller) == sorted([first, third, fourth])
+    with pytest.raises(UnknownResource):
+        queries.get(caller, second)
+    assert not [name for name in names(runtime) if second in name]
+
+
+def test_large_answers_make_room_for_each_other(
+    runtime: Runtime, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ALL", 3000)
+    monkeypatch.setattr(module, "LARGEST", 2000)
+    queries = Queries(runtime, 100, "http-0")
+    first, second, third = (queries.add(caller, QUERY, numbered(100)).identifier for _ in range(3))
+    kept = queries.identifiers(caller)
+    assert third in kept
+    assert first not in kept
+    before = names(runtime)
+    with pytest.raises(FullStorage):
+        queries.add(caller, QUERY, numbered(300))
+    assert names(runtime) == before
+    assert second or kept
+
+
+def test_answers_that_fail_leave_nothing(runtime: Runtime, caller: Caller) -> None:
+    def failing() -> Iterator[Answer]:
+        yield from numbered(3 * PAGE)
+        raise LookupError
+
+    queries = Queries(runtime, 5, "http-0")
+    with pytest.raises(LookupError):
+        queries.add(caller, QUERY, failing())
+    assert names(runtime) == []
+    assert queries.identifiers(caller) == []
+
+
+def test_what_a_process_that_died_has_left_goes_when_it_starts_again(
+    runtime: Runtime, caller: Caller
+) -> None:
+    def counted() -> Iterator[Answer]:
+        yield from numbered(2 * PAGE)
+        left.extend(runtime.read(lambda snapshot: snapshot.below("quer")))
+
+    left: list[tuple[str, bytes]] = []
+    kept = Queries(runtime, 5, "http-1").add(caller, QUERY, numbered(1)).identifier
+    Queries(runtime, 5, "http-0").add(caller, QUERY, counted())
+    for name in names(runtime):
+        runtime.write(lambda txn, name=name: txn.delete(name))  # type: ignore[misc]
+    for name, value in left:  # as it was in the middle
+        runtime.write(lambda txn, name=name, value=value: txn.set(name, value))  # type: ignore[misc]
+    assert len(left) >= 5
+    Queries(runtime, 5, "http-1")
+    assert len(names(runtime)) == len(left)
+    queries = Queries(runtime, 5, "http-0")
+    assert queries.identifiers(caller) == [kept]
+    assert len(names(runtime)) == 3
+    assert queries.get(caller, kept).count == 1
+
+
+def test_deleting(runtime: Runtime, caller: Caller) -> None:
+    queries = Queries(runtime, 5, "http-0")
+    first, second = (queries.add(caller, QUERY, numbered(PAGE + 1)) for _ in range(2))
+    queries.delete(caller, first.identifier)
+    queries.delete(caller, first.identifier)
+    queries.delete(caller, "x" * 600)
+    assert queries.identifiers(caller) == [second.identifier]
+    assert not [name for name in names(runtime) if first.identifier in name]
+    with pytest.raises(UnknownResource):
+        queries.answer(caller, first, 0)
+    with pytest.raises(UnknownResource):
+        list(queries.answers(caller, first))
+    for nobody in (first.identifier, "", "x" * 600):
+        with pytest.raises(UnknownResource):
+            queries.get(caller, nobody)
