@@ -11,6 +11,7 @@ from orthanc_fast.rest.routes import (
     control,
     creation,
     default_encoding,
+    deprecated_finds,
     echo,
     explorer,
     exports,
@@ -28,6 +29,7 @@ from orthanc_fast.rest.routes import (
     peers,
     pictures,
     protection,
+    queries,
     reconstruct,
     regrouping,
     resources,
@@ -37,6 +39,7 @@ from orthanc_fast.rest.routes import (
     system,
     tools,
     volumes,
+    worklists,
 )
 
 FAMILIES = (
@@ -57,6 +60,9 @@ FAMILIES = (
     echo,
     peers,
     storage_commitment,
+    queries,
+    worklists,
+    deprecated_finds,
     scp,
     system,
     control,
