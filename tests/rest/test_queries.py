@@ -174,14 +174,12 @@ def test_every_process_knows_a_query(tmp_path: Path) -> None:
         clients = [httpx.Client(base_url=server.url, timeout=30) for _ in range(8)]
         asking = modality(clients[0], port) + "/query"
         paths = [client.post(asking, json=QUERY).json()["Path"] for client in clients[:3]]
-        shown = [
-            {
-                "0008,0005": "ISO_IR 100",
-                "0008,0052": "STUDY",
-                "0010,0020": "P1",
-                "0020,000d": "1.2.3",
-            }
-        ]
+        shown = {
+            "0008,0005": "ISO_IR 100",
+            "0008,0052": "STUDY",
+            "0010,0020": "P1",
+            "0020,000d": "1.2.3",
+        }
         for path in paths:
             for client in clients:
                 assert client.get(f"{path}/answers").json() == [str(n) for n in range(250)]
