@@ -208,7 +208,7 @@ def encode(text: str, character_set: CharacterSet) -> bytes:
     if name == "Utf8":
         return text.encode("utf-8", "ignore")
     if name == "JapaneseKanji":
-        return text.encode("iso2022_jp", "ignore")
+        return text.encode("iso2022_jp_1", "ignore")
     return text.encode(_CODECS.get(name, "ascii"), "ignore")
 
 

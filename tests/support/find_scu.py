@@ -6,13 +6,10 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from io import BytesIO
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeAlias
 
-from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
-from pydicom.filewriter import write_dataset
 from support.dicom_peer import EXPLICIT, IMPLICIT, Peer, command, p_data, pdv
 
 PATIENT_ROOT = "1.2.840.10008.5.1.4.1.2.1.1"
@@ -24,8 +21,12 @@ _STATUS = b"\x00\x00\x00\x09\x02\x00\x00\x00"
 _PDU = struct.Struct(">BxI")
 _PDV = struct.Struct(">IBB")
 
-# Tag -> VR and value; values are texts, numbers or data sets.
-Element = tuple[int, str, object]
+LONG_VRS = frozenset("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # noqa: SIM905 - a table
+
+# A text in Latin-1, bytes, one number, or the items of a sequence.
+Value: TypeAlias = "str | bytes | int | list[list[Element]]"
+# Tag, VR and value.
+Element: TypeAlias = "tuple[int, str, Value]"
 
 
 class Outcome(NamedTuple):
@@ -43,21 +44,29 @@ class Aborted(Exception):
 
 
 def encoded(elements: Sequence[Element], syntax: str = EXPLICIT) -> bytes:
-    """An identifier; nothing is checked, texts are in Latin-1 unless they are bytes."""
-    dataset = Dataset()
-    with disable_value_validation():
-        for tag, vr, value in elements:
-            dataset.add_new(tag, vr, value)
-    return encoded_set(dataset, syntax)
+    """An identifier, in which nothing is checked."""
+    order = ">" if syntax == BIG_ENDIAN else "<"
+    return b"".join(_element(*each, order, syntax != IMPLICIT) for each in elements)
 
 
-def encoded_set(dataset: Dataset, syntax: str = EXPLICIT) -> bytes:
-    stream = DicomBytesIO()
-    stream.is_implicit_VR = syntax == IMPLICIT
-    stream.is_little_endian = syntax != BIG_ENDIAN
-    with disable_value_validation():
-        write_dataset(stream, dataset)
-    return bytes(stream.getvalue())
+def _element(tag: int, vr: str, value: Value, order: str, explicit: bool) -> bytes:
+    head = struct.pack(f"{order}HH", tag >> 16, tag & 0xFFFF)
+    if isinstance(value, list):
+        items = [
+            b"".join(_element(*each, order, explicit) for each in sorted(item)) for item in value
+        ]
+        item_head = struct.Struct(f"{order}HHI")
+        raw = b"".join(item_head.pack(0xFFFE, 0xE000, len(item)) + item for item in items)
+    elif isinstance(value, int):
+        raw = struct.pack(order + ("H" if vr in ("US", "SS") else "I"), value)
+    else:
+        raw = value.encode("latin-1") if isinstance(value, str) else value
+        raw += b"\0" if len(raw) % 2 and vr in ("UI", "OB", "UN") else b" " * (len(raw) % 2)
+    if not explicit:
+        return head + struct.pack(f"{order}I", len(raw)) + raw
+    if vr in LONG_VRS:
+        return head + vr.encode() + b"\0\0" + struct.pack(f"{order}I", len(raw)) + raw
+    return head + vr.encode() + struct.pack(f"{order}H", len(raw)) + raw
 
 
 def decoded(identifier: bytes, syntax: str = EXPLICIT) -> Dataset:

@@ -10,9 +10,10 @@ from orthanc_fast.dicom.main_tags import (
     MODALITIES_IN_STUDY,
 )
 from orthanc_fast.index.contract import Snapshot
-from orthanc_fast.model import Level, Resource
+from orthanc_fast.model import SHA1, Level, Resource
 from orthanc_fast.registries import SOP_CLASS_UID
-from orthanc_fast.services.store.lookup import records
+from orthanc_fast.services.find.matching import Matcher
+from orthanc_fast.services.store.lookup import AT_ONCE, records
 from orthanc_fast.services.store.terms import MODALITY
 
 # Tag -> position in `Resource.counts` of what is counted.
@@ -54,4 +55,30 @@ def _collected(view: Snapshot, studies: list[Resource], tag: int) -> defaultdict
             for instance in instances:
                 classes = found[study_of[instance.parent]]
                 classes.add(instance.metadata.get(SOP_CLASS_UID, ""))
+    return found
+
+
+def matching_children(
+    view: Snapshot, resources: Sequence[Resource], home: Level, tag: int, matcher: Matcher
+) -> dict[int, str]:
+    """A value of `tag` that matches, of a child of each resource, by the id of the resource; `home`
+    is the level of the children. The first child of each resource is looked at, then two more of
+    those that have not passed, then four: mostly one of the first few decides."""
+    sets = zip(resources, view.children_of(resources), strict=True)
+    left = {resource.id: packed for resource, packed in sets if packed}
+    found: dict[int, str] = {}
+    amount = 1
+    while left:
+        part = b"".join(packed[: amount * SHA1] for packed in left.values())
+        for children in records(view, home, part):
+            for child in children:
+                value = child.tags.get(tag)
+                if value is not None and child.parent not in found and matcher.matches(value):
+                    found[child.parent] = value
+        left = {
+            parent: packed[amount * SHA1 :]
+            for parent, packed in left.items()
+            if parent not in found and len(packed) > amount * SHA1
+        }
+        amount = min(2 * amount, AT_ONCE)
     return found

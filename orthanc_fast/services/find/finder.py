@@ -19,7 +19,7 @@ from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.order_values import PartedValues, SnapshotValues
 from orthanc_fast.services.find.ordering import Ordering
 from orthanc_fast.services.find.planner import Filter, Plan, Planner, kept
-from orthanc_fast.services.find.query import Condition, FindQuery, Place, Tags
+from orthanc_fast.services.find.query import Below, Condition, FindQuery, Place, Tags
 from orthanc_fast.services.store.lookup import first_instances, records, records_of_any_level
 from orthanc_fast.services.store.reads import Reads
 
@@ -183,7 +183,7 @@ class Finder:
                 raise BadRequest("only main DICOM tags can be counted")
         if not patient and self._is_broad(caller, query):
             return None
-        query.children_match = True
+        query.below = Below.COUNTED
         query.since = query.limit = 0
         query.order = []
 

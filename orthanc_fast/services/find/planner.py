@@ -13,17 +13,18 @@ from orthanc_fast.index.packed import union
 from orthanc_fast.index.terms import Kind
 from orthanc_fast.model import SHA1, Level, Resource, Totals
 from orthanc_fast.registries import SOP_CLASS_UID
-from orthanc_fast.services.find.computed import computed_values
+from orthanc_fast.services.find.computed import computed_values, matching_children
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.matching import Equality, Keys, Matcher, is_universal
 from orthanc_fast.services.find.query import (
     DATABASE_CANNOT_PREPARE,
+    Below,
     Condition,
     FindQuery,
     Place,
     Tags,
 )
-from orthanc_fast.services.store.lookup import AT_ONCE, records
+from orthanc_fast.services.store.lookup import records
 from orthanc_fast.services.store.terms import MODALITY, is_indexed_metadata, is_indexed_tag
 
 Filter = Callable[[Facts, Sequence[Resource]], Sequence[Resource]]
@@ -149,9 +150,9 @@ class Planner:
         below."""
         plan = Plan()
         indexed: list[_Indexed] = []
-        for condition in query.conditions:
-            if not self._place(query, condition, plan, indexed):
-                return None
+        # All of them, since one that cannot be asked is an error even where another is false.
+        if not all([self._place(query, each, plan, indexed) for each in query.conditions]):
+            return None
         for condition in query.metadata:
             self._place_metadata(query, condition, plan, indexed)
         if query.parent is not None:
@@ -170,13 +171,16 @@ class Planner:
         level = query.level
         place, home = self._tags.locate(tag, level)
         if place in (Place.BELOW, Place.FAR_BELOW) and is_universal(matcher):
-            return query.children_match  # the index is not asked: it does not mind the level
+            if query.below != Below.SOME_CHILD:
+                return query.below == Below.COUNTED
+            if place == Place.FAR_BELOW:
+                place = Place.FILE  # no index is asked, so the level does not matter
         if place == Place.FAR_BELOW:
             raise OrthancError(
                 "the tag belongs to a level further below: search at that level",
                 code=DATABASE_CANNOT_PREPARE,
             )
-        if place == Place.NOWHERE or (place == Place.BELOW and not query.children_match):
+        if place == Place.NOWHERE or (place == Place.BELOW and query.below == Below.NOTHING):
             return False
         if place == Place.MODALITIES:
             if matcher.walks:
@@ -323,28 +327,10 @@ def _tag_filter(tag: int, home: Level, matcher: Matcher) -> Filter:
 
 
 def _child_filter(tag: int, home: Level, matcher: Matcher) -> Filter:
-    """Some child matches. The first child of each resource is looked at, then two more of those
-    that have not passed, then four: mostly one of the first few decides."""
+    """Some child matches."""
 
     def keep(facts: Facts, resources: Sequence[Resource]) -> Sequence[Resource]:
-        sets = zip(resources, facts.view.children_of(resources), strict=True)
-        left = {resource.id: packed for resource, packed in sets if packed}
-        passed: set[int] = set()
-        amount = 1
-        while left:
-            part = b"".join(packed[: amount * SHA1] for packed in left.values())
-            for children in records(facts.view, home, part):
-                passed.update(
-                    child.parent
-                    for child in children
-                    if tag in child.tags and matcher.matches(child.tags[tag])
-                )
-            left = {
-                parent: packed[amount * SHA1 :]
-                for parent, packed in left.items()
-                if parent not in passed and len(packed) > amount * SHA1
-            }
-            amount = min(2 * amount, AT_ONCE)
+        passed = matching_children(facts.view, resources, home, tag, matcher)
         return [each for each in resources if each.id in passed]
 
     return keep

@@ -41,6 +41,14 @@ class Place(Enum):
     NOWHERE = "no resource of this level has it"
 
 
+class Below(Enum):
+    """What matches a condition on a tag of the level below, which has many values or none."""
+
+    NOTHING = "/tools/find"
+    COUNTED = "some child; a single `*` asks for nothing: /tools/count-resources"
+    SOME_CHILD = "some child has such a value: C-FIND, QIDO-RS"
+
+
 class Location(NamedTuple):
     place: Place
     level: Level  # whose main tag it is
@@ -64,8 +72,7 @@ class OrderKey(msgspec.Struct, frozen=True):
 
 class FindQuery(msgspec.Struct, kw_only=True):
     """A query. `limit` 0 is none. `parent` is the level and the identifier of a resource at or
-    above `level`. `children_match`: a condition on a tag of the level below asks for some child
-    (C-FIND, QIDO-RS, counting) and is not simply false (/tools/find)."""
+    above `level`."""
 
     level: Level
     conditions: list[Condition] = []
@@ -76,7 +83,7 @@ class FindQuery(msgspec.Struct, kw_only=True):
     order: list[OrderKey] = []
     since: int = 0
     limit: int = 0
-    children_match: bool = False
+    below: Below = Below.NOTHING
 
 
 class Tags:

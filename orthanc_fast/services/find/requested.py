@@ -1,7 +1,7 @@
 """RequestedTags: the values of any tags, for resources that are shown. Source: reference chapter
 1, section 5.3."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -36,8 +36,18 @@ _IN_PASSING = (OF_SERVERS | COMPUTED.keys()) - {
 class RequestedTags:
     """The tags that one request asks for, at one level."""
 
-    def __init__(self, wanted: Sequence[int], level: Level, tags: Tags, options: FindOptions):
-        """Raises ParameterOutOfRange for a tag that this level cannot be asked for."""
+    def __init__(
+        self,
+        wanted: Sequence[int],
+        level: Level,
+        tags: Tags,
+        options: FindOptions,
+        doubted: Collection[int] = (),
+    ) -> None:
+        """`doubted` are main tags of which a file may have a value that the index lacks: one of
+        more than 256 bytes. Raises ParameterOutOfRange for a tag that this level cannot be asked
+        for."""
+        self._doubted = frozenset(doubted)
         self._level = level
         self._tags = tags
         self._options = options
@@ -146,7 +156,7 @@ class RequestedTags:
                     if sequence is not None:
                         found[number][tag] = sequence
                         continue
-                    if self._is_known(facts, holder, tag):
+                    if tag not in self._doubted and self._is_known(facts, holder, tag):
                         continue
             missing[number].append(tag)
 

@@ -23,9 +23,14 @@ _NUMBERS: Mapping[str, tuple[str, Callable[[str], float]]] = {
     "SV": ("q", int),
     "FL": ("f", float),
     "FD": ("d", float),
+    "OF": ("f", float),
+    "OD": ("d", float),
+    "OL": ("I", int),
+    "OV": ("Q", int),
 }
-# VRs of which no text tells the value.
-_BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+# VRs of which no text tells the value. One that nobody knows (UN) has the text as its value, as
+# Orthanc does it.
+_BINARY = frozenset({"OB", "OW"})
 
 
 class _Column(NamedTuple):

@@ -1,15 +1,16 @@
 """C-FIND in the Patient and Study Root models: from the identifier to encoded answers. Source:
 reference chapter 4, section 3; DICOM PS3.4 annex C.4.1."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from orthanc_fast.dicom.dictionary import Dictionary, is_private_creator, tag_text
 from orthanc_fast.dicom.text import term_of
 from orthanc_fast.log import Category, Verbosity, logger
-from orthanc_fast.model import Caller, Resource
+from orthanc_fast.model import Caller, Level, Resource
+from orthanc_fast.services.find.computed import matching_children
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.finder import Finder
-from orthanc_fast.services.find.query import Condition, FindQuery
+from orthanc_fast.services.find.query import Below, Condition, FindQuery, Place
 from orthanc_fast.services.find.requested import RequestedTags, Value
 from orthanc_fast.services.query_retrieve.answer_encoding import AnswerEncoder
 from orthanc_fast.services.query_retrieve.identifier import (
@@ -28,6 +29,9 @@ _RETRIEVE_TITLE = 0x00080054
 # What a query says of itself, and does not search for.
 _NOT_MATCHED = frozenset({_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, _TIMEZONE, _RETRIEVE_TITLE})
 _FIRST_GROUP = 0x0008
+# VRs of texts that may be longer than what the index keeps. Orthanc looks into a file for every
+# main tag that a resource lacks.
+_LONG_VRS = frozenset({"LT", "ST", "UC", "UR", "UT"})
 
 
 class Finds:
@@ -61,7 +65,7 @@ class Finds:
         self._log(asked)
         query = self._query(asked)
         wanted = [tag for tag in asked.elements if _is_attribute(tag) and tag not in _ANSWERED]
-        requested = RequestedTags(wanted, query.level, self._finder.tags, self._finder.options)
+        show = self._show(query, wanted)
         encoder = AnswerEncoder(
             wanted,
             self._fixed(asked, character_set),
@@ -69,17 +73,41 @@ class Finds:
             character_set,
             self._dictionary,
         )
-        files = self._finder.files
-
-        def show(facts: Facts, resources: list[Resource]) -> list[dict[int, Value]]:
-            return requested.values(facts, files, resources, with_metadata=True)
-
         for page in self._finder.pages(caller, query, show):
             yield [encoder.encode(values) for values in page]
 
+    def _show(
+        self, query: FindQuery, wanted: Sequence[int]
+    ) -> Callable[[Facts, list[Resource]], list[dict[int, Value]]]:
+        """What gives the values of the wanted tags. A tag of the level below that is searched for
+        has a value that matches, of any child; one that is not, that of the first instance."""
+        tags, files, level = self._finder.tags, self._finder.files, query.level
+        below = {
+            tag: matcher
+            for tag, matcher in query.conditions
+            if tags.locate(tag, level).place == Place.BELOW
+        }
+        requested = RequestedTags(
+            [tag for tag in wanted if tag not in below],
+            level,
+            tags,
+            self._finder.options,
+            doubted={tag for tag in wanted if self._dictionary.vr(tag) in _LONG_VRS},
+        )
+
+        def show(facts: Facts, resources: list[Resource]) -> list[dict[int, Value]]:
+            shown = requested.values(facts, files, resources, with_metadata=True)
+            for tag, matcher in below.items():
+                found = matching_children(facts.view, resources, Level(level + 1), tag, matcher)
+                for resource, values in zip(resources, shown, strict=True):
+                    values[tag] = found.get(resource.id)
+            return shown
+
+        return show
+
     def _query(self, asked: Identifier) -> FindQuery:
         level = asked.level
-        query = FindQuery(level=level, children_match=True)
+        query = FindQuery(level=level, below=Below.SOME_CHILD)
         for tag, element in asked.elements.items():
             if not _is_attribute(tag) or tag in _NOT_MATCHED or is_private_creator(tag):
                 continue
@@ -111,11 +139,12 @@ class Finds:
     def _fixed(self, asked: Identifier, character_set: str) -> dict[int, str]:
         """What is the same in all answers. A query that asks for the title gets none, as with
         Orthanc."""
-        return {
-            _CHARACTER_SET: term_of(character_set) or "",
+        fixed = {
             QUERY_RETRIEVE_LEVEL: asked.text(QUERY_RETRIEVE_LEVEL) or "",
             _RETRIEVE_TITLE: "" if _RETRIEVE_TITLE in asked.elements else self._options.title,
         }
+        term = term_of(character_set)  # Windows-1251 has none
+        return fixed if term is None else {_CHARACTER_SET: term, **fixed}
 
 
 # What answers have without a look at the resource.

@@ -22,7 +22,7 @@ from orthanc_fast.services.find.content import Presentation, Presenter, Response
 from orthanc_fast.services.find.facts import FileReader
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.options import FindOptions
-from orthanc_fast.services.find.query import FindQuery, OrderKey
+from orthanc_fast.services.find.query import Below, FindQuery, OrderKey
 from orthanc_fast.services.find.requested import RequestedTags
 
 PATIENT_NAME, STUDY_UID, ROWS = 0x00100010, 0x0020000D, 0x00280010
@@ -151,7 +151,7 @@ def test_tests_on_records(
     def find() -> None:
         condition = place.finder.tags.condition(tag, text, False)
         assert condition is not None
-        query = FindQuery(level=level, conditions=[condition], children_match=True)
+        query = FindQuery(level=level, conditions=[condition], below=Below.COUNTED)
         place.finder.find(caller, query)
 
     add(place, range(1, 3))
