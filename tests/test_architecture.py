@@ -124,7 +124,9 @@ ORDERS = {
         "order_values",
         "ordering",
         "planner",
+        "parts",
         "finder",
+        "pages",
     ),
     "services.browse": (
         "describe",

@@ -1,37 +1,29 @@
 """Runs queries. Source: reference chapter 1, section 9."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from itertools import islice
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.errors import BadRequest
 from orthanc_fast.index.contract import Snapshot
-from orthanc_fast.index.packed import union, unpack
-from orthanc_fast.model import SHA1, Caller, Level, Resource
+from orthanc_fast.index.packed import union
+from orthanc_fast.model import SHA1, Caller, Level
 from orthanc_fast.services.browse.instance_tags import InstanceTags
-from orthanc_fast.services.find.facts import Facts, FileElement, FileReader
-from orthanc_fast.services.find.matching import IDENTIFIERS, Equality, Matcher
+from orthanc_fast.services.find.facts import Facts, FileReader
+from orthanc_fast.services.find.matching import IDENTIFIERS, Equality
 from orthanc_fast.services.find.options import FindOptions
-from orthanc_fast.services.find.order_values import PartedValues, SnapshotValues
+from orthanc_fast.services.find.order_values import SnapshotValues
 from orthanc_fast.services.find.ordering import Ordering
-from orthanc_fast.services.find.planner import Filter, Plan, Planner, kept
-from orthanc_fast.services.find.query import Below, Condition, FindQuery, Place, Tags
-from orthanc_fast.services.store.lookup import first_instances, records, records_of_any_level
+from orthanc_fast.services.find.parts import Left, Parts, in_parts
+from orthanc_fast.services.find.planner import Plan, Planner, kept
+from orthanc_fast.services.find.query import Below, FindQuery, Place, Tags
+from orthanc_fast.services.store.lookup import records, records_of_any_level
 from orthanc_fast.services.store.reads import Reads
-
-T = TypeVar("T")
 
 # A query that may have to test or order more resources than this runs in a thread.
 _TESTED_AT_ONCE = 1000
-# Candidates whose records are read with one call: first as many as the page asks for, then more
-# each time, at most so many.
-_READ_AT_ONCE = 200
-# And where nobody says how many he wants, but wants the first ones soon.
-_FIRST_PAGE = 10
 # Below this many instances no query is long.
 _SMALL = 50_000
 
@@ -59,6 +51,7 @@ class Finder:
         self.files = FileReader(instance_tags)
         self.tags = Tags(dictionary, main_tags)
         self.options = options
+        self._parts = Parts(reads, self.files, self.tags)
 
     def limit(self, query: FindQuery, since_given: bool) -> None:
         """Bounds a query that names no limit, or a larger one, by the configuration. `since` alone
@@ -91,7 +84,7 @@ class Finder:
 
     def _find(self, caller: Caller, query: FindQuery, patient: bool) -> Found | None:
         found = self._read(caller, lambda view: self._found_in_index(view, query, patient))
-        if isinstance(found, _Left):
+        if isinstance(found, Left):
             matching = self._matching_files(caller, query, found)
             packed = _page(matching, query.since, _stop(query))
             return Found(packed, _total_of_last_page(packed, query))
@@ -99,7 +92,7 @@ class Finder:
 
     def _found_in_index(
         self, view: Snapshot, query: FindQuery, patient: bool
-    ) -> "Found | _Left | None":
+    ) -> "Found | Left | None":
         """The page, or what is to be done when the snapshot is closed; None where that takes
         patience."""
         search, facts = view.search, Facts(view)
@@ -109,7 +102,7 @@ class Finder:
         if not patient and self._is_long(view, query, plan):
             return None
         if plan.in_files:
-            return _Left(plan.candidates, plan.filters, plan.in_files)
+            return Left(plan.candidates, plan.filters, plan.in_files)
         if plan.filters:
             matching = self._matching(facts, plan, query)
             packed = _page(matching, query.since, _stop(query))
@@ -128,42 +121,6 @@ class Finder:
             values = SnapshotValues(facts, self.tags, query.level)
             return Ordering(values, self.tags, query.level, query.order).sequence(candidates)
         return facts.view.search.scan(query.level) if candidates is None else iter((candidates,))
-
-    def pages(
-        self, caller: Caller, query: FindQuery, show: Callable[[Facts, list[Resource]], list[T]]
-    ) -> Iterator[list[T]]:
-        """What `show` makes of the resources that match, some at a time, by identifier, at most
-        `query.limit`: for who takes his time. What `show` leaves in `Facts.after` is done when its
-        snapshot is closed, and none is open between the pages: what was deleted meanwhile is left
-        out, what was there all the time is shown exactly once. Where a part of the candidates does
-        not match, its page is empty.
-
-        Raises OrthancError 1012 as `find`.
-        """
-        left = self._read(caller, partial(self._planned, query))
-        if left is None:
-            return
-        room = query.limit or None
-        first = _FIRST_PAGE if room is None else min(room, _FIRST_PAGE)
-        for part in self._parts(caller, query, left.candidates, first):
-            filters = left.filters
-            if left.in_files:
-                part, filters = b"".join(self._meeting(caller, query.level, part, left)), []
-            shown, after = self._read(
-                caller, partial(_shown, query.level, part, filters, room, show)
-            )
-            for work in after:
-                work()
-            yield shown
-            if room is not None:
-                room -= len(shown)
-                if not room:
-                    return
-
-    def _planned(self, query: FindQuery, view: Snapshot) -> "_Left | None":
-        """None where nothing can match."""
-        plan = Planner(view.search, Facts(view), self.tags, self.options.files_allowed).plan(query)
-        return None if plan is None else _Left(plan.candidates, plan.filters, plan.in_files)
 
     async def counted(self, caller: Caller, query: FindQuery) -> int:
         """As `count`, for an event loop: see `found`."""
@@ -240,127 +197,18 @@ class Finder:
 
     def _matching(self, facts: Facts, plan: Plan, query: FindQuery) -> Iterator[bytes]:
         """The candidates that pass all filters, one by one."""
-        for packed in _in_parts(self._sequence(facts, query, plan.candidates), _stop(query)):
+        for packed in in_parts(self._sequence(facts, query, plan.candidates), _stop(query)):
             for part in records(facts.view, query.level, packed):
                 for resource in kept(facts, part, plan.filters):
                     yield resource.public
 
-    def _matching_files(self, caller: Caller, query: FindQuery, left: "_Left") -> Iterator[bytes]:
+    def _matching_files(self, caller: Caller, query: FindQuery, left: Left) -> Iterator[bytes]:
         """The candidates that pass all filters and whose file meets the conditions, one by one. A
         snapshot is open for one part of them at a time, and never while files are read. In long
         searches what was deleted meanwhile is left out; what was there all the time is tested
         exactly once, and what came meanwhile may be."""
-        for part in self._parts(caller, query, left.candidates, _stop(query)):
-            yield from self._meeting(caller, query.level, part, left)
-
-    def _meeting(self, caller: Caller, level: Level, part: bytes, left: "_Left") -> Iterator[bytes]:
-        """Those of a part of the candidates, one by one."""
-        tags = frozenset(tag for tag, _ in left.in_files)
-        for public, instance in self._read(caller, partial(_to_read, level, part, left)):
-            elements = self.files.read(instance, tags)
-            if all(_meets(elements.get(tag), matcher) for tag, matcher in left.in_files):
-                yield public
-
-    def _parts(
-        self, caller: Caller, query: FindQuery, candidates: bytes | None, wanted: int | None
-    ) -> Iterator[bytes]:
-        """The candidates some at a time, as `_amounts` says, without a snapshot in between."""
-        if query.order:
-            values = PartedValues(self._read, caller, self.tags, query.level)
-            ordering = Ordering(values, self.tags, query.level, query.order)
-            yield from _in_parts(_once(ordering.sequence(candidates)), wanted)
-            return
-        if candidates is not None:
-            yield from _in_parts((candidates,), wanted)
-            return
-        part = b""
-        for amount in _amounts(wanted):
-            part = self._read(caller, partial(_behind, query.level, part[-SHA1:], amount))
-            if not part:
-                return
-            yield part
-
-
-class _Left(NamedTuple):
-    """What a snapshot leaves of a query for later ones: the set of the candidates, None for all of
-    the level, and what each of them, and its file, has to pass."""
-
-    candidates: bytes | None
-    filters: list[Filter]
-    in_files: list[Condition]
-
-
-def _once(stretches: Iterable[bytes]) -> Iterator[bytes]:
-    """Without those that have been there before: their value has changed since."""
-    seen: set[bytes] = set()
-    for stretch in stretches:
-        new = [public for public in unpack(stretch) if public not in seen]
-        seen.update(new)
-        yield stretch if len(new) * SHA1 == len(stretch) else b"".join(new)
-
-
-def _behind(level: Level, public: bytes, amount: int, view: Snapshot) -> bytes:
-    """The next resources of the level behind `public`."""
-    return b"".join(islice(view.search.scan(level, public), amount))
-
-
-def _to_read(
-    level: Level, part: bytes, left: _Left, view: Snapshot
-) -> list[tuple[bytes, Resource]]:
-    """Those of a part that pass the filters, with the instance whose file stands for each."""
-    facts = Facts(view)
-    found = [
-        resource
-        for some in records(view, level, part)
-        for resource in kept(facts, some, left.filters)
-    ]
-    instances = first_instances(view, found)
-    pairs = zip(found, instances, strict=True)
-    return [(each.public, instance) for each, instance in pairs if instance is not None]
-
-
-def _shown(
-    level: Level,
-    part: bytes,
-    filters: list[Filter],
-    room: int | None,
-    show: Callable[[Facts, list[Resource]], list[T]],
-    view: Snapshot,
-) -> tuple[list[T], list[Callable[[], None]]]:
-    """What `show` makes of those of a part that pass the filters, at most `room` of them; and the
-    work that is left."""
-    facts = Facts(view)
-    found = [each for some in records(view, level, part) for each in kept(facts, some, filters)]
-    return show(facts, found[:room]), facts.after
-
-
-def _amounts(wanted: int | None) -> Iterator[int]:
-    """How many candidates to look at with one call, again and again, where `wanted` results are
-    enough: mostly one in a few matches."""
-    amount = _READ_AT_ONCE if wanted is None else min(wanted, _READ_AT_ONCE)
-    while True:
-        yield amount
-        amount = min(2 * amount, _READ_AT_ONCE)
-
-
-def _in_parts(stretches: Iterable[bytes], wanted: int | None) -> Iterator[bytes]:
-    """The same packed list in parts of `_amounts`, the last one shorter."""
-    amounts = _amounts(wanted)
-    size, waiting = next(amounts) * SHA1, b""
-    for stretch in stretches:
-        waiting += stretch
-        start = 0
-        while len(waiting) - start >= size:
-            yield waiting[start : start + size]
-            start += size
-            size = next(amounts) * SHA1
-        waiting = waiting[start:]
-    if waiting:
-        yield waiting
-
-
-def _meets(element: FileElement | None, matcher: Matcher) -> bool:
-    return element is not None and element.text is not None and matcher.exact(element.text)
+        for part in self._parts.split(caller, query, left.candidates, _stop(query)):
+            yield from self._parts.meeting(caller, query.level, part, left)
 
 
 def _stop(query: FindQuery) -> int | None:

@@ -40,14 +40,16 @@ _PER_KEY = 3e-6  # of a walk
 class Plan:
     """`candidates` is the set of resources to be looked at, None for all of the level. What matches
     passes all `filters`, and the file that stands for it meets all of `in_files`: that is tested
-    when no snapshot is open."""
+    when no snapshot is open. `is_hasty`: some condition is a filter only because finding the set of
+    what meets it takes a walk over the keys."""
 
-    __slots__ = ("candidates", "filters", "in_files")
+    __slots__ = ("candidates", "filters", "in_files", "is_hasty")
 
     def __init__(self) -> None:
         self.candidates: bytes | None = None
         self.filters: list[Filter] = []
         self.in_files: list[Condition] = []
+        self.is_hasty = False
 
     @property
     def tests(self) -> bool:
@@ -136,13 +138,16 @@ class _Joined:
 
 
 class Planner:
-    """Plans one query on one view."""
+    """Plans one query on one view. A hasty one walks over no keys: good where much matches."""
 
-    def __init__(self, search: Search, facts: Facts, tags: Tags, files_allowed: bool) -> None:
+    def __init__(
+        self, search: Search, facts: Facts, tags: Tags, files_allowed: bool, hasty: bool = False
+    ) -> None:
         self._search = search
         self._facts = facts
         self._tags = tags
         self._files_allowed = files_allowed
+        self._hasty = hasty
         self._totals = facts.view.totals()
 
     def plan(self, query: FindQuery) -> Plan | None:
@@ -276,6 +281,10 @@ class Planner:
             if each.walks:
                 if left * _PER_TEST < totals.resources[each.home] * _PER_KEY / 10:
                     plan.filters.append(each.keep)
+                    continue
+                if self._hasty:
+                    plan.filters.append(each.keep)
+                    plan.is_hasty = True
                     continue
                 estimate = each.estimate(search, level, totals)
             else:

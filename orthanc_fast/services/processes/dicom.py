@@ -36,11 +36,16 @@ class DicomServices(WorkerServices):
     @cached_property
     def finds(self) -> Finds:
         """Answers queries of modalities."""
+        from orthanc_fast.services.find.pages import Pages
         from orthanc_fast.services.query_retrieve.find import Finds
         from orthanc_fast.services.query_retrieve.options import query_options
 
         return Finds(
-            self.finder, self.dictionary, self.default_character_set, query_options(self.settings)
+            self.finder,
+            Pages(self.reads, self.finder),
+            self.dictionary,
+            self.default_character_set,
+            query_options(self.settings),
         )
 
     def answers(

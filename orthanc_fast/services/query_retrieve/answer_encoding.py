@@ -3,8 +3,9 @@ chapter 4, section 3.5."""
 
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final
 
+from orthanc_fast._ext.answers import Answers
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.elements import ZERO_PADDED, Writer
 from orthanc_fast.dicom.text import CharacterSet, encode
@@ -33,21 +34,12 @@ _NUMBERS: Mapping[str, tuple[str, Callable[[str], float]]] = {
 _BINARY = frozenset({"OB", "OW"})
 
 
-class _Column(NamedTuple):
-    """One element of every answer."""
-
-    tag: int
-    vr: str
-    head: bytes  # tag and VR, as far as they do not depend on the length
-    length: Callable[[int], bytes]
-    longest: int
-    pad: bytes
-    empty: bytes  # the whole element without a value
-    plain: bool  # whether the value is text
+Column = bytes | tuple[int, bytes, int, int, bytes, bool]
 
 
 class AnswerEncoder:
-    """Encodes the answers to one query, whose elements are the same in all of them."""
+    """Encodes the answers to one query, whose elements are the same in all of them; for one
+    thread."""
 
     def __init__(
         self,
@@ -62,52 +54,31 @@ class AnswerEncoder:
         self._write = Writer(not syntax.is_implicit, syntax.is_big_endian)
         self._character_set = CharacterSet(character_set)
         self._dictionary = dictionary
-        self._columns: list[_Column | bytes] = [
-            self._fixed(tag, fixed[tag]) if tag in fixed else self._column(tag)
-            for tag in sorted({*tags, *fixed})
+        self._tags = sorted({*tags, *fixed})
+        columns: list[Column] = [
+            self._element(tag, dictionary.vr(tag), fixed[tag])
+            if tag in fixed
+            else self._column(tag)
+            for tag in self._tags
         ]
+        self.encode: Final = Answers(columns, syntax.is_big_endian, self._text, self._any).encode
+        """The data set of one answer, of its values by tag; what has no value is empty."""
 
-    def encode(self, values: Mapping[int, Value]) -> bytes:
-        """The data set of one answer; what has no value is empty."""
-        parts: list[bytes] = []
-        character_set = self._character_set
-        for column in self._columns:
-            if isinstance(column, bytes):
-                parts.append(column)
-                continue
-            value = values.get(column.tag)
-            if not value:
-                parts.append(column.empty)
-            elif column.plain and type(value) is str:
-                raw = value.encode() if value.isascii() else encode(value, character_set)
-                if len(raw) & 1:
-                    raw += column.pad
-                if len(raw) <= column.longest:
-                    parts += (column.head, column.length(len(raw)), raw)
-                else:
-                    parts.append(self._write.element(column.tag, "UN", raw))
-            else:
-                parts.append(self._element(column.tag, column.vr, value))
-        return b"".join(parts)
-
-    def _fixed(self, tag: int, text: str) -> bytes:
-        return self._element(tag, self._dictionary.vr(tag), text)
-
-    def _column(self, tag: int) -> _Column:
+    def _column(self, tag: int) -> Column:
         vr = self._dictionary.vr(tag)
         empty = self._write.element(tag, vr, b"")
         is_short = self._write.explicit and not self._write.is_long(vr)
-        width, order = (2 if is_short else 4), (">" if self._write.big else "<")
-        return _Column(
-            tag=tag,
-            vr=vr,
-            head=empty[:-width],
-            length=struct.Struct(order + ("H" if is_short else "I")).pack,
-            longest=_LONGEST_SHORT if is_short else 0xFFFFFFFE,
-            pad=b"\0" if vr in ZERO_PADDED else b" ",
-            empty=empty,
-            plain=vr not in _NUMBERS and vr not in _BINARY and vr not in ("AT", "SQ"),
-        )
+        width = 2 if is_short else 4
+        pad = 0x00 if vr in ZERO_PADDED else 0x20
+        is_text = vr not in _NUMBERS and vr not in _BINARY and vr not in ("AT", "SQ")
+        return tag, empty[:-width], width, pad, empty, is_text
+
+    def _text(self, text: str) -> bytes:
+        return encode(text, self._character_set)
+
+    def _any(self, column: int, value: Value) -> bytes:
+        tag = self._tags[column]
+        return self._element(tag, self._dictionary.vr(tag), value)
 
     def _element(self, tag: int, vr: str, value: Value) -> bytes:
         """A whole element of any VR; what cannot be said in it is empty."""
@@ -142,7 +113,7 @@ class AnswerEncoder:
             return _tags(text, self._write.big)
         if vr in _NUMBERS:
             return _numbers(text, *_NUMBERS[vr], self._write.big)
-        return encode(text, self._character_set)
+        return self._text(text)
 
 
 def _numbers(text: str, form: str, number: Callable[[str], float], big: bool) -> bytes:

@@ -10,6 +10,7 @@ from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.services.find.computed import matching_children
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.finder import Finder
+from orthanc_fast.services.find.pages import Pages
 from orthanc_fast.services.find.query import Below, Condition, FindQuery, Place
 from orthanc_fast.services.find.requested import RequestedTags, Value
 from orthanc_fast.services.query_retrieve.answer_encoding import AnswerEncoder
@@ -40,12 +41,14 @@ class Finds:
     def __init__(
         self,
         finder: Finder,
+        pages: Pages,
         dictionary: Dictionary,
         character_set: Callable[[], str],
         options: QueryOptions,
     ) -> None:
         """`character_set` gives that of queries which name none and of all answers."""
         self._finder = finder
+        self._pages = pages
         self._dictionary = dictionary
         self._character_set = character_set
         self._options = options
@@ -73,7 +76,7 @@ class Finds:
             character_set,
             self._dictionary,
         )
-        for page in self._finder.pages(caller, query, show):
+        for page in self._pages.pages(caller, query, show):
             yield [encoder.encode(values) for values in page]
 
     def _show(

@@ -13,8 +13,7 @@ from orthanc_fast.index.packed import unpack
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.services.attachments.reading import Contents
 from orthanc_fast.services.browse.instance_tags import InstanceTags
-from orthanc_fast.services.find import finder as finder_module
-from orthanc_fast.services.find import order_values
+from orthanc_fast.services.find import order_values, parts
 from orthanc_fast.services.find.facts import FileElement, FileReader
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.options import FindOptions
@@ -61,7 +60,7 @@ class Place:
 
 @pytest.fixture
 def place(small_store: SmallStore, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setattr(finder_module, "_READ_AT_ONCE", 3)
+    monkeypatch.setattr(parts, "READ_AT_ONCE", 3)
     return Place(small_store)
 
 

@@ -16,8 +16,7 @@ from orthanc_fast.services.attachments.reading import Contents
 from orthanc_fast.services.browse.describe import Describer
 from orthanc_fast.services.browse.instance_tags import InstanceTags
 from orthanc_fast.services.browse.metadata_names import MetadataNames
-from orthanc_fast.services.find import finder as finder_module
-from orthanc_fast.services.find import ordering
+from orthanc_fast.services.find import ordering, parts
 from orthanc_fast.services.find.content import Presentation, Presenter, ResponseContent
 from orthanc_fast.services.find.facts import FileReader
 from orthanc_fast.services.find.finder import Finder
@@ -146,7 +145,7 @@ def test_tests_on_records(
     text: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(finder_module, "_READ_AT_ONCE", 1000)
+    monkeypatch.setattr(parts, "READ_AT_ONCE", 1000)
 
     def find() -> None:
         condition = place.finder.tags.condition(tag, text, False)
