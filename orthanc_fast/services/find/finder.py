@@ -51,7 +51,6 @@ class Finder:
         self.files = FileReader(instance_tags)
         self.tags = Tags(dictionary, main_tags)
         self.options = options
-        self._parts = Parts(reads, self.files, self.tags)
 
     def limit(self, query: FindQuery, since_given: bool) -> None:
         """Bounds a query that names no limit, or a larger one, by the configuration. `since` alone
@@ -207,8 +206,9 @@ class Finder:
         snapshot is open for one part of them at a time, and never while files are read. In long
         searches what was deleted meanwhile is left out; what was there all the time is tested
         exactly once, and what came meanwhile may be."""
-        for part in self._parts.split(caller, query, left.candidates, _stop(query)):
-            yield from self._parts.meeting(caller, query.level, part, left)
+        parts = Parts(self._read, self.files, self.tags)
+        for part in parts.split(caller, query, left.candidates, _stop(query)):
+            yield from parts.meeting(caller, query.level, part, left)
 
 
 def _stop(query: FindQuery) -> int | None:
