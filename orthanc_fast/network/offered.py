@@ -4,6 +4,7 @@ negotiated."""
 from orthanc_fast.network.commitment import Commitment
 from orthanc_fast.network.door import Operations
 from orthanc_fast.network.find import Find
+from orthanc_fast.network.retrieval import Retrieve
 from orthanc_fast.services.administration.meters import OperationMeter
 from orthanc_fast.services.processes.dicom import DicomServices
 from orthanc_fast.services.scp import sop_classes
@@ -13,8 +14,19 @@ from orthanc_fast.upper_layer.handover import Handlers
 
 def operations_of(services: DicomServices) -> Operations:
     """What is answered with responses of our own."""
-    find = {dimse.C_FIND_RQ: Find(services, OperationMeter(services.metrics, "find"))}
-    return dict.fromkeys(sop_classes.QUERY_RETRIEVE_FIND, find)
+
+    def meter(kind: str) -> OperationMeter:
+        return OperationMeter(services.metrics, kind)
+
+    find = {dimse.C_FIND_RQ: Find(services, meter("find"))}
+    # As with Orthanc, a C-MOVE has no pending response after its last sub-operation.
+    move = {dimse.C_MOVE_RQ: Retrieve("C-MOVE", services.move, meter("move"), tells_last=False)}
+    get = {dimse.C_GET_RQ: Retrieve("C-GET", services.get, meter("get"), tells_last=True)}
+    return {
+        **dict.fromkeys(sop_classes.QUERY_RETRIEVE_FIND, find),
+        **dict.fromkeys(sop_classes.QUERY_RETRIEVE_MOVE, move),
+        **dict.fromkeys(sop_classes.QUERY_RETRIEVE_GET, get),
+    }
 
 
 def handlers_of(services: DicomServices) -> Handlers:

@@ -126,3 +126,15 @@ def _uid(element: int, value: bytes) -> bytes:
     if len(value) % 2:
         value += b"\0"
     return _ELEMENT.pack(0x0000, element, len(value)) + value
+
+
+def value_of(command_set: bytes, element: int) -> bytes | None:
+    """The raw value of an element of group 0000, None where there is none."""
+    at = 0
+    while at + _ELEMENT.size <= len(command_set):
+        _, number, length = _ELEMENT.unpack_from(command_set, at)
+        at += _ELEMENT.size
+        if number == element:
+            return command_set[at : at + length]
+        at += length
+    return None

@@ -13,6 +13,7 @@ from orthanc_fast.upper_layer.dimse import Counts
 from orthanc_fast.upper_layer.operation_messages import Messages
 
 PENDING = 0xFF00
+_MOVE_DESTINATION = 0x0600
 
 
 class Operation:
@@ -37,6 +38,12 @@ class Operation:
         self._maximum = association.agreement.maximum_length
         self.identifier = messages.read_data_set()
         self.is_cancelled = False
+
+    @property
+    def move_destination(self) -> str:
+        """The Move Destination of a C-MOVE-RQ without padding, "" where there is none."""
+        value = dimse.value_of(self.command_set, _MOVE_DESTINATION)
+        return pdu.unpadded(value or b"").decode("latin-1")
 
     def cancelled(self) -> bool:
         """Whether the peer has cancelled; looks without waiting. Raises PduError, UserAbort or

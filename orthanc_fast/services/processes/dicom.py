@@ -13,7 +13,12 @@ from orthanc_fast.services.processes.every import WorkerServices
 if TYPE_CHECKING:
     from orthanc_fast.services.find.finder import Finder
     from orthanc_fast.services.query_retrieve.find import Finds
+    from orthanc_fast.services.query_retrieve.get import Gets
+    from orthanc_fast.services.query_retrieve.move import Moves
+    from orthanc_fast.services.query_retrieve.retrieval import Retrieval
+    from orthanc_fast.services.query_retrieve.unique_keys import RequestedInstances
     from orthanc_fast.services.storage_commitment.scp_job import CommitmentOrders
+    from orthanc_fast.upper_layer.operation import Operation
 
 
 class DicomServices(WorkerServices):
@@ -60,3 +65,39 @@ class DicomServices(WorkerServices):
         from orthanc_fast.services.storage_commitment.scp_job import CommitmentOrders
 
         return CommitmentOrders(self.modalities, self.jobs)
+
+    @cached_property
+    def requested_instances(self) -> RequestedInstances:
+        """What C-MOVE and C-GET of modalities name."""
+        from orthanc_fast.services.query_retrieve.unique_keys import RequestedInstances
+
+        return RequestedInstances(self.reads, self.dictionary, self.default_character_set)
+
+    @cached_property
+    def moves_of_others(self) -> Moves:
+        """Sends what modalities want to be moved."""
+        from orthanc_fast.services.query_retrieve.move import Moves
+
+        return Moves(
+            self.settings,
+            self.reads,
+            self.requested_instances,
+            self.modalities,
+            self.senders,
+            self.jobs,
+        )
+
+    @cached_property
+    def gets_of_others(self) -> Gets:
+        """Sends what modalities want to get."""
+        from orthanc_fast.services.query_retrieve.get import Gets
+
+        return Gets(self.reads, self.requested_instances, self.modalities, self.senders)
+
+    def move(self, operation: Operation, caller: Caller) -> Retrieval:
+        """As `Moves.begin`."""
+        return self.moves_of_others.begin(operation, caller)
+
+    def get(self, operation: Operation, caller: Caller) -> Retrieval:
+        """As `Gets.begin`."""
+        return self.gets_of_others.begin(operation, caller)
