@@ -168,7 +168,7 @@ OPTIONS: tuple[Option, ...] = (
     _yes("DicomAlwaysAllowFindWorklist", "bool", False, "from unknown modalities"),
     _yes("DicomAlwaysAllowGet", "bool", False, "from unknown modalities"),
     _yes("DicomAlwaysAllowMove", "bool", False, "from unknown modalities"),
-    _no("SynchronousCMove", "bool", True, "answer C-MOVE when it is done"),
+    _yes("SynchronousCMove", "bool", True, "answer C-MOVE when it is done"),
     _yes("TranscodeDicomProtocol", "bool", True, "transcode what a modality cannot take"),
     _yes("DeidentifyLogs", "bool", True, "keep patient data out of the logs"),
     _yes("DeidentifyLogsDicomVersion", "str", "2023b", "by this edition of the standard"),
