@@ -3,7 +3,8 @@
 import io
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import httpx
 import pydicom
@@ -279,3 +280,47 @@ def test_a_cancelled_one_says_what_was_done(both: Both, kind: str) -> None:
 def slow(number: int) -> int:
     time.sleep(0.2)
     return 0
+
+
+def test_a_move_as_a_job(needs_reference: None, tmp_path: Path) -> None:
+    """With SynchronousCMove false: the responses come at once, the job tells the same."""
+    with started(Sink()) as sink:
+        known = {
+            "client": ["CLIENT", "127.0.0.1", 104],
+            "sink": {**sink.modality, "LocalAet": "LOCAL"},
+        }
+        configuration = {
+            "DicomServerEnabled": True,
+            "DicomModalities": known,
+            "SynchronousCMove": False,
+        }
+        asked = identifier("STUDY", StudyInstanceUID=f"{uid(1)}\\{uid(3)}")
+        told = []
+        for server in (
+            OurServer(tmp_path / "ours", {**configuration, "DicomPort": free_port()}),
+            ReferenceServer(tmp_path / "theirs", {**configuration, "DicomPort": free_port()}),
+        ):
+            with server:
+                port = with_files(server)
+                sink.forget()
+                found = move(port, asked)
+                job = completed_job(server)
+                told.append(
+                    (found.pending, found.final, job["Type"], job["Priority"], job["Content"])
+                )
+                assert {(each.calling, each.originator) for each in sink.received} == {
+                    ("LOCAL", ("CLIENT", 7))
+                }
+                assert len(sink.received) == 5
+    assert told[0] == told[1]
+
+
+def completed_job(server: ServerProcess) -> dict[str, Any]:
+    """The only job of the server, when it has ended."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        (job,) = httpx.get(f"{server.url}/jobs?expand").json()
+        if job["State"] == "Success":
+            return dict(job)
+        time.sleep(0.05)
+    raise AssertionError(job)

@@ -46,8 +46,8 @@ class Gets:
 
     def begin(self, operation: Operation, caller: Caller) -> Retrieval:
         """What a C-GET will do. Raises as `RequestedInstances` with `resources_to_get`."""
-        packed = self._requested(operation, caller, resources_to_get)
-        instances = Instances(self._read, caller, packed)
+        chosen = self._requested(operation, caller, resources_to_get)
+        instances = Instances(self._read, caller, chosen.instances)
         modality = self._modalities.with_title(caller, caller.aet)
         rules = self._senders.rules(modality is None or modality.allow_transcoding)
         offered = Offered(operation.association.agreement, rules.may_transcode)

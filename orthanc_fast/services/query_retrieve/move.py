@@ -56,18 +56,18 @@ class Moves:
         modality = self._modalities.with_title(caller, aet)
         if modality is None:
             raise InexistentItem(f"The destination of the C-MOVE is no known modality: {aet!r}")
-        packed = self._requested(operation, caller, resources_to_move)
-        instances = Instances(self._read, caller, packed)
+        chosen = self._requested(operation, caller, resources_to_move)
+        instances = Instances(self._read, caller, chosen.instances)
         originator = (caller.aet, operation.message_id)
         target = self._senders.associations.target(modality)
         if not self._is_synchronous:
             order = StoreOrder(
                 modality=modality,
-                instances=packed,
+                instances=chosen.instances,
                 local_aet=target.calling,
                 originator=originator,
             )
-            job = submission(order, {}, JobOptions(description="C-MOVE"))
+            job = submission(order, chosen.content(), JobOptions(description="C-MOVE"))
             self._jobs.submit_in_thread(caller, job)
             return Queued(len(instances))
         rules = self._senders.rules(modality.allow_transcoding)

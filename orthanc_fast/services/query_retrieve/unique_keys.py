@@ -17,6 +17,7 @@ from orthanc_fast.index.terms import Kind, fold
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.numerals import leading_integer
 from orthanc_fast.registries import INDEX_IN_SERIES
+from orthanc_fast.services.exchange.instances import Chosen
 from orthanc_fast.services.query_retrieve.identifier import (
     QUERY_RETRIEVE_LEVEL,
     Identifier,
@@ -40,7 +41,7 @@ _KEYS: Final = {
 }
 
 
-Rule = Callable[[Snapshot, Identifier], Iterable[Resource]]
+Rule = Callable[[Snapshot, Identifier], list[Resource]]
 """`resources_to_move` or `resources_to_get`."""
 
 
@@ -55,9 +56,9 @@ class RequestedInstances:
         self._dictionary = dictionary
         self._character_set = character_set
 
-    def __call__(self, operation: Operation, caller: Caller, rule: Rule) -> bytes:
-        """Their identifiers, joined, in the order in which they are sent. Raises BadFileFormat for
-        an identifier that cannot be read, and as the rule."""
+    def __call__(self, operation: Operation, caller: Caller, rule: Rule) -> Chosen:
+        """The resources that are named, and their instances in the order in which they are sent.
+        Raises BadFileFormat for an identifier that cannot be read, and as the rule."""
         identifier = read_identifier(
             operation.identifier,
             operation.transfer_syntax,
@@ -65,8 +66,9 @@ class RequestedInstances:
             self._character_set(),
         )
 
-        def read(view: Snapshot) -> bytes:
-            return instances_in_order(view, rule(view, identifier))
+        def read(view: Snapshot) -> Chosen:
+            found = rule(view, identifier)
+            return Chosen(found, instances_in_order(view, found))
 
         return self._read(caller, read)
 

@@ -179,7 +179,7 @@ def test_blanks_around_a_value_do_not_count(store: SmallStore, rule: object, ask
 
 @pytest.mark.parametrize("rule", [MOVE, GET])
 def test_alike_is_not_equal(store: SmallStore, rule: object) -> None:
-    """Orthanc compares a form in which these are one: it would send the data of all of them."""
+    """For Orthanc the last two are one patient."""
     for patient in ALIKE:
         asked = identifier(QueryRetrieveLevel="PATIENT", PatientID=patient)
         assert found(store, rule, asked) == [patient]
