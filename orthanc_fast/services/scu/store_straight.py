@@ -9,7 +9,8 @@ from orthanc_fast.errors import BadFileFormat, OrthancError
 from orthanc_fast.services.exchange.instances import Outgoing, Presentation
 from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.scu.contexts import Rules
-from orthanc_fast.services.scu.sending import Senders, encoding_of
+from orthanc_fast.services.scu.preparing import encoding_of
+from orthanc_fast.services.scu.sending import Senders
 from orthanc_fast.storage.arriving import Body
 from orthanc_fast.storage.contract import Spool
 
