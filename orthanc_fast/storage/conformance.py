@@ -91,6 +91,7 @@ class StorageConformance:
             assert handle.read(240, 100) == data[240:]
             assert handle.read(250) == handle.read(300, 5) == b""
             assert handle.read_now(7, 3) in (data[7:10], None)
+            handle.will_need()
             out = bytearray(20)
             handle.read_into(100, memoryview(out))
             assert out == data[100:120]

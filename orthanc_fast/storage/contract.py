@@ -68,6 +68,10 @@ class Handle(ABC):
         valid after the handle is closed."""
 
     @abstractmethod
+    def will_need(self) -> None:
+        """All of it will be read soon: the implementation may fetch it meanwhile."""
+
+    @abstractmethod
     def close(self) -> None:
         """What has been read stays valid."""
 

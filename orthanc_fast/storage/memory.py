@@ -36,6 +36,9 @@ class MemoryHandle(Handle):
     def read(self, start: int = 0, size: int = -1) -> bytes:
         return self._data[start:] if size < 0 else self._data[start : start + size]
 
+    def will_need(self) -> None:
+        """It is in memory."""
+
     def read_into(self, start: int, out: memoryview, may_wait: bool = True) -> None:
         found = self._data[start : start + len(out)]
         if len(found) < len(out):

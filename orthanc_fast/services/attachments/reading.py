@@ -6,7 +6,7 @@ from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
 from orthanc_fast.model import Attachment, Resource, SendablePath
 from orthanc_fast.registries import DICOM_ATTACHMENT, PIXEL_DATA_OFFSET, UNTIL_PIXEL_DATA_ATTACHMENT
 from orthanc_fast.storage.compression import uncompress
-from orthanc_fast.storage.contract import BEYOND_END, Content, Storage
+from orthanc_fast.storage.contract import BEYOND_END, Content, Handle, Storage
 
 # Bytes that an event loop copies itself where they are in memory, in about a millisecond.
 AT_ONCE = 4 << 20
@@ -92,7 +92,12 @@ def dicom_attachment(instance: Resource) -> Attachment:
 def opened(storage: Storage, attachment: Attachment) -> Content:
     """The uncompressed content for a thread that works on all of it: without a copy where it is
     stored uncompressed. Raises OrthancError 2006 if the file is missing, CorruptedFile."""
-    if attachment.compressed:
-        return uncompress(storage.read(attachment.uuid, 0, attachment.stored_size))
     with storage.open(attachment.uuid) as handle:
-        return handle.buffer()
+        return content_of(handle, attachment)
+
+
+def content_of(handle: Handle, attachment: Attachment) -> Content:
+    """As `opened`, for who has a handle of it already."""
+    if attachment.compressed:
+        return uncompress(handle.read(0, attachment.stored_size))
+    return handle.buffer()

@@ -1,21 +1,25 @@
 """Data sets on their way into presentation contexts: as they are stored, or transcoded before their
-turn comes. Source: reference chapter 4, sections 4.3 and 5.5."""
+turn comes. Files that go as they are stored are opened ahead, so that the system fetches them while
+others are sent and answered. Source: reference chapter 4, sections 4.3 and 5.5."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
+from orthanc_fast._ext.scan import ScanError
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.part10 import Buffer, open_meta
-from orthanc_fast.errors import InternalError, OrthancError, UnknownResource
+from orthanc_fast.errors import BadFileFormat, InternalError, OrthancError, UnknownResource
 from orthanc_fast.log import Category, logger
-from orthanc_fast.services.attachments.reading import opened
+from orthanc_fast.model import Attachment
+from orthanc_fast.services.attachments.reading import content_of, opened
 from orthanc_fast.services.exchange.instances import Outgoing, Presentation
 from orthanc_fast.services.scu.contexts import Context
-from orthanc_fast.storage.contract import Storage
+from orthanc_fast.storage.contract import Handle, Storage
 from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 
 # What is transcoded before its turn comes.
@@ -52,6 +56,7 @@ class Preparing:
         self._sources = sources
         self._contexts = contexts
         self._aet = aet
+        self._handles: dict[int, Handle] = {}
         self._ahead: dict[int, Future[Ready]] = {}
         self._bytes_ahead = 0
         self._pool: ThreadPoolExecutor | None = None
@@ -60,6 +65,9 @@ class Preparing:
         """Waits for what is being transcoded, and forgets the rest."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+        for handle in self._handles.values():
+            handle.close()
+        self._handles.clear()
 
     def looking_ahead(self, instances: Iterable[Outgoing]) -> Iterator[Outgoing]:
         """The same instances, while those that follow are made ready."""
@@ -88,6 +96,10 @@ class Preparing:
         the first of them is as it is stored. Raises InternalError where it cannot be transcoded,
         and as reading the file does."""
         assert instance.file is not None
+        handle = self._handles.pop(instance.number, None)
+        if handle is not None:
+            with handle:
+                return self._made(instance, contexts, content_of(handle, instance.file))
         future = self._ahead.pop(instance.number, None)
         if future is None:
             return self._made(instance, contexts)
@@ -98,12 +110,17 @@ class Preparing:
         return ready
 
     def _begin(self, instances: Iterable[Outgoing]) -> None:
-        """Begins to transcode what must be transcoded, as far as memory allows."""
+        """Opens what goes as it is stored; begins to transcode what must be transcoded, as far as
+        memory allows."""
         for each in instances:
-            if each.file is None or each.number in self._ahead:
+            if each.file is None or each.number in self._ahead or each.number in self._handles:
                 continue
             contexts = self._contexts(each.presentation)
-            if not contexts or contexts[0].transfer_syntax == each.transfer_syntax:
+            if not contexts:
+                continue
+            if contexts[0].transfer_syntax == each.transfer_syntax:
+                with suppress(OrthancError):  # which is raised when its turn comes
+                    self._handles[each.number] = self._opened(each.file)
                 continue
             if self._bytes_ahead and self._bytes_ahead + each.file.size > _BYTES_AHEAD:
                 break
@@ -112,9 +129,18 @@ class Preparing:
             self._bytes_ahead += each.file.size
             self._ahead[each.number] = self._pool.submit(self._made, each, contexts)
 
-    def _made(self, instance: Outgoing, contexts: Sequence[Context]) -> Ready:
-        assert instance.file is not None
-        data = opened(self._sources.storage, instance.file)
+    def _opened(self, file: Attachment) -> Handle:
+        handle = self._sources.storage.open(file.uuid)
+        handle.will_need()
+        return handle
+
+    def _made(
+        self, instance: Outgoing, contexts: Sequence[Context], data: Buffer | None = None
+    ) -> Ready:
+        """`data` is the file, where it has been read already."""
+        if data is None:
+            assert instance.file is not None
+            data = opened(self._sources.storage, instance.file)
         if contexts[0].transfer_syntax == instance.transfer_syntax:
             return Ready(contexts[0], instance.sop_instance, data_set_of(data))
         return self._transcoded(instance, data, contexts)
@@ -156,5 +182,8 @@ def encoding_of(file: Buffer) -> str:
 
 def data_set_of(file: Buffer) -> Buffer:
     """What of a DICOM file is sent: all behind its meta information, a deflated data set as it
-    is."""
-    return memoryview(file)[open_meta(file).start :]
+    is. Raises BadFileFormat."""
+    try:
+        return memoryview(file)[open_meta(file).start :]
+    except ScanError as error:
+        raise BadFileFormat("the DICOM file is damaged") from error

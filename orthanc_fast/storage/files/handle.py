@@ -94,6 +94,9 @@ class FileHandle(Handle):
             return b""
         return memoryview(mmap.mmap(self._fd, 0, prot=mmap.PROT_READ))
 
+    def will_need(self) -> None:
+        os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_WILLNEED)
+
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
