@@ -17,6 +17,7 @@ import pydicom
 import pytest
 from pydicom.uid import generate_uid
 from support import generated
+from support.certificates import Authority
 from support.files import file_named
 from support.ports import free_port, wait_for_port
 from support.process import workers
@@ -126,6 +127,35 @@ def test_storescp_that_takes_uncompressed_files_only(
         if "PixelData" in sent and sent.file_meta.TransferSyntaxUID != "1.2.840.10008.1.2.4.50":
             assert (received.pixel_array == sent.pixel_array).all()
     assert not expected
+
+
+def test_storescp_over_tls(stored: dict[str, bytes], tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    (certificate, key), ours = authority.issue("receiver"), authority.issue("sender")
+    port = free_port()
+    files = tmp_path / "files"
+    files.mkdir()
+    modality = {"AET": "RECEIVER", "Host": "127.0.0.1", "Port": port, "UseDicomTls": True}
+    options = {
+        "DicomTlsCertificate": str(ours[0]),
+        "DicomTlsPrivateKey": str(ours[1]),
+        "DicomTlsTrustedCertificates": str(authority.certificate),
+        "DicomModalities": {"receiver": modality},
+        "HttpWorkers": 1,
+    }
+    secure = ("+tls", key, certificate, "+cf", authority.certificate)
+    command = ("storescp", "+xa", "+B", *secure, "-od", files, port)
+    with (
+        OurServer(tmp_path / "server", options) as server,
+        httpx.Client(base_url=server.url, timeout=PATIENCE) as client,
+        running(*command, port=port),
+    ):
+        for content in stored.values():
+            client.post("/instances", content=content).raise_for_status()
+        body = list(stored)
+        assert client.post("/modalities/receiver/store", json=body).status_code == 200
+    received = {data_set(path.read_bytes()) for path in files.iterdir()}
+    assert received == {data_set(each) for each in stored.values()}
 
 
 def test_pynetdicoms_storescp(

@@ -22,7 +22,8 @@ def conformance_statement(settings: Settings, policy: ScpPolicy) -> str:
     lines = ["=" * len(TITLE), TITLE, "=" * len(TITLE)]
     lines += _section("Application entity", *_entity(settings))
     if not settings.dicom_server_enabled:
-        lines += _section("Service classes", "None: the DICOM server is switched off.")
+        lines += _section("Service classes", "None as SCP: the DICOM server is switched off.")
+        lines += _section("Storage service class: SCU of C-STORE", *_sending(settings))
         return "\n".join(lines) + "\n"
     plain = scp_syntaxes.PREFERENCE
     lines += _section(
@@ -45,6 +46,7 @@ def conformance_statement(settings: Settings, policy: ScpPolicy) -> str:
     if policy.unknown_accepted():
         storage += ["", "SOP classes that the standard does not know are accepted as well."]
     lines += _section("Storage service class: SCP of C-STORE", *storage)
+    lines += _section("Storage service class: SCU of C-STORE", *_sending(settings))
     lines += _section(
         "Query/Retrieve service class: SCP of C-FIND",
         *_table(scp_classes.QUERY_RETRIEVE_FIND),
@@ -74,6 +76,27 @@ def conformance_statement(settings: Settings, policy: ScpPolicy) -> str:
         "side, from known modalities with AllowEventReport.",
     )
     return "\n".join(lines) + "\n"
+
+
+def _sending(settings: Settings) -> list[str]:
+    lines = [
+        "SOP classes: those of the stored instances. Each transfer syntax in which they are stored",
+        "is proposed in a presentation context of its own, and besides:",
+        "",
+        *_table([settings.dicom_scu_preferred_transfer_syntax, *scp_syntaxes.PREFERENCE]),
+        "",
+        "Instances are sent as they are stored where the other side accepts that, otherwise",
+    ]
+    if settings.transcode_dicom_protocol:
+        lines += ["transcoded, with modalities that AllowTranscoding; with loss if the other side"]
+        lines += ["accepts nothing else, as a new instance."]
+    else:
+        lines += ["not at all."]
+    return [
+        *lines,
+        "Statuses of success: 0x0000, 0xB000, 0xB006, 0xB007, 0x0111; all others are failures.",
+        f"Associations at the same time: {settings.dicom_scu_associations_count} for each job.",
+    ]
 
 
 def _entity(settings: Settings) -> list[str]:

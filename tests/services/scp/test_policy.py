@@ -100,6 +100,8 @@ def test_the_statement_says_what_is_accepted() -> None:
     assert (entity["Title"], entity["Port"]) == ("HERE", "104")
     assert entity["Greatest PDU that is received"] == "20000 bytes"
     assert entity["Called title is checked"] == "yes"
+    sending = rows(found["Storage service class: SCU of C-STORE"])
+    assert EXPLICIT in sending.values()
     storage = rows(found["Storage service class: SCP of C-STORE"])
     assert storage["CT Image Storage"] == CT
     assert storage["RLE Lossless"] == RLE
@@ -115,4 +117,5 @@ def test_the_statement_of_a_server_without_dicom() -> None:
     text = conformance_statement(Settings(dicom_server_enabled=False), ScpPolicy({}))
     assert rows(sections(text)["Application entity"])["Port"] == "none"
     assert "switched off" in text
-    assert "C-STORE" not in text.partition("Service classes")[2]
+    assert "SCP of C-STORE" not in text
+    assert "SCU of C-STORE" in text
