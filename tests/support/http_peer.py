@@ -91,6 +91,8 @@ class HttpPeer:
                     if reply is None:
                         return
                     connection.sendall(reply)
+                    if b"\r\nConnection: close\r\n" in reply:
+                        return
         except (OSError, ValueError):
             return  # the other side has gone
         finally:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -13,7 +14,8 @@ from support.ports import free_port
 
 
 class ServerProcess:
-    """A server in a folder of its own; `configuration` is merged over loopback defaults."""
+    """A server in a folder of its own; `configuration` is merged over loopback defaults. `verify`
+    is how its HTTPS is checked."""
 
     command: list[str]
 
@@ -32,6 +34,7 @@ class ServerProcess:
         self.config_path = folder / "configuration.json"
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = folder / "log"
+        self.verify: ssl.SSLContext | bool = True
 
     def defaults(self) -> dict[str, Any]:
         return {}
@@ -47,7 +50,7 @@ class ServerProcess:
         deadline = time.monotonic() + timeout
         while True:
             try:
-                httpx.get(f"{self.url}/system", timeout=5)
+                httpx.get(f"{self.url}/system", timeout=5, verify=self.verify)
                 return
             except httpx.TransportError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
