@@ -104,6 +104,11 @@ class Answers(Messages):
         found = self.next_message(self.timeout * 1000 or -1)
         if found is None:
             raise RequestFailed(self.operation, NO_DATA)
+        self.check()
+        return found
+
+    def check(self) -> None:
+        """Raises RequestFailed if the last command is no answer to our request."""
         reader = self.association.reader
         if not reader.command_field & dimse.RESPONSE or reader.responded_id != self.message_id:
             raise RequestFailed(
@@ -111,7 +116,6 @@ class Answers(Messages):
                 f"DIMSE Unexpected command 0x{reader.command_field:04x} for message "
                 f"{reader.responded_id} instead of the answer to {self.message_id}",
             )
-        return found
 
     def broken(self, event: int) -> NoReturn:
         """Raises RequestFailed."""

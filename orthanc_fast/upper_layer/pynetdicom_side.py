@@ -16,8 +16,7 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association as PynetdicomAssociation
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
-from pynetdicom.dimse_primitives import C_CANCEL, C_FIND, C_GET
-from pynetdicom.dsutils import encode
+from pynetdicom.dimse_primitives import C_CANCEL, C_FIND, C_GET, C_MOVE
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, P_DATA, MaximumLengthNotification
 from pynetdicom.presentation import PresentationContext
@@ -120,22 +119,28 @@ class Requestor(_Side):
             # Peers forget to answer the role of an SCP that is asked of them.
             self.add_context(answer, as_scu=True, as_scp=True)
 
-    def request_get(self, identifier: Dataset, sop_class: str, message_id: int) -> None:
-        """Sends a C-GET-RQ, and waits for nothing."""
-        syntax = self._get_valid_context(sop_class, "", "scu").transfer_syntax[0]
-        encoded = encode(
-            identifier, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated
-        )
-        if encoded is None:
-            raise ValueError("an identifier that cannot be encoded")
-        self._request(C_GET(), encoded, sop_class, message_id)
-
     def request_find(self, identifier: bytes, sop_class: str, message_id: int) -> None:
-        """The same for a C-FIND-RQ, whose identifier is encoded already."""
+        """Sends a C-FIND-RQ, and waits for nothing. The identifier is encoded already."""
         self._request(C_FIND(), identifier, sop_class, message_id)
 
+    def request_get(self, identifier: bytes, sop_class: str, message_id: int) -> None:
+        """The same for a C-GET-RQ."""
+        self._request(C_GET(), identifier, sop_class, message_id)
+
+    def request_move(
+        self, identifier: bytes, destination: str, sop_class: str, message_id: int
+    ) -> None:
+        """The same for a C-MOVE-RQ."""
+        request = C_MOVE()
+        request.MoveDestination = destination
+        self._request(request, identifier, sop_class, message_id)
+
     def _request(
-        self, request: C_FIND | C_GET, identifier: bytes, sop_class: str, message_id: int
+        self,
+        request: C_FIND | C_GET | C_MOVE,
+        identifier: bytes,
+        sop_class: str,
+        message_id: int,
     ) -> None:
         context = self._get_valid_context(sop_class, "", "scu")
         request.MessageID = message_id
@@ -144,10 +149,10 @@ class Requestor(_Side):
         request.Identifier = BytesIO(identifier)
         self.dimse.send_msg(request, cast(int, context.context_id))
 
-    def get_answer(
+    def answer(
         self, context: int, encoded: bytes, data_set: bytes
     ) -> tuple[Dataset, Dataset | None]:
-        """A C-GET-RSP read by pynetdicom, as `send_c_get` gives it."""
+        """A C-GET-RSP or C-MOVE-RSP read by pynetdicom, as `send_c_get` gives it."""
         cast(_AnswersDimse, self.dimse).received = (context, encoded, data_set)
         syntax = self._accepted_cx[context].transfer_syntax[0]
         return next(self._wrap_get_move_responses(syntax))

@@ -72,30 +72,31 @@ class Requests:
         self._association.in_operation = False
         yield status, b""
 
-    def move(
-        self, sop_class: str, identifier: Dataset, destination: str, message_id: int
-    ) -> Iterator[tuple[Dataset, Dataset | None]]:
-        """C-MOVE: each status with the counters of sub-operations that the peer gives, as a
-        command set; the last one may have an identifier (FailedSOPInstanceUIDList)."""
+    def move(self, sop_class: str, identifier: bytes, destination: str, message_id: int) -> None:
+        """Sends a C-MOVE-RQ; the identifier is encoded as that of `find`. What comes then is for
+        the caller to read from the channel, and for `answer`."""
         number = self._begin("C-MOVE", sop_class, message_id)
-        return self._several(
-            lambda: self._peer.send_c_move(identifier, destination, sop_class, number, dimse.MEDIUM)
-        )
+        self._association.in_operation = True
+        self._guarded(lambda: self._peer.request_move(identifier, destination, sop_class, number))
 
-    def get(self, sop_class: str, identifier: Dataset, message_id: int) -> None:
-        """Sends a C-GET-RQ. What comes then is for the caller to read from the channel: C-STORE
-        requests and, for `get_answer`, answers."""
+    def get(self, sop_class: str, identifier: bytes, message_id: int) -> None:
+        """The same for a C-GET-RQ. What comes then is for the caller to read from the channel:
+        C-STORE requests and, for `answer`, answers."""
         number = self._begin("C-GET", sop_class, message_id)
+        self._association.in_operation = True
         self._guarded(lambda: self._peer.request_get(identifier, sop_class, number))
 
-    def get_answer(self) -> tuple[Dataset, Dataset | None]:
-        """The C-GET-RSP whose command the reader has just announced: status with counters, and
-        identifier, as those of `move`."""
+    def answer(self) -> tuple[Dataset, Dataset | None]:
+        """The answer to a C-MOVE or C-GET whose command the reader has just announced: its status
+        with the counters of sub-operations that the peer gives, as a command set; the last one may
+        have an identifier (FailedSOPInstanceUIDList)."""
         reader = self._association.reader
+        self._answers.check()
         context, encoded = reader.context_id, reader.command_set
         found = self._guarded(
-            lambda: self._peer.get_answer(context, encoded, self._answers.read_data_set())
+            lambda: self._peer.answer(context, encoded, self._answers.read_data_set())
         )
+        self._check(found[0])
         if found[0].Status not in dimse.PENDING:
             self._association.in_operation = False
         return found
@@ -143,20 +144,6 @@ class Requests:
         self._check(status)
         self._association.in_operation = False
         return int(status.Status)
-
-    def _several(
-        self, request: Callable[[], Iterator[tuple[Dataset, Dataset | None]]]
-    ) -> Iterator[tuple[Dataset, Dataset | None]]:
-        self._association.in_operation = True
-        answers = self._guarded(request)
-        while True:
-            found = self._guarded(lambda: next(answers, None))
-            if found is None:
-                break
-            self._check(found[0])
-            if found[0].Status not in dimse.PENDING:
-                self._association.in_operation = False
-            yield found
 
     def _check(self, status: Dataset) -> None:
         # What pynetdicom does not take for an answer has no status.

@@ -10,7 +10,7 @@ from uuid import uuid4
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import InexistentItem, InternalError
+from orthanc_fast.errors import InexistentItem, InternalError, OrthancError
 from orthanc_fast.model import SERVER, Caller, SendablePath
 from orthanc_fast.runtime.bell import RECHECK, Ear
 from orthanc_fast.runtime.contract import Runtime, Snapshot
@@ -34,6 +34,8 @@ from orthanc_fast.services.store.visibility import restricted
 from orthanc_fast.services.store.writes import Writes
 
 T = TypeVar("T")
+
+ToldError = Callable[[OrthancError, bytes], OrthancError]
 
 _NO_HISTORY = 'Cannot retrieve the status of the job, make sure that "JobsHistorySize" is not 0'
 
@@ -91,15 +93,18 @@ class Jobs:
             raise
         return job
 
-    async def run(self, caller: Caller, submission: Submission) -> msgspec.Raw:
+    async def run(
+        self, caller: Caller, submission: Submission, told: ToldError = lambda error, content: error
+    ) -> msgspec.Raw:
         """Queues a job, waits until it is completed, and returns its content as JSON.
 
-        Raises the error of the job; InexistentItem where completed jobs are not remembered.
+        Raises the error of the job, as `told` makes it of that error and the content of the job;
+        InexistentItem where completed jobs are not remembered.
         """
         job, save = self._add(caller, submission, is_awaited=True)
         try:
             await self._keep(job, save)
-            return await self._completed(job)
+            return await self._completed(job, told)
         finally:
             self._registry.change(SERVER, lambda ledger: ledger.wait_no_more(job))
 
@@ -158,7 +163,7 @@ class Jobs:
         if save is not None:
             self._writes.submit(SERVER, save, Future())
 
-    async def _completed(self, job: str) -> msgspec.Raw:
+    async def _completed(self, job: str, told: ToldError) -> msgspec.Raw:
         topic = records.topic(job)
         while True:
             heard = self._runtime.bell.heard(topic)
@@ -166,10 +171,11 @@ class Jobs:
             if record is None:
                 raise InexistentItem(_NO_HISTORY)
             status = records.status_of(record)
-            if status.state == State.FAILURE:
-                raise error_of(status)
-            if status.state == State.SUCCESS:
-                return msgspec.Raw(self._runtime.get(records.CONTENT + job) or b"{}")
+            if status.is_completed:
+                content = self._runtime.get(records.CONTENT + job) or b"{}"
+                if status.state == State.FAILURE:
+                    raise told(error_of(status), content)
+                return msgspec.Raw(content)
             if self._is_ending:
                 raise InternalError("The server is stopping: see the job when it is there again")
             await self._ear.wait(topic, heard, RECHECK)

@@ -20,6 +20,7 @@ from orthanc_fast.services.processes.resources import ResourceServices
 from orthanc_fast.services.scu.echo import Echo
 from orthanc_fast.services.scu.queries import Queries
 from orthanc_fast.services.scu.querying import Querying
+from orthanc_fast.services.scu.retrieving import Retrieving
 from orthanc_fast.services.scu.store_straight import StoreStraight
 from orthanc_fast.services.scu.template_find import TemplateFind
 from orthanc_fast.services.scu.worklist import Worklists
@@ -66,6 +67,7 @@ class HttpServices(ResourceServices):
         asking = (self.associations, self.modalities)
         known = (self.dictionary, self.default_character_set)
         self.querying = Querying(*asking, self.queries, *known)
+        self.retrieving = Retrieving(settings, self.modalities, self.queries, self.dictionary)
         self.worklists = Worklists(*asking, *known)
         self.template_find = TemplateFind(*asking, *known)
         self.change_feed = ChangeFeed(self.index, self.runtime.bell)

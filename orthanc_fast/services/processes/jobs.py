@@ -55,6 +55,30 @@ def _store(services: JobServices) -> Kind:
     )
 
 
+def _move(services: JobServices) -> Kind:
+    from orthanc_fast.services.scu.move_job import MoveJob
+
+    return MoveJob(services.associations, _identifiers(services), services.moves)
+
+
+def _get(services: JobServices) -> Kind:
+    from orthanc_fast.services.scu.get_job import GetJob, Receiving
+
+    largest = max(1, services.settings.maximum_upload_memory_mb) << 20
+    receiving = Receiving(services.ingest, services.upload_memory, largest, services.scp_policy)
+    return GetJob(services.associations, _identifiers(services), receiving)
+
+
+def _identifiers(services: JobServices) -> Callable[[dict[int, str], str], bytes]:
+    from orthanc_fast.services.scu.identifiers import Identifier
+
+    def encoded(tags: dict[int, str], syntax: str) -> bytes:
+        default = services.default_character_set()
+        return Identifier(tags, services.dictionary, default).encoded(syntax)
+
+    return encoded
+
+
 def _peer_store(services: JobServices) -> Kind:
     from orthanc_fast.services.exchange.outgoing import OutgoingCalls
     from orthanc_fast.services.peers.calls import PeerCalls
@@ -85,6 +109,8 @@ KINDS: dict[str, Opening] = {
         for name in ("ResourceModification", "SplitStudy", "MergeStudy")
     },
     "DicomModalityStore": _store,
+    "DicomMoveScu": _move,
+    "DicomGetScu": _get,
     "OrthancPeerStore": _peer_store,
     "StorageCommitmentScp": _commitment,
 }

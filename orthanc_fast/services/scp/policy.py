@@ -12,7 +12,11 @@ from orthanc_fast.services.store.session import SessionOption
 
 
 class ScpPolicy:
-    """The configured policy; `raw` is `Settings.raw`."""
+    """The configured policy; `raw` is `Settings.raw`.
+
+    `storage_classes` are those that are accepted, `configured_classes` the same in the order of
+    `AcceptedSopClasses`, None without this option.
+    """
 
     def __init__(self, raw: dict[str, Any]) -> None:
         accepted = raw.get("AcceptedTransferSyntaxes")
@@ -25,10 +29,12 @@ class ScpPolicy:
             None if accepted is None else _patterns(accepted), groups
         )
         self._unknown_accepted = bool(raw.get("UnknownSopClassAccepted"))
-        self.storage_classes = scp_classes.accepted(
-            _patterns(raw.get("AcceptedSopClasses") or ()),
-            _patterns(raw.get("RejectedSopClasses") or raw.get("RejectSopClasses") or ()),
+        wanted = _patterns(raw.get("AcceptedSopClasses") or ())
+        classes = scp_classes.accepted(
+            wanted, _patterns(raw.get("RejectedSopClasses") or raw.get("RejectSopClasses") or ())
         )
+        self.storage_classes = frozenset(classes)
+        self.configured_classes = classes if wanted else None
 
     def syntaxes(self) -> frozenset[str]:
         """The accepted transfer syntaxes, those that are never negotiated included."""

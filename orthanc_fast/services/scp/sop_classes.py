@@ -39,7 +39,8 @@ _STORAGE_OTHERS = (
 )
 
 
-def _expand_suffixes(text: str) -> Iterable[str]:
+def expand_suffixes(text: str) -> Iterable[str]:
+    """The words of a text; of `4.1-4.4` each number."""
     for token in text.split():
         match = re.fullmatch(r"((?:\d+\.)*)(\d+)-(?:\d+\.)*(\d+)", token)
         if match is None:
@@ -50,15 +51,17 @@ def _expand_suffixes(text: str) -> Iterable[str]:
 
 
 STORAGE: tuple[str, ...] = (
-    *(f"1.2.840.10008.5.1.4.1.1.{suffix}" for suffix in _expand_suffixes(_STORAGE_SUFFIXES)),
+    *(f"1.2.840.10008.5.1.4.1.1.{suffix}" for suffix in expand_suffixes(_STORAGE_SUFFIXES)),
     *_STORAGE_OTHERS,
 )
 
 
-def accepted(wanted: Sequence[str], rejected: Sequence[str]) -> frozenset[str]:
-    """The accepted storage classes: plain UIDs as they are, patterns among the known ones."""
-    found = set(_resolve(wanted) if wanted else STORAGE)
-    return frozenset(found.difference(_resolve(rejected)))
+def accepted(wanted: Sequence[str], rejected: Sequence[str]) -> tuple[str, ...]:
+    """The accepted storage classes, in this order: plain UIDs as they are, patterns among the
+    known ones."""
+    refused = set(_resolve(rejected))
+    found = dict.fromkeys(_resolve(wanted) if wanted else STORAGE)
+    return tuple(each for each in found if each not in refused)
 
 
 def _resolve(patterns: Sequence[str]) -> Iterable[str]:

@@ -60,10 +60,12 @@ class Moves:
     def received(self, aet: str, message_id: int, stored: Stored) -> None:
         """An instance has come that names this move, whoever's it is."""
         name = f"{_WAITING}{message_id}"
+        public = stored.publics[Level.INSTANCE]
         try:
             waiting = self._runtime.get(name)
-            if waiting is not None and _decode(waiting).aet == aet:
-                self._runtime.write(lambda transaction: _add(transaction, name, stored))
+            # What was discarded before anybody knew its identifiers has none.
+            if waiting is not None and _decode(waiting).aet == aet and public:
+                self._runtime.write(lambda transaction: _add(transaction, name, public))
         except OrthancError as error:  # it is stored, which is what the peer is told
             logger.error(Category.DICOM, f"What came for C-MOVE {message_id} is not told: {error}")
 
@@ -94,13 +96,13 @@ def _next(transaction: Transaction) -> int:
     return number
 
 
-def _add(transaction: Transaction, name: str, stored: Stored) -> None:
+def _add(transaction: Transaction, name: str, public: bytes) -> None:
     record = transaction.get(name)
     if record is None:
         return
     waiting = _decode(record)
     place = f"{_RECEIVED}{name.removeprefix(_WAITING)}/{waiting.count:09d}"
-    transaction.set(place, to_text(stored.publics[Level.INSTANCE]).encode())
+    transaction.set(place, to_text(public).encode())
     waiting.count += 1
     transaction.set(name, _encode(waiting))
 
