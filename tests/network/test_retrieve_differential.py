@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import httpx
 import pydicom
 import pytest
+from pydicom.uid import UID
 from support import generated
 from support.files import file_named
 from support.job_results import completed
@@ -363,8 +364,8 @@ def _unnumbered(end: str) -> bytes:
     """An instance of another study, without accession number."""
     header = pydicom.dcmread(BytesIO(FILES[0]))
     header.AccessionNumber = ""
-    header.StudyInstanceUID += end
-    header.SOPInstanceUID = header.file_meta.MediaStorageSOPInstanceUID = INSTANCE + end
+    header.StudyInstanceUID = UID(STUDY + end)
+    header.SOPInstanceUID = header.file_meta.MediaStorageSOPInstanceUID = UID(INSTANCE + end)
     buffer = BytesIO()
     header.save_as(buffer)
     return buffer.getvalue()
