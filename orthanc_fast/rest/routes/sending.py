@@ -61,7 +61,8 @@ async def post_store(request: Request) -> Response:
     `StorageCommitment` asks it afterwards to keep all; and the fields of all jobs."""
     services, name = request.services, request.params[0]
     body, names = await sent_resources(request)
-    sent = await services.reads.run(chosen, services.reads, request.caller, names)
+    # A patient may have a hundred thousand instances: that is no work for an event loop.
+    sent = await asyncio.to_thread(chosen, services.reads, request.caller, names)
     modality = services.modalities.get(request.caller, name)
     order = StoreOrder(
         modality=_changed(modality, body),
