@@ -91,11 +91,15 @@ class Both:
 
 
 def comparable(asked: Asked) -> Any:
-    """Group 2 has no place in an identifier, private creators are LO."""
+    """With the elements of the identifier without padding. Group 2 has no place in it."""
     is_implicit = asked.syntax == "1.2.840.10008.1.2"
     big = asked.syntax == "1.2.840.10008.1.2.2"
     found = read_dataset(BytesIO(asked.identifier), is_implicit, not big)
-    elements = [(element.tag, element.value) for element in found if element.tag.group > 2]
+    elements = [
+        (tag, bytes(found.get_item(tag).value or b"").rstrip(b" \0"))
+        for tag in found.keys()  # noqa: SIM118 - a data set is no mapping
+        if tag >> 16 > 2
+    ]
     return asked._replace(identifier=b""), elements
 
 
