@@ -2,6 +2,7 @@
 chapter 4, sections 5.6 and 5.7."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -101,5 +102,6 @@ class AnswerReader:
         return term_of(self._character_set()) or given
 
 
+@lru_cache(4096)
 def _tag(key: str) -> int:
     return int(key[:4] + key[5:], 16)
