@@ -2,8 +2,16 @@ from collections.abc import Sequence
 
 from typing_extensions import Buffer
 
+class Syncs:
+    @property
+    def works(self) -> bool: ...
+
 def write_files(
-    paths: list[bytes], contents: Sequence[Buffer | None], syncs: list[bool]
+    paths: list[bytes],
+    contents: Sequence[Buffer | None],
+    syncs: list[bool],
+    colds: list[bool] | None = None,
+    together: Syncs | None = None,
 ) -> list[int]: ...
 def move_files(sources: list[bytes], targets: list[bytes]) -> list[int]: ...
 def remove_files(paths: list[bytes], levels: int) -> list[int]: ...

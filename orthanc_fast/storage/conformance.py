@@ -1,5 +1,6 @@
 """What every storage has to pass: a suite for pytest, to be derived from."""
 
+import mmap
 from collections.abc import Callable
 from functools import partial
 from uuid import uuid4
@@ -82,6 +83,26 @@ class StorageConformance:
             assert storage.put([file]) == [None]
             storage.publish([file])
             assert storage.read(file.uuid) == b"abc"
+
+    def test_what_nobody_is_about_to_read_is_stored_all_the_same(self, storage: Storage) -> None:
+        """Of any size, from any place in memory."""
+        with mmap.mmap(-1, 1 << 20) as pages:
+            memory = memoryview(pages)
+            memory[:] = bytes(range(256)) * 4096
+            contents = [
+                memory[start : start + size]
+                for start in (0, 4096, 1)
+                for size in (1, 200_000, 4096 * 50 - 1, 4096 * 50, 4096 * 50 + 1, 600_000)
+            ]
+            files = [
+                storage.new_file(OWNER, new_uuid(), content, is_cold=True) for content in contents
+            ]
+            assert storage.put(files) == [None] * len(files)
+            storage.publish(files)
+            for file, content in zip(files, contents, strict=True):
+                assert storage.read(file.uuid) == content
+            del files, file, content, contents
+            memory.release()
 
     def test_ranges(self, storage: Storage) -> None:
         data = bytes(range(250))

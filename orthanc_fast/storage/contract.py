@@ -93,10 +93,11 @@ class Pending:
 
     `may_be_carried`: small enough to be left to a carrier of its bytes, which makes them durable
     together with the decision that the object exists. `is_carried`: `put` has left it to the
-    carrier, who must get `data` under `name`.
+    carrier, who must get `data` under `name`. `is_cold`: nobody is about to read it, so it need not
+    take memory of the system.
     """
 
-    __slots__ = ("data", "is_carried", "may_be_carried", "name", "owner", "uuid")
+    __slots__ = ("data", "is_carried", "is_cold", "may_be_carried", "name", "owner", "uuid")
 
     def __init__(
         self,
@@ -105,6 +106,7 @@ class Pending:
         name: str,
         data: Content | None,
         may_be_carried: bool = False,
+        is_cold: bool = False,
     ) -> None:
         self.owner = owner
         self.uuid = uuid
@@ -112,6 +114,7 @@ class Pending:
         self.data = data
         self.may_be_carried = may_be_carried
         self.is_carried = False
+        self.is_cold = is_cold
 
     def drop(self) -> None:
         """Nothing stays of a spool that was taken over for it, unless `put` has had it."""
@@ -143,10 +146,13 @@ class Storage(ABC):
         then."""
 
     @abstractmethod
-    def new_file(self, owner: bytes, uuid: str, content: Content | Spool) -> Pending:
-        """An object of the resource `owner` (20 bytes), to be written with others by `put`. A spool
-        is gone for who has it: the storage has taken over what it holds. Of a spool that was not
-        flushed it may wait for the disk, and raises as that does; else it waits for nothing."""
+    def new_file(
+        self, owner: bytes, uuid: str, content: Content | Spool, is_cold: bool = False
+    ) -> Pending:
+        """An object of the resource `owner` (20 bytes), to be written with others by `put`. Where
+        it `is_cold` nobody is about to read it. A spool is gone for who has it: the storage has
+        taken over what it holds. Of a spool that was not flushed it may wait for the disk, and
+        raises as that does; else it waits for nothing."""
 
     @abstractmethod
     def put(self, files: Sequence[Pending]) -> list[OrthancError | None]:

@@ -132,7 +132,9 @@ class MemoryStorage(Storage):
                     del self._gathered[next(iter(self._gathered))]
         return MemorySpool(body) if len(body) == size else None
 
-    def new_file(self, owner: bytes, uuid: str, content: Content | Spool) -> Pending:
+    def new_file(
+        self, owner: bytes, uuid: str, content: Content | Spool, is_cold: bool = False
+    ) -> Pending:
         """Spools of other storages raise TypeError."""
         name = f"{self._slot}/{owner.hex()}.{uuid}"
         if isinstance(content, Content):

@@ -6,6 +6,7 @@ import random
 import shutil
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import generated
@@ -63,12 +64,14 @@ class Machine:
 
         write_files = durable.write_files
 
-        def noted_write(paths: list[bytes], contents: list[bytes], syncs: list[bool]) -> list[int]:
+        def noted_write(
+            paths: list[bytes], contents: list[bytes], syncs: list[bool], *more: Any
+        ) -> list[int]:
             for path, content, is_synced in zip(paths, contents, syncs, strict=True):
                 if is_synced:
                     uuid = path.decode().rpartition(".")[2]
                     self.synced[f"{uuid[:2]}/{uuid[2:4]}/{uuid}"] = bytes(content)
-            return write_files(paths, contents, syncs)
+            return write_files(paths, contents, syncs, *more)
 
         monkeypatch.setattr(StorageArea, "sync", noted_sync)
         monkeypatch.setattr(area, "write_files", noted_write)

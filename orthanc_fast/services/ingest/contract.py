@@ -35,7 +35,8 @@ class IngestRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     A spool of bytes (`Ingest.new_spool`) belongs to the ingest from then on. `metadata` (texts by
     number) and `labels` are set per level in the transaction that stores the instance; nothing is
     set where it is not stored. `overwrite` is the rule of this call, None the configuration's.
-    `may_transcode`: IngestTranscoding applies.
+    `may_transcode`: IngestTranscoding applies. `is_cold`: nobody is about to
+    read it.
     """
 
     caller: Caller
@@ -45,6 +46,7 @@ class IngestRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     made_from: MadeFrom | None = None
     overwrite: Overwrite | None = None
     may_transcode: bool = True
+    is_cold: bool = False
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):

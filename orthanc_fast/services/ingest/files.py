@@ -17,8 +17,10 @@ COMPRESSED_IN_MEMORY = 16 << 20
 Filed = tuple[Attachment, Pending]
 
 
-def from_memory(storage: Storage, owner: bytes, data: Content, compressed: bool) -> Filed:
-    """The file of bytes that are in memory."""
+def from_memory(
+    storage: Storage, owner: bytes, data: Content, compressed: bool, is_cold: bool = False
+) -> Filed:
+    """The file of bytes that are in memory; for `is_cold` see `Storage.new_file`."""
     digest = xxhash.xxh3_128_digest(data)
     stored: Content | Spool = data
     if compressed and len(data) > COMPRESSED_IN_MEMORY:
@@ -27,7 +29,7 @@ def from_memory(storage: Storage, owner: bytes, data: Content, compressed: bool)
         stored = compressed_spool(storage, parts, len(data))
     elif compressed:
         stored = compress(memoryview(data))
-    return _filed(storage, owner, len(data), digest, compressed, stored)
+    return _filed(storage, owner, len(data), digest, compressed, stored, is_cold)
 
 
 def from_spool(storage: Storage, owner: bytes, spool: Spool, compressed: bool) -> Filed:
@@ -56,10 +58,11 @@ def _filed(
     digest: bytes,
     compressed: bool,
     stored: Content | Spool,
+    is_cold: bool = False,
 ) -> Filed:
     stored_size = stored.size if isinstance(stored, Spool) else len(stored)
     attachment = Attachment(_new_uuid(), size, stored_size, compressed, digest)
-    return attachment, storage.new_file(owner, attachment.uuid, stored)
+    return attachment, storage.new_file(owner, attachment.uuid, stored, is_cold)
 
 
 def _new_uuid() -> str:

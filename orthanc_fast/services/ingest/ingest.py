@@ -175,7 +175,7 @@ class Ingest:
         if self.hooks.filters and not self._filter(body, header, publics, request.caller):
             return msgspec.structs.replace(stored, status="FilteredOut")
         new = new_instance(header, publics, self._signatures, request.caller, overwrite)
-        files = self._files(new, header, body)
+        files = self._files(new, header, body, request.is_cold)
         return StoreWrite(new, files, stored, self._make_room, request)
 
     def _receive(self, body: "_Body", caller: Caller) -> bool:
@@ -203,7 +203,9 @@ class Ingest:
         candidate = Candidate(body.data, header, publics, caller)
         return all(keeps(candidate) for keeps in self.hooks.filters)
 
-    def _files(self, new: NewInstance, header: Header, body: "_Body") -> list[Pending]:
+    def _files(
+        self, new: NewInstance, header: Header, body: "_Body", is_cold: bool
+    ) -> list[Pending]:
         """The files to be written, with their attachments entered into `new`."""
         if not self._settings.store_dicom:
             body.drop()
@@ -211,7 +213,7 @@ class Ingest:
         owner = new.publics[Level.INSTANCE]
         compressed = self._settings.storage_compression
         if body.spool is None:
-            attachment, file = from_memory(self._storage, owner, body.data, compressed)
+            attachment, file = from_memory(self._storage, owner, body.data, compressed, is_cold)
         else:
             attachment, file = from_spool(self._storage, owner, body.spool, compressed)
         new.attachments[DICOM_ATTACHMENT] = attachment

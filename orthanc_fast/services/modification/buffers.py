@@ -1,6 +1,7 @@
 """Memory for files on their way into the store, used again and again: fresh memory costs the kernel
-more than the copying into it."""
+more than the copying into it. It begins at a page, so that the disk can take from it directly."""
 
+import mmap
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,7 +16,7 @@ class Buffers:
     """For one thread. Not more are kept than have been in use at the same time."""
 
     def __init__(self) -> None:
-        self._free: list[bytearray] = []
+        self._free: list[mmap.mmap] = []
 
     def joined(self, parts: Sequence[Buffer], size: int) -> bytes | memoryview:
         """The parts, of `size` bytes in all, one after the other."""
@@ -30,14 +31,14 @@ class Buffers:
 
     def give_back(self, data: object) -> None:
         """What `joined` returned is not needed any longer: it will change."""
-        if isinstance(data, memoryview) and isinstance(data.obj, bytearray):
+        if isinstance(data, memoryview) and isinstance(data.obj, mmap.mmap):
             self._free.append(data.obj)
 
-    def _taken(self, size: int) -> bytearray:
+    def _taken(self, size: int) -> mmap.mmap:
         for number, buffer in enumerate(self._free):
             if len(buffer) >= size:
                 del self._free[number]
                 return buffer
         if self._free:
             self._free.pop()  # too small for what comes now
-        return bytearray(-(-size // _STEP) * _STEP)
+        return mmap.mmap(-1, -(-size // _STEP) * _STEP)

@@ -203,6 +203,7 @@ class Running:
                     made_from=self._made_from(source),
                     labels=source.labels if self._plan.asked.keep_labels else {},
                     may_transcode=self._plan.asked.transcode is None,
+                    is_cold=True,
                 )
             )
         except BaseException:

@@ -22,6 +22,7 @@ from time import perf_counter
 from uuid import uuid4
 
 from orthanc_fast._ext.durable import (
+    Syncs,
     kind_of_file_system,
     move_files,
     remove_files,
@@ -76,10 +77,16 @@ class FilePending(Pending):
     __slots__ = ("partial",)
 
     def __init__(
-        self, owner: bytes, uuid: str, name: str, content: Content | Path, may_be_carried: bool
+        self,
+        owner: bytes,
+        uuid: str,
+        name: str,
+        content: Content | Path,
+        may_be_carried: bool,
+        is_cold: bool,
     ) -> None:
         data = None if isinstance(content, Path) else content
-        super().__init__(owner, uuid, name, data, may_be_carried)
+        super().__init__(owner, uuid, name, data, may_be_carried, is_cold)
         self.partial = content if isinstance(content, Path) else None
 
     def drop(self) -> None:
@@ -96,6 +103,7 @@ class StorageArea(Storage):
         self.root = root
         self._prefix = f"{root}/"  # a path is text wherever it is made for one file
         self._relies_on_carrier = False
+        self._together = Syncs()
         self._slot = slot
         self._sync = sync
         self._incoming = root / INCOMING / slot
@@ -131,15 +139,17 @@ class StorageArea(Storage):
     def gather(self, name: str, size: int, chunk: Body) -> Body | None:
         return self._chunks.add(name, size, chunk)
 
-    def new_file(self, owner: bytes, uuid: str, content: Content | Spool) -> FilePending:
+    def new_file(
+        self, owner: bytes, uuid: str, content: Content | Spool, is_cold: bool = False
+    ) -> FilePending:
         """Spools of other storages raise TypeError."""
         name = f"{self._slot}/{owner.hex()}.{uuid}"
         if isinstance(content, Content):
             is_small = self._relies_on_carrier and len(content) <= CARRIED_FILE
-            return FilePending(owner, uuid, name, content, is_small)
+            return FilePending(owner, uuid, name, content, is_small, is_cold)
         if not isinstance(content, FileSpool):
             raise TypeError(f"{type(content).__name__} is no spool of this storage")
-        return FilePending(owner, uuid, name, content.release(), False)
+        return FilePending(owner, uuid, name, content.release(), False, is_cold)
 
     def put(self, files: Sequence[Pending]) -> list[OrthancError | None]:
         """Writes files into `incoming`."""
@@ -160,7 +170,11 @@ class StorageArea(Storage):
                 room -= len(file.data)
         syncs = [self._sync and not file.is_carried for file in files]
         numbers = write_files(
-            [os.fsencode(path) for path in paths], [file.data for file in files], syncs
+            [os.fsencode(path) for path in paths],
+            [file.data for file in files],
+            syncs,
+            [file.is_cold and sync for file, sync in zip(files, syncs, strict=True)],
+            self._together,
         )
         size = sum(len(file.data) for file in files if file.data is not None)
         self.meters.created(size + moved, perf_counter() - began)
