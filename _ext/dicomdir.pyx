@@ -2,7 +2,8 @@
 """The directory of a medium, record by record (DICOM PS3.3 Annex F, PS3.10 section 8): a tree of directory records,
 written depth first in explicit little endian, each with the offsets of its next sibling and of its first child.
 
-A record costs its elements and 40 bytes of memory until the directory is written.
+Most of what records say is said by many: their elements are packed by a function of the caller, block by block, until the
+file is written, part by part. A record costs 40 bytes more.
 """
 
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
@@ -16,6 +17,7 @@ cdef enum:
     NONE = -1
     DEPTH = 8              # levels that a tree may have
     FILE_SET_ID = 16       # bytes that a CS has at most
+    BLOCK = 1 << 16        # bytes of elements that are packed together, at least
 
 cdef uint64_t MOST = 0xFFFFFFFF
 
@@ -25,7 +27,8 @@ cdef struct Record:
     int32_t child
     int32_t last_child
     int32_t level
-    uint64_t body           # where its elements are
+    uint32_t block          # where its elements are: in which one, and from which byte on
+    uint32_t start
     uint32_t size
     uint32_t offset         # in the file
 
@@ -59,25 +62,37 @@ cdef inline uint8_t* put_short(uint8_t* out, uint32_t element, uint32_t value) n
 
 
 cdef class Directory:
-    """The records of one medium. A record is named by its number, which `add` returns."""
+    """The records of one medium. A record is named by its number, which `add` returns. `pack` makes bytes smaller,
+    `unpack` makes the same bytes of that."""
 
     cdef Record* _records
     cdef int32_t _count
     cdef int32_t _capacity
-    cdef uint8_t* _bodies
-    cdef size_t _used
-    cdef size_t _room
+    cdef object _pack
+    cdef object _unpack
+    cdef list _blocks            # packed; the last one is not full yet, and is not among them
+    cdef bytearray _last_block
+    cdef bytes _open             # one of them, as it was
+    cdef uint32_t _open_number
+    cdef uint64_t _used          # bytes of all elements
     cdef int32_t _first
     cdef int32_t _last
+    cdef int32_t _at             # the record that is written next, and those above it
+    cdef int32_t _depth
+    cdef int32_t[DEPTH] _above
+    cdef bint _is_ended
 
     def __cinit__(self):
         self._records = NULL
-        self._bodies = NULL
-        self._first = self._last = NONE
+        self._first = self._last = self._at = NONE
+
+    def __init__(self, pack, unpack):
+        self._pack, self._unpack = pack, unpack
+        self._blocks, self._last_block = [], bytearray()
+        self._open, self._open_number = b"", 0xFFFFFFFF
 
     def __dealloc__(self):
         free(self._records)
-        free(self._bodies)
 
     def __len__(self):
         return self._count
@@ -95,13 +110,16 @@ cdef class Directory:
             raise ValueError(f"{parent} is no record of {number}, or {size} bytes are too many")
         if parent != NONE and self._records[parent].level + 1 == DEPTH:
             raise ValueError(f"{parent} is {DEPTH} levels deep already")
-        self._grow(size)
+        self._grow()
         record = &self._records[number]
         record.next = record.child = record.last_child = NONE
         record.level = 0 if parent == NONE else self._records[parent].level + 1
-        record.body, record.size, record.offset = self._used, size, 0
-        if size:
-            memcpy(self._bodies + self._used, PyBytes_AsString(elements), size)
+        record.block, record.start = len(self._blocks), len(self._last_block)
+        record.size, record.offset = size, 0
+        self._last_block += elements
+        if len(self._last_block) >= BLOCK:
+            self._blocks.append(self._pack(bytes(self._last_block)))
+            self._last_block = bytearray()
         self._used += size
         self._count += 1
         if parent == NONE:
@@ -118,9 +136,10 @@ cdef class Directory:
             self._records[parent].last_child = number
         return number
 
-    def written(self, bytes header not None, bytes file_set_id not None):
-        """The whole file: `header` is preamble and meta information. Raises ValueError for an identifier of more than
-        16 bytes, or a directory of 4 GiB or more."""
+    def begin(self, bytes header not None, bytes file_set_id not None):
+        """Bytes of the whole file, and those in front of its records: `header` is preamble and meta information. The rest
+        is what `part` gives. Raises ValueError for an identifier of more than 16 bytes, or a directory of 4 GiB or
+        more."""
         cdef Py_ssize_t length = len(file_set_id)
         cdef Py_ssize_t start = len(header) + 8 + length + length % 2 + 12 + 12 + 10 + 12
         cdef uint64_t total = start + self._used + <uint64_t> self._count * (2 * ITEM + OFFSETS) + ITEM
@@ -131,7 +150,7 @@ cdef class Directory:
         if total > MOST:
             raise ValueError(f"a directory of {total} bytes")
         self._lay_out(start)
-        made = PyBytes_FromStringAndSize(NULL, total)
+        made = PyBytes_FromStringAndSize(NULL, start)
         out = <uint8_t*> PyBytes_AsString(made)
         memcpy(out, PyBytes_AsString(header), len(header))
         out = put_tag(out + len(header), 4, 0x1130)
@@ -145,9 +164,32 @@ cdef class Directory:
         out = put_short(out, 0x1212, 0)
         out = put_tag(out, 4, 0x1220)
         out[0], out[1], out[2], out[3] = b"S", b"Q", 0, 0
-        out = put32(out + 4, 0xFFFFFFFF)
+        put32(out + 4, 0xFFFFFFFF)
+        self._at, self._depth, self._is_ended = self._first, 0, False
+        return total, made
+
+    def part(self, Py_ssize_t at_most):
+        """The next records, and at last the end: of about `at_most` bytes, one record at least. Nothing, when all have
+        been given."""
+        cdef Py_ssize_t room = ITEM
+        cdef int32_t number = self._at
+        cdef int32_t depth = self._depth
+        cdef int32_t[DEPTH] above = self._above
+        cdef bytes made
+        cdef uint8_t* out
+        if self._is_ended:
+            return b""
         with nogil:
-            out = self._put_records(out)
+            while number != NONE and (room == ITEM or room < at_most):
+                room += 2 * ITEM + OFFSETS + self._records[number].size
+                number = self._following(number, above, &depth)
+        self._is_ended = number == NONE
+        made = PyBytes_FromStringAndSize(NULL, room if self._is_ended else room - ITEM)
+        out = <uint8_t*> PyBytes_AsString(made)
+        while self._at != number:
+            out = self._put_record(out, &self._records[self._at])
+            self._at = self._following(self._at, self._above, &self._depth)
+        if self._is_ended:
             put32(put_tag(out, 0xFFFE, 0xE0DD), 0)
         return made
 
@@ -164,22 +206,24 @@ cdef class Directory:
             at += 2 * ITEM + OFFSETS + self._records[number].size
             number = self._following(number, above, &depth)
 
-    cdef uint8_t* _put_records(self, uint8_t* out) noexcept nogil:
-        cdef int32_t number = self._first
-        cdef int32_t depth = 0
-        cdef int32_t[DEPTH] above
-        cdef Record* record
-        while number != NONE:
-            record = &self._records[number]
-            out = put32(put_tag(out, 0xFFFE, 0xE000), 0xFFFFFFFF)
-            out = put_number(out, 0x1400, self._offset(record.next))
-            out = put_short(out, 0x1410, 0xFFFF)
-            out = put_number(out, 0x1420, self._offset(record.child))
-            if record.size:
-                memcpy(out, self._bodies + record.body, record.size)
-            out = put32(put_tag(out + record.size, 0xFFFE, 0xE00D), 0)
-            number = self._following(number, above, &depth)
-        return out
+    cdef uint8_t* _put_record(self, uint8_t* out, Record* record) except NULL:
+        if record.block != self._open_number:
+            self._open = self._block(record.block)
+            self._open_number = record.block
+        if <uint64_t> record.start + record.size > <uint64_t> len(self._open):
+            raise ValueError("what has been packed is another thing now")
+        out = put32(put_tag(out, 0xFFFE, 0xE000), 0xFFFFFFFF)
+        out = put_number(out, 0x1400, self._offset(record.next))
+        out = put_short(out, 0x1410, 0xFFFF)
+        out = put_number(out, 0x1420, self._offset(record.child))
+        if record.size:
+            memcpy(out, PyBytes_AsString(self._open) + record.start, record.size)
+        return put32(put_tag(out + record.size, 0xFFFE, 0xE00D), 0)
+
+    cdef bytes _block(self, uint32_t number):
+        if number < <uint32_t> len(self._blocks):
+            return self._unpack(self._blocks[number])
+        return bytes(self._last_block)
 
     cdef int32_t _following(self, int32_t number, int32_t* above, int32_t* depth) noexcept nogil:
         """The record behind this one, depth first; `above` are those on the way down."""
@@ -192,9 +236,8 @@ cdef class Directory:
             number = above[depth[0]]
         return self._records[number].next
 
-    cdef int _grow(self, size_t size) except -1:
+    cdef int _grow(self) except -1:
         cdef int32_t capacity = self._capacity
-        cdef size_t room = self._room
         cdef void* grown
         if self._count == capacity:
             capacity = capacity + (capacity >> 1) + 64
@@ -202,10 +245,4 @@ cdef class Directory:
             if grown == NULL:
                 raise MemoryError
             self._records, self._capacity = <Record*> grown, capacity
-        if self._used + size > room:
-            room = room + (room >> 1) + size + 4096
-            grown = realloc(self._bodies, room)
-            if grown == NULL:
-                raise MemoryError
-            self._bodies, self._room = <uint8_t*> grown, room
         return 0

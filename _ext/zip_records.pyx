@@ -3,12 +3,12 @@
 and the central directory, with ZIP64 where a number needs it. Also the blocks in which deflate stores what it cannot
 make smaller (RFC 1951, section 3.2.4).
 
-The central directory is the only thing that grows with an archive: about 50 bytes for each member and its name.
+The central directory is the only thing that grows with an archive: about 50 bytes for each member and its name. It is
+kept, and given out, in blocks.
 """
 
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 cdef enum:
@@ -22,6 +22,7 @@ cdef enum:
     BLOCK = 0xFFFF     # bytes of one stored block
     BLOCK_HEADER = 5
     DESCRIBED = 1 << 3  # flag: sizes and checksum follow the data
+    PIECE = 1 << 18     # bytes of a block of the central directory, but for the last one and for long names
 
 cdef uint32_t NEVER = 0xFFFFFFFF
 
@@ -56,30 +57,29 @@ cdef struct Member:
 cdef class Records:
     """The records of one archive, in the order in which they are written.
 
-    `comment` is that of the archive. From `large` bytes on a size or an offset is written as ZIP64.
+    `comment` is that of the archive. From `large` bytes on a size or an offset is written as ZIP64. Who only wants to know
+    where members lie, and how long the archive becomes, `measures`: then there is no directory in the end.
     """
 
     cdef bytes _comment
     cdef uint64_t _large
     cdef uint64_t _offset
     cdef uint64_t _count
-    cdef uint8_t* _central
-    cdef size_t _used
-    cdef size_t _capacity
+    cdef bint _measures
+    cdef list _blocks
+    cdef bytearray _block
+    cdef uint64_t _used
     cdef bytes _name
     cdef Member _open
 
-    def __cinit__(self):
-        self._central = NULL
-
-    def __init__(self, bytes comment not None=b"", large=NEVER):
+    def __init__(self, bytes comment not None=b"", large=NEVER, bint measures=False):
         if len(comment) > MAX_NAME or not 0 < large <= NEVER:
             raise ValueError("a comment of at most 65535 bytes, ZIP64 from at most 2^32 - 1 bytes on")
         self._comment = comment
         self._large = large
-
-    def __dealloc__(self):
-        free(self._central)
+        self._measures = measures
+        self._blocks = []
+        self._block = bytearray()
 
     @property
     def offset(self):
@@ -126,20 +126,19 @@ cdef class Records:
         self._offset += packed + (out - record)
         return PyBytes_FromStringAndSize(<char*> record, out - record)
 
+    @property
+    def directory_size(self):
+        """Bytes of the end of the archive, as it is now."""
+        return self._used + (END64 if self._is_large() else 0) + END + len(self._comment)
+
     def directory(self):
-        """The end of the archive: the central directory and what leads to it. Raises ValueError while a member is
-        open."""
-        cdef bint is_large = self._count >= 0xFFFF or self._used >= self._large or self._offset >= self._large
-        cdef Py_ssize_t comment = len(self._comment)
-        cdef bytes made
-        cdef uint8_t* out
-        if self._open.is_begun:
-            raise ValueError("a member is open")
-        made = PyBytes_FromStringAndSize(NULL, self._used + (END64 if is_large else 0) + END + comment)
-        out = <uint8_t*> PyBytes_AsString(made)
-        if self._used:
-            memcpy(out, self._central, self._used)
-        out += self._used
+        """The end of the archive, in blocks: the central directory and what leads to it. Raises ValueError while a member
+        is open, or where there is none."""
+        cdef bint is_large = self._is_large()
+        cdef uint8_t[END64 + END] record
+        cdef uint8_t* out = record
+        if self._open.is_begun or self._measures:
+            raise ValueError("a member is open, or nothing but measures was wanted")
         if is_large:
             out = put64(put32(out, 0x06064B50), 44)
             out = put32(put32(put16(put16(out, 45), 45), 0), 0)
@@ -150,10 +149,12 @@ cdef class Records:
         out = put16(out, self._count if self._count < 0xFFFF else 0xFFFF)
         out = put32(out, self._used if self._used < self._large else NEVER)
         out = put32(out, self._offset if self._offset < self._large else NEVER)
-        out = put16(out, comment)
-        if comment:
-            memcpy(out, PyBytes_AsString(self._comment), comment)
-        return made
+        out = put16(out, len(self._comment))
+        end = PyBytes_FromStringAndSize(<char*> record, out - record)
+        return [*self._blocks, bytes(self._block) + end + self._comment]
+
+    cdef bint _is_large(self) noexcept:
+        return self._count >= 0xFFFF or self._used >= self._large or self._offset >= self._large
 
     cdef bytes _header(self, bytes name, uint16_t flags, uint16_t method, uint32_t stamp, uint32_t crc,
                        uint64_t packed, uint64_t size, bint is_large):
@@ -185,44 +186,43 @@ cdef class Records:
         """Adds the open member to the central directory."""
         cdef Member* member = &self._open
         cdef Py_ssize_t length = len(self._name)
-        cdef uint8_t* out = self._room(CENTRAL + length + CENTRAL_EXTRA)
+        cdef uint8_t[CENTRAL] record
+        cdef uint8_t[CENTRAL_EXTRA] extra
+        cdef uint8_t* out = record
+        cdef uint8_t* more = extra + 4
         cdef bint large_size = size >= self._large
         cdef bint large_packed = packed >= self._large
         cdef bint large_offset = member.offset >= self._large
-        cdef int extra = 8 * (large_size + large_packed + large_offset)
-        out = put16(put32(out, 0x02014B50), 0)
-        out = put16(put16(put16(out, 45 if extra else member.version), member.flags), member.method)
-        out = put32(put32(out, member.stamp), crc)
-        out = put32(put32(out, NEVER if large_packed else packed), NEVER if large_size else size)
-        out = put16(put16(out, length), extra + 4 if extra else 0)
-        out = put32(put16(put16(put16(out, 0), 0), 0), 0)
-        out = put32(out, NEVER if large_offset else member.offset)
-        memcpy(out, PyBytes_AsString(self._name), length)
-        out += length
-        if extra:
-            out = put16(put16(out, 1), extra)
-            if large_size:
-                out = put64(out, size)
-            if large_packed:
-                out = put64(out, packed)
-            if large_offset:
-                out = put64(out, member.offset)
-        self._used = out - self._central
+        if large_size:
+            more = put64(more, size)
+        if large_packed:
+            more = put64(more, packed)
+        if large_offset:
+            more = put64(more, member.offset)
+        if more == extra + 4:
+            more = extra
+        else:
+            put16(put16(extra, 1), more - extra - 4)
+        self._used += CENTRAL + length + (more - extra)
         self._count += 1
         member.is_begun = False
+        if self._measures:
+            return 0
+        out = put16(put32(out, 0x02014B50), 0)
+        out = put16(put16(put16(out, 45 if more > extra else member.version), member.flags), member.method)
+        out = put32(put32(out, member.stamp), crc)
+        out = put32(put32(out, NEVER if large_packed else packed), NEVER if large_size else size)
+        out = put16(put16(out, length), more - extra)
+        out = put32(put16(put16(put16(out, 0), 0), 0), 0)
+        put32(out, NEVER if large_offset else member.offset)
+        self._block += PyBytes_FromStringAndSize(<char*> record, CENTRAL)
+        self._block += self._name
+        if more > extra:
+            self._block += PyBytes_FromStringAndSize(<char*> extra, more - extra)
+        if len(self._block) >= PIECE:
+            self._blocks.append(bytes(self._block))
+            self._block = bytearray()
         return 0
-
-    cdef uint8_t* _room(self, size_t size) except NULL:
-        """Where the next bytes of the central directory go."""
-        cdef size_t capacity = self._capacity
-        cdef uint8_t* grown
-        if self._used + size > capacity:
-            capacity = capacity + (capacity >> 1) + size + 4096
-            grown = <uint8_t*> realloc(self._central, capacity)
-            if grown == NULL:
-                raise MemoryError
-            self._central, self._capacity = grown, capacity
-        return self._central + self._used
 
 
 def stored_blocks(const unsigned char[::1] data not None, bint is_last):

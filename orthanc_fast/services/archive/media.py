@@ -3,8 +3,13 @@ chapter 3, section 3.7.4."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
+
+import xxhash
+from isal import isal_zlib
 
 from orthanc_fast._ext.dicomdir import Directory
 from orthanc_fast.dicom.dictionary import Dictionary
@@ -34,7 +39,8 @@ from orthanc_fast.services.archive.directory_keys import (
     Kind,
     kind_of,
 )
-from orthanc_fast.services.archive.stream import Archive, Store, Target, Watch
+from orthanc_fast.services.archive.packing import PART
+from orthanc_fast.services.archive.stream import Archive, Last, Store, Target, Watch
 from orthanc_fast.services.archive.tree import Entry
 from orthanc_fast.storage.contract import Content
 from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE
@@ -58,6 +64,8 @@ _INVENTED: Final = {
 }
 
 _NAMED_BY: Final = {Level.PATIENT: PATIENT_ID, Level.STUDY: STUDY_UID, Level.SERIES: SERIES_UID}
+
+_LEVEL: Final = 1  # of isal, for records in memory
 
 _write = Writer(explicit=True, big=False).element
 
@@ -90,8 +98,9 @@ class Media(Archive):
         super().__init__(store, caller, entries, target, watch)
         self._dictionary = store.dictionary
         self._is_extended = is_extended
-        self._directory = Directory()
-        self._numbers: dict[tuple[int, bytes], int] = {}
+        self._directory = Directory(partial(isal_zlib.compress, level=_LEVEL), isal_zlib.decompress)
+        self._numbers: dict[tuple[int, bytes], int] = {}  # of what stands above instances
+        self._known: set[bytes] = set()  # digests of these
         self._below: dict[int, int] = {}
 
     def inspected(self, content: Callable[[], Content]) -> Any:
@@ -103,14 +112,17 @@ class Media(Archive):
         parent = -1
         for level, (key, elements) in zip(ABOVE, described.above, strict=True):
             parent = self._above(level, parent, key, elements)
-        if (parent, described.sop_instance) in self._numbers:
+        # Few bytes for each: there may be very many.
+        known = xxhash.xxh3_128_digest(b"%d|%b" % (parent, described.sop_instance))
+        if known in self._known:
             return
+        self._known.add(known)
         elements = described.elements
         _invent(elements, IMAGE.keys, self._next_below(parent))
         file = entry.path.encode().replace(b"/", b"\\")
         head = _write(_TYPE, "CS", described.kind.encode()) + _write(_FILE, "CS", file)
         body = head + described.references + _joined(elements)
-        self._numbers[parent, described.sop_instance] = self._directory.add(parent, body)
+        self._directory.add(parent, body)
 
     def _above(self, level: Level, parent: int, key: bytes, elements: Elements) -> int:
         """The record of a patient, study or series; made where it is not there yet."""
@@ -125,11 +137,12 @@ class Media(Archive):
         number = self._below[parent] = self._below.get(parent, 0) + 1
         return number
 
-    def last(self) -> tuple[bytes, bytes]:
+    def last(self) -> Last:
         """The DICOMDIR."""
         uid = f"2.25.{uuid4().int}".encode()
         header = meta_header(_DIRECTORY_STORAGE, uid, EXPLICIT_LITTLE)
-        return NAME, self._directory.written(header, FILE_SET_ID)
+        size, head = self._directory.begin(header, FILE_SET_ID)
+        return Last(NAME, size, chain([head], iter(partial(self._directory.part, PART), b"")))
 
 
 def describe(file: Content, dictionary: Dictionary, is_extended: bool) -> Described:

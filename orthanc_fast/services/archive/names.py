@@ -59,7 +59,10 @@ def file_name(modality: str, number: int, utf8: bool) -> str:
 def file_number(index_in_series: str | None) -> int:
     """The number of an instance by its metadata IndexInSeries: the last 32 bits, 0 where that is
     no unsigned integer."""
-    number = unsigned(index_in_series or "", MAX_INT64)
+    text = index_in_series or ""
+    if len(text) < 10 and text.isascii() and text.isdecimal():  # nearly all; the rest takes longer
+        return int(text)
+    number = unsigned(text, MAX_INT64)
     return 0 if number is None else number & MAX_UINT32
 
 

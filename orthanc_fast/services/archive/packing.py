@@ -96,6 +96,11 @@ def pack_part(read: Callable[[], bytes], is_last: bool) -> Packed:
     return Packed(DEFLATED, crc, len(data), stored_blocks(data, is_last))
 
 
+def at_most(size: int) -> int:
+    """Bytes of what is made in parts of so many, at most: blocks have headers, parts have ends."""
+    return size + size // 1024 + 1024
+
+
 def may_deflate(data: bytes, transfer_syntax: str | None) -> bool:
     """Whether deflating a file may make it smaller: what is compressed already is tried at a
     sample."""
@@ -117,11 +122,6 @@ class LargeFile:
         self._handle: Handle = storage.open(file.uuid)
         self._file = file
         self.size = file.size
-
-    @property
-    def at_most(self) -> int:
-        """Bytes of what is made of it, at most: blocks have headers, parts have ends."""
-        return self.size + self.size // 1024 + 1024
 
     def parts(self) -> Iterator[tuple[Callable[[], bytes], int, bool]]:
         """What gives each part, its size, and whether it is the last one."""

@@ -6,7 +6,6 @@ twice, for its length and while it is sent; one that has changed in between is a
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -30,7 +29,7 @@ from orthanc_fast.storage.compression import uncompress
 _STAMP: Final = 0x21 << 16  # 1980-01-01, the first day there is
 _TOGETHER: Final = 512 << 10  # bytes of small files that one thread reads at a time
 _AT_ONCE: Final = 32
-_REMEMBERED: Final = 1 << 16  # checksums
+_REMEMBERED: Final = 1 << 15  # checksums
 
 T = TypeVar("T")
 
@@ -42,7 +41,7 @@ class Checksums:
     that has been sent already."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, int] = OrderedDict()
+        self._known: dict[str, int] = {}
         self._lock = Lock()
 
     def get(self, uuid: str) -> int | None:
@@ -53,7 +52,7 @@ class Checksums:
         with self._lock:
             self._known[uuid] = crc
             if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+                del self._known[next(iter(self._known))]
 
 
 class _Wanted(NamedTuple):
@@ -73,12 +72,12 @@ class StoredArchive:
         self._store = store
         self._checksums = checksums
         self._entries = entries
-        records, digest = Records(COMMENT), xxhash.xxh3_64()
+        records, digest = Records(COMMENT, measures=True), xxhash.xxh3_64()
         for name, file in _members(entries()):
             records.member(name, flags_of(name), STORED, _STAMP, 0, file.size, file.size)
             digest.update(name + b"\0" + file.uuid.encode())
         self._directory = records.offset  # where it begins
-        self.length = records.offset + len(records.directory())
+        self.length = records.offset + records.directory_size
         self.tag = digest.hexdigest()
 
     async def part(self, first: int, stop: int) -> AsyncGenerator[bytes]:
@@ -89,14 +88,16 @@ class StoredArchive:
             async for chunk in stream:
                 yield chunk
         if stop > self._directory:
-            begin, end = records.offset, records.directory()
-            if begin + len(end) != self.length:
+            begin = records.offset
+            if begin + records.directory_size != self.length:
                 raise InternalError("the archive has changed while it was sent")
-            for chunk in _cut(end, begin, first, stop):
-                yield chunk
+            for block in records.directory():
+                for chunk in _cut(block, begin, first, stop):
+                    yield chunk
+                begin += len(block)
 
     async def _steps(self, records: Records, first: int, stop: int) -> AsyncGenerator[Step]:
-        places = Records(COMMENT)
+        places = Records(COMMENT, measures=True)
         needs_all = stop > self._directory
         members = _members(self._entries())
         group: list[_Wanted] = []

@@ -26,6 +26,7 @@ from orthanc_fast.services.archive.packing import (
     LargeFile,
     Packed,
     PackingThreads,
+    at_most,
     may_deflate,
     pack,
     pack_compressed,
@@ -67,6 +68,14 @@ class Member(NamedTuple):
 
     packed: Packed
     found: Any
+
+
+class Last(NamedTuple):
+    """A member of `size` bytes that is made in parts, of a megabyte or so."""
+
+    name: bytes
+    size: int
+    parts: Iterable[bytes]
 
 
 Watch = Callable[[int], None]
@@ -118,11 +127,28 @@ class Archive:
             async for chunk in stream:
                 yield chunk
         if (last := self.last()) is not None:
-            name, content = last
+            async with aclosing(self._chunks_of(last)) as stream:
+                async for chunk in stream:
+                    yield chunk
+        for block in self._records.directory():
+            yield block
+
+    async def _chunks_of(self, last: "Last") -> AsyncGenerator[bytes]:
+        name, size, parts = last
+        if size < LARGE:
+            content = b"".join(parts)
             packed = await self._run(lambda: pack(content, True))
             yield self._header(name, packed)
             yield packed.data
-        yield self._records.directory()
+            return
+        total = _Sum()
+        yield self._records.begin(name, flags_of(name), DEFLATED, self._stamp, at_most(size))
+        for part in parts:
+            is_last = total.size + len(part) == size
+            packed = await self._run(partial(pack_part, partial(bytes, part), is_last))
+            total.add(packed)
+            yield packed.data
+        yield self._records.finish(total.crc, total.packed, total.size)
 
     # What is done in the event loop
 
@@ -183,7 +209,9 @@ class Archive:
         def begin(_: object) -> Iterator[bytes]:
             self.included(entry, found)
             name = entry.path.encode()
-            yield self._records.begin(name, flags_of(name), DEFLATED, self._stamp, file.at_most)
+            yield self._records.begin(
+                name, flags_of(name), DEFLATED, self._stamp, at_most(file.size)
+            )
 
         def part(packed: Packed) -> Iterator[bytes]:
             total.add(packed)
@@ -226,8 +254,8 @@ class Archive:
     def included(self, entry: Entry, found: Any) -> None:
         """Is told of each member, in order."""
 
-    def last(self) -> tuple[bytes, bytes] | None:
-        """Name and content of the member behind the instances, if there is one."""
+    def last(self) -> "Last | None":
+        """The member behind the instances, if there is one."""
         return None
 
     def _run(self, work: Callable[[], T]) -> asyncio.Future[T]:

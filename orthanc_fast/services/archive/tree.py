@@ -16,7 +16,8 @@ import msgspec
 
 from orthanc_fast.errors import InexistentItem, UnknownResource
 from orthanc_fast.index.contract import Snapshot
-from orthanc_fast.model import Caller, Level, Resource
+from orthanc_fast.index.packed import unpack
+from orthanc_fast.model import SHA1, Caller, Level, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT, INDEX_IN_SERIES
 from orthanc_fast.services.archive.names import (
     MODALITY,
@@ -205,11 +206,11 @@ class Walk:
             yield from self._series(series, leaves, joined([*folders, name]))
 
     def _series(self, series: Resource, leaves: Leaves, folder: str) -> Iterator[list[Entry]]:
-        publics = self._children(series) if leaves is None else leaves
+        publics = self._children_packed(series) if leaves is None else b"".join(leaves)
         numbers = self._numbers(publics)
-        places: Sequence[int] = range(len(publics))
+        places: Sequence[int] = range(len(numbers))
         if leaves is None:
-            places = sorted(places, key=numbers.__getitem__)
+            places = array("I", sorted(places, key=numbers.__getitem__))
             if any(numbers[one] == numbers[other] for one, other in pairwise(places)):
                 for number, place in enumerate(places):
                     numbers[place] = number
@@ -217,7 +218,8 @@ class Walk:
         inside = Folder()
         for start in range(0, len(places), _AT_ONCE):
             part = places[start : start + _AT_ONCE]
-            found = self._read(self._getter(Level.INSTANCE, [publics[place] for place in part]))
+            wanted = [publics[SHA1 * place : SHA1 * (place + 1)] for place in part]
+            found = self._read(self._getter(Level.INSTANCE, wanted))
             entries = []
             for place, instance in zip(part, found, strict=True):
                 name = file_name(modality, numbers[place], self._utf8)
@@ -229,10 +231,12 @@ class Walk:
                     entries.append(Entry(path, instance))
             yield entries
 
-    def _numbers(self, publics: Sequence[bytes]) -> "array[int]":
+    def _numbers(self, publics: bytes) -> "array[int]":
+        """Of packed instances."""
         numbers = array("I")
-        for start in range(0, len(publics), _TEXTS_AT_ONCE):
-            part = publics[start : start + _TEXTS_AT_ONCE]
+        step = SHA1 * _TEXTS_AT_ONCE
+        for start in range(0, len(publics), step):
+            part = list(unpack(publics[start : start + step]))
 
             def texts(view: Snapshot, part: Sequence[bytes] = part) -> list[str | None]:
                 return view.texts_of(Level.INSTANCE, part, INDEX_IN_SERIES)
@@ -252,6 +256,9 @@ class Walk:
 
     def _children(self, resource: Resource) -> list[bytes]:
         return self._read(lambda view: view.children(resource))
+
+    def _children_packed(self, resource: Resource) -> bytes:
+        return self._read(lambda view: view.children_packed(resource))
 
     def _read(self, function: Callable[[Snapshot], T]) -> T:
         return self._reads(self._caller, function)

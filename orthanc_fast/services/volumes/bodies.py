@@ -59,7 +59,8 @@ async def zipped(streams: Streams, volume: Volume, header: bytes) -> AsyncGenera
             done.add(piece)
             yield piece.data
     yield records.finish(done.crc, done.packed, done.size)
-    yield records.directory()
+    for block in records.directory():
+        yield block
 
 
 async def gzipped(streams: Streams, volume: Volume, header: bytes) -> AsyncGenerator[Bytes]:
@@ -89,13 +90,14 @@ async def npz(streams: Streams, named: list[tuple[str, Volume]]) -> AsyncGenerat
                 crc = isal_zlib.crc32(chunk, crc)
                 yield chunk
         yield records.finish(crc, size, size)
-    yield records.directory()
+    for block in records.directory():
+        yield block
 
 
 def npz_length(names_and_sizes: list[tuple[str, int]]) -> int:
     """Bytes of a ZIP as `npz` makes it, of members with these names and sizes."""
-    records = Records()
+    records = Records(measures=True)
     for name, size in names_and_sizes:
         records.begin(name.encode(), _UTF8, _STORED, _STAMP, size)
         records.finish(0, size, size)
-    return records.offset + len(records.directory())
+    return records.offset + records.directory_size

@@ -21,6 +21,13 @@ def deflated(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
+def directory_of(records: Records) -> list[bytes]:
+    """Its size is known before."""
+    found = records.directory()
+    assert records.directory_size == sum(map(len, found))
+    return found
+
+
 def archive(records: Records, contents: dict[bytes, bytes]) -> Iterator[bytes]:
     """Deflated and stored by turns."""
     for number, (name, data) in enumerate(contents.items()):
@@ -28,7 +35,7 @@ def archive(records: Records, contents: dict[bytes, bytes]) -> Iterator[bytes]:
         packed = deflated(data) if method else data
         yield records.member(name, 1 << 11, method, STAMP, crc, len(packed), len(data))
         yield packed
-    yield records.directory()
+    yield from directory_of(records)
 
 
 def described(records: Records, contents: dict[bytes, bytes]) -> Iterator[bytes]:
@@ -38,7 +45,7 @@ def described(records: Records, contents: dict[bytes, bytes]) -> Iterator[bytes]
         yield records.begin(name, 1 << 11, 8, STAMP, len(data) + 100)
         yield packed
         yield records.finish(zlib.crc32(data), len(packed), len(data))
-    yield records.directory()
+    yield from directory_of(records)
 
 
 @pytest.mark.parametrize("make", [archive, described])
@@ -59,7 +66,7 @@ def test_four_readers_are_content(tmp_path: Path, make: object, large: int) -> N
 
 
 def test_an_empty_archive_is_its_end(tmp_path: Path) -> None:
-    made = Records(b"Created by Orthanc").directory()
+    made = b"".join(directory_of(Records(b"Created by Orthanc")))
     assert len(made) == 40
     (tmp_path / "empty.zip").write_bytes(made)
     with zipfile.ZipFile(tmp_path / "empty.zip") as found:
@@ -67,12 +74,18 @@ def test_an_empty_archive_is_its_end(tmp_path: Path) -> None:
 
 
 def test_more_members_than_16_bits_count(tmp_path: Path) -> None:
-    records, path = Records(), tmp_path / "many.zip"
+    records, measured, path = Records(), Records(measures=True), tmp_path / "many.zip"
     with path.open("wb") as file:
         for number in range(70_000):
             file.write(records.member(b"%d" % number, 0, 0, STAMP, 0, 0, 0))
-        file.write(records.directory())
+            measured.member(b"%d" % number, 0, 0, STAMP, 0, 0, 0)
+        file.writelines(directory_of(records))
     assert len(assert_readable(path)) == 70_000
+    assert max(map(len, records.directory())) < 300_000
+    assert measured.offset == records.offset
+    assert measured.directory_size == records.directory_size
+    with pytest.raises(ValueError, match="measures"):
+        measured.directory()
 
 
 def test_members_beyond_4_gib(tmp_path: Path) -> None:
@@ -85,7 +98,7 @@ def test_members_beyond_4_gib(tmp_path: Path) -> None:
         file.seek(size, 1)
         assert file.tell() == records.offset
         file.write(records.member(b"after", 0, 0, STAMP, zlib.crc32(b"abc"), 3, 3) + b"abc")
-        file.write(records.directory())
+        file.writelines(directory_of(records))
     with zipfile.ZipFile(path) as found:
         assert found.getinfo("large").file_size == size
         assert found.getinfo("after").header_offset > size
