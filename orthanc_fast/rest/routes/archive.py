@@ -4,7 +4,7 @@ own: docs/archives.md."""
 import asyncio
 import tempfile
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -341,7 +341,12 @@ async def _streamed(
     try:
         with as_store_faults():
             file = await asyncio.to_thread(_nameless_file, folder)
-            size = await write(services.archives, planned, file, watch)
+            try:
+                size = await write(services.archives, planned, file, watch)
+            except BaseException:
+                with suppress(OSError):  # of what it could not write
+                    file.close()  # others may need the room at once
+                raise
     except BaseException as error:
         if (told := ending.fail(error)) is not None:
             raise told from error
