@@ -96,7 +96,12 @@ class Answers(Messages):
     def __init__(self, association: Association, timeout: int) -> None:
         super().__init__(association, association.agreement.calling, timeout)
         self.operation = ""
+        self.command = 0
         self.message_id = 0
+
+    def begin(self, operation: str, command: int, message_id: int) -> None:
+        """A request is going to be sent; `command` is its field."""
+        self.operation, self.command, self.message_id = operation, command, message_id
 
     def next_answer(self) -> tuple[int, bytes, bytes]:
         """(context, command set, data set) of the next answer. Raises RequestFailed if that is
@@ -110,12 +115,15 @@ class Answers(Messages):
     def check(self) -> None:
         """Raises RequestFailed if the last command is no answer to our request."""
         reader = self.association.reader
-        if not reader.command_field & dimse.RESPONSE or reader.responded_id != self.message_id:
-            raise RequestFailed(
-                self.operation,
-                f"DIMSE Unexpected command 0x{reader.command_field:04x} for message "
-                f"{reader.responded_id} instead of the answer to {self.message_id}",
-            )
+        if reader.command_field != self.command | dimse.RESPONSE:
+            self._unexpected(f"command 0x{reader.command_field:04x}")
+        if reader.responded_id != self.message_id:
+            self._unexpected(f"answer to message {reader.responded_id} of {self.message_id}")
+        if reader.status < 0:
+            self._unexpected("answer without a status")
+
+    def _unexpected(self, text: str) -> NoReturn:
+        raise RequestFailed(self.operation, f"DIMSE Unexpected {text}")
 
     def broken(self, event: int) -> NoReturn:
         """Raises RequestFailed."""

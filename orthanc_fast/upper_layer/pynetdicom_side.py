@@ -64,6 +64,14 @@ class _Side(PynetdicomAssociation):
         self.is_aborted = True
         self.is_established = False
 
+    # pynetdicom puts one or the other in the place of `abort` around handlers.
+
+    def _abort_blocking(self, block: bool = True) -> None:
+        _Side.abort(self)
+
+    def _abort_nonblocking(self, block: bool = False) -> None:
+        _Side.abort(self)
+
 
 class Peer(_Side):
     """One association as pynetdicom's service classes see it."""

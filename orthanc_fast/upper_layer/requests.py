@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 _VERIFICATION = "1.2.840.10008.1.1"
 
+_COMMANDS = {
+    "C-ECHO": dimse.C_ECHO_RQ,
+    "C-FIND": dimse.C_FIND_RQ,
+    "C-GET": dimse.C_GET_RQ,
+    "C-MOVE": dimse.C_MOVE_RQ,
+    "N-ACTION": dimse.N_ACTION_RQ,
+    "N-EVENT-REPORT": dimse.N_EVENT_REPORT_RQ,
+}
+
 _T = TypeVar("_T")
 
 
@@ -135,7 +144,7 @@ class Requests:
             raise ValueError("the last request on this association is not answered yet")
         self._association.context_of(sop_class)
         self._last_id = self._last_id % 0xFFFF + 1 if message_id is None else message_id
-        self._answers.operation, self._answers.message_id = operation, self._last_id
+        self._answers.begin(operation, _COMMANDS[operation], self._last_id)
         return self._last_id
 
     def _only_status(self, request: Callable[[], Dataset]) -> int:

@@ -247,7 +247,52 @@ def answer_next(conversation: Conversation, status: int) -> bool:
     return True
 
 
+def answer_whole(conversation: Conversation, status: int) -> None:
+    """Answers the next message, which may come in any number of PDUs."""
+    parts = {True: b"", False: b""}
+    context = 0
+    while True:
+        received = conversation.receive()
+        context, control = received[10], received[11]
+        parts[bool(control & 1)] += received[12:]
+        if control & 2:
+            command = parse_command(parts[True])
+            has_data_set = command[0x00000800] != b"\x01\x01"
+            if not (control & 1 and has_data_set):
+                break
+    field = int.from_bytes(command[0x00000100], "little")
+    number = int.from_bytes(command[0x00000110], "little")
+    conversation.send(message(context, response(field | 0x8000, number, status)))
+
+
 def _release(conversation: Conversation) -> None:
     received = conversation.receive()
     if received and received[0] == pdu.RELEASE_RQ:
         conversation.send(RELEASE_RP)
+
+
+def sends(*parts: bytes, close: bool = True) -> Script:
+    """Waits for the A-ASSOCIATE-RQ and sends these bytes instead of an answer."""
+
+    def script(conversation: Conversation) -> None:
+        conversation.request()
+        for part in parts:
+            conversation.send(part)
+        if not close:
+            conversation.until_closed()
+
+    return script
+
+
+def accepts_and_sends(*parts: bytes, close: bool = False) -> Script:
+    """Accepts, and answers the first command with these bytes."""
+
+    def script(conversation: Conversation) -> None:
+        conversation.accept()
+        conversation.command()
+        for part in parts:
+            conversation.send(part)
+        if not close:
+            conversation.until_closed()
+
+    return script

@@ -1,0 +1,448 @@
+"""Peers that stall, lie and break off while we ask them: the right failure each time, and no
+thread, no socket and no file left."""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import pytest
+from pydicom.dataset import Dataset
+from support import evil_acceptor as evil
+from support.dicom_peer import CT, EXPLICIT, IMPLICIT, VERIFICATION, p_data, pdv
+from support.evil_acceptor import Script, acceptor, message, response
+
+from orthanc_fast._ext.pdata import PduError
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import NetworkProtocol, NoPresentationContext
+from orthanc_fast.services.scu.associating import Associations
+from orthanc_fast.upper_layer import pdu
+from orthanc_fast.upper_layer.failures import (
+    NO_DATA,
+    PEER_ABORTED,
+    PEER_RELEASED,
+    READ_TIMEOUT,
+    REJECTED,
+    AssociationFailed,
+    RequestFailed,
+)
+from orthanc_fast.upper_layer.requestor import Target, associate, proposals
+from orthanc_fast.upper_layer.requests import Requests
+from orthanc_fast.upper_layer.sending import Sender
+
+FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
+GET = "1.2.840.10008.5.1.4.1.2.2.3"
+COMMITMENT = "1.2.840.10008.1.20.1"
+CONTEXTS = proposals(
+    (VERIFICATION, (IMPLICIT,)),
+    (FIND, (IMPLICIT,)),
+    (MOVE, (IMPLICIT,)),
+    (COMMITMENT, (IMPLICIT,)),
+    (CT, (EXPLICIT,)),
+)
+ECHO_CONTEXT, FIND_CONTEXT, CT_CONTEXT = 1, 3, 9
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """No thread, no socket and no file."""
+    threads, files = threading.active_count(), descriptors()
+    yield
+    end = time.monotonic() + 5
+    while (threading.active_count(), descriptors()) != (threads, files):
+        assert time.monotonic() < end, (threading.enumerate(), threads, descriptors(), files)
+        time.sleep(0.01)
+
+
+def target(port: int, timeout: int = 1) -> Target:
+    return Target(called="PEER", calling="US", host="127.0.0.1", port=port, timeout=timeout)
+
+
+def query() -> Dataset:
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "STUDY"
+    identifier.StudyInstanceUID = ""
+    return identifier
+
+
+# While the association is asked for
+
+ACCEPT = pdu.encode_accept(
+    pdu.Request(b"PEER".ljust(16), b"US".ljust(16), "", (), 0, (), None, ""),
+    [pdu.Answer(number, 0, "", IMPLICIT) for number in (1, 3, 5, 7)]
+    + [pdu.Answer(9, 0, "", EXPLICIT)],
+    16384,
+    [],
+    None,
+)
+ECHO_RESPONSE = message(ECHO_CONTEXT, response(0x8030, 1, 0))
+
+
+@pytest.mark.parametrize(
+    "script, text",
+    [
+        (evil.refuses, REJECTED),
+        (evil.is_mute, READ_TIMEOUT),
+        (evil.closes, PEER_ABORTED),
+        (evil.closes_on_request, PEER_ABORTED),
+        (evil.aborts_on_request, PEER_ABORTED),
+        (evil.sends(ACCEPT[:7], close=False), READ_TIMEOUT),
+        (evil.sends(ACCEPT[:-1], close=False), READ_TIMEOUT),
+        (evil.sends(ACCEPT[:-1]), PEER_ABORTED),
+        (evil.sends(pdu.RELEASE_REQUEST), PEER_RELEASED),
+        (evil.sends(pdu.RELEASE_RESPONSE), "type 6"),
+        (evil.sends(ECHO_RESPONSE), "P-DATA outside of an association"),
+        (evil.sends(b"HTTP/1.0 400 Bad Request\r\n\r\n"), "unknown PDU type 0x48"),
+        (evil.sends(b"\x02\0\xff\xff\xff\xff"), "a PDU of type 2"),
+        (evil.sends(b"\x02\0\0\0\0\x04\0\1\0\0"), "ends within its fixed part"),
+        (evil.sends(b"\x03\0\0\0\0\x02\0\1"), "A-ASSOCIATE-RJ of 8 bytes"),
+    ],
+)
+def test_no_association(script: Script, text: str) -> None:
+    with acceptor(script) as port, pytest.raises(AssociationFailed) as failure:
+        associate(target(port), CONTEXTS)
+    assert text in str(failure.value)
+
+
+def test_bytes_that_trickle_in() -> None:
+    """The time-out is that of the whole answer."""
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.request()
+        for at in range(len(ACCEPT)):
+            conversation.send(ACCEPT[at : at + 1])
+            time.sleep(1.5 / len(ACCEPT))
+
+    with acceptor(script) as port, pytest.raises(AssociationFailed, match=READ_TIMEOUT):
+        associate(target(port), CONTEXTS)
+
+
+def test_half_answers() -> None:
+    """Every way to break off in an A-ASSOCIATE-AC."""
+    left = iter(range(len(ACCEPT)))
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.request()
+        conversation.send(ACCEPT[: next(left)])
+
+    with acceptor(script) as port:
+        for _ in range(len(ACCEPT)):
+            with pytest.raises(AssociationFailed, match=r"Peer aborted Association"):
+                associate(target(port), CONTEXTS)
+
+
+def test_wrong_answers() -> None:
+    """Changed bytes in an A-ASSOCIATE-AC: an association with what it says, or none."""
+    rng = random.Random(13)
+    wrong = []
+    for _ in range(150):
+        changed = bytearray(ACCEPT)
+        for _ in range(rng.randrange(1, 4)):
+            changed[rng.randrange(6, len(changed))] = rng.randrange(256)
+        wrong.append(bytes(changed))
+    left = iter(wrong)
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.request()
+        conversation.send(next(left))
+
+    outcomes = set()
+    with acceptor(script) as port:
+        for _ in wrong:
+            try:
+                association = associate(target(port), CONTEXTS)
+            except AssociationFailed:
+                outcomes.add(False)
+            else:
+                outcomes.add(True)
+                accepted = association.agreement.contexts.values()
+                known = {each.abstract_syntax for each in CONTEXTS}
+                assert all(each.abstract_syntax in known for each in accepted)
+                assert all(each.transfer_syntax in (IMPLICIT, EXPLICIT) for each in accepted)
+                association.break_off()
+    assert outcomes == {True, False}
+
+
+def test_a_syntax_that_was_not_proposed() -> None:
+    def script(conversation: evil.Conversation) -> None:
+        conversation.send(conversation.answer(syntax="1.2.840.10008.1.2.4.50"))
+        conversation.until_closed()
+
+    with acceptor(script) as port:
+        association = associate(target(port), CONTEXTS)
+        assert not association.agreement.contexts
+        assert [each.result for each in association.agreement.answers] == [4] * 5
+        association.break_off()
+
+
+def test_nothing_is_accepted() -> None:
+    associations = Associations(Settings(raw={}))
+    with (
+        acceptor(evil.refuses_every_context) as port,
+        pytest.raises(NoPresentationContext, match='with AET "PEER"'),
+        associations.open(target(port), CONTEXTS),
+    ):
+        raise AssertionError("there is nothing to talk about")
+
+
+# While a request waits for its answer
+
+Ask = Callable[[Requests, Sender], object]
+
+ASKS: dict[str, Ask] = {
+    "C-ECHO": lambda requests, sender: requests.echo(),
+    "C-FIND": lambda requests, sender: list(requests.find(FIND, query())),
+    "C-MOVE": lambda requests, sender: list(requests.move(MOVE, query(), "US", 1)),
+    "N-ACTION": lambda requests, sender: requests.n_action(COMMITMENT, "1.2", 1, query()),
+    "N-EVENT-REPORT": lambda requests, sender: requests.n_event_report(
+        COMMITMENT, "1.2", 1, query()
+    ),
+    "C-STORE": lambda requests, sender: sender.store(CT_CONTEXT, CT, "1.2", [bytes(100_000)], 1),
+}
+FIELDS = {
+    "C-ECHO": 0x8030,
+    "C-FIND": 0x8020,
+    "C-MOVE": 0x8021,
+    "N-ACTION": 0x8130,
+    "N-EVENT-REPORT": 0x8100,
+    "C-STORE": 0x8001,
+}
+
+
+def failure(script: Script, ask: Ask) -> RequestFailed | PduError:
+    """What comes of a request to such a peer."""
+    with acceptor(script) as port:
+        association = associate(target(port), CONTEXTS)
+        try:
+            with pytest.raises((RequestFailed, PduError)) as failed:
+                ask(Requests(association, 1), Sender(association))
+            assert association.in_operation  # so that nobody releases it
+        finally:
+            association.break_off()
+    return failed.value
+
+
+@pytest.mark.parametrize("operation", ASKS)
+@pytest.mark.parametrize(
+    "script, text",
+    [
+        (evil.accepts_and_aborts, PEER_ABORTED),
+        (evil.accepts_and_closes, PEER_ABORTED),
+        (evil.aborts_on_command, PEER_ABORTED),
+        (evil.closes_on_command, PEER_ABORTED),
+        (evil.stalls_on_command, NO_DATA),
+        (evil.releases_on_command, PEER_RELEASED),
+    ],
+)
+def test_no_answer(operation: str, script: Script, text: str) -> None:
+    failed = failure(script, ASKS[operation])
+    assert isinstance(failed, RequestFailed)
+    assert (failed.operation, failed.text) == (operation, text)
+
+
+def wrong_messages(operation: str) -> dict[str, bytes]:
+    field, number = FIELDS[operation], 1
+    context = CT_CONTEXT if operation == "C-STORE" else ECHO_CONTEXT
+    good = response(field, number, 0)
+    return {
+        "to another message": message(context, response(field, number + 1, 0)),
+        "of another kind": message(context, response(field ^ 0x0010, number, 0)),
+        "of no kind": message(context, response(0xFFFF, number, 0)),
+        "a request": message(context, response(field & 0x7FFF, number, 0)),
+        "without a status": message(context, response(field, number, None)),
+        "half of it": message(context, good)[:-9],
+        "in another context": message(99, good),
+        "for ever": p_data(pdv(context, bytes(16000), is_command=True, last=False)) * 3,
+        "without an end": p_data(pdv(context, good, is_command=True, last=False)),
+        "an element beyond its end": message(context, good[:-10] + b"\xff" * 10),
+        "a data set first": p_data(pdv(context, good)),
+        "too long a PDU": b"\x04\0\0\xff\xff\xff" + bytes(100),
+        "an empty PDU": b"\x04\0\0\0\0\0",
+        "another A-ASSOCIATE-AC": ACCEPT,
+        "nonsense": random.Random(5).randbytes(500),
+    }
+
+
+WRONG = list(wrong_messages("C-ECHO"))
+
+
+@pytest.mark.parametrize("operation", ASKS)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_answer(operation: str, wrong: str) -> None:
+    """Each is a failure of the request or of the protocol; the connection is closed afterwards, or
+    the time-out has to end what is not complete."""
+    ends = wrong in ("half of it", "without an end")
+    script = evil.accepts_and_sends(wrong_messages(operation)[wrong], close=ends)
+    failed = failure(script, ASKS[operation])
+    assert not isinstance(failed, RequestFailed) or failed.operation == operation
+
+
+@pytest.mark.parametrize("status", [0x0001, 0x7777, 0xBEEF, 0xFFFF])
+def test_unknown_statuses(status: int) -> None:
+    """They are passed on."""
+    with acceptor(evil.answers_with(status)) as port:
+        association = associate(target(port), CONTEXTS)
+        requests = Requests(association, 1)
+        assert requests.echo() == status
+        assert [each for each, _ in requests.find(FIND, query())] == [status]
+        found = list(requests.move(MOVE, query(), "US", 1))
+        assert [each.Status for each, _ in found] == [status]
+        assert requests.n_action(COMMITMENT, "1.2", 1, query()) == status
+        assert Sender(association).store(CT_CONTEXT, CT, "1.2", [b"1234"], 9) == status
+        association.release(1)
+
+
+def test_pending_for_ever() -> None:
+    """Who has enough leaves: the association is broken off at once."""
+    answer = b"\x08\0\x52\0\6\0\0\0STUDY "
+    pending = message(FIND_CONTEXT, response(0x8020, 1, 0xFF00, FIND, data_set=True), answer)
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.accept()
+        conversation.command()
+        while True:
+            conversation.send(100 * pending)
+
+    associations = Associations(Settings(raw={}))
+    with acceptor(script) as port, associations.open(target(port), CONTEXTS) as association:
+        found = list(islice(Requests(association, 1).find(FIND, query()), 500))
+        assert [status for status, _ in found] == [0xFF00] * 500
+        assert association.in_operation
+
+
+def test_pending_and_nothing_more() -> None:
+    pending = message(FIND_CONTEXT, response(0x8020, 1, 0xFF00, FIND, data_set=True), b"")
+    script = evil.accepts_and_sends(pending)
+    failed = failure(script, ASKS["C-FIND"])
+    assert isinstance(failed, RequestFailed) and failed.text == NO_DATA
+
+
+def test_an_identifier_without_end() -> None:
+    head = message(FIND_CONTEXT, response(0x8020, 1, 0xFF00, FIND, data_set=True))
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.accept()
+        conversation.command()
+        conversation.send(head)
+        part = p_data(pdv(FIND_CONTEXT, bytes(100_000), last=False))
+        while True:
+            conversation.send(part)
+
+    failed = failure(script, ASKS["C-FIND"])
+    assert isinstance(failed, PduError) and "identifier" in failed.args[0]
+
+
+def test_who_takes_nothing() -> None:
+    """A peer that does not read what it has accepted."""
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.accept()
+        closed.wait()
+
+    closed = threading.Event()
+    with acceptor(script) as port:
+        association = associate(target(port), CONTEXTS)
+        part = bytearray(30_000_000)
+        with pytest.raises(RequestFailed, match=r"C-STORE: DUL network write timeout"):
+            Sender(association).store(CT_CONTEXT, CT, "1.2", [part], 1)
+        part.append(0)  # nobody holds it
+        association.break_off()
+        closed.set()
+
+
+@pytest.mark.parametrize("maximum", [1, 7])
+def test_who_takes_pdus_without_content(maximum: int) -> None:
+    def script(conversation: evil.Conversation) -> None:
+        conversation.accept(maximum)
+        conversation.until_closed()
+
+    associations = Associations(Settings(raw={}))
+    with acceptor(script) as port:
+        for ask in (lambda association: Sender(association), lambda a: Requests(a, 1).echo()):
+            with (
+                pytest.raises(NetworkProtocol, match=r"a maximum length of"),
+                associations.open(target(port), CONTEXTS) as association,
+            ):
+                ask(association)
+
+
+@pytest.mark.parametrize("maximum", [8, 9, 20, 0xFFFFFFFF])
+def test_odd_maximum_lengths(maximum: int) -> None:
+    def script(conversation: evil.Conversation) -> None:
+        conversation.accept(maximum)
+        for _ in range(2):
+            evil.answer_whole(conversation, 0)
+        conversation.until_closed()
+
+    with acceptor(script) as port:
+        association = associate(target(port), CONTEXTS)
+        assert Requests(association, 1).echo() == 0
+        assert Sender(association).store(CT_CONTEXT, CT, "1.2", [b"12", b"345", b"6"], 5) == 0
+        association.break_off()
+
+
+# At the end
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        b"",
+        pdu.RELEASE_REQUEST,
+        evil.ABORT,
+        pdu.RELEASE_RESPONSE[:5],
+        ECHO_RESPONSE,
+        b"nonsense" * 10,
+        ACCEPT,
+    ],
+    ids=range(7),
+)
+def test_bad_ends(last: bytes) -> None:
+    """What comes instead of the answer to the release does not matter any more."""
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.accept()
+        evil.answer_next(conversation, 0)
+        conversation.send(last)
+        conversation.until_closed()
+
+    with acceptor(script) as port:
+        association = associate(target(port), CONTEXTS)
+        assert Requests(association, 1).echo() == 0
+        association.release(1)
+
+
+def test_release_collision() -> None:
+    """Both ask for it: both answer."""
+    seen: list[int] = []
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.accept()
+        seen.append(conversation.receive()[0])
+        conversation.send(pdu.RELEASE_REQUEST)
+        seen.append(conversation.receive()[0])
+        conversation.send(pdu.RELEASE_RESPONSE)
+        seen.append(len(conversation.receive()))
+
+    with acceptor(script) as port:
+        associate(target(port), CONTEXTS).release(5)
+    assert seen == [pdu.RELEASE_RQ, pdu.RELEASE_RP, 0]
+
+
+def test_an_association_that_is_broken_off_is_aborted() -> None:
+    seen: list[bytes] = []
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.accept()
+        seen.append(conversation.receive())
+
+    with acceptor(script) as port:
+        associate(target(port), CONTEXTS).break_off()
+    assert seen == [pdu.encode_abort(0, 0)]
