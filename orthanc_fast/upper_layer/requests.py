@@ -71,8 +71,6 @@ class Requests:
         while True:
             _, _, answer = self._guarded(self._answers.next_answer)
             status = reader.status
-            if reader.command_field != dimse.C_FIND_RQ | dimse.RESPONSE or status < 0:
-                raise RequestFailed("C-FIND", "DIMSE Unexpected answer")
             if status not in dimse.PENDING:
                 break
             if not answer:

@@ -65,6 +65,9 @@ def target(port: int, timeout: int = 1) -> Target:
     return Target(called="PEER", calling="US", host="127.0.0.1", port=port, timeout=timeout)
 
 
+QUERY = b"\x08\0\x52\0\6\0\0\0STUDY "  # in implicit VR
+
+
 def query() -> Dataset:
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "STUDY"
@@ -198,7 +201,7 @@ Ask = Callable[[Requests, Sender], object]
 
 ASKS: dict[str, Ask] = {
     "C-ECHO": lambda requests, sender: requests.echo(),
-    "C-FIND": lambda requests, sender: list(requests.find(FIND, query())),
+    "C-FIND": lambda requests, sender: list(requests.find(FIND, QUERY)),
     "C-MOVE": lambda requests, sender: list(requests.move(MOVE, query(), "US", 1)),
     "N-ACTION": lambda requests, sender: requests.n_action(COMMITMENT, "1.2", 1, query()),
     "N-EVENT-REPORT": lambda requests, sender: requests.n_event_report(
@@ -291,7 +294,7 @@ def test_unknown_statuses(status: int) -> None:
         association = associate(target(port), CONTEXTS)
         requests = Requests(association, 1)
         assert requests.echo() == status
-        assert [each for each, _ in requests.find(FIND, query())] == [status]
+        assert [each for each, _ in requests.find(FIND, QUERY)] == [status]
         found = list(requests.move(MOVE, query(), "US", 1))
         assert [each.Status for each, _ in found] == [status]
         assert requests.n_action(COMMITMENT, "1.2", 1, query()) == status
@@ -301,8 +304,7 @@ def test_unknown_statuses(status: int) -> None:
 
 def test_pending_for_ever() -> None:
     """Who has enough leaves: the association is broken off at once."""
-    answer = b"\x08\0\x52\0\6\0\0\0STUDY "
-    pending = message(FIND_CONTEXT, response(0x8020, 1, 0xFF00, FIND, data_set=True), answer)
+    pending = message(FIND_CONTEXT, response(0x8020, 1, 0xFF00, FIND, data_set=True), QUERY)
 
     def script(conversation: evil.Conversation) -> None:
         conversation.accept()
@@ -312,7 +314,7 @@ def test_pending_for_ever() -> None:
 
     associations = Associations(Settings(raw={}))
     with acceptor(script) as port, associations.open(target(port), CONTEXTS) as association:
-        found = list(islice(Requests(association, 1).find(FIND, query()), 500))
+        found = list(islice(Requests(association, 1).find(FIND, QUERY), 500))
         assert [status for status, _ in found] == [0xFF00] * 500
         assert association.in_operation
 
