@@ -12,6 +12,7 @@ build="$top/build/fuzz"
 extensions() {
     case "$1" in
         pdata) echo pdata ;;
+        requestor) echo pdata,pdata_writer ;;
         reader) echo scan,tagjson ;;
         frames) echo rle,cells,scan ;;
         rewrite) echo rewrite,scan ;;
@@ -23,7 +24,7 @@ extensions() {
 
 mkdir -p "$build"
 gcc -shared -fPIC -O2 -o "$build/coverage.so" tests/fuzz/coverage.c
-for name in ${*:-pdata reader frames rewrite edit png}; do
+for name in ${*:-pdata requestor reader frames rewrite edit png}; do
     only="$(extensions "$name")"
     SANITIZE=1 ONLY="$only" CFLAGS="-fsanitize-coverage=trace-pc" "$python" setup.py -q build_ext --force \
         --build-lib "$build/lib" --build-temp "$build/temp"

@@ -2,7 +2,9 @@
 with Orthanc 1.13. Reference chapter 4, sections 5.3, 5.4 and 7."""
 
 import json
+import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ from support import evil_acceptor as evil
 from support.certificates import Authority
 from support.dicom_door import Shelf, serving
 from support.ports import free_port
+from support.process import children
 from support.reference_server import ReferenceServer
 from support.server import OurServer
 
@@ -286,8 +289,15 @@ def test_the_servers_answer_each_other(secure: Both) -> None:
 
 def test_waiting_for_peers_holds_nobody_up(ours: httpx.Client) -> None:
     """Far more stalled calls than there are threads for requests, and the server answers."""
-    with evil.acceptor(evil.is_mute) as port:
-        put(ours, port, Timeout=3)
+    asked, is_over = threading.Semaphore(0), threading.Event()
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.request()
+        asked.release()
+        is_over.wait()
+
+    with evil.acceptor(script) as port:
+        put(ours, port, Timeout=60)
         statuses: list[int] = []
 
         def call() -> None:
@@ -296,12 +306,43 @@ def test_waiting_for_peers_holds_nobody_up(ours: httpx.Client) -> None:
         callers = [threading.Thread(target=call) for _ in range(40)]
         for each in callers:
             each.start()
-        for _ in range(20):
-            assert ours.get("/modalities/evil/configuration").json()["Port"] == port
-            body = b"[" + b"1," * 300_000 + b"1]"  # is parsed in a thread
-            ours.post("/tools/dicom-echo", content=body)
-        waiting = [each for each in callers if each.is_alive()]
-        assert waiting
+            asked.acquire()
+        body = b"[" + b"1," * 300_000 + b"1]"  # is parsed in a thread
+        assert ours.post("/tools/dicom-echo", content=body).status_code == 400
+        assert not statuses
+        is_over.set()
         for each in callers:
             each.join()
     assert statuses == [500] * 40
+
+
+def held(server: OurServer) -> list[tuple[int, int]]:
+    """Threads and descriptors of each process of the server."""
+    assert server.process is not None
+    return [
+        (len(os.listdir(f"/proc/{pid}/task")), len(os.listdir(f"/proc/{pid}/fd")))
+        for pid in children(server.process.pid)
+    ]
+
+
+def test_nothing_is_left(our_server: OurServer, ours: httpx.Client) -> None:
+    """Neither threads nor sockets, whatever peers do."""
+
+    def all_scripts() -> None:
+        for script in (*SCRIPTS, evil.answers_with(0), evil.answers_with(0xC000)):
+            with evil.acceptor(script) as port:
+                put(ours, port)
+                for body in (b"", b'{"CheckFind": true}'):
+                    ours.post("/modalities/evil/echo", content=body)
+
+    all_scripts()  # what is made once, as threads of the event loop, is there afterwards
+    before = held(our_server)
+    all_scripts()
+    end = time.monotonic() + 10
+    while any(now > then for now, then in zip(sums(held(our_server)), sums(before), strict=True)):
+        assert time.monotonic() < end, (before, held(our_server))
+        time.sleep(0.05)
+
+
+def sums(numbers: list[tuple[int, int]]) -> tuple[int, int]:
+    return sum(threads for threads, _ in numbers), sum(files for _, files in numbers)

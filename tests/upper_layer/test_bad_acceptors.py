@@ -11,6 +11,7 @@ from itertools import islice
 import pytest
 from pydicom.dataset import Dataset
 from support import evil_acceptor as evil
+from support import requestor_target
 from support.dicom_peer import CT, EXPLICIT, IMPLICIT, VERIFICATION, p_data, pdv
 from support.evil_acceptor import Script, acceptor, message, response
 
@@ -388,6 +389,25 @@ def test_odd_maximum_lengths(maximum: int) -> None:
         assert Requests(association, 1).echo() == 0
         assert Sender(association).store(CT_CONTEXT, CT, "1.2", [b"12", b"345", b"6"], 5) == 0
         association.break_off()
+
+
+@pytest.mark.filterwarnings("ignore")  # of pydicom, at odd values
+def test_mutated_conversations() -> None:
+    """The bounded version of tests/fuzz/fuzz_requestor.py: nothing but the failures that are
+    foreseen comes out, and every connection is closed."""
+    rng = random.Random(17)
+    for seed in requestor_target.SEEDS:
+        requestor_target.target(seed)
+        for _ in range(60):
+            changed = bytearray(seed)
+            for _ in range(rng.randrange(1, 5)):
+                at = rng.randrange(len(changed))
+                if rng.random() < 0.2:
+                    del changed[at : at + rng.randrange(1, 20)]
+                    changed += b"\0" * (not changed)
+                else:
+                    changed[at] = rng.choice((0, 1, 2, 4, 0x7F, 0xFF, rng.randrange(256)))
+            requestor_target.target(bytes(changed))
 
 
 # At the end
