@@ -7,6 +7,7 @@ from pydicom.dataset import Dataset
 
 from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.errors import NoPresentationContext
+from orthanc_fast.services.scu.retrieval import Retrieval
 from orthanc_fast.upper_layer import pdu
 from orthanc_fast.upper_layer.association import Association
 from orthanc_fast.upper_layer.failures import AssociationFailed, RequestFailed
@@ -72,8 +73,9 @@ def ask(association: Association, which: int) -> None:
         for status, answer in requests.find(FIND, QUERY):
             assert bool(answer) == (status in (0xFF00, 0xFF01))
     if which & 4:
-        for found, _ in requests.move(MOVE, IDENTIFIER, "US", 7):
-            assert 0 <= found.Status <= 0xFFFF
+        requests.move(MOVE, QUERY, "US", 7)
+        following = Retrieval("C-MOVE", MOVE, association, requests, 1, lambda told: None)
+        assert 0 <= following.result().status <= 0xFFFF
     if which & 8:
         requests.n_action(COMMITMENT, "1.2", 1, IDENTIFIER)
     if which & 16:

@@ -19,7 +19,9 @@ from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import NetworkProtocol, NoPresentationContext
 from orthanc_fast.services.scu.associating import Associations
+from orthanc_fast.services.scu.retrieval import Retrieval
 from orthanc_fast.upper_layer import pdu
+from orthanc_fast.upper_layer.association import Association
 from orthanc_fast.upper_layer.failures import (
     NO_DATA,
     PEER_ABORTED,
@@ -69,11 +71,10 @@ def target(port: int, timeout: int = 1) -> Target:
 QUERY = b"\x08\0\x52\0\6\0\0\0STUDY "  # in implicit VR
 
 
-def query() -> Dataset:
-    identifier = Dataset()
-    identifier.QueryRetrieveLevel = "STUDY"
-    identifier.StudyInstanceUID = ""
-    return identifier
+def information() -> Dataset:
+    found = Dataset()
+    found.TransactionUID = "1.2.3"
+    return found
 
 
 # While the association is asked for
@@ -198,17 +199,29 @@ def test_nothing_is_accepted() -> None:
 
 # While a request waits for its answer
 
-Ask = Callable[[Requests, Sender], object]
+Ask = Callable[[Association], object]
+
+
+def move(association: Association) -> int:
+    requests = Requests(association, 1)
+    requests.move(MOVE, QUERY, "US", 1)
+    following = Retrieval("C-MOVE", MOVE, association, requests, 1, lambda told: None)
+    return following.result().status
+
 
 ASKS: dict[str, Ask] = {
-    "C-ECHO": lambda requests, sender: requests.echo(),
-    "C-FIND": lambda requests, sender: list(requests.find(FIND, QUERY)),
-    "C-MOVE": lambda requests, sender: list(requests.move(MOVE, query(), "US", 1)),
-    "N-ACTION": lambda requests, sender: requests.n_action(COMMITMENT, "1.2", 1, query()),
-    "N-EVENT-REPORT": lambda requests, sender: requests.n_event_report(
-        COMMITMENT, "1.2", 1, query()
+    "C-ECHO": lambda association: Requests(association, 1).echo(),
+    "C-FIND": lambda association: list(Requests(association, 1).find(FIND, QUERY)),
+    "C-MOVE": move,
+    "N-ACTION": lambda association: Requests(association, 1).n_action(
+        COMMITMENT, "1.2", 1, information()
     ),
-    "C-STORE": lambda requests, sender: sender.store(CT_CONTEXT, CT, "1.2", [bytes(100_000)], 1),
+    "N-EVENT-REPORT": lambda association: Requests(association, 1).n_event_report(
+        COMMITMENT, "1.2", 1, information()
+    ),
+    "C-STORE": lambda association: Sender(association).store(
+        CT_CONTEXT, CT, "1.2", [bytes(100_000)], 1
+    ),
 }
 FIELDS = {
     "C-ECHO": 0x8030,
@@ -227,7 +240,7 @@ def failure(script: Script, ask: Ask) -> RequestFailed | PduError:
         try:
             failed = None
             try:
-                ask(Requests(association, 1), Sender(association))
+                ask(association)
             except (RequestFailed, PduError) as error:
                 failed = error
             assert failed is not None, "the request has succeeded"
@@ -300,9 +313,8 @@ def test_unknown_statuses(status: int) -> None:
         requests = Requests(association, 1)
         assert requests.echo() == status
         assert [each for each, _ in requests.find(FIND, QUERY)] == [status]
-        found = list(requests.move(MOVE, query(), "US", 1))
-        assert [each.Status for each, _ in found] == [status]
-        assert requests.n_action(COMMITMENT, "1.2", 1, query()) == status
+        assert move(association) == status
+        assert requests.n_action(COMMITMENT, "1.2", 1, information()) == status
         assert Sender(association).store(CT_CONTEXT, CT, "1.2", [b"1234"], 9) == status
         association.release(1)
 
