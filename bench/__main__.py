@@ -21,6 +21,7 @@ from bench import (
     million,
     modification,
     pictures,
+    retrieval_scp,
     scenarios,
     sending,
     small_files,
@@ -60,6 +61,9 @@ OTHERS: dict[str, Callable[[Given, Folder], Found]] = {
     "archive limits": lambda given, folder: ([], archives.limits(folder, given.rounds)),
     "dicom": lambda given, folder: dicom.dicom(given.rounds, given.quick),
     "sending": lambda given, folder: sending.sending(given.rounds, given.quick),
+    "retrieval as SCP": lambda given, folder: retrieval_scp.retrieval_scp(
+        given.rounds, given.quick
+    ),
     "find": lambda given, folder: find.find(given.rounds, given.quick),
     "uploads": lambda given, folder: ([], uploads.uploads(folder, given.quick)),
     "million": lambda given, folder: ([], million.run(100_000 if given.quick else 1_000_000)),

@@ -58,7 +58,7 @@ def sending(rounds: int, quick: bool) -> tuple[list[Row], list[str]]:
     """The rows, and notes about parallel associations and memory."""
     slices = 40 if quick else SLICES
     with ExitStack() as stack:
-        stack.enter_context(_nodelay())
+        stack.enter_context(nodelay())
         ports = {
             "storescp": stack.enter_context(_storescp()),
             "sink": stack.enter_context(sink_process()),
@@ -76,7 +76,7 @@ def sending(rounds: int, quick: bool) -> tuple[list[Row], list[str]]:
 
 
 @contextmanager
-def _nodelay() -> Iterator[None]:
+def nodelay() -> Iterator[None]:
     before = os.environ.get("TCP_NODELAY")
     os.environ["TCP_NODELAY"] = "1"
     try:
