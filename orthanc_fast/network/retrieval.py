@@ -129,7 +129,11 @@ class Retrieve:
             for outcome, sop_instance in done:
                 tally.count(outcome, sop_instance)
                 if tally.remaining or self._tells_last:
-                    operation.send_response(PENDING, tally.counts(with_remaining=True))
+                    operation.send_response(
+                        PENDING,
+                        tally.counts(with_remaining=True),
+                        more=retrieval.is_on_association,
+                    )
                 if tally.remaining and (retrieval.is_cancelled or operation.cancelled()):
                     break
 

@@ -70,9 +70,13 @@ class Channel:
                 return pdata.CLOSED
             self.reader.received(count)
 
-    def send(self, data: bytes) -> None:
-        """Sends all of it. Raises OSError (TimeoutError if the peer does not take it)."""
-        self._socket.sendall(data)
+    def send(self, data: bytes, more: bool = False) -> None:
+        """Sends all of it; with `more` the kernel may keep it for a moment, to send it together
+        with what comes next. Raises OSError (TimeoutError if the peer does not take it)."""
+        if more and self._tls is None:
+            self._socket.sendall(data, socket.MSG_MORE)
+        else:
+            self._socket.sendall(data)
 
     def send_at_once(self, data: bytes) -> None:
         """Sends the last bytes of an association, to whoever takes them. Raises OSError."""

@@ -66,13 +66,17 @@ class Operation:
             self.association.channel.send(b"".join(parts))
 
     def send_response(
-        self, status: int, counts: Counts | None = None, identifier: bytes = b""
+        self,
+        status: int,
+        counts: Counts | None = None,
+        identifier: bytes = b"",
+        more: bool = False,
     ) -> None:
-        """Sends one response. Raises OSError."""
+        """Sends one response; with `more` it may wait for what is sent next. Raises OSError."""
         parts = [self._head(status, bool(identifier), counts)]
         if identifier:
             parts += dimse.fragments(self.context_id, identifier, False, self._maximum)
-        self.association.channel.send(b"".join(parts))
+        self.association.channel.send(b"".join(parts), more)
 
     def _head(self, status: int, has_data_set: bool, counts: Counts | None = None) -> bytes:
         """The P-DATA of the command set."""

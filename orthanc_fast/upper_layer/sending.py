@@ -28,6 +28,8 @@ class Sender:
         self._writer = MessageWriter(fragment_size(association.agreement.maximum_length))
         self.cancelled: set[int] = set()
         """Message IDs of operations that the peer has asked to cancel meanwhile, as of a C-GET."""
+        self._message_id = 0
+        self._outer = False  # whether the association was in an operation before
 
     def store(
         self,
@@ -38,25 +40,45 @@ class Sender:
         message_id: int,
         originator: tuple[str, int] | None = None,
     ) -> int:
-        """Sends an instance and waits for the status of the answer.
+        """As `send`, and `answer`: the status."""
+        self.send(context_id, sop_class, sop_instance, parts, message_id, originator)
+        return self.answer()
+
+    def send(
+        self,
+        context_id: int,
+        sop_class: str,
+        sop_instance: str,
+        parts: Sequence[Part],
+        message_id: int,
+        originator: tuple[str, int] | None = None,
+    ) -> None:
+        """Sends an instance; `answer` comes next.
 
         `parts` are one after the other the data set without file meta information, in the transfer
         syntax of the context; they are let go before this returns. `originator` is the title and
-        the message ID of the C-MOVE that this belongs to. Raises RequestFailed; PduError where the
-        peer breaks the protocol.
+        the message ID of the C-MOVE that this belongs to. Raises RequestFailed.
         """
         association = self._association
         command = dimse.store_request(message_id, sop_class, sop_instance, originator)
-        outer, association.in_operation = association.in_operation, True
+        self._message_id, self._outer = message_id, association.in_operation
+        association.in_operation = True
         try:
             self._writer.begin(context_id, command, parts)
             association.channel.write(self._writer)
-            status = self._answer(message_id)
         except OSError as error:
             raise RequestFailed(_OPERATION, unsent(error)) from error
         finally:
             self._writer.release()
-        association.in_operation = outer
+
+    def answer(self) -> int:
+        """Waits for the status of what was sent last. Raises RequestFailed; PduError where the peer
+        breaks the protocol."""
+        try:
+            status = self._answer(self._message_id)
+        except OSError as error:
+            raise RequestFailed(_OPERATION, unsent(error)) from error
+        self._association.in_operation = self._outer
         return status
 
     def _answer(self, message_id: int) -> int:

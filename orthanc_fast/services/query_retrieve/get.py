@@ -17,7 +17,7 @@ from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.query_retrieve.retrieval import Outcome, Retrieval, SubOperation
 from orthanc_fast.services.query_retrieve.unique_keys import RequestedInstances, resources_to_get
 from orthanc_fast.services.scu.contexts import Context
-from orthanc_fast.services.scu.preparing import Preparing
+from orthanc_fast.services.scu.preparing import Preparing, Ready
 from orthanc_fast.services.scu.sending import Senders
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
@@ -66,10 +66,17 @@ class Offered:
             if answer.abstract_syntax not in refused:
                 numbers = self._of_class.setdefault(answer.abstract_syntax, {})
                 numbers.setdefault(answer.transfer_syntax, number)
+        self._known: dict[Presentation, list[Context]] = {}
 
     def contexts(self, wanted: Presentation) -> list[Context]:
         """Where an instance may go, in the order of preference: as it is stored, and nowhere else
         if that is possible; else transcoded."""
+        found = self._known.get(wanted)
+        if found is None:
+            found = self._known[wanted] = self._contexts(wanted)
+        return found
+
+    def _contexts(self, wanted: Presentation) -> list[Context]:
         numbers = self._of_class.get(wanted.sop_class, {})
         if wanted.transfer_syntax in numbers:
             targets: Iterable[str] = (wanted.transfer_syntax,)
@@ -98,17 +105,33 @@ class Get(Retrieval):
         return len(self._instances)
 
     @property
+    def is_on_association(self) -> bool:
+        return True
+
+    @property
     def is_cancelled(self) -> bool:
         return self._operation.message_id in self._sender.cancelled
 
     def run(self) -> Generator[SubOperation]:
-        """Raises RequestFailed or PduError where a sub-operation gets no proper answer."""
+        """Raises RequestFailed or PduError where a sub-operation gets no proper answer. While the
+        requestor has one instance the next is made ready."""
         aet = self._operation.association.agreement.calling
         with closing(Preparing(self._senders.sources, self._offered.contexts, aet)) as preparing:
-            for each in preparing.looking_ahead(self._instances):
-                yield SubOperation(self._outcome(preparing, each), each.sop_instance)
+            made = (
+                (each, self._ready(preparing, each))
+                for each in preparing.looking_ahead(self._instances)
+            )
+            following = next(made, None)
+            while following is not None:
+                instance, ready = following
+                if ready is not None:
+                    self._send(instance, ready)
+                following = next(made, None)
+                outcome = Outcome.FAILED if ready is None else self._answer()
+                yield SubOperation(outcome, instance.sop_instance)
 
-    def _outcome(self, preparing: Preparing, instance: Outgoing) -> Outcome:
+    def _ready(self, preparing: Preparing, instance: Outgoing) -> Ready | None:
+        """None where it cannot be sent."""
         try:
             instance = preparing.looked_at(instance)
             contexts = self._offered.contexts(instance.presentation)
@@ -117,18 +140,23 @@ class Get(Retrieval):
                     f"the requestor takes nothing of SOP class {instance.sop_class} that could be "
                     f"made of {instance.transfer_syntax}"
                 )
-            ready = preparing.ready(instance, contexts)
+            return preparing.ready(instance, contexts)
         except OrthancError as error:
             logger.error(Category.DICOM, f"C-GET of {instance.sop_instance} failed: {error}")
-            return Outcome.FAILED
+            return None
+
+    def _send(self, instance: Outgoing, ready: Ready) -> None:
         self._message = self._message % 0xFFFF + 1
-        status = self._sender.store(
+        self._sender.send(
             ready.context.number,
             instance.sop_class,
             ready.sop_instance,
             [ready.data_set],
             self._message,
         )
+
+    def _answer(self) -> Outcome:
+        status = self._sender.answer()
         if status == 0x0000:
             return Outcome.COMPLETED
         return Outcome.WARNING if status >> 12 == 0xB else Outcome.FAILED

@@ -37,6 +37,12 @@ class Retrieval(ABC):
         request: that is raised."""
 
     @property
+    def is_on_association(self) -> bool:
+        """Whether sub-operations use the association of the request, so that a response may
+        travel with what comes next."""
+        return False
+
+    @property
     def is_cancelled(self) -> bool:
         """Whether the peer has cancelled while a sub-operation was under way on its own
         association."""
