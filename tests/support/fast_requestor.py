@@ -63,6 +63,10 @@ class Requestor:
         self._buffer = bytearray(1 << 20)
         self._message = 0
 
+    @property
+    def local_port(self) -> int:
+        return int(self._association.channel._socket.getsockname()[1])
+
     def echo(self) -> float:
         """How long it took, in seconds."""
         begin = time.perf_counter()
