@@ -11,25 +11,26 @@ import httpx
 import pytest
 from pydicom import Dataset
 from support import generated
+from support.dcmqrscp import AET, dcmqrscp
 from support.pair import Pair, started_pair
 from support.ports import free_port, wait_for_port
 from support.reference_server import ReferenceServer
 from support.server import OurServer
 
 PATIENTS = [
-    ("P1", "ISO_IR 100", "Müller^Jörg", "20200101"),
-    ("P2", "ISO_IR 192", "Łódź^日本", "20190101"),
-    ("P3", None, "PLAIN^NAME", "20180101"),
+    ("PAT1", "ISO_IR 100", "Müller^Jörg", "20200101"),
+    ("PAT2", "ISO_IR 192", "Łódź^日本", "20190101"),
+    ("PAT3", None, "PLAIN^NAME", "20180101"),
 ]
 QUERIES: list[dict[str, Any]] = [
     {"Level": "Patient", "Query": {"PatientName": "", "PatientID": "*"}},
     {"Level": "Patient", "Query": {"PatientName": "MÜLLER*"}},
     {"Level": "Patient", "Query": {"PatientName": "*日*"}},
-    {"Level": "Study", "Query": {"PatientID": "P1", "StudyDescription": "", "StudyDate": ""}},
+    {"Level": "Study", "Query": {"PatientID": "PAT1", "StudyDescription": "", "StudyDate": ""}},
     {"Level": "Study", "Query": {"PatientName": "P*", "ModalitiesInStudy": ""}},
     {"Level": "Study", "Query": {"StudyDate": "20190101-", "NumberOfStudyRelatedSeries": ""}},
-    {"Level": "Series", "Query": {"Modality": "CT", "SeriesDescription": "", "PatientID": "P3"}},
-    {"Level": "Instance", "Query": {"PatientID": "P1", "InstanceNumber": ""}},
+    {"Level": "Series", "Query": {"Modality": "CT", "SeriesDescription": "", "PatientID": "PAT3"}},
+    {"Level": "Instance", "Query": {"PatientID": "PAT1", "InstanceNumber": ""}},
     {"Level": "Study", "Query": {"PatientName": "NOBODY"}},
 ]
 
@@ -110,7 +111,7 @@ def test_a_query_that_a_third_server_refuses(pair: Pair, third: None) -> None:
 def test_what_is_below_answers_of_a_third_server(pair: Pair, third: None) -> None:
     seen = []
     for client in pair[:2]:
-        body = {"Level": "Patient", "Query": {"PatientID": "P1"}, "Normalize": False}
+        body = {"Level": "Patient", "Query": {"PatientID": "PAT1"}, "Normalize": False}
         path = client.post("/modalities/third/query", json=body).json()["Path"]
         shown = []
         for child in ("query-studies", "query-series", "query-instances"):
@@ -120,6 +121,49 @@ def test_what_is_below_answers_of_a_third_server(pair: Pair, third: None) -> Non
         seen.append(shown)
     assert seen[0] == seen[1]
     assert [len(each) for each in seen[0]] == [1, 1, 2]
+
+
+# DCMTK's archive, which finds no names in UTF-8
+
+
+@pytest.fixture(scope="module")
+def archive(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("archive")
+    with dcmqrscp(folder, {}) as archive:
+        for number, each in enumerate(files()):
+            path = archive.folder / f"{number}.dcm"
+            path.write_bytes(each)
+            archive.add(path)
+        put(pair, "archive", AET, archive.port)
+        yield
+
+
+@pytest.mark.parametrize("level", ["Patient", "Study", "Series", "Instance"])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_queries_of_dcmqrscp(pair: Pair, archive: None, level: str, normalize: bool) -> None:
+    query = {"PatientID": "PAT1", "PatientName": "", "Modality": "", "InstanceNumber": ""}
+    if level != "Patient":
+        query["StudyInstanceUID"] = "1.2.1"
+    if level == "Instance":
+        query["SeriesInstanceUID"] = "1.2.1.1"
+    body = {"Level": level, "Query": query, "Normalize": normalize}
+    seen = []
+    for client in pair[:2]:
+        asked = client.post("/modalities/archive/query", json=body)
+        assert asked.status_code == 200, asked.text
+        seen.append(answers(client, asked.json()["Path"]))
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == (2 if level == "Instance" else 1)
+
+
+def test_deprecated_finds_of_dcmqrscp(pair: Pair, archive: None) -> None:
+    study = {"PatientID": "PAT1", "StudyInstanceUID": "1.2.1"}
+    for kind, body in (("", {}), ("-patient", {"PatientID": "PAT1"}), ("-study", study)):
+        found = [
+            client.post(f"/modalities/archive/find{kind}", json=body).json() for client in pair[:2]
+        ]
+        assert ordered(found[0]) == ordered(found[1])
+        assert found[0]
 
 
 # Worklists of DCMTK
