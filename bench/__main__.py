@@ -22,6 +22,7 @@ from bench import (
     modification,
     pictures,
     retrieval_scp,
+    queries,
     scenarios,
     sending,
     small_files,
@@ -64,6 +65,7 @@ OTHERS: dict[str, Callable[[Given, Folder], Found]] = {
     "retrieval as SCP": lambda given, folder: retrieval_scp.retrieval_scp(
         given.rounds, given.quick
     ),
+    "queries": lambda given, folder: queries.queries(given.rounds, given.quick),
     "find": lambda given, folder: find.find(given.rounds, given.quick),
     "uploads": lambda given, folder: ([], uploads.uploads(folder, given.quick)),
     "million": lambda given, folder: ([], million.run(100_000 if given.quick else 1_000_000)),
