@@ -13,6 +13,7 @@ import httpx
 import pytest
 from support import evil_acceptor as evil
 from support.find_scp import STUDY_ROOT
+from support.ports import free_port
 from support.process import workers
 from support.server import OurServer
 
@@ -126,6 +127,25 @@ def test_bad_peers(both: Both, name: str) -> None:
             seen.append((answer.status_code, value.get("OrthancStatus"), details))
     assert seen[0] == seen[1]
     assert seen[0][0] == 500 or name in ("never releases", "data set with the end")
+
+
+@pytest.mark.parametrize("path", ["query", "find-worklist", "find", "find-patient"])
+@pytest.mark.parametrize(
+    "fields", [{}, {"Host": "no.such.host.invalid"}, {"UseDicomTls": True}], ids=repr
+)
+def test_network_errors(both: Both, path: str, fields: dict[str, Any]) -> None:
+    """Nobody listens, nobody knows the host, or there is no certificate of ours."""
+    port = free_port()
+    seen = []
+    for client in both:
+        body = QUERY if path == "query" else {}
+        answer = client.post(f"{modality(client, port, **fields)}/{path}", json=body)
+        value = answer.json()
+        seen.append((answer.status_code, value["OrthancStatus"], value["Details"]))
+    assert seen[0][0] == 500
+    assert seen[0][:2] == seen[1][:2]
+    if "in progress" not in seen[1][2]:  # what Orthanc says where a kernel answers late
+        assert seen[0] == seen[1]
 
 
 def test_half_an_answer(ours: httpx.Client) -> None:
