@@ -47,7 +47,7 @@ def addresses(
     try:
         answer = found.get(timeout=within)
     except Empty:
-        raise NoAnswer(f"no name server has answered for {host} within {within} s") from None
+        raise NoAnswer("no name server has answered in time") from None
     if isinstance(answer, list):
         return answer
     raise UnknownHost(f"{host}: {answer}") from answer

@@ -54,17 +54,23 @@ class CommitmentOrders:
         modality = self._modalities.with_title(caller, caller.aet)
         if modality is None:
             raise InexistentItem(f"No modality with AET: {caller.aet}")
-        called = caller.called_aet or ""
-        order = _Order(transaction, list(references), called, modality)
-        content = {
-            "CalledAet": called,
-            "Description": "",
-            "RemoteAet": caller.aet,
-            "RemoteIp": caller.address,
-            "TransactionUid": transaction,
-        }
-        job = Submission(kind=KIND, payload=_encode(order), content=content)
-        self._jobs.submit_in_thread(caller, job)
+        self._jobs.submit_in_thread(caller, submission(caller, modality, transaction, references))
+
+
+def submission(
+    caller: Caller, modality: Modality, transaction: str, references: Sequence[Reference]
+) -> Submission:
+    """The job that looks up what `caller` asks to be kept, and reports to `modality`."""
+    called = caller.called_aet or ""
+    order = _Order(transaction, list(references), called, modality)
+    content = {
+        "CalledAet": called,
+        "Description": "",
+        "RemoteAet": caller.aet,
+        "RemoteIp": caller.address,
+        "TransactionUid": transaction,
+    }
+    return Submission(kind=KIND, payload=_encode(order), content=content)
 
 
 class CommitmentJob(Kind):
