@@ -23,6 +23,7 @@ from bench import (
     pictures,
     queries,
     retrieval_scp,
+    retrieval_scu,
     scenarios,
     sending,
     small_files,
@@ -66,6 +67,9 @@ OTHERS: dict[str, Callable[[Given, Folder], Found]] = {
         given.rounds, given.quick
     ),
     "queries": lambda given, folder: queries.queries(given.rounds, given.quick),
+    "retrieval as SCU": lambda given, folder: retrieval_scu.retrieval_scu(
+        given.rounds, given.quick
+    ),
     "find": lambda given, folder: find.find(given.rounds, given.quick),
     "uploads": lambda given, folder: ([], uploads.uploads(folder, given.quick)),
     "million": lambda given, folder: ([], million.run(100_000 if given.quick else 1_000_000)),

@@ -77,6 +77,7 @@ def sending(rounds: int, quick: bool) -> tuple[list[Row], list[str]]:
 
 @contextmanager
 def nodelay() -> Iterator[None]:
+    """What is started within sends without Nagle's algorithm."""
     before = os.environ.get("TCP_NODELAY")
     os.environ["TCP_NODELAY"] = "1"
     try:
