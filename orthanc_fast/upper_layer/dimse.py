@@ -22,6 +22,8 @@ PENDING = frozenset({0xFF00, 0xFF01})  # statuses that more answers follow
 _DATA_SET = 0x0001
 _NO_DATA_SET = 0x0101
 
+_FIRST_COUNTER = 0x1020  # Number of Remaining Sub-operations
+
 _ELEMENT = struct.Struct("<HHI")
 _NUMBER = struct.Struct("<HHIH")
 _GROUP_LENGTH = struct.Struct("<HHII")
@@ -138,3 +140,18 @@ def value_of(command_set: bytes, element: int) -> bytes | None:
             return command_set[at : at + length]
         at += length
     return None
+
+
+def sub_operations(command_set: bytes) -> tuple[int, int, int, int]:
+    """How many are remaining, completed, failed and completed with a warning, by a C-MOVE-RSP or
+    C-GET-RSP that the reader has accepted; 0 for what it does not tell."""
+    counts = [0, 0, 0, 0]
+    at = 0
+    while at < len(command_set):
+        _, element, length = _ELEMENT.unpack_from(command_set, at)
+        at += _ELEMENT.size
+        if _FIRST_COUNTER <= element <= _FIRST_COUNTER + 3 and length == 2:
+            counts[element - _FIRST_COUNTER] = int.from_bytes(command_set[at : at + 2], "little")
+        at += length
+    remaining, completed, failed, warning = counts
+    return remaining, completed, failed, warning

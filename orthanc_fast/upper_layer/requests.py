@@ -93,10 +93,24 @@ class Requests:
         self._association.in_operation = True
         self._guarded(lambda: self._peer.request_get(identifier, sop_class, number))
 
+    def pending(self) -> tuple[int, int, int, int] | None:
+        """How many sub-operations are remaining, completed, failed and completed with a warning, by
+        a pending answer to a C-MOVE or C-GET whose command the reader has just announced; None for
+        one that is not, or has an identifier: `answer` reads it.
+
+        One comes with each instance, so they are not pynetdicom's: docs/dicom-network.md has the
+        numbers.
+        """
+        reader = self._association.reader
+        self._answers.check()
+        if reader.status not in dimse.PENDING or reader.has_data_set:
+            return None
+        return dimse.sub_operations(reader.command_set)
+
     def answer(self) -> tuple[Dataset, Dataset | None]:
-        """The answer to a C-MOVE or C-GET whose command the reader has just announced: its status
-        with the counters of sub-operations that the peer gives, as a command set; the last one may
-        have an identifier (FailedSOPInstanceUIDList)."""
+        """The answer to a C-MOVE or C-GET whose command the reader has just announced: its status,
+        as a command set, and the identifier (FailedSOPInstanceUIDList) that the last one may
+        have."""
         reader = self._association.reader
         self._answers.check()
         context, encoded = reader.context_id, reader.command_set

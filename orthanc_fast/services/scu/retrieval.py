@@ -131,9 +131,13 @@ class Retrieval:
         if self._stores is not None and self._association.reader.command_field == dimse.C_STORE_RQ:
             self._stores.begin()
             return None
+        told = self._requests.pending()
+        if told is not None:
+            self._count(SubOperations(*told))
+            return None
         response, identifier = self._requests.answer()
-        self._count(_sub_operations(response))
         if response.Status in dimse.PENDING:
+            self._count(self._told)
             return None
         return Result(response.Status, _failed(identifier))
 
@@ -152,15 +156,6 @@ class Retrieval:
             self._stopped = stopped
             self._given_up = time.monotonic() + _PATIENCE
             self._requests.cancel(self._sop_class)
-
-
-def _sub_operations(response: Dataset) -> SubOperations:
-    return SubOperations(
-        response.get("NumberOfRemainingSuboperations") or 0,
-        response.get("NumberOfCompletedSuboperations") or 0,
-        response.get("NumberOfFailedSuboperations") or 0,
-        response.get("NumberOfWarningSuboperations") or 0,
-    )
 
 
 def _failed(identifier: Dataset | None) -> list[str]:
