@@ -402,6 +402,10 @@ class _Building:
             raise self._refuse("PeerStoreConnections", "must be at least 1")
         if get("MediaArchiveSize") == 0:
             raise self._refuse("MediaArchiveSize", "must be at least 1")
+        if get("DicomDefaultRetrieveMethod") not in ("C-MOVE", "C-GET", "SystemDefault"):
+            raise self._refuse(
+                "DicomDefaultRetrieveMethod", 'must be "C-MOVE", "C-GET" or "SystemDefault"'
+            )
         if self._get("QueryRetrieveSize") < 1:
             raise self._refuse("QueryRetrieveSize", "must be at least 1")
         if get("CheckRevisions") and not get("StoreMD5ForAttachments"):

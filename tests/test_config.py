@@ -200,6 +200,7 @@ def test_a_number_of_overwrite_instances_is_ignored(value: int, tmp_path: Path) 
         ({"AllowedHosts": ["pacs.example.org:8042"]}, "AllowedHosts"),
         ({"AllowedHosts": [1]}, "AllowedHosts"),
         ({"DefaultEncoding": "Klingon"}, "DefaultEncoding"),
+        ({"DicomDefaultRetrieveMethod": "C-FIND"}, "DicomDefaultRetrieveMethod"),
         ({"DatabaseServerIdentifier": ""}, "DatabaseServerIdentifier"),
         ({"UserMetadata": {"low": 1023}}, "UserMetadata"),
         ({"UserMetadata": {"a": 1024, "b": 1024}}, "UserMetadata"),

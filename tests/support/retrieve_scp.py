@@ -1,6 +1,7 @@
 """A retrieve SCP that says what the tests want: pynetdicom with handlers."""
 
 import contextlib
+import socket
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -22,7 +23,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
 )
-from support.dicom_peer import RELEASE_RQ
+from support.dicom_peer import RELEASE_RQ, p_data, pdv
 from support.ports import free_port
 
 Answers = Callable[[Any], Iterator[Any]]
@@ -197,6 +198,8 @@ def dying(how: str, *files: bytes) -> Answers:
             association.dul.socket.close()
         elif how == "release":
             connection.sendall(RELEASE_RQ)
+        elif how == "trickle":
+            _trickle(event, connection)
         elif how == "endless":
             while not association.acse.is_aborted():
                 _pend(event)
@@ -211,6 +214,16 @@ def dying(how: str, *files: bytes) -> Answers:
         yield None
 
     return handler
+
+
+def _trickle(event: Any, connection: socket.socket) -> None:
+    """The beginning of a command that goes on byte by byte."""
+    start = p_data(pdv(event.context.context_id, bytes(10_000), is_command=True))
+    with contextlib.suppress(OSError):
+        connection.sendall(start[:20])
+        for at in range(20, len(start)):
+            connection.sendall(start[at : at + 1])
+            time.sleep(0.02)
 
 
 def _is_move(event: Any) -> bool:

@@ -79,13 +79,13 @@ class StoreRequests:
         return self._incoming is not None
 
     def next_event(self, timeout: int | None = None) -> int:
-        """The next event of the channel (see `Channel.wait`); answers meanwhile what becomes
-        durable."""
+        """The next event of the channel (see `Channel.wait`), TIMEOUT if none has come after
+        `timeout` milliseconds; answers meanwhile what becomes durable."""
         while True:
             if self._under_way and (self._under_way >= self._window or not self._done.empty()):
                 self._answer(self._done.get())
                 continue
-            event = self._channel.wait(self._wake.fd, timeout)
+            event = self._channel.wait(self._wake.fd, timeout, timeout is not None)
             if event == pdata.WOKEN:
                 with contextlib.suppress(BlockingIOError):
                     os.eventfd_read(self._wake.fd)

@@ -37,6 +37,16 @@ COMMON_CLASSES: Final[tuple[str, ...]] = (
     "1.2.840.10008.5.1.4.34.7",
 )
 
+_OF_MODALITIES: Final = {
+    modality: tuple(f"1.2.840.10008.5.1.4.1.1.{suffix}" for suffix in suffixes.split())
+    for modality, suffixes in (
+        *(("CT", "2 2.1"), ("MR", "4 4.1"), ("US", "6.1 3.1"), ("IVUS", "3.1"), ("CR", "1")),
+        *(("DX", "1.1 1"), ("MG", "1.2 13.1.3"), ("IO", "1.3"), ("XA", "12.1"), ("RF", "12.2")),
+        *(("PT", "128 130"), ("NM", "20"), ("OT", "7"), ("SC", "7"), ("XC", "77.1.4")),
+        *(("ES", "77.1.1 77.1.1.1"), ("GM", "77.1.2"), ("SM", "77.1.6"), ("OP", "77.1.5.1")),
+    )
+}
+
 # Those of scanners and archives first: they get a context of their own before the others.
 _ORDER: Final = ("4.70", "4.90", "4.50", "4.80", "5", "4.91", "4.57", "4.51", "4.81", "4.201")
 _FIRST: Final = tuple(f"1.2.840.10008.1.2.{suffix}" for suffix in _ORDER)
@@ -58,13 +68,22 @@ def classes_to_get(policy: ScpPolicy, in_study: Collection[str] = ()) -> list[st
     return found[:MOST_CLASSES]
 
 
-def proposals(get_class: str, classes: Sequence[str], accepted: frozenset[str]) -> list[Proposal]:
+def proposals(
+    get_class: str,
+    classes: Sequence[str],
+    accepted: frozenset[str],
+    modalities: Collection[str] = (),
+) -> list[Proposal]:
     """The contexts of an association that asks for a C-GET: first that of the request, then those
-    of the storage classes. `accepted` are the transfer syntaxes that this server takes."""
+    of the storage classes. `accepted` are the transfer syntaxes that this server takes. Each class
+    has one context at least; what room is left goes to those of `modalities`, else to all."""
+    likely = {each for modality in modalities for each in _OF_MODALITIES.get(modality, ())}
+    favoured = [each for each in classes if each in likely] or classes
+    share, more = divmod(_CONTEXTS - 1 - len(classes), max(len(favoured), 1))
+    room = {each: share + (number < more) for number, each in enumerate(favoured)}
     found = [Proposal(1, get_class, _UNCOMPRESSED)]
-    room, more = divmod(_CONTEXTS - 1, max(len(classes), 1))
-    for number, sop_class in enumerate(classes):
-        for syntaxes in _of_class(room + (number < more), accepted):
+    for sop_class in classes:
+        for syntaxes in _of_class(1 + room.get(sop_class, 0), accepted):
             found.append(Proposal(2 * len(found) + 1, sop_class, syntaxes))
     return found
 

@@ -62,7 +62,7 @@ class _Getting(Running):
     def contexts(self, wanted: Wanted) -> Contexts:
         policy = self._receiving.policy
         classes = classes_to_get(policy, wanted.sop_classes)
-        proposed = proposals(_root(wanted), classes, policy.syntaxes())
+        proposed = proposals(_root(wanted), classes, policy.syntaxes(), wanted.modalities)
         if self.order.modality.manufacturer == _WITHOUT_ROLES:
             return Contexts(proposed)
         return Contexts(proposed, roles(classes))

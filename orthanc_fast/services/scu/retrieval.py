@@ -20,7 +20,7 @@ from orthanc_fast.upper_layer.association import Association
 from orthanc_fast.upper_layer.failures import NO_DATA, PEER_ABORTED, RequestFailed, unanswered
 from orthanc_fast.upper_layer.requests import Requests
 
-_LOOK: Final = 250  # milliseconds of silence between two looks at whether it is still wanted
+_LOOK: Final = 250  # milliseconds without an event between two looks at whether it is wanted
 _PATIENCE: Final = 3.0  # seconds that the peer gets to end what was cancelled
 # Pending responses in a row that tell of nothing new: a peer that goes on like this never ends.
 _MOST_IDLE: Final = 100_000
@@ -101,7 +101,7 @@ class Retrieval:
     def _next_event(self) -> int:
         if self._stores is not None:
             return self._stores.next_event(_LOOK)
-        return self._association.channel.wait(timeout=_LOOK)
+        return self._association.channel.wait(timeout=_LOOK, whole=True)
 
     def _served(self, event: int) -> Result | None:
         """The last response, if this is it."""

@@ -47,12 +47,13 @@ SHOWN: Final = frozenset(
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """One resource of the peer. `tags` are what clients see of it, the level among them. Where
     they come from an answer of the peer (`is_found`) and not from a client, only what identifies
-    the resource is sent; `sop_classes` are those that the answer names."""
+    the resource is sent; `sop_classes` and `modalities` are those that the answer names."""
 
     level: Level
     tags: dict[int, str]
     is_found: bool
     sop_classes: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
 
     def unique_keys(self) -> dict[int, str]:
         """The identifier that says which resource it is, and nothing else. Raises BadRequest."""

@@ -27,6 +27,8 @@ C_MOVE: Final = "C-MOVE"
 C_GET: Final = "C-GET"
 _BY_SYSTEM: Final = "SystemDefault"
 
+_MODALITY: Final = 0x00080060
+_MODALITIES_IN_STUDY: Final = 0x00080061
 _SOP_CLASSES_IN_STUDY: Final = 0x00080062
 
 
@@ -116,11 +118,13 @@ class Retrieving:
         return order.submission(content, options.priority, options.user_data)
 
     def _method_of(self, modality: Modality, options: RetrieveOptions) -> str:
-        method = options.method or _BY_SYSTEM
+        method = _BY_SYSTEM if options.method is None else options.method
         if method == _BY_SYSTEM:
             method = modality.retrieve_method
         if method == _BY_SYSTEM:
             method = self._method
+        if method == _BY_SYSTEM:
+            method = C_MOVE
         if method not in (C_MOVE, C_GET):
             raise ParameterOutOfRange(
                 f'RetrieveMethod can be "{C_MOVE}", "{C_GET}" or "{_BY_SYSTEM}": {method}'
@@ -138,10 +142,15 @@ def _named(level: Level, tags: dict[int, str]) -> Wanted:
 def _answered(level: Level, answer: Answer) -> Wanted:
     found = {tag: value for tag, value in answer.items() if tag in SHOWN and value is not None}
     found[QUERY_RETRIEVE_LEVEL] = LEVELS[level]
-    classes = answer.get(_SOP_CLASSES_IN_STUDY) or ""
     return Wanted(
         level=level,
         tags=dict(sorted(found.items())),
         is_found=True,
-        sop_classes=tuple(each.strip() for each in classes.split("\\") if each.strip()),
+        sop_classes=_values(answer, _SOP_CLASSES_IN_STUDY),
+        modalities=_values(answer, _MODALITY) or _values(answer, _MODALITIES_IN_STUDY),
     )
+
+
+def _values(answer: Answer, tag: int) -> tuple[str, ...]:
+    text = answer.get(tag) or ""
+    return tuple(each.strip() for each in text.split("\\") if each.strip())

@@ -44,10 +44,13 @@ def test_classes_of_a_study() -> None:
         classes_to_get(ScpPolicy({}), ("1.2.3",))
 
 
+@pytest.mark.parametrize("modalities", [(), ("CT", "US"), ("MR",)])
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 42, 43, 63, 64, 119, 120])
-def test_each_class_has_an_uncompressed_context_and_all_fit(count: int) -> None:
+def test_each_class_has_an_uncompressed_context_and_all_fit(
+    count: int, modalities: tuple[str, ...]
+) -> None:
     classes = COMMON_CLASSES[:count]
-    found = proposals(STUDY_ROOT, classes, ScpPolicy({}).syntaxes())
+    found = proposals(STUDY_ROOT, classes, ScpPolicy({}).syntaxes(), modalities)
     assert found[0].abstract_syntax == STUDY_ROOT
     assert [each.number for each in found] == [2 * number + 1 for number in range(len(found))]
     assert len(found) <= 128
@@ -71,6 +74,19 @@ def test_many_classes_share_what_room_is_left() -> None:
     compressed = [each for each in found if JPEG in each.transfer_syntaxes]
     assert [each.abstract_syntax for each in compressed] == list(COMMON_CLASSES[:7])
     assert all(RLE in each.transfer_syntaxes for each in compressed)
+
+
+def test_room_goes_to_the_modalities_of_a_study() -> None:
+    accepted = ScpPolicy({}).syntaxes()
+    found = proposals(STUDY_ROOT, COMMON_CLASSES, accepted, ("MR", "SR"))
+    assert len(found) == 128
+    more = [each.abstract_syntax for each in found if JPEG in each.transfer_syntaxes]
+    assert set(more) == {MR, f"{MR}.1"}
+    alone = [each for each in found if len(each.transfer_syntaxes) == 1]
+    assert (JPEG,) in [each.transfer_syntaxes for each in alone if each.abstract_syntax == MR]
+    assert proposals(STUDY_ROOT, COMMON_CLASSES, accepted, ("SR",)) == proposals(
+        STUDY_ROOT, COMMON_CLASSES, accepted
+    )
 
 
 def test_syntaxes_by_configuration() -> None:

@@ -263,6 +263,17 @@ def test_a_silent_peer(site: Site) -> None:
     assert details(site.last) == [(0, 1)]
 
 
+def test_a_peer_that_trickles(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.scp.get = dying("trickle", FILES[0])
+    with pytest.raises(NetworkProtocol, match="No data available"):
+        site.get(timeout=1)
+    monkeypatch.setattr(retrieval, "_PATIENCE", 0.1)
+    site.scp.move = dying("trickle")
+    run = KeptRun(site.order("TARGET", *wanted(), timeout=0), on_step=stop_after(3))
+    with pytest.raises(Stopped):
+        site._ran(run)
+
+
 # C-MOVE
 
 
