@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # What the tests compare with and measure by, beside Orthanc 1.13.0 in a root of its own; the bench measures by
 # Debian's orthanc too. ALLOW_MISSING=1 runs without what cannot be installed.
 TEST_PACKAGES := dcmtk dicom3tools p7zip-full unzip wrk chromium
-BENCH_PACKAGES := orthanc dcmtk wrk
+BENCH_PACKAGES := orthanc dcmtk wrk nginx curl
 
 .PHONY: run test check bench ext wheel fuzz asan try-docker clean install install-test tools bench-tools
 

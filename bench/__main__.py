@@ -15,6 +15,7 @@ from bench import (
     archives,
     creation,
     dicom,
+    exchange,
     find,
     jobs,
     kernels,
@@ -70,6 +71,7 @@ OTHERS: dict[str, Callable[[Given, Folder], Found]] = {
     "retrieval as SCU": lambda given, folder: retrieval_scu.retrieval_scu(
         given.rounds, given.quick
     ),
+    "exchange": lambda given, folder: exchange.exchange(given.rounds, given.quick),
     "find": lambda given, folder: find.find(given.rounds, given.quick),
     "uploads": lambda given, folder: ([], uploads.uploads(folder, given.quick)),
     "million": lambda given, folder: ([], million.run(100_000 if given.quick else 1_000_000)),

@@ -10,6 +10,7 @@ import time
 from typing import ClassVar, Final
 
 import msgspec
+import uvloop
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import OrthancError, UnknownResource
@@ -59,7 +60,7 @@ class PeerStoreJob(Kind):
         that is gone, unless the job is permissive."""
         running = _Running(self, run, decode_store_order(run.payload))
         try:
-            asyncio.run(running.all())
+            uvloop.run(running.all())
         except Stopped:
             running.remember()
             raise
