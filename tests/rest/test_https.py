@@ -92,7 +92,10 @@ def test_a_new_certificate_after_a_reset(
         reset(server)
         until(lambda: "the server does not restart" in server.log_path.read_text())
         assert serial(server) == first
-        joined(place, *reversed(authority.issue("server2", LOCALHOST)))
+        middle = Authority(folder, "middle2")
+        middle.certificate, middle.key = authority.issue("middle3", "basicConstraints = CA:TRUE")
+        shown, key = middle.issue("server2", LOCALHOST)
+        joined(place, shown, middle.certificate, key)  # with what leads to its authority
         reset(server)
         until(lambda: serial(server) != first)
         assert server.handshake(context(authority.certificate))

@@ -4,6 +4,7 @@ import asyncio
 
 import aiohttp
 import pytest
+from support.http_peer import HttpPeer
 from support.receiver import Receiver
 
 from orthanc_fast.config import Settings
@@ -78,3 +79,25 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
             monkeypatch.setenv(name, proxy.url)
         assert asyncio.run(status(receiver.url, True)) == 204
         assert (len(receiver.deliveries), len(proxy.deliveries)) == (1, 0)
+
+
+async def proxied(proxy: HttpPeer, url: str, allow_private: bool) -> int:
+    calls = OutgoingCalls(Settings(http_proxy=proxy.url))
+    async with (
+        calls.session(PATIENCE, allow_private=allow_private) as client,
+        client.post(url, data=b"x", allow_redirects=False) as answer,
+    ):
+        return answer.status
+
+
+def test_behind_a_proxy_what_is_no_public_address_is_refused() -> None:
+    """It resolves names itself: of them nothing is known here."""
+    with HttpPeer() as proxy:
+        for host in ("127.0.0.1", "10.0.0.1", "[::1]"):
+            with pytest.raises(aiohttp.ClientOSError, match="no public address"):
+                asyncio.run(proxied(proxy, f"http://{host}/x", False))
+        assert proxy.requests == []
+        assert asyncio.run(proxied(proxy, "http://10.0.0.1/x", True)) == 200
+        assert asyncio.run(proxied(proxy, "http://somebody.example/x", False)) == 200
+        targets = [each.target for each in proxy.requests]
+        assert targets == ["http://10.0.0.1/x", "http://somebody.example/x"]

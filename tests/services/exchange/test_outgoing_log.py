@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
@@ -15,8 +16,11 @@ PATIENCE = 30.0
 
 
 @pytest.fixture(autouse=True)
-def _verbose() -> None:
+def _verbose() -> Iterator[None]:
+    before = logger.level(Category.HTTP)
     logger.set_level(Verbosity.VERBOSE, Category.HTTP)
+    yield
+    logger.set_level(before, Category.HTTP)
 
 
 async def call(url: str, verbose: bool) -> None:

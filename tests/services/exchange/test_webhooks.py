@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import contextlib
+import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 import pytest
 import standardwebhooks
 from support import generated
+from support.certificates import Authority
+from support.http_peer import HttpPeer
 from support.receiver import Delivery, Receiver
 from support.small_store import USER, SmallStore
 
@@ -24,6 +28,7 @@ from orthanc_fast.services.exchange.webhooks import Webhooks
 from orthanc_fast.services.ingest.contract import IngestRequest
 from orthanc_fast.services.store.file_effects import CHANGES
 
+DEFAULTS = Settings()
 GUARD = 30.0  # seconds after which a test that hangs is ended
 SECRET = "whsec_" + base64.b64encode(b"a key of this very test").decode()
 
@@ -41,12 +46,14 @@ def hook(receiver: Receiver, *events: str, **more: Any) -> Webhook:
 class Delivering:
     """Webhooks at work in the event loop of a store."""
 
-    def __init__(self, store: SmallStore, folder: Path, *hooks: Webhook) -> None:
+    def __init__(
+        self, store: SmallStore, folder: Path, *hooks: Webhook, settings: Settings = DEFAULTS
+    ) -> None:
         self.store = store
         self.bell = Bell()
         self.feed = ChangeFeed(store.index, self.bell)
         self.webhooks = Webhooks(
-            hooks, store.reads, store.writes, folder, self.feed, OutgoingCalls(Settings())
+            hooks, store.reads, store.writes, folder, self.feed, OutgoingCalls(settings)
         )
 
     async def add(self, study: int) -> str:
@@ -230,3 +237,32 @@ def test_the_log_shows_no_secrets_of_an_address(
     assert "/told: NewStudy" in caplog.text
     assert "status 500" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_https_by_the_options_of_all_calls(small_store: SmallStore, tmp_path: Path) -> None:
+    """The authority is that of HttpsCACertificates. Where that cannot be read, targets of HTTPS are
+    not served, and lose nothing; others are."""
+    authority = Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("server", "subjectAltName = DNS:localhost"))
+    with HttpPeer(tls=context, host="localhost") as peer, Receiver() as plain:
+        hooks = [
+            Webhook(peer.url, ("NewStudy",), allow_private_addresses=True),
+            hook(plain),
+        ]
+
+        async def work(authorities: Path, study: int, condition: Callable[[], object]) -> str:
+            settings = Settings(https_ca_certificates=authorities)
+            told_here = Delivering(small_store, tmp_path, *hooks, settings=settings)
+            async with running(told_here):
+                await until(lambda: has_begun(small_store))
+                added = await told_here.add(study)
+                await until(condition)
+            return added
+
+        nowhere = work(tmp_path / "nope", 1, lambda: len(plain.deliveries) == 1)
+        first = small_store.run(nowhere)
+        assert peer.requests == []
+        there = work(authority.certificate, 2, lambda: len(peer.requests) == 2)
+        second = small_store.run(there)
+        assert [json.loads(each.body)["data"]["ID"] for each in peer.requests] == [first, second]
