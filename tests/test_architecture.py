@@ -144,7 +144,7 @@ ORDERS = {
 KEEPERS = {
     "lmdb": {"index", "runtime"},
     "granian": {"granian_worker"},
-    "uvloop": {"granian_worker"},
+    "uvloop": {"granian_worker", "services"},
     "pynetdicom": {"upper_layer"},
     "imagecodecs": {"imaging"},
     "click": {"cli"},
