@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from orthanc_fast._ext.pdata import PduError
+from orthanc_fast.upper_layer import pdu
+
 C_STORE_RQ = 0x0001
 C_GET_RQ = 0x0010
 C_FIND_RQ = 0x0020
@@ -17,7 +20,7 @@ C_CANCEL_RQ = 0x0FFF
 RESPONSE = 0x8000
 
 MEDIUM = 0x0000  # priority
-PENDING = frozenset({0xFF00, 0xFF01})  # statuses that more answers follow
+PENDING = frozenset({0xFF00, 0xFF01})  # statuses that more responses follow
 
 _DATA_SET = 0x0001
 _NO_DATA_SET = 0x0101
@@ -31,9 +34,8 @@ _FOUR_NUMBERS = struct.Struct("<" + 4 * "HHIH")
 _PDU = struct.Struct(">BBIIBB")
 
 _COMMAND, _LAST = 0x01, 0x02  # bits of the message control header
-_OVERHEAD = 6  # bytes of a PDU with one PDV that its length counts and that carry nothing
-_SMALLEST = 64  # bytes; nobody takes less
-_LARGEST = 1 << 17  # of what we send where the peer sets no limit
+OVERHEAD = 6  # bytes of a PDU with one PDV that its length counts and that carry nothing
+LARGEST_PDU = 1 << 17  # bytes of what we send, whatever the peer takes
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -50,7 +52,7 @@ def response(
 ) -> bytes:
     """The PDU of a C-STORE-RSP or C-ECHO-RSP; absent UIDs are b""."""
     encoded = response_set(command, message, status, sop_class, instance)
-    size = _OVERHEAD + len(encoded)
+    size = OVERHEAD + len(encoded)
     return _PDU.pack(0x04, 0, size, size - 4, context, _COMMAND | _LAST) + encoded
 
 
@@ -81,17 +83,26 @@ def response_set(
     return _GROUP_LENGTH.pack(0x0000, 0x0000, 4, len(content)) + content
 
 
+def fragment_size(maximum: int) -> int:
+    """The most bytes of a message in a PDV for a peer that takes P-DATA PDUs of `maximum` bytes, 0:
+    any. Even, as PS3.8 annex E wants it. Raises PduError if it takes none."""
+    size = (min(maximum or LARGEST_PDU, LARGEST_PDU) - OVERHEAD) & ~1
+    if size < 2:
+        raise PduError(f"a maximum length of {maximum} bytes for a PDU", pdu.INVALID_PARAMETER)
+    return size
+
+
 def fragments(context: int, data: bytes, is_command: bool, maximum: int) -> Iterator[bytes]:
     """The pieces of the PDUs that carry a command set or data set: `maximum` bytes is what the peer
-    takes at most in one, 0: any."""
-    room = max(maximum or _LARGEST, _SMALLEST) - _OVERHEAD
+    takes at most in one, 0: any. Raises PduError if it takes none."""
+    room = fragment_size(maximum)
     control = _COMMAND if is_command else 0
     at, end = 0, len(data)
     while True:
         part = data if end <= room else data[at : at + room]
         at += room
         last = _LAST if at >= end else 0
-        size = len(part) + _OVERHEAD
+        size = len(part) + OVERHEAD
         yield _PDU.pack(0x04, 0, size, size - 4, context, control | last)
         yield part
         if last:

@@ -4,10 +4,8 @@ import re
 
 import msgspec
 
-from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.upper_layer.pdu import (
     ACCEPTANCE,
-    INVALID_PARAMETER,
     NO_REASON,
     TRANSFER_SYNTAXES_NOT_SUPPORTED,
     Accept,
@@ -18,9 +16,6 @@ from orthanc_fast.upper_layer.pdu import (
 )
 
 MAXIMUM_OPERATIONS = 32  # C-STOREs of one association that may be under way at the same time
-LARGEST_PDU = 131072  # bytes of a P-DATA PDU that we send, whatever the peer takes
-
-PDV_HEADER = 6
 
 # (result, source, reason) of an A-ASSOCIATE-RJ, PS3.8 table 9-21
 CONTEXT_NOT_SUPPORTED = (1, 1, 2)
@@ -99,13 +94,3 @@ def agreement_of(request: Request, accept: Accept) -> Agreement:
         window=1,
         maximum_length=accept.maximum_length,
     )
-
-
-def fragment_size(maximum_length: int) -> int:
-    """The most bytes of a message in a PDV for a peer that takes P-DATA PDUs of `maximum_length`
-    bytes, 0: any. Even, as PS3.8 annex E wants it. Raises PduError if it takes none."""
-    longest = min(maximum_length or LARGEST_PDU, LARGEST_PDU)
-    size = (longest - PDV_HEADER) & ~1
-    if size < 2:
-        raise PduError(f"a maximum length of {maximum_length} bytes for a PDU", INVALID_PARAMETER)
-    return size

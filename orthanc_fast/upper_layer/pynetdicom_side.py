@@ -25,7 +25,6 @@ from pynetdicom.transport import AddressInformation
 from orthanc_fast.upper_layer import dimse
 from orthanc_fast.upper_layer.association import Association, UserAbort
 from orthanc_fast.upper_layer.failures import RequestFailed
-from orthanc_fast.upper_layer.negotiation import PDV_HEADER, fragment_size
 from orthanc_fast.upper_layer.operation_messages import Answers, Handler, Messages
 from orthanc_fast.upper_layer.pdu import Answer
 
@@ -237,7 +236,7 @@ class _AnswersDimse(DIMSEServiceProvider):
 def _maximum_length(length: int) -> MaximumLengthNotification:
     """What the peer takes, as far as pynetdicom makes use of it."""
     item = MaximumLengthNotification()
-    item.maximum_length_received = fragment_size(length) + PDV_HEADER
+    item.maximum_length_received = dimse.fragment_size(length) + dimse.OVERHEAD
     return item
 
 

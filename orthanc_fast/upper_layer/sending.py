@@ -12,7 +12,6 @@ from orthanc_fast._ext.pdata_writer import MessageWriter
 from orthanc_fast.upper_layer import dimse
 from orthanc_fast.upper_layer.association import Association
 from orthanc_fast.upper_layer.failures import RequestFailed, unanswered, unsent
-from orthanc_fast.upper_layer.negotiation import fragment_size
 
 Part = bytes | bytearray | memoryview
 
@@ -25,7 +24,7 @@ class Sender:
     def __init__(self, association: Association) -> None:
         """Raises PduError if the peer takes no P-DATA that anything fits into."""
         self._association = association
-        self._writer = MessageWriter(fragment_size(association.agreement.maximum_length))
+        self._writer = MessageWriter(dimse.fragment_size(association.agreement.maximum_length))
         self.cancelled: set[int] = set()
         """Message IDs of operations that the peer has asked to cancel meanwhile, as of a C-GET."""
         self._message_id = 0

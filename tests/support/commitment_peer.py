@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pydicom.dataset import Dataset
 from pynetdicom import AE, build_role, evt
+from support.threads import joined
 
 PUSH_MODEL = "1.2.840.10008.1.20.1"
 INSTANCE = "1.2.840.10008.1.20.1.1"
@@ -77,13 +78,14 @@ class CommitmentPeer:
             (evt.EVT_N_ACTION, self._action),
             (evt.EVT_N_EVENT_REPORT, self._event),
         ]
-        server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
-        assert server is not None
-        self.port = server.server_address[1]
-        try:
-            yield self
-        finally:
-            server.shutdown()
+        with joined():
+            server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+            assert server is not None
+            self.port = server.server_address[1]
+            try:
+                yield self
+            finally:
+                server.shutdown()
 
     def _action(self, event: Any) -> tuple[int, None]:
         request = event.request

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduError, PduReader
 from orthanc_fast._ext.pdata_writer import MessageWriter
-from orthanc_fast.upper_layer.dimse import store_request
-from orthanc_fast.upper_layer.negotiation import LARGEST_PDU, fragment_size
+from orthanc_fast.upper_layer.dimse import LARGEST_PDU, fragment_size, fragments, store_request
 
 COMMAND = store_request(7, "1.2.840.10008.5.1.4.1.1.2", "1.2.3", ("MOVER", 9))
 
@@ -73,6 +72,16 @@ def test_gathered_for_tls(fragment: int, size: int, cuts: list[int], staging: in
     while count := writer.fill(target):
         stream += target[:count]
     check(stream, fragment, data)
+
+
+@pytest.mark.parametrize("maximum", [8, 9, 100, 4097, 16384, 0])
+@pytest.mark.parametrize("size", [1, 2, 16378, 16379, 50_000])
+def test_responses_of_our_own(maximum: int, size: int) -> None:
+    """They are put together in Python, in the same fragments."""
+    data = random.Random(size).randbytes(size)
+    stream = b"".join(fragments(5, COMMAND, True, maximum))
+    stream += b"".join(fragments(5, data, False, maximum))
+    check(stream, fragment_size(maximum), data)
 
 
 @settings(max_examples=40, deadline=None)

@@ -19,6 +19,7 @@ from support.dicom_door import Running, Shelf, serving
 from support.dicom_peer import CT, EXPLICIT, IMPLICIT, VERIFICATION
 from support.files import file_named
 from support.ports import free_port, wait_for_port
+from support.threads import joined
 
 from orthanc_fast.errors import NoPresentationContext
 from orthanc_fast.services.exchange.dicom_tls import TlsOptions, client_context, server_context
@@ -162,12 +163,13 @@ class Provider:
             (evt.EVT_N_ACTION, self.action),
             (evt.EVT_N_EVENT_REPORT, self.event_report),
         ]
-        server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
-        assert server is not None
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
+        with joined():
+            server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+            assert server is not None
+            try:
+                yield server.server_address[1]
+            finally:
+                server.shutdown()
 
 
 def query(**changes: str) -> bytes:

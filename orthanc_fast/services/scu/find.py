@@ -15,6 +15,7 @@ from orthanc_fast.services.scp.sop_classes import (
 )
 from orthanc_fast.services.scu.associating import Associations, failed_with, plain
 from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE
+from orthanc_fast.upper_layer import dimse
 from orthanc_fast.upper_layer.association import Association
 from orthanc_fast.upper_layer.requestor import Target
 from orthanc_fast.upper_layer.requests import Requests
@@ -29,7 +30,6 @@ CLASSES: Final = {
 
 _FIND_UNAVAILABLE: Final = 2016
 
-_PENDING: Final = (0xFF00, 0xFF01)
 _SUCCESS: Final = 0x0000
 _CANNOT_PROCESS: Final = 0xC000
 _INVALID_QUERY: Final = " (unable to process - invalid query ?)"
@@ -54,7 +54,7 @@ class FindAssociation:
         for status, answer in self._requests.find(sop_class, encoded(syntax)):
             if self._stop.is_set():
                 raise NetworkProtocol("Nobody waits for the answers any longer")
-            if status in _PENDING:
+            if status in dimse.PENDING:
                 yield DicomFile(answer, 0, explicit, big, [], syntax, False)
             elif status == _CANNOT_PROCESS:
                 raise failed_with(
