@@ -1,5 +1,6 @@
 """C-STORE SCU: a CT study of 400 slices sent to DCMTK's storescp, which stores nothing, and to a
-receiver that does no more than answer; as it is, and transcoded to JPEG Lossless.
+receiver that does no more than answer; as it is, and transcoded to JPEG Lossless. What several
+associations bring between two of ours is a note, and whether memory stays flat.
 
 All senders have `TCP_NODELAY`: without it Orthanc waits for delayed acknowledgements. What is
 measured is the request that sends the study and waits for the job.
@@ -11,6 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from math import nan
+from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -26,6 +29,7 @@ from bench.load import Load
 from bench.measure import anonymous_megabytes
 
 SLICES = 400
+PARALLEL = 4  # associations
 JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
 MANY = 20_000
 
@@ -72,7 +76,8 @@ def sending(rounds: int, quick: bool) -> tuple[list[Row], list[str]]:
             _row(pair, "the same, to a fast sink", "sink", Goal(3, 0.33), rounds, slices),
             _row(pair, "the same, to JPEG Lossless", "lossless", Goal(2, 1), rounds, slices),
         ]
-        return rows, [_memory(pair, 2000 if quick else MANY)]
+        notes = [_between_ours(pair.folder, slices, rounds)]
+        return rows, [*notes, _memory(pair, 2000 if quick else MANY)]
 
 
 @contextmanager
@@ -120,6 +125,38 @@ def store(server: ServerProcess, modality: str, resources: list[str], count: int
     if found.get("InstancesCount") != count or found["FailedInstancesCount"]:
         raise RuntimeError(f"not all was sent: {answer.text}")
     return Load(count, seconds, nan, nan)
+
+
+def _between_ours(folder: Path, slices: int, rounds: int) -> str:
+    """One of ours sends to another, which stores durably: what associations at the same time
+    bring."""
+    port, template = free_port(), generated.ct_slice()
+    receiver = {**DURABLE, **OURS, "DicomServerEnabled": True, "DicomPort": port}
+    modalities = {"receiver": ["RECEIVER", "127.0.0.1", port]}
+    said = []
+    for associations in (1, PARALLEL):
+        options = {
+            **DURABLE,
+            **OURS,
+            "DicomModalities": modalities,
+            "DicomScuAssociationsCount": associations,
+        }
+        rates = []
+        with (
+            OurServer(folder / f"receiver-{associations}", receiver) as other,
+            OurServer(folder / f"sender-{associations}", options) as server,
+        ):
+            for number in range(slices):
+                file = template.number(1, 1, 1, number)
+                answer = httpx.post(f"{server.url}/instances", content=file, timeout=60)
+            study = answer.json()["ParentStudy"]
+            for _ in range(rounds):
+                rates.append(store(server, "receiver", [study], slices).rate)
+                httpx.delete(f"{other.url}/studies/{study}", timeout=60).raise_for_status()
+        rate = median(rates)
+        megabytes = rate * len(template.data) / 1e6
+        said.append(f"{associations} association(s) {rate:.0f}/s, {megabytes:.0f} MB/s")
+    return f"One of ours to another, CT, which stores durably: {'; '.join(said)}."
 
 
 def _memory(pair: SendingPair, count: int) -> str:
