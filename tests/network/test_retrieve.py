@@ -77,6 +77,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             "DicomModalities": {
                 "archive": archive.modality,
                 "scp": ["SCP", "127.0.0.1", scp.port],
+                "self": ["OURS", "127.0.0.1", port],
                 "getting": {
                     "AET": "SCP",
                     "Host": "127.0.0.1",
@@ -179,6 +180,15 @@ def test_the_method_of_a_call_and_of_a_modality(
     submitted = site.retrieved(f"{path}/answers/0/retrieve", Asynchronous=True, **body)
     job = completed(site.client, submitted["ID"])
     assert (job["Type"], job["State"], job["Progress"]) == (kind, "Success", 100)
+
+
+@pytest.mark.parametrize("way", ["move", "get"])
+def test_from_ourselves(site: Site, way: str) -> None:
+    """Nobody waits for himself: a job worker asks a DICOM worker, which sends to another one."""
+    for content in FILES:
+        site.client.post("/instances", content=content)
+    told = site.retrieved(f"/modalities/self/{way}", **WANTED)
+    assert told["Details"][0]["ReceivedInstancesIds"] == sorted(IDS)
 
 
 def test_a_job_that_is_cancelled(site: Site) -> None:

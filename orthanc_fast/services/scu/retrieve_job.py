@@ -64,6 +64,7 @@ class Running(ABC):
             try:
                 self._with_one_association()
             except Stopped:
+                self.run.tell(Details=self._details)
                 self._remember()
                 raise
             except OrthancError as error:

@@ -369,6 +369,8 @@ def test_a_get_that_is_cancelled(site: Site) -> None:
     assert site.scp.cancels == 1
     assert 0 < len(site.scp.statuses) < 200
     assert (site.scp.releases, site.scp.aborts) == (1, 0), "the peer has ended it by itself"
+    (detail,) = run.content["Details"]
+    assert len(detail.received) == len(site.shelf.files) > 0
 
 
 def test_a_peer_that_does_not_hear_of_the_cancellation(
