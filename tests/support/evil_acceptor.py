@@ -3,6 +3,7 @@ bad peers of the requestor's side."""
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -103,9 +104,9 @@ Script = Callable[[Conversation], None]
 
 
 @contextlib.contextmanager
-def acceptor(script: Script) -> Iterator[int]:
-    """The port on which every connection is served by the script, in a thread of its own. What
-    scripts raise, but for broken connections, is raised at the end."""
+def acceptor(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """The port on which every connection is served by the script, in a thread of its own, with TLS
+    if a context is given. What scripts raise, but for broken connections, is raised at the end."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=64)
     threads: list[threading.Thread] = []
     connections: list[socket.socket] = []
@@ -113,6 +114,8 @@ def acceptor(script: Script) -> Iterator[int]:
 
     def serve(connection: socket.socket) -> None:
         try:
+            if tls is not None:
+                connection = tls.wrap_socket(connection, server_side=True)
             script(Conversation(connection))
         except OSError:
             pass

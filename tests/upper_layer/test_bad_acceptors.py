@@ -8,16 +8,19 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+import msgspec
 import pytest
 from pydicom.dataset import Dataset
 from support import evil_acceptor as evil
 from support import requestor_target
+from support.certificates import Authority
 from support.dicom_peer import CT, EXPLICIT, IMPLICIT, VERIFICATION, p_data, pdv
 from support.evil_acceptor import Script, acceptor, message, response
 
 from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import NetworkProtocol, NoPresentationContext
+from orthanc_fast.services.exchange.dicom_tls import TlsOptions, client_context, server_context
 from orthanc_fast.services.scu.associating import Associations
 from orthanc_fast.services.scu.retrieval import Retrieval
 from orthanc_fast.upper_layer import pdu
@@ -116,16 +119,17 @@ def test_no_association(script: Script, text: str) -> None:
     assert text in str(failure.value)
 
 
+def trickles(conversation: evil.Conversation) -> None:
+    """Takes longer for the answer than the time-out, and for no byte of it."""
+    conversation.request()
+    for at in range(len(ACCEPT)):
+        conversation.send(ACCEPT[at : at + 1])
+        time.sleep(1.5 / len(ACCEPT))
+
+
 def test_bytes_that_trickle_in() -> None:
     """The time-out is that of the whole answer."""
-
-    def script(conversation: evil.Conversation) -> None:
-        conversation.request()
-        for at in range(len(ACCEPT)):
-            conversation.send(ACCEPT[at : at + 1])
-            time.sleep(1.5 / len(ACCEPT))
-
-    with acceptor(script) as port, pytest.raises(AssociationFailed, match=READ_TIMEOUT):
+    with acceptor(trickles) as port, pytest.raises(AssociationFailed, match=READ_TIMEOUT):
         associate(target(port), CONTEXTS)
 
 
@@ -405,6 +409,44 @@ def test_odd_maximum_lengths(maximum: int) -> None:
         assert Requests(association, 1).echo() == 0
         assert Sender(association).store(CT_CONTEXT, CT, "1.2", [b"12", b"345", b"6"], 5) == 0
         association.break_off()
+
+
+# By TLS
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> TlsOptions:
+    """Of both sides."""
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    certificate, key = authority.issue("both")
+    return TlsOptions(str(certificate), str(key), str(authority.certificate), True, 0, ())
+
+
+@pytest.mark.parametrize("operation", ["C-ECHO", "C-STORE"])
+@pytest.mark.parametrize(
+    "script, text",
+    [
+        (evil.aborts_on_command, PEER_ABORTED),
+        (evil.closes_on_command, PEER_ABORTED),
+        (evil.stalls_on_command, NO_DATA),
+        (evil.releases_on_command, PEER_RELEASED),
+    ],
+)
+def test_no_answer_by_tls(options: TlsOptions, operation: str, script: Script, text: str) -> None:
+    with acceptor(script, server_context(options)) as port:
+        secure = msgspec.structs.replace(target(port), tls=client_context(options))
+        association = associate(secure, CONTEXTS)
+        with pytest.raises(RequestFailed) as failed:
+            ASKS[operation](association)
+        association.break_off()
+    assert failed.value.text == text
+
+
+def test_bytes_that_trickle_in_by_tls(options: TlsOptions) -> None:
+    with acceptor(trickles, server_context(options)) as port:
+        secure = msgspec.structs.replace(target(port), tls=client_context(options))
+        with pytest.raises(AssociationFailed, match=READ_TIMEOUT):
+            associate(secure, CONTEXTS)
 
 
 @pytest.mark.filterwarnings("ignore")  # of pydicom, at odd values

@@ -105,22 +105,41 @@ def test_our_door_takes_what_we_send(door: Running) -> None:
     assert door.shelf.files[0].endswith(data)
 
 
-def test_tls(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> TlsOptions:
+    """Of both sides."""
+    authority = Authority(tmp_path_factory.mktemp("authority"))
     certificate, key = authority.issue("both")
-    fields = (str(certificate), str(key), str(authority.certificate), True, 0, ())
-    options = TlsOptions(*fields)
-    _, data = ct()
+    return TlsOptions(str(certificate), str(key), str(authority.certificate), True, 0, ())
+
+
+def test_tls(tmp_path: Path, options: TlsOptions) -> None:
+    """Far more than is handed to TLS at once, in parts that begin and end anywhere."""
+    data = ct()[1] + bytes(1_000_000)
     with serving(Shelf(tmp_path), server_context(options)) as door:
         secure = target(door.port, called="ORTHANC", tls=client_context(options))
         association = associate(secure, proposals((VERIFICATION, (IMPLICIT,)), (CT, (EXPLICIT,))))
         assert Requests(association, 5).echo() == 0
-        assert store(association, [data[:100], data[100:]]) == 0
+        parts = [data[at : at + 77_777] for at in range(0, len(data), 77_777)]
+        assert [store(association, parts, message) for message in (1, 2)] == [0, 0]
         association.release(5)
         door.settle()
-        assert door.shelf.files[0].endswith(data)
+        assert [each.endswith(data) for each in door.shelf.files] == [True, True]
         with pytest.raises(AssociationFailed):
             associate(target(door.port), proposals((CT, (EXPLICIT,))))
+
+
+def test_tls_of_dcmtk(tmp_path: Path, options: TlsOptions) -> None:
+    _, data = ct()
+    keys = ("+tls", str(options.private_key), str(options.certificate))
+    with storescp(tmp_path, "+B", *keys, "+cf", str(options.trusted)) as port:
+        secure = target(port, tls=client_context(options))
+        association = associate(secure, proposals((VERIFICATION, (IMPLICIT,)), (CT, (EXPLICIT,))))
+        assert Requests(association, 5).echo() == 0
+        assert store(association, [data]) == 0
+        association.release(5)
+    (path,) = tmp_path.iterdir()
+    assert path.read_bytes().endswith(data)
 
 
 class Provider:
