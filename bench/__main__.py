@@ -17,6 +17,7 @@ from bench import (
     dicom,
     exchange,
     find,
+    find_scp,
     jobs,
     kernels,
     million,
@@ -72,6 +73,7 @@ OTHERS: dict[str, Callable[[Given, Folder], Found]] = {
         given.rounds, given.quick
     ),
     "exchange": lambda given, folder: exchange.exchange(given.rounds, given.quick),
+    "find as SCP": lambda given, folder: find_scp.find_scp(given.rounds, given.quick),
     "find": lambda given, folder: find.find(given.rounds, given.quick),
     "uploads": lambda given, folder: ([], uploads.uploads(folder, given.quick)),
     "million": lambda given, folder: ([], million.run(100_000 if given.quick else 1_000_000)),

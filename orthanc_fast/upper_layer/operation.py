@@ -2,7 +2,7 @@
 sections 9.1.2 to 9.1.4 and 9.3.2 to 9.3.4.
 
 Its responses are prebuilt PDUs, several of them in one write, and between two writes the peer may
-cancel. pynetdicom's service classes do the same at twenty times the cost: docs/dicom-network.md.
+cancel. What pynetdicom's service classes take for the same is in docs/dicom-network.md.
 """
 
 from collections.abc import Iterable

@@ -5,7 +5,8 @@ Source: reference chapter 1, sections 9.1 to 9.3.
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Literal, NamedTuple
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -92,6 +93,9 @@ class Tags:
     def __init__(self, dictionary: Dictionary, main_tags: MainTags) -> None:
         self.dictionary = dictionary
         self.main_tags = main_tags
+        self.locate: Final = lru_cache(4096)(self._located)
+        """Where a tag is looked up for resources of a level: the nearest level that has it, from
+        that level upwards, then downwards. Patients' tags are those that their study brought."""
 
     def conditions(self, query: Mapping[str, str], case_sensitive: bool) -> list[Condition]:
         """The conditions of a query by tag names. Raises UnknownDicomTag, ParameterOutOfRange."""
@@ -118,9 +122,7 @@ class Tags:
         if tag == SOP_CLASSES_IN_STUDY and level == Level.INSTANCE:
             raise ParameterOutOfRange("SOPClassesInStudy cannot be asked of instances")
 
-    def locate(self, tag: int, level: Level) -> Location:
-        """Where a tag is looked up for resources of `level`: the nearest level that has it, from
-        `level` upwards, then downwards. Patients' tags are those that their study brought."""
+    def _located(self, tag: int, level: Level) -> Location:
         levels = self.main_tags.levels
         for at in range(level, -1, -1):
             if tag in levels[Level(at)]:

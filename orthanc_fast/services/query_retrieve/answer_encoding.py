@@ -3,6 +3,7 @@ chapter 4, section 3.5."""
 
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from orthanc_fast._ext.answers import Answers
@@ -58,20 +59,11 @@ class AnswerEncoder:
         columns: list[Column] = [
             self._element(tag, dictionary.vr(tag), fixed[tag])
             if tag in fixed
-            else self._column(tag)
+            else _column(tag, dictionary.vr(tag), self._write)
             for tag in self._tags
         ]
         self.encode: Final = Answers(columns, syntax.is_big_endian, self._text, self._any).encode
         """The data set of one answer, of its values by tag; what has no value is empty."""
-
-    def _column(self, tag: int) -> Column:
-        vr = self._dictionary.vr(tag)
-        empty = self._write.element(tag, vr, b"")
-        is_short = self._write.explicit and not self._write.is_long(vr)
-        width = 2 if is_short else 4
-        pad = 0x00 if vr in ZERO_PADDED else 0x20
-        is_text = vr not in _NUMBERS and vr not in _BINARY and vr not in ("AT", "SQ")
-        return tag, empty[:-width], width, pad, empty, is_text
 
     def _text(self, text: str) -> bytes:
         return encode(text, self._character_set)
@@ -114,6 +106,17 @@ class AnswerEncoder:
         if vr in _NUMBERS:
             return _numbers(text, *_NUMBERS[vr], self._write.big)
         return self._text(text)
+
+
+@lru_cache(4096)
+def _column(tag: int, vr: str, write: Writer) -> Column:
+    """What `Answers` has to know of an element whose value differs. Most queries ask for the
+    same."""
+    empty = write.element(tag, vr, b"")
+    width = 2 if write.explicit and not write.is_long(vr) else 4
+    pad = 0x00 if vr in ZERO_PADDED else 0x20
+    is_text = vr not in _NUMBERS and vr not in _BINARY and vr not in ("AT", "SQ")
+    return tag, empty[:-width], width, pad, empty, is_text
 
 
 def _numbers(text: str, form: str, number: Callable[[str], float], big: bool) -> bytes:

@@ -1,7 +1,7 @@
 """C-FIND in the Patient and Study Root models: from the identifier to encoded answers. Source:
 reference chapter 4, section 3; DICOM PS3.4 annex C.4.1."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from orthanc_fast.dicom.dictionary import Dictionary, is_private_creator, tag_text
 from orthanc_fast.dicom.text import term_of
@@ -30,6 +30,7 @@ _RETRIEVE_TITLE = 0x00080054
 # What a query says of itself, and does not search for.
 _NOT_MATCHED = frozenset({_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, _TIMEZONE, _RETRIEVE_TITLE})
 _FIRST_GROUP = 0x0008
+_PORTION = 1 << 18  # bytes of answers that are in memory together
 # VRs of texts that may be longer than what the index keeps. Orthanc looks into a file for every
 # main tag that a resource lacks.
 _LONG_VRS = frozenset({"LT", "ST", "UC", "UR", "UT"})
@@ -77,7 +78,7 @@ class Finds:
             self._dictionary,
         )
         for page in self._pages.pages(caller, query, show):
-            yield [encoder.encode(values) for values in page]
+            yield from _portions(map(encoder.encode, page))
 
     def _show(
         self, query: FindQuery, wanted: Sequence[int]
@@ -121,7 +122,7 @@ class Finds:
                         f"the sequence {tag_text(tag)} of a query is returned, but not matched",
                     )
                 continue
-            condition = self._condition(tag, element.text or "")
+            condition = self._condition(tag, element.text) if element.text else None
             if condition is not None:
                 query.conditions.append(condition)
         self._finder.limit(query, since_given=False)
@@ -152,6 +153,20 @@ class Finds:
 
 # What answers have without a look at the resource.
 _ANSWERED = frozenset({_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, _RETRIEVE_TITLE})
+
+
+def _portions(answers: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Some of a page at a time: a query may ask for so much that few answers are large. The last
+    portion may be empty."""
+    portion: list[bytes] = []
+    size = 0
+    for answer in answers:
+        portion.append(answer)
+        size += len(answer)
+        if size >= _PORTION:
+            yield portion
+            portion, size = [], 0
+    yield portion
 
 
 def _is_attribute(tag: int) -> bool:
