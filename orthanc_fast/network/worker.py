@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -94,6 +95,7 @@ def run(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())
         ready()
+        threading.Thread(target=services.prepare, name="prepare", daemon=True).start()
         listener.serve()
         listener.join(GRACE)
     finally:

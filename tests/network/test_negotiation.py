@@ -13,7 +13,6 @@ from orthanc_fast.network.negotiation import Negotiator
 from orthanc_fast.network.options import DicomOptions, dicom_options
 from orthanc_fast.services.scp import sop_classes
 from orthanc_fast.services.scp import transfer_syntaxes as syntaxes
-from orthanc_fast.services.scp.conformance_statement import conformance_statement
 from orthanc_fast.services.scp.policy import ScpPolicy
 from orthanc_fast.upper_layer.negotiation import Agreement, Rejection
 from orthanc_fast.upper_layer.pdu import Answer, Role, decode_request, encode_accept
@@ -79,17 +78,12 @@ def test_what_is_refused_has_orthancs_result() -> None:
 
 
 @pytest.mark.parametrize("unknown_accepted", [False, True])
-def test_what_nobody_handles_is_refused_and_not_claimed(unknown_accepted: bool) -> None:
+def test_what_nobody_handles_is_refused(unknown_accepted: bool) -> None:
     """A peer whose context is accepted expects answers; its tools report success without."""
-    statement = conformance_statement(
-        Settings(dicom_server_enabled=True), ScpPolicy({"UnknownSopClassAccepted": True})
-    )
-    assert VERIFICATION in statement
     for uid in (*QUERY_RETRIEVE, WORKLIST, COMMITMENT):
         raw: dict[str, Any] = {"UnknownSopClassAccepted": unknown_accepted}
         assert answer(uid, IMPLICIT, **raw) == (3, None)
         assert answer(uid, IMPLICIT, handled=(uid,), **raw) == (0, IMPLICIT)
-        assert (uid in statement) == (uid in sop_classes.QUERY_RETRIEVE_FIND)
 
 
 def test_mime_and_xml_are_listed_and_never_negotiated() -> None:

@@ -1,5 +1,5 @@
 """What a worker opens that serves DICOM. What one kind of request needs is loaded with the first
-of them: most workers store, and never search."""
+of them; queries, whose first answer is waited for, do not wait for that."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller
 from orthanc_fast.services.processes.every import WorkerServices
 
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
 
 class DicomServices(WorkerServices):
     """The services of a DICOM worker."""
+
+    def prepare(self) -> None:
+        """Loads what queries need: for a thread, once stores are served."""
+        try:
+            logger.trace(Category.DICOM, f"queries are answered as {self.finds.title}")
+        except OrthancError as error:  # of the configuration: each query ends with it
+            logger.error(Category.DICOM, f"queries cannot be answered: {error}")
 
     @cached_property
     def finder(self) -> Finder:

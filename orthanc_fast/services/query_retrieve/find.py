@@ -54,6 +54,11 @@ class Finds:
         self._character_set = character_set
         self._options = options
 
+    @property
+    def title(self) -> str:
+        """The application entity that answers."""
+        return self._options.title
+
     def answers(
         self, caller: Caller, identifier: bytes, transfer_syntax: str
     ) -> Iterator[list[bytes]]:
@@ -145,7 +150,7 @@ class Finds:
         Orthanc."""
         fixed = {
             QUERY_RETRIEVE_LEVEL: asked.text(QUERY_RETRIEVE_LEVEL) or "",
-            _RETRIEVE_TITLE: "" if _RETRIEVE_TITLE in asked.elements else self._options.title,
+            _RETRIEVE_TITLE: "" if _RETRIEVE_TITLE in asked.elements else self.title,
         }
         term = term_of(character_set)  # Windows-1251 has none
         return fixed if term is None else {_CHARACTER_SET: term, **fixed}

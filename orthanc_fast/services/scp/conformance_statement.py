@@ -18,64 +18,109 @@ TITLE: Final = "DICOM Conformance Statement of orthanc_fast"
 
 
 def conformance_statement(settings: Settings, policy: ScpPolicy) -> str:
-    """The statement as text."""
+    """The statement as text: what is answered (SCP), then what is asked of others (SCU)."""
     lines = ["=" * len(TITLE), TITLE, "=" * len(TITLE)]
     lines += _section("Application entity", *_entity(settings))
-    if not settings.dicom_server_enabled:
+    if settings.dicom_server_enabled:
+        lines += _answered(policy)
+    else:
         lines += _section("Service classes", "None as SCP: the DICOM server is switched off.")
-        lines += _section("Storage service class: SCU of C-STORE", *_sending(settings))
-        return "\n".join(lines) + "\n"
-    plain = scp_syntaxes.PREFERENCE
-    lines += _section(
-        "Verification service class: SCP of C-ECHO",
-        *_table([scp_classes.VERIFICATION]),
-        "",
-        "Transfer syntaxes, the first one that is proposed of:",
-        "",
-        *_table(plain),
+    lines += _asked(settings)
+    return "\n".join(lines) + "\n"
+
+
+def _answered(policy: ScpPolicy) -> list[str]:
+    return [
+        *_service("Verification service class: SCP of C-ECHO", [scp_classes.VERIFICATION]),
+        *_section("Storage service class: SCP of C-STORE", *_storage(policy)),
+        *_service(
+            "Query/Retrieve service class: SCP of C-FIND",
+            scp_classes.QUERY_RETRIEVE_FIND,
+            "Levels: PATIENT, STUDY, SERIES, IMAGE, each in both models; keys of the levels above",
+            "may be missing (relational queries), without extended negotiation.",
+            "Keys: every attribute. Matching: single value, list, wildcard, range of dates and",
+            "times, universal. Sequences are returned, not matched. Names match in any case.",
+            "Computed: modalities and SOP classes in study, numbers of related entities, instance",
+            "availability.",
+            "Statuses: 0xFF00, 0x0000, 0xFE00 after a C-CANCEL, 0xC000.",
+            "Who may: known modalities with AllowFind, or anybody with DicomAlwaysAllowFind.",
+        ),
+        *_service(
+            "Query/Retrieve service class: SCP of C-MOVE, SCU of its C-STORE",
+            scp_classes.QUERY_RETRIEVE_MOVE,
+            "Keys: the unique key of the level, or an accession number; lists. Destinations: known",
+            "modalities.",
+            "Statuses: 0xFF00, 0x0000, 0xB000, 0xA702, 0xFE00 after a C-CANCEL, 0xC000.",
+            "Who may: known modalities with AllowMove, or anybody with DicomAlwaysAllowMove.",
+        ),
+        *_service(
+            "Query/Retrieve service class: SCP of C-GET, SCU of its C-STORE",
+            scp_classes.QUERY_RETRIEVE_GET,
+            "Keys: as for C-MOVE. The requestor proposes the storage classes that it takes, in the",
+            "role of the SCP.",
+            "Statuses: 0xFF00, 0x0000, 0xB000, 0xA702, 0xFE00 after a C-CANCEL, 0xC000.",
+            "Who may: known modalities with AllowGet, or anybody with DicomAlwaysAllowGet.",
+        ),
+        *_service(
+            "Storage commitment service class: SCP of N-ACTION, SCU of N-EVENT-REPORT",
+            [scp_classes.STORAGE_COMMITMENT],
+            "N-ACTION of type 1. A job looks the instances up and reports by N-EVENT-REPORT on a",
+            "new association to the address of the modality, in the role of the SCP. Reasons:",
+            "0x0112, 0x0119.",
+            "Who may: known modalities with AllowNAction.",
+        ),
+    ]
+
+
+def _asked(settings: Settings) -> list[str]:
+    retrieved = (
+        *scp_classes.QUERY_RETRIEVE_FIND,
+        *scp_classes.QUERY_RETRIEVE_MOVE,
+        *scp_classes.QUERY_RETRIEVE_GET,
     )
-    storage = [
+    return [
+        *_section("Verification service class: SCU of C-ECHO", *_table([scp_classes.VERIFICATION])),
+        *_section("Storage service class: SCU of C-STORE", *_sending(settings)),
+        *_section(
+            "Query/Retrieve service class: SCU of C-FIND, C-MOVE and C-GET",
+            *_table(retrieved),
+            "",
+            "Where neither the modality nor the request says how, studies are retrieved by",
+            f"{_option(settings, 'DicomDefaultRetrieveMethod')}.",
+        ),
+        *_section(
+            "Basic worklist management service class: SCU of C-FIND",
+            *_table([scp_classes.WORKLIST_FIND]),
+        ),
+        *_section(
+            "Storage commitment service class: SCU of N-ACTION, SCP of N-EVENT-REPORT",
+            *_table([scp_classes.STORAGE_COMMITMENT]),
+            "",
+            "N-EVENT-REPORTs of types 1 and 2 are taken on associations of the other side, from",
+            "known modalities with AllowEventReport.",
+        ),
+    ]
+
+
+def _service(title: str, classes: Iterable[str], *more: str) -> list[str]:
+    """A service class whose messages are no images."""
+    plain = ["", "Transfer syntaxes, the first one that is proposed of:", ""]
+    lines = [*_table(classes), *plain, *_table(scp_syntaxes.PREFERENCE)]
+    return _section(title, *lines, *(["", *more] if more else []))
+
+
+def _storage(policy: ScpPolicy) -> list[str]:
+    negotiable = scp_syntaxes.negotiable(policy.syntaxes())
+    lines = [
         *_table(sorted(policy.storage_classes, key=lambda uid: UID(uid).name)),
         "",
         "Transfer syntaxes, in the order in which they are proposed:",
         "",
-        *_table(
-            uid for uid in scp_syntaxes.KNOWN if uid in scp_syntaxes.negotiable(policy.syntaxes())
-        ),
+        *_table(uid for uid in scp_syntaxes.KNOWN if uid in negotiable),
     ]
     if policy.unknown_accepted():
-        storage += ["", "SOP classes that the standard does not know are accepted as well."]
-    lines += _section("Storage service class: SCP of C-STORE", *storage)
-    lines += _section("Storage service class: SCU of C-STORE", *_sending(settings))
-    lines += _section(
-        "Query/Retrieve service class: SCP of C-FIND",
-        *_table(scp_classes.QUERY_RETRIEVE_FIND),
-        "",
-        "Transfer syntaxes, the first one that is proposed of:",
-        "",
-        *_table(plain),
-        "",
-        "Levels: PATIENT, STUDY, SERIES, IMAGE, each in both models; keys of the levels above may",
-        "be missing (relational queries), without extended negotiation.",
-        "Keys: every attribute. Matching: single value, list, wildcard, range of dates and times,",
-        "universal. Sequences are returned, not matched. Names match in any case.",
-        "Computed: modalities and SOP classes in study, numbers of related entities, instance",
-        "availability.",
-        "Statuses: 0xFF00, 0x0000, 0xFE00 after a C-CANCEL, 0xC000 for what cannot be searched.",
-        "Who may: known modalities with AllowFind, or anybody with DicomAlwaysAllowFind.",
-    )
-    lines += _section(
-        "Storage commitment service class: SCP and SCU of the push model",
-        *_table([scp_classes.STORAGE_COMMITMENT]),
-        "",
-        "As SCP: N-ACTION of type 1. A job looks the instances up and reports by N-EVENT-REPORT on",
-        "a new association to the address of the modality, in the role of the SCP. Reasons:",
-        "0x0112, 0x0119.",
-        "Who may: known modalities with AllowNAction.",
-        "As SCU: N-ACTION; N-EVENT-REPORTs of types 1 and 2 are taken on associations of the other",
-        "side, from known modalities with AllowEventReport.",
-    )
-    return "\n".join(lines) + "\n"
+        lines += ["", "SOP classes that the standard does not know are accepted as well."]
+    return lines
 
 
 def _sending(settings: Settings) -> list[str]:
@@ -99,22 +144,24 @@ def _sending(settings: Settings) -> list[str]:
     ]
 
 
-def _entity(settings: Settings) -> list[str]:
-    def option(name: str) -> str:
-        value = settings.raw.get(name, BY_NAME[name].default)
-        return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+def _option(settings: Settings, name: str) -> str:
+    """A configured value, or the default, as text."""
+    value = settings.raw.get(name, BY_NAME[name].default)
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
+
+def _entity(settings: Settings) -> list[str]:
     rows = {
         "Title": settings.dicom_aet,
         "Port": str(settings.dicom_port) if settings.dicom_server_enabled else "none",
         "Application context": "1.2.840.10008.3.1.1.1",
-        "Greatest PDU that is received": f"{option('MaximumPduLength')} bytes",
-        "Associations at the same time": option("DicomMaximumAssociations"),
+        "Greatest PDU that is received": f"{_option(settings, 'MaximumPduLength')} bytes",
+        "Associations at the same time": _option(settings, "DicomMaximumAssociations"),
         "Processes": str(settings.dicom_workers),
         "Asynchronous operations": "offered for C-STORE",
-        "TLS": option("DicomTlsEnabled"),
-        "Called title is checked": option("DicomCheckCalledAet"),
-        "Calling address is checked": option("DicomCheckModalityHost"),
+        "TLS": _option(settings, "DicomTlsEnabled"),
+        "Called title is checked": _option(settings, "DicomCheckCalledAet"),
+        "Calling address is checked": _option(settings, "DicomCheckModalityHost"),
     }
     width = max(map(len, rows))
     return [f"  {name:{width}} | {value}" for name, value in rows.items()]
