@@ -134,7 +134,7 @@ class Retrieve:
                         tally.counts(with_remaining=True),
                         more=retrieval.is_on_association,
                     )
-                if tally.remaining and (retrieval.is_cancelled or operation.cancelled()):
+                if tally.remaining and retrieval.is_cancelled():
                     break
 
 

@@ -108,9 +108,11 @@ class Get(Retrieval):
     def is_on_association(self) -> bool:
         return True
 
-    @property
     def is_cancelled(self) -> bool:
-        return self._operation.message_id in self._sender.cancelled
+        """Who waits for an answer sees what else comes: only without one it is to be looked for."""
+        if self._message:
+            return self._operation.message_id in self._sender.cancelled
+        return self._operation.cancelled()
 
     def run(self) -> Generator[SubOperation]:
         """Raises RequestFailed or PduError where a sub-operation gets no proper answer. While the

@@ -69,16 +69,23 @@ class Moves:
             )
             job = submission(order, chosen.content(), JobOptions(description="C-MOVE"))
             self._jobs.submit_in_thread(caller, job)
-            return Queued(len(instances))
+            return Queued(operation, len(instances))
         rules = self._senders.rules(modality.allow_transcoding)
         sending = self._senders.open(target, instances.presentations(), rules)
-        return Move(sending, instances, originator)
+        return Move(operation, sending, instances, originator)
 
 
 class Move(Retrieval):
     """Sends while the requestor waits."""
 
-    def __init__(self, sending: Sending, instances: Instances, originator: Originator) -> None:
+    def __init__(
+        self,
+        operation: Operation,
+        sending: Sending,
+        instances: Instances,
+        originator: Originator,
+    ) -> None:
+        self._operation = operation
         self._sending = sending
         self._instances = instances
         self._originator = originator
@@ -88,6 +95,9 @@ class Move(Retrieval):
     @property
     def count(self) -> int:
         return len(self._instances)
+
+    def is_cancelled(self) -> bool:
+        return self._operation.cancelled()
 
     def run(self) -> Generator[SubOperation]:
         with self._sending as sending:
@@ -118,12 +128,17 @@ class Move(Retrieval):
 class Queued(Retrieval):
     """Left to a job: the requestor is told at once that all is done, as by Orthanc."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, operation: Operation, count: int) -> None:
+        self._operation = operation
         self._count = count
 
     @property
     def count(self) -> int:
         return self._count
+
+    def is_cancelled(self) -> bool:
+        """Only the telling can be cancelled."""
+        return self._operation.cancelled()
 
     def run(self) -> Generator[SubOperation]:
         for _ in range(self._count):

@@ -42,8 +42,7 @@ class Retrieval(ABC):
         travel with what comes next."""
         return False
 
-    @property
+    @abstractmethod
     def is_cancelled(self) -> bool:
-        """Whether the peer has cancelled while a sub-operation was under way on its own
-        association."""
-        return False
+        """Whether the peer has cancelled; looks without waiting. Raises PduError, UserAbort or
+        OSError where the association is over."""
