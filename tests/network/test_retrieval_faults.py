@@ -11,7 +11,8 @@ import pytest
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 from pynetdicom import AE
 from support import generated
-from support.dicom_peer import Peer, command, element, p_data, pdv, uid_value
+from support.dicom_peer import Peer, command, p_data, pdv
+from support.fast_requestor import request, study_identifier
 from support.ports import free_port
 from support.retrieving import STUDY_GET, STUDY_MOVE, get, identifier, move
 from support.server import OurServer
@@ -26,6 +27,7 @@ def uid(*numbers: int) -> str:
 
 
 ASKED = identifier("STUDY", StudyInstanceUID=uid(1))
+BY_STUDY = study_identifier(uid(1))
 ORDER = tuple(uid(1, 1, number) for number in range(1, COUNT + 1))
 
 
@@ -208,16 +210,15 @@ def test_a_requestor_that_refuses_some(site: Site) -> None:
 def test_instances_that_are_deleted_meanwhile(site: Site, kind: str) -> None:
     """Some files are open already when they go: those are sent all the same."""
     count = 12
-    url = f"{site.server.url}/instances"
     template = generated.small()
-    ids = [
-        httpx.post(url, content=template.number(1, 9, 1, number)).json()["ID"]
-        for number in range(count)
-    ]
+    for number in range(count):
+        content = template.number(1, 9, 1, number)
+        answer = httpx.post(f"{site.server.url}/instances", content=content)
+    studies = [answer.json()["ParentStudy"]]
 
     def delete(_: object) -> int:
-        while ids:
-            httpx.delete(f"{url}/{ids.pop()}")
+        while studies:
+            httpx.delete(f"{site.server.url}/studies/{studies.pop()}")
         return 0
 
     asked = identifier("STUDY", StudyInstanceUID=uid(9))
@@ -273,20 +274,8 @@ def begun(port: int, sop_class: str, field: int, data_set: bytes, **fields: byte
     peer = Peer(port)
     contexts = [(sop_class, ("1.2.840.10008.1.2",)), (CTImageStorage, ("1.2.840.10008.1.2.1",))]
     peer.associate(contexts=contexts, calling="CLIENT", roles=[(str(CTImageStorage), False, True)])
-    peer.send(request(sop_class, field) + p_data(pdv(1, data_set)))
+    peer.send(request(sop_class, field, "SINK") + p_data(pdv(1, data_set)))
     return peer
-
-
-def request(sop_class: str, field: int, destination: str = "SINK") -> bytes:
-    body = command(field, 1, True, sop_class)[12:]
-    if destination:
-        at_end = body.index(element(0x00000700, b"\0\0"))
-        body = body[:at_end] + element(0x00000600, destination.ljust(16).encode()) + body[at_end:]
-    return p_data(pdv(1, element(0, len(body).to_bytes(4, "little")) + body, is_command=True))
-
-
-def by_study() -> bytes:
-    return element(0x00080052, b"STUDY ") + element(0x0020000D, uid_value(uid(1)))
 
 
 def test_a_requestor_that_goes_ends_the_move(site: Site) -> None:
@@ -296,7 +285,7 @@ def test_a_requestor_that_goes_ends_the_move(site: Site) -> None:
 
     with Sink(status=slow) as sink:
         site.knows(sink.port)
-        peer = begun(site.port, STUDY_MOVE, 0x0021, by_study())
+        peer = begun(site.port, STUDY_MOVE, 0x0021, BY_STUDY)
         assert peer.receive()[0] == 4  # the first pending response
         peer.close()
         site.settle()
@@ -305,7 +294,7 @@ def test_a_requestor_that_goes_ends_the_move(site: Site) -> None:
 
 @pytest.mark.parametrize("reads", [False, True])
 def test_a_requestor_that_stalls_while_it_gets_is_given_up(site: Site, reads: bool) -> None:
-    peer = begun(site.port, STUDY_GET, 0x0010, by_study())
+    peer = begun(site.port, STUDY_GET, 0x0010, BY_STUDY)
     if reads:  # the first instance, which it never answers
         assert peer.receive()[0] == 4
     site.settle()
@@ -326,11 +315,21 @@ def test_an_identifier_that_is_none(site: Site) -> None:
     peer.release()
 
 
+@pytest.mark.parametrize("field", [0x0021, 0x0010])
+def test_a_request_without_an_identifier(site: Site, field: int) -> None:
+    sop_class = STUDY_MOVE if field == 0x0021 else STUDY_GET
+    peer = Peer(site.port)
+    peer.associate(contexts=[(sop_class, ("1.2.840.10008.1.2",))], calling="CLIENT")
+    peer.send(p_data(pdv(1, command(field, 1, False, sop_class), is_command=True)))
+    assert peer.status() == 0xC000
+    peer.release()
+
+
 def test_others_are_served_meanwhile(site: Site) -> None:
     """A C-MOVE to a destination that stalls holds nobody else."""
     with Sink(status=at((1, 2, 3, 4, 5, 6), misbehave("stall"))) as sink:
         site.knows(sink.port)
-        peer = begun(site.port, STUDY_MOVE, 0x0021, by_study())
+        peer = begun(site.port, STUDY_MOVE, 0x0021, BY_STUDY)
         assert get(site.port, ASKED).final.status == 0
         done = subprocess.run(["echoscu", "127.0.0.1", str(site.port)])
         assert done.returncode == 0

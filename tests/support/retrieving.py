@@ -1,6 +1,7 @@
 """Who retrieves, and where it goes to: pynetdicom as requestor of C-MOVE and C-GET, and as the
 destination of a C-MOVE."""
 
+import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -177,6 +178,7 @@ def get(
     calling: str = "CLIENT",
     cancel_after: int | None = None,
     roles: Sequence[tuple[str, bool, bool]] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Retrieved:
     """A whole C-GET; `contexts` are those of storage, `roles` their selection: SCP unless given."""
     received: list[Received] = []
@@ -196,6 +198,7 @@ def get(
         contexts=proposed,
         ext_neg=selections,
         evt_handlers=[(evt.EVT_C_STORE, stored)],
+        tls_args=None if tls is None else (tls, "localhost"),
     )
     assert association.is_established
     try:
