@@ -11,7 +11,7 @@ from orthanc_fast.errors import NetworkProtocol
 from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.scp.sop_classes import STUDY_ROOT_FIND, VERIFICATION
 from orthanc_fast.services.scu.associating import Associations, plain
-from orthanc_fast.services.scu.find import EVERY_CLASS, FindAssociation
+from orthanc_fast.services.scu.find import AT_ONCE, EVERY_CLASS, FindAssociation
 from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE
 from orthanc_fast.upper_layer.association import Association
 from orthanc_fast.upper_layer.requestor import Target
@@ -61,7 +61,7 @@ def _find(association: Association, target: Target) -> None:
         write = Writer(explicit=syntax != IMPLICIT_LITTLE, big=syntax == EXPLICIT_BIG)
         return write.text(0x00080052, "CS", "STUDY") + write.text(0x0020000D, "UI", study)
 
-    find = FindAssociation(association, target, threading.Event())
+    find = FindAssociation(association, target, threading.Event(), AT_ONCE)
     answers = islice(find.answers(STUDY_ROOT_FIND, identifier), _MOST_ANSWERS)
     if sum(1 for _ in answers) == _MOST_ANSWERS:
         raise NetworkProtocol(f"More than {_MOST_ANSWERS} answers to a query for one study")

@@ -28,6 +28,9 @@ CLASSES: Final = {
     Level.INSTANCE: STUDY_ROOT_FIND,
 }
 
+LARGEST: Final = 256 << 20  # bytes of all answers that are kept
+AT_ONCE: Final = 64 << 20  # of those that are in memory together
+
 _FIND_UNAVAILABLE: Final = 2016
 
 _SUCCESS: Final = 0x0000
@@ -39,22 +42,27 @@ _UNPROCESSABLE: Final = 422  # as HTTP says it
 class FindAssociation:
     """An association on which one C-FIND after the other is asked."""
 
-    def __init__(self, association: Association, target: Target, stop: threading.Event) -> None:
+    def __init__(
+        self, association: Association, target: Target, stop: threading.Event, largest: int
+    ) -> None:
         self._association = association
         self._target = target
         self._stop = stop
+        self._largest = largest
+        self._size = 0
         self._requests = Requests(association, target.timeout)
 
     def answers(self, sop_class: str, encoded: Callable[[str], bytes]) -> Iterator[DicomFile]:
         """The answers, as they come, to the identifier that is `encoded` in a transfer syntax.
-        Raises NetworkProtocol with the DIMSE status as payload, and 422 for HTTP if that is 0xC000;
-        OrthancError 2016 where the class is not accepted."""
+        Raises NetworkProtocol with the DIMSE status as payload, and 422 for HTTP if that is 0xC000,
+        and for answers that are too large; OrthancError 2016 where the class is not accepted."""
         syntax = self._syntax(sop_class)
         explicit, big = syntax != IMPLICIT_LITTLE, syntax == EXPLICIT_BIG
         for status, answer in self._requests.find(sop_class, encoded(syntax)):
             if self._stop.is_set():
                 raise NetworkProtocol("Nobody waits for the answers any longer")
             if status in dimse.PENDING:
+                self._check_size(len(answer))
                 yield DicomFile(answer, 0, explicit, big, [], syntax, False)
             elif status == _CANNOT_PROCESS:
                 raise failed_with(
@@ -62,6 +70,14 @@ class FindAssociation:
                 )
             elif status != _SUCCESS:
                 raise failed_with("C-FIND", self._target, status)
+
+    def _check_size(self, size: int) -> None:
+        self._size += size
+        if self._size > self._largest:
+            raise NetworkProtocol(
+                f'The answers of AET "{self._target.called}" take more than '
+                f"{self._largest >> 20} MB: ask for less"
+            )
 
     def _syntax(self, sop_class: str) -> str:
         for context in self._association.agreement.contexts.values():
@@ -78,13 +94,18 @@ class FindScu:
 
     @contextmanager
     def open(
-        self, target: Target, sop_classes: Sequence[str], stop: threading.Event
+        self,
+        target: Target,
+        sop_classes: Sequence[str],
+        stop: threading.Event,
+        largest: int = LARGEST,
     ) -> Iterator[FindAssociation]:
-        """An association for C-FIND with these classes.
+        """An association for C-FIND with these classes; `largest` is how many bytes all answers
+        may have.
 
         All of it blocks as long as the other side is silent, at most the target's timeout each
         time. Who does not want any more answers leaves the block, or sets `stop`, to which the
         next answer pays attention: the association is broken off. Raises as `Associations.open`.
         """
         with self._associations.open(target, plain(*sop_classes)) as association:
-            yield FindAssociation(association, target, stop)
+            yield FindAssociation(association, target, stop, largest)

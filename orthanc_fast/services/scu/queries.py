@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from orthanc_fast.errors import FullStorage, ParameterOutOfRange, UnknownResource
+from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.runtime.contract import Runtime, Snapshot, Transaction
 from orthanc_fast.services.store.visibility import restricted
@@ -24,7 +24,6 @@ Answer = dict[int, str | None]
 """The elements of one answer by tag, as Unicode; None for what is no text, or too long a one."""
 
 PAGE: Final = 100  # answers in one value of the runtime state
-LARGEST: Final = 256 << 20  # bytes of the answers of one query
 ALL: Final = 1 << 30  # bytes of the answers of all
 
 _ORDER: Final = "query-order"  # of use, the latest last
@@ -112,7 +111,7 @@ class Queries:
 
     def add(self, caller: Caller, query: Query, answers: Iterable[Answer]) -> Done:
         """Keeps a query with its answers, which are taken as they come. If they raise nothing is
-        kept. Raises FullStorage where they are more than `LARGEST` bytes."""
+        kept."""
         identifier = str(uuid.uuid4())
         write = self._runtime.write
         write(restricted(caller, lambda transaction: transaction.set(self._draft(identifier), b"")))
@@ -136,10 +135,6 @@ class Queries:
             encoded = _encode(page)
             count += len(page)
             size += len(encoded)
-            if size > LARGEST:
-                raise FullStorage(
-                    f"The answers to the query take more than {LARGEST >> 20} MB: ask for less"
-                )
             self._runtime.write(partial(_set, name=_page_name(identifier, number), value=encoded))
         return count, size
 
@@ -148,7 +143,7 @@ class Queries:
         transaction.set(_head(done.identifier), _encode(done))
         places = [*_places(transaction.get(_ORDER)), _Place(done.identifier, size)]
         total = sum(place.size for place in places)
-        while len(places) > self._size or total > ALL:
+        while len(places) > self._size or (total > ALL and len(places) > 1):
             oldest = places.pop(0)
             total -= oldest.size
             _remove(transaction, oldest.identifier)

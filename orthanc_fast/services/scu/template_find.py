@@ -2,8 +2,10 @@
 at once. Source: reference chapter 4, section 5.7, and what Orthanc 1.13 sends."""
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import DEFAULTS, MODALITIES_IN_STUDY
@@ -12,7 +14,7 @@ from orthanc_fast.model import Caller, Level
 from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.scu.answers import AnswerReader
 from orthanc_fast.services.scu.associating import Associations
-from orthanc_fast.services.scu.find import CLASSES, EVERY_CLASS, FindAssociation, FindScu
+from orthanc_fast.services.scu.find import AT_ONCE, CLASSES, EVERY_CLASS, FindAssociation, FindScu
 from orthanc_fast.services.scu.identifiers import Identifier
 from orthanc_fast.services.scu.normalisation import (
     ACCESSION_NUMBER,
@@ -63,50 +65,50 @@ class TemplateFind:
 
     def find(
         self, caller: Caller, modality: str, level: Level, query: Texts, stop: threading.Event
-    ) -> list[dict[str, Any]]:
-        """What matches at one level, simplified."""
+    ) -> list[msgspec.Raw]:
+        """What matches at one level, as JSON."""
         entry = self._modalities.get(caller, modality)
         target = self._associations.target(entry, local_aet=self._associations.aet)
-        with self._find.open(target, (CLASSES[level],), stop) as association:
-            found = self._level(association, entry.manufacturer, level, query)
-        return [self._simplified(answer) for answer in found]
+        with self._find.open(target, (CLASSES[level],), stop, AT_ONCE) as association:
+            answers = self._answers(association, entry.manufacturer, level, query)
+            return [self._shown(answer) for answer in answers]
 
     def tree(
         self, caller: Caller, modality: str, query: Texts, stop: threading.Event
-    ) -> list[dict[str, Any]]:
-        """The patients that match, with their `Studies`, and these with their `Series`."""
+    ) -> list[msgspec.Raw]:
+        """The patients that match as JSON, with their `Studies`, and these with their `Series`."""
         entry = self._modalities.get(caller, modality)
         target = self._associations.target(entry, local_aet=self._associations.aet)
-        with self._find.open(target, EVERY_CLASS, stop) as association:
+        with self._find.open(target, EVERY_CLASS, stop, AT_ONCE) as association:
             return self._below(association, entry.manufacturer, Level.PATIENT, query)
 
     def _below(
         self, association: FindAssociation, maker: str, level: Level, query: Texts
-    ) -> list[dict[str, Any]]:
+    ) -> list[msgspec.Raw]:
+        # One query after the other: the answers come to their end first.
+        answers = list(self._answers(association, maker, level, query))
+        if level == Level.SERIES:
+            return [self._shown(answer) for answer in answers]
+        below = Level(level + 1)
         found = []
-        for answer in self._level(association, maker, level, query):
-            shown = self._simplified(answer)
-            if level < Level.SERIES:
-                below = Level(level + 1)
-                keys = {key: answer.get(key, "") for key in _PARENTS[level]}
-                shown[_NAMES[below]] = self._below(association, maker, below, {**query, **keys})
-            found.append(shown)
+        for answer in answers:
+            keys = {key: answer.get(key, "") for key in _PARENTS[level]}
+            children = self._below(association, maker, below, {**query, **keys})
+            found.append(self._shown(answer, **{_NAMES[below]: children}))
         return found
 
-    def _level(
+    def _answers(
         self, association: FindAssociation, maker: str, level: Level, query: Texts
-    ) -> list[Texts]:
+    ) -> Iterator[Texts]:
         known = {tag: text for tag, text in query.items() if tag in _KNOWN[level]}
         asked = normalised({**_TEMPLATES[level], **known}, level, maker, self._dictionary)
         identifier = Identifier(
             with_keys(asked, level, maker), self._dictionary, self._character_set()
         )
-        answers = association.answers(CLASSES[level], identifier.encoded)
-        summaries = [self._read.summary(answer, LEVELS[level]) for answer in answers]
-        return [
-            {tag: text for tag, text in summary.items() if text is not None}
-            for summary in summaries
-        ]
+        for answer in association.answers(CLASSES[level], identifier.encoded):
+            summary = self._read.summary(answer, LEVELS[level])
+            yield {tag: text for tag, text in summary.items() if text is not None}
 
-    def _simplified(self, answer: Mapping[int, str]) -> dict[str, Any]:
-        return named_tags(answer, "simplify", self._dictionary)
+    def _shown(self, answer: Texts, **children: list[msgspec.Raw]) -> msgspec.Raw:
+        shown = named_tags(answer, "simplify", self._dictionary)
+        return msgspec.Raw(msgspec.json.encode({**shown, **children}))

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.dicom.text import known_term
@@ -13,7 +15,7 @@ from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.scp.sop_classes import WORKLIST_FIND
 from orthanc_fast.services.scu.answers import AnswerReader
 from orthanc_fast.services.scu.associating import Associations
-from orthanc_fast.services.scu.find import FindScu
+from orthanc_fast.services.scu.find import AT_ONCE, FindScu
 from orthanc_fast.services.scu.identifiers import Identifier
 from orthanc_fast.services.scu.normalisation import SPECIFIC_CHARACTER_SET
 
@@ -43,16 +45,17 @@ class Worklists:
         form: Format,
         timeout: int | None,
         stop: threading.Event,
-    ) -> list[dict[str, Any]]:
-        """The items that match a query, its values as JSON has them: a list of objects for a
-        sequence. Blocks; raises InexistentItem for an unknown modality, BadRequest for an unknown
-        character set, and as `FindScu.open` and `Identifier`."""
+    ) -> list[msgspec.Raw]:
+        """The items that match a query, as JSON. The values of the query are as JSON has them, too:
+        a list of objects for a sequence. Blocks; raises InexistentItem for an unknown modality,
+        BadRequest for an unknown character set, and as `FindScu.open` and `Identifier`."""
         entry = self._modalities.get(caller, modality)
         target = self._associations.target(entry, local_aet=self._associations.aet, timeout=timeout)
         identifier = Identifier(_with_known_term(query), self._dictionary, self._character_set())
-        with self._find.open(target, (WORKLIST_FIND,), stop) as association:
+        with self._find.open(target, (WORKLIST_FIND,), stop, AT_ONCE) as association:
             answers = association.answers(WORKLIST_FIND, identifier.encoded)
-            return [self._read.worklist_item(answer, form) for answer in answers]
+            items = (self._read.worklist_item(answer, form) for answer in answers)
+            return [msgspec.Raw(msgspec.json.encode(item)) for item in items]
 
 
 def _with_known_term(query: Mapping[int, Any]) -> Mapping[int, Any]:
