@@ -1,6 +1,7 @@
 """Retrieval from modalities: /modalities/{id}/move and /get, and what queries have found. Source:
 reference chapter 4, section 5.6."""
 
+import asyncio
 from typing import Any, Final, Literal
 
 import msgspec
@@ -80,7 +81,8 @@ async def post_all_answers(request: Request) -> Response:
     """Retrieves all that a query has found, as a job."""
     done = _query(request)
     options, is_synchronous = await _answer_options(request)
-    submission = request.services.retrieving.all_answers(request.caller, done, options)
+    retrieving = request.services.retrieving
+    submission = await asyncio.to_thread(retrieving.all_answers, request.caller, done, options)
     return await _answered(request, submission, is_synchronous)
 
 

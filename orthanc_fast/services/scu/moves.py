@@ -16,6 +16,7 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Level
 from orthanc_fast.runtime.contract import Runtime, Snapshot, Transaction
 from orthanc_fast.services.ingest.contract import Stored
+from orthanc_fast.services.jobs.records import RUNNING
 
 FIRST_MESSAGE: Final = 1001
 _LAST_MESSAGE: Final = 0xFFFF
@@ -44,12 +45,14 @@ class Moves:
         self._runtime = runtime
 
     def begin(self, job: str, aet: str) -> int:
-        """The message ID of a move that this job is about to ask for as `aet`. What an earlier run
-        of the job has left is forgotten."""
+        """The message ID of a move that this job is about to ask for as `aet`. What workers that
+        were killed have left is forgotten: that of an earlier run of the job, and of jobs that do
+        not run."""
 
         def work(transaction: Transaction) -> int:
+            running = {name.rpartition("/")[2] for name, _ in transaction.below(RUNNING)}
             for name, value in transaction.below(_WAITING):
-                if _decode(value).job == job:
+                if _decode(value).job == job or _decode(value).job not in running:
                     _forget(transaction, name.removeprefix(_WAITING))
             number = _next(transaction)
             transaction.set(f"{_WAITING}{number}", _encode(_Waiting(job, aet)))

@@ -2,8 +2,10 @@
 
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import FullStorage
+from orthanc_fast.runtime.contract import Transaction
 from orthanc_fast.runtime.memory import MemoryRuntime
 from orthanc_fast.services.ingest.contract import Stored
+from orthanc_fast.services.jobs.records import RUNNING
 from orthanc_fast.services.scu.moves import FIRST_MESSAGE, Moves
 
 
@@ -15,8 +17,20 @@ def names(*numbers: int) -> list[str]:
     return [to_text(number.to_bytes(20)) for number in numbers]
 
 
-def test_message_ids_come_from_one_counter() -> None:
+def runtime_of(*jobs: str) -> MemoryRuntime:
+    """One in which these jobs are running."""
     runtime = MemoryRuntime()
+
+    def work(transaction: Transaction) -> None:
+        for job in jobs:
+            transaction.set(f"{RUNNING}jobs-1/{job}", b"")
+
+    runtime.write(work)
+    return runtime
+
+
+def test_message_ids_come_from_one_counter() -> None:
+    runtime = runtime_of("a", "b", "c")
     here, there = Moves(runtime), Moves(runtime)
     assert [here.begin("a", "X"), there.begin("b", "X"), here.begin("c", "X")] == [
         FIRST_MESSAGE,
@@ -57,7 +71,7 @@ def test_what_comes_too_late_leaves_nothing() -> None:
 
 
 def test_a_job_that_runs_again_forgets_its_last_run() -> None:
-    runtime = MemoryRuntime()
+    runtime = runtime_of("a", "b")
     moves = Moves(runtime)
     moves.received("X", moves.begin("a", "X"), stored(1))
     other = moves.begin("b", "X")
@@ -69,8 +83,20 @@ def test_a_job_that_runs_again_forgets_its_last_run() -> None:
     assert len(runtime.read(lambda view: view.below("moves/"))) == 1
 
 
+def test_what_dead_jobs_have_left_is_forgotten() -> None:
+    runtime = runtime_of("b")
+    moves = Moves(runtime)
+    dead, alive = moves.begin("a", "X"), moves.begin("b", "X")
+    assert moves.found(dead) == []
+    moves.received("X", dead, stored(1))
+    moves.received("X", alive, stored(2))
+    moves.begin("c", "X")
+    assert moves.found(dead) == []
+    assert moves.found(alive) == names(2)
+
+
 def test_numbers_begin_again_and_leave_out_those_in_use() -> None:
-    runtime = MemoryRuntime()
+    runtime = runtime_of("a", "b", "c", "d")
     moves = Moves(runtime)
     runtime.write(lambda transaction: transaction.set("moves/counter", b"65534"))
     assert [moves.begin(job, "X") for job in "abc"] == [65535, 1, 2]

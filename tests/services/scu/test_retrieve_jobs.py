@@ -2,11 +2,6 @@
 of what it sends, and how it may go wrong."""
 
 import io
-import os
-import threading
-import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pydicom
@@ -14,138 +9,15 @@ import pytest
 from support import generated
 from support.dicom_door import Shelf, serving
 from support.job_run import KeptRun
-from support.retrieve_scp import RetrieveScp, dying, refusing, sending, sent_elsewhere
+from support.retrieve_scp import dying, refusing, sending, sent_elsewhere
+from support.retrieve_site import FILES, LEVEL, PATIENT, STUDY, Site, details, stop_after, wanted
 
-from orthanc_fast.config import Settings
-from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.errors import BadRequest, FullStorage, NetworkProtocol, NoPresentationContext
 from orthanc_fast.model import Level
-from orthanc_fast.runtime.memory import MemoryRuntime
-from orthanc_fast.services.exchange.modalities import Modality
-from orthanc_fast.services.ingest.contract import UploadMemory
 from orthanc_fast.services.jobs.contract import Stopped
-from orthanc_fast.services.scp.policy import ScpPolicy
 from orthanc_fast.services.scu import retrieval
-from orthanc_fast.services.scu.associating import Associations
-from orthanc_fast.services.scu.get_job import GetJob, Receiving
-from orthanc_fast.services.scu.identifiers import Identifier
-from orthanc_fast.services.scu.move_job import MoveJob
-from orthanc_fast.services.scu.moves import Moves
-from orthanc_fast.services.scu.retrieve_orders import RetrieveOrder, Wanted, encode_order
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
-LEVEL, STUDY, PATIENT = 0x00080052, 0x0020000D, 0x00100020
-FILES = [generated.small().number(1, 1, 1, number) for number in range(4)]
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
-@pytest.fixture(scope="module")
-def peer() -> Iterator[RetrieveScp]:
-    with RetrieveScp().serving() as peer:
-        yield peer
-
-
-@pytest.fixture
-def scp(peer: RetrieveScp) -> RetrieveScp:
-    peer.reset()
-    return peer
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    """A store; afterwards nothing may be left of the test in it but what it keeps."""
-    shelf = Shelf(tmp_path)
-    yield shelf
-    assert list(tmp_path.iterdir()) == []
-
-
-def wanted(*uids: str, **fields: Any) -> tuple[Wanted, ...]:
-    return tuple(
-        Wanted(
-            **{
-                "level": Level.STUDY,
-                "tags": {LEVEL: "STUDY", STUDY: uid},
-                "is_found": False,
-                **fields,
-            }
-        )
-        for uid in uids or ("1.2.3",)
-    )
-
-
-class Site:
-    """One server's jobs, against one peer; what they leave of threads and descriptors is looked at
-    after each."""
-
-    def __init__(self, scp: RetrieveScp, shelf: Shelf, **raw: Any) -> None:
-        self.scp = scp
-        self.shelf = shelf
-        settings = Settings(dicom_aet="HERE", raw={"DicomScuTimeout": 2, **raw})
-        self.associations = Associations(settings)
-        self.memory = UploadMemory(1 << 20)
-        self.moves = Moves(MemoryRuntime())
-        self.largest = 1 << 20
-        self.policy = ScpPolicy(raw)
-
-    def keys(self, tags: dict[int, str], syntax: str) -> bytes:
-        return Identifier(tags, Dictionary(), "Latin1").encoded(syntax)
-
-    def modality(self, **fields: Any) -> Modality:
-        return Modality(**{"aet": "SCP", "host": "127.0.0.1", "port": self.scp.port, **fields})
-
-    def order(self, target: str | None, *each: Wanted, **fields: Any) -> bytes:
-        return encode_order(
-            RetrieveOrder(
-                modality=self.modality(**fields.pop("modality", {})),
-                local_aet="HERE",
-                target=target,
-                timeout=fields.pop("timeout", None),
-                permissive=fields.pop("permissive", False),
-                wanted=each or wanted(),
-            )
-        )
-
-    def get(self, *each: Wanted, **fields: Any) -> KeptRun:
-        return self._ran(KeptRun(self.order(None, *each, **fields)))
-
-    def move(self, *each: Wanted, **fields: Any) -> KeptRun:
-        return self._ran(KeptRun(self.order("TARGET", *each, **fields)))
-
-    def _ran(self, run: KeptRun) -> KeptRun:
-        threads, files = threading.active_count(), descriptors()
-        self.last = run
-        try:
-            self.run(run)
-        finally:
-            deadline = time.monotonic() + 5
-            while threading.active_count() > threads and time.monotonic() < deadline:
-                time.sleep(0.01)  # those of the peer, which is in this process too
-            assert threading.active_count() <= threads
-            assert descriptors() <= files
-            assert self.memory.used == 0
-        return run
-
-    def run(self, run: KeptRun) -> None:
-        receiving = Receiving(self.shelf, self.memory, self.largest, self.policy)
-        kind = (
-            MoveJob(self.associations, self.keys, self.moves)
-            if b"TARGET" in run.payload
-            else GetJob(self.associations, self.keys, receiving)
-        )
-        kind.run(run)
-
-
-@pytest.fixture
-def site(scp: RetrieveScp, shelf: Shelf) -> Site:
-    return Site(scp, shelf)
-
-
-def details(run: KeptRun) -> list[tuple[int, int]]:
-    """Of each resource the status, and how many instances came."""
-    return [(each.status, len(each.received)) for each in run.content["Details"]]
 
 
 # C-GET
@@ -271,7 +143,20 @@ def test_a_peer_that_trickles(site: Site, monkeypatch: pytest.MonkeyPatch) -> No
     site.scp.move = dying("trickle")
     run = KeptRun(site.order("TARGET", *wanted(), timeout=0), on_step=stop_after(3))
     with pytest.raises(Stopped):
-        site._ran(run)
+        site.ran(run)
+
+
+def test_a_fault_of_ours_leaves_nothing(site: Site) -> None:
+    class Broken(Shelf):
+        def new_spool(self) -> Any:
+            raise FullStorage("no room")
+
+    site.shelf = Broken(site.shelf.folder)
+    site.largest = 1 << 10
+    site.scp.get = sending(generated.ct_slice().number(1, 1, 1, 1))
+    with pytest.raises(NetworkProtocol, match="0xA702"):
+        site.get()
+    assert site.scp.statuses == [0xA700]
 
 
 # C-MOVE
@@ -346,82 +231,3 @@ def test_a_peer_that_never_ends(site: Site, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(NetworkProtocol, match="pending responses without progress"):
         site.move()
     assert site.scp.aborts == 1
-
-
-# Stopping, and going on
-
-
-def stop_after(count: int) -> Any:
-    calls = iter(range(1000))
-
-    def on_step(done: int, total: int) -> None:
-        if next(calls) >= count:
-            raise Stopped
-
-    return on_step
-
-
-def test_a_get_that_is_cancelled(site: Site) -> None:
-    site.scp.get = sending(*FILES * 50)
-    run = KeptRun(site.order(None, *wanted()), on_step=stop_after(10))
-    with pytest.raises(Stopped):
-        site._ran(run)
-    assert site.scp.cancels == 1
-    assert 0 < len(site.scp.statuses) < 200
-    assert (site.scp.releases, site.scp.aborts) == (1, 0), "the peer has ended it by itself"
-    (detail,) = run.content["Details"]
-    assert len(detail.received) == len(site.shelf.files) > 0
-
-
-def test_a_peer_that_does_not_hear_of_the_cancellation(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retrieval, "_PATIENCE", 0.1)
-    site.scp.move = dying("silence")
-    run = KeptRun(site.order("TARGET", *wanted()), on_step=stop_after(2))
-    with pytest.raises(Stopped):
-        site._ran(run)
-    assert site.scp.aborts == 1
-
-
-def test_a_job_goes_on_where_it_was(site: Site) -> None:
-    site.scp.get = sending(FILES[0])
-    resources = wanted("1.2.3", "1.2.4", "1.2.5")
-    first = KeptRun(site.order(None, *resources), on_step=stop_after(5))
-    with pytest.raises(Stopped):
-        site._ran(first)
-    done = len(site.scp.identifiers)
-    assert 0 < done < 3
-    again = KeptRun(first.payload, first.memory)
-    site._ran(again)
-    assert [each.status for each in again.content["Details"]] == [0, 0, 0]
-    assert all(each.received for each in again.content["Details"])
-    asked = [str(each.StudyInstanceUID) for each in site.scp.identifiers]
-    assert sorted(set(asked)) == ["1.2.3", "1.2.4", "1.2.5"]
-    assert len(asked) <= 4, "at most the one that was cut off is repeated"
-
-
-def test_nothing_is_asked_for(site: Site) -> None:
-    order = RetrieveOrder(
-        modality=site.modality(),
-        local_aet="HERE",
-        target="TARGET",
-        timeout=None,
-        permissive=False,
-        wanted=(),
-    )
-    site._ran(KeptRun(encode_order(order)))
-    assert site.scp.identifiers == []
-
-
-def test_a_fault_of_ours_leaves_nothing(site: Site) -> None:
-    class Broken(Shelf):
-        def new_spool(self) -> Any:
-            raise FullStorage("no room")
-
-    site.shelf = Broken(site.shelf.folder)
-    site.largest = 1 << 10
-    site.scp.get = sending(generated.ct_slice().number(1, 1, 1, 1))
-    with pytest.raises(NetworkProtocol, match="0xA702"):
-        site.get()
-    assert site.scp.statuses == [0xA700]
