@@ -13,6 +13,7 @@ from orthanc_fast.network.options import dicom_options
 from orthanc_fast.services.administration import metrics
 from orthanc_fast.services.exchange.dicom_tls import server_context
 from orthanc_fast.services.processes.supervisor import GuardedStore
+from orthanc_fast.services.query_retrieve.options import query_options
 from orthanc_fast.services.store.opening import INDEX_FOLDER
 from orthanc_fast.services.store.privacy import keep_private
 from orthanc_fast.supervisor import CannotStart, Kind, Signals, Supervisor, bind
@@ -164,6 +165,7 @@ def _dicom_port(settings: Settings) -> int | None:
         options = dicom_options(settings)
         if options.tls is not None:
             server_context(options.tls)
+        query_options(settings)
     except (ConfigError, OrthancError) as error:
         raise CannotStart(str(error)) from error
     return options.port

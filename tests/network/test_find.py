@@ -413,6 +413,13 @@ def test_logs_tell_no_names(tmp_path: Path) -> None:
     assert "(0010,0010)  PatientName = Secret^Name" in logs[1]
 
 
+def test_an_unknown_edition_of_the_standard_stops_the_start(tmp_path: Path) -> None:
+    options = {"DicomServerEnabled": True, "DicomPort": free_port()}
+    server = OurServer(tmp_path, {**options, "DeidentifyLogsDicomVersion": "1999z"})
+    with pytest.raises(RuntimeError, match=r"DeidentifyLogsDicomVersion: .*1999z"):
+        server.start()
+
+
 def test_the_time_of_queries_is_measured(server: OurServer) -> None:
     ask(server, STUDIES)
     text = httpx.get(f"{server.url}/tools/metrics-prometheus").text

@@ -5,6 +5,7 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.config_options import BY_NAME
+from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.services.modification.profiles import Profile, profile
 
 
@@ -18,14 +19,18 @@ class QueryOptions(msgspec.Struct, frozen=True):
 
 
 def query_options(settings: Settings) -> QueryOptions:
-    """Raises ParameterOutOfRange for an edition of the standard that there is no table of."""
+    """Raises ParameterOutOfRange for an edition of the standard that there is no table of, whatever
+    is logged: it stops the start, as with Orthanc."""
 
     def get(name: str) -> object:
         value = settings.raw.get(name)
         return BY_NAME[name].default if value is None else value
 
-    version = get("DeidentifyLogsDicomVersion")
-    known = profile(str(version))  # one that is unknown stops Orthanc, too, whatever is logged
+    version = str(get("DeidentifyLogsDicomVersion"))
+    try:
+        known = profile(version)
+    except ParameterOutOfRange as error:
+        raise ParameterOutOfRange(f"DeidentifyLogsDicomVersion: {error.details}") from error
     return QueryOptions(
         title=settings.dicom_aet,
         case_sensitive_names=bool(get("CaseSensitivePN")),
