@@ -15,6 +15,7 @@ from support.ports import free_port
 from support.sink import Misbehaviour, Sink, Taken, only
 
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+COMMITMENT = "1.2.840.10008.1.20.1"
 UNKNOWN = "12345678-12345678-12345678-12345678-12345678"
 
 # What no two servers share.
@@ -32,6 +33,7 @@ class Sinks(NamedTuple):
     warning: Sink
     aborting: Sink
     mute: Sink
+    plain: Sink  # for storage only
 
 
 def _raising(how: str) -> Any:
@@ -39,6 +41,10 @@ def _raising(how: str) -> Any:
         raise Misbehaviour(how)
 
     return status
+
+
+def _storage_only(sop_class: str, syntaxes: tuple[str, ...]) -> str | None:
+    return None if sop_class == COMMITMENT else syntaxes[0]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,9 @@ def sinks() -> Iterator[Sinks]:
             warning=Sink(status=lambda taken: 0xB007),
             aborting=Sink(status=_raising("abort")),
             mute=Sink(status=_raising("stall")),
+            plain=Sink(
+                lambda sop_class, syntaxes: None if sop_class == COMMITMENT else syntaxes[0]
+            ),
         )
         for each in made:
             stack.enter_context(each)
@@ -203,6 +212,17 @@ def test_receivers(pair: Pair, name: str, route: str) -> None:
     if route == "store-straight":
         body = generated.small().number(1, 1, 1, 1)
     assert_same(post(pair, f"/modalities/{name}/{route}", body))
+
+
+def test_storage_commitment_that_the_receiver_does_not_know(pair: Pair) -> None:
+    for name in ("plain", "refusing"):
+        body = {"Resources": [pair.names["studies"]], "StorageCommitment": True}
+        assert_same(post(pair, f"/modalities/{name}/store", body))
+        body["Asynchronous"] = True
+        for client in (pair.ours, pair.theirs):
+            job = client.post(f"/modalities/{name}/store", json=body).json()["ID"]
+            content = completed(client, job)["Content"]
+            assert content["StorageCommitmentTransactionUID"].startswith("2.25.")
 
 
 MPEG2 = "1.2.840.10008.1.2.4.100"
