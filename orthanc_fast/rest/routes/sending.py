@@ -10,11 +10,7 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.rest.job_submission import (
-    DESCRIPTION,
-    answer_job,
-    job_fields,
-)
+from orthanc_fast.rest.job_submission import DESCRIPTION, answer_job, job_fields
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router

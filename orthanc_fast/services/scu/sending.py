@@ -17,14 +17,11 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Final
 
+from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.part10 import Buffer
-from orthanc_fast.errors import (
-    NetworkProtocol,
-    NoPresentationContext,
-    OrthancError,
-)
+from orthanc_fast.errors import NetworkProtocol, NoPresentationContext, OrthancError
 from orthanc_fast.services.exchange.instances import Outgoing, Presentation
 from orthanc_fast.services.scu.associating import Associations
 from orthanc_fast.services.scu.contexts import Accepted, Context, Rules, proposals
@@ -135,10 +132,10 @@ class Sending:
         """Sends an instance and waits for the answer: its status, one of `ACCEPTED`.
 
         Raises Refused for another one; UnknownResource where the instance has been deleted;
-        OrthancError 2014 where it has no SOP class;
-        NetworkProtocol where the association fails, NoPresentationContext where the peer takes
-        nothing of the SOP class; InternalError where it cannot be transcoded; and as reading the
-        file does. Another instance may be sent after any of these.
+        OrthancError 2014 where it has no SOP class; NetworkProtocol where the association fails,
+        NoPresentationContext where the peer takes nothing of the SOP class; InternalError where it
+        cannot be transcoded; and as reading the file does. Another instance may be sent after any
+        of these.
         """
         instance = self._preparing.looked_at(instance)
         contexts = self._contexts(instance.presentation)
@@ -208,7 +205,11 @@ class Sending:
             for syntax in each.transfer_syntaxes
         }
         self._accepted = Accepted(association.agreement.contexts, self._rules)
-        self._sender = Sender(association)
+        try:
+            self._sender = Sender(association)
+        except PduError as error:
+            self._drop(error)
+            raise
 
     def _close(self) -> None:
         self._sender = None

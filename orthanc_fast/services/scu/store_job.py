@@ -29,7 +29,6 @@ _REMEMBERED_EACH: Final = 1.0  # second
 Commit = Callable[[Target, str, Iterator[tuple[str, str]]], None]
 """Requests a storage commitment of a modality: transaction UID, SOP classes and instances."""
 
-
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(StoreMemory).decode
 

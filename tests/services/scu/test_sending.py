@@ -236,6 +236,11 @@ def test_a_receiver_that_takes_no_data(sender: SmallSender) -> None:
         gone.set()
 
 
+def test_a_receiver_of_tiny_pdus(sender: SmallSender) -> None:
+    with Sink(maximum_pdu=4) as sink, pytest.raises(NetworkProtocol, match="DUL Illegal PDU"):
+        sender.send(sink.port, sender.put(ct(1)))
+
+
 def test_nothing_of_the_class_is_taken(sender: SmallSender) -> None:
     color, gray = file_named("SC_rgb.dcm").read_bytes(), ct(1)
     instances = sender.put(color, gray)
