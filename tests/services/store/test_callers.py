@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from support import generated
 from support.small_store import USER, SmallStore
@@ -70,7 +71,8 @@ def services(store: SmallStore) -> Iterator[object]:
     yield Labels(reads, writes)
     yield Metadata(reads, writes, settings)
     yield ChangeLog(reads, writes, settings)
-    yield Exports(reads, writes, settings, ContentParts(store.storage))
+    logging = msgspec.structs.replace(settings, log_exported_resources=True)
+    yield Exports(reads, writes, logging, ContentParts(store.storage))
     yield Presenter(reads, describer, MetadataNames({}), finder.files)
     yield Deletion(writes)
     yield Protection(reads, writes)
@@ -182,5 +184,6 @@ def argument(
         "since": 0,
         "to": -1,
         "limit": 100,
+        "remote": "name",
     }
     return by_name[name]
