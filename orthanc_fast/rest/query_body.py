@@ -8,15 +8,13 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import LEVEL_NAMES
 from orthanc_fast.errors import (
     BadFileFormat,
-    BadParameterType,
     BadRequest,
-    InternalError,
     ParameterOutOfRange,
     UnknownDicomTag,
 )
 from orthanc_fast.model import Level
-from orthanc_fast.numerals import MAX_INT64, MAX_UINT32, fits_json
 from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.scu_fields import timeout_field
 from orthanc_fast.services.scu.querying import Wanted
 
 _NO_OBJECT: Final = "Must provide a JSON object"
@@ -95,20 +93,3 @@ def by_tag(query: Mapping[str, Any], dictionary: Dictionary) -> dict[int, Any]:
     """The members of a JSON object by tag: of two names of the same tag the last one in the order
     of the alphabet counts. Raises UnknownDicomTag."""
     return {dictionary.parse(name): query[name] for name in sorted(query)}
-
-
-def timeout_field(body: Mapping[str, Any]) -> int | None:
-    """Seconds; None where the body has none. Raises BadFileFormat, BadParameterType for a negative
-    one, InternalError for one that 64 bits cannot hold."""
-    if "Timeout" not in body:
-        return None
-    value = body["Timeout"]
-    if not isinstance(value, int) or isinstance(value, bool) or not fits_json(value):
-        raise BadFileFormat("Integer value expected in field: Timeout")
-    if value < 0:
-        raise BadParameterType(
-            "Negative value found while expecting an unsigned int in field 'Timeout'"
-        )
-    if value > MAX_INT64:
-        raise InternalError("The timeout must be a number of 64 bits")
-    return value & MAX_UINT32

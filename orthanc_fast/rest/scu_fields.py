@@ -1,10 +1,11 @@
 """Fields of bodies that change how a modality is called. Their errors have Orthanc's codes.
 Source: reference chapter 4, sections 5.3 and 5.5."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from orthanc_fast.errors import BadFileFormat, BadParameterType, InternalError, ParameterOutOfRange
-from orthanc_fast.numerals import MAX_INT32, MAX_INT64, MAX_UINT32, MIN_INT32
+from orthanc_fast.numerals import MAX_INT32, MAX_INT64, MAX_UINT32, MIN_INT32, fits_json
 
 MAX_UINT16: Final = 0xFFFF
 MAX_PORT: Final = 65534
@@ -47,13 +48,13 @@ def port_field(body: dict[str, Any], default: int) -> int:
     return port
 
 
-def timeout_field(body: dict[str, Any]) -> int | None:
-    """`Timeout` in seconds, None without it. Raises BadFileFormat, BadParameterType,
-    InternalError."""
+def timeout_field(body: Mapping[str, Any]) -> int | None:
+    """`Timeout` in seconds, None without it. Raises BadFileFormat, BadParameterType for a negative
+    one, InternalError for one that 64 bits cannot hold."""
     if "Timeout" not in body:
         return None
     value = body["Timeout"]
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not isinstance(value, int) or isinstance(value, bool) or not fits_json(value):
         raise BadFileFormat("Integer value expected in field: Timeout")
     if value < 0:
         raise BadParameterType(

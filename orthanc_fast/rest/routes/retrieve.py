@@ -17,10 +17,11 @@ from orthanc_fast.rest.job_submission import (
     boolean_field,
     job_fields,
 )
-from orthanc_fast.rest.query_body import level_field, timeout_field
+from orthanc_fast.rest.query_body import level_field
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, Response, json_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.scu_fields import timeout_field
 from orthanc_fast.rest.uri import unsigned_argument
 from orthanc_fast.services.jobs.contract import Submission
 from orthanc_fast.services.scu.queries import Done

@@ -10,10 +10,11 @@ from orthanc_fast.errors import BadParameterType
 from orthanc_fast.rest.asking import answered
 from orthanc_fast.rest.find_body import FORMS
 from orthanc_fast.rest.job_submission import boolean_field
-from orthanc_fast.rest.query_body import by_tag, object_body, timeout_field
+from orthanc_fast.rest.query_body import by_tag, object_body
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.scu_fields import timeout_field
 
 
 class WorklistRequest(msgspec.Struct, kw_only=True):
