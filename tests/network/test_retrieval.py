@@ -291,3 +291,26 @@ def test_the_durations_are_metrics(site: Site, sink: Sink) -> None:
     said = httpx.get(f"{site.server.url}/tools/metrics-prometheus").text
     assert "orthanc_move_scp_duration_ms " in said
     assert "orthanc_get_scp_duration_ms " in said
+
+
+def test_the_log_tells_what_orthanc_tells(site: Site, sink: Sink) -> None:
+    level = f"{site.server.url}/tools/log-level-dicom"
+    httpx.put(level, content="verbose")
+    begin = len(site.server.log_path.read_text())
+    asked = identifier("STUDY", StudyInstanceUID=uid(1))
+    move(site.port, asked)
+    get(site.port, asked)
+    httpx.put(level, content="default")
+    said = site.server.log_path.read_text()[begin:]
+    study = generated.identifier("PATIENT0000000001", uid(1))
+    for line in (
+        "Incoming Move request from AET CLIENT",
+        'Move-SCU request received for AET "SINK"',
+        "(0008,0052)  QueryRetrieveLevel = STUDY",
+        f'Sending resource {study} to modality "SINK" in synchronous mode',
+        "Incoming Get request from AET CLIENT",
+        'C-GET-SCU request received from AET "CLIENT"',
+        f'C-GET: Sending resource {study} to modality "CLIENT"',
+    ):
+        assert line in said
+    assert uid(1) not in said  # DeidentifyLogs

@@ -78,9 +78,15 @@ class DicomServices(WorkerServices):
     @cached_property
     def requested_instances(self) -> RequestedInstances:
         """What C-MOVE and C-GET of modalities name."""
+        from orthanc_fast.services.query_retrieve.options import query_options
         from orthanc_fast.services.query_retrieve.unique_keys import RequestedInstances
 
-        return RequestedInstances(self.reads, self.dictionary, self.default_character_set)
+        return RequestedInstances(
+            self.reads,
+            self.dictionary,
+            self.default_character_set,
+            query_options(self.settings).hidden,
+        )
 
     @cached_property
     def moves_of_others(self) -> Moves:

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import Final
 
+from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import NoPresentationContext, OrthancError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller
@@ -46,7 +47,13 @@ class Gets:
 
     def begin(self, operation: Operation, caller: Caller) -> Retrieval:
         """What a C-GET will do. Raises as `RequestedInstances` with `resources_to_get`."""
-        chosen = self._requested(operation, caller, resources_to_get)
+        heading = f'C-GET-SCU request received from AET "{caller.aet}"'
+        chosen = self._requested(operation, caller, resources_to_get, heading)
+        for each in chosen.resources:
+            logger.info(
+                Category.DICOM,
+                f'C-GET: Sending resource {to_text(each.public)} to modality "{caller.aet}"',
+            )
         instances = Instances(self._read, caller, chosen.instances)
         modality = self._modalities.with_title(caller, caller.aet)
         rules = self._senders.rules(modality is None or modality.allow_transcoding)

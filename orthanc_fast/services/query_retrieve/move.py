@@ -9,6 +9,7 @@ from collections.abc import Generator
 
 from orthanc_fast.config import Settings
 from orthanc_fast.config_options import Values
+from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import (
     InexistentItem,
     NetworkProtocol,
@@ -56,7 +57,15 @@ class Moves:
         modality = self._modalities.with_title(caller, aet)
         if modality is None:
             raise InexistentItem(f"The destination of the C-MOVE is no known modality: {aet!r}")
-        chosen = self._requested(operation, caller, resources_to_move)
+        heading = f'Move-SCU request received for AET "{aet}"'
+        chosen = self._requested(operation, caller, resources_to_move, heading)
+        how = "synchronous" if self._is_synchronous else "asynchronous"
+        for each in chosen.resources:
+            logger.info(
+                Category.DICOM,
+                f"Sending resource {to_text(each.public)} to modality "
+                f'"{modality.aet}" in {how} mode',
+            )
         instances = Instances(self._read, caller, chosen.instances)
         originator = (caller.aet, operation.message_id)
         target = self._senders.associations.target(modality)

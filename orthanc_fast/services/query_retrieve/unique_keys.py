@@ -14,15 +14,18 @@ from orthanc_fast.errors import BadRequest, InexistentItem
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.index.terms import Kind, fold
+from orthanc_fast.log import Category, Verbosity, logger
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.numerals import leading_integer
 from orthanc_fast.registries import INDEX_IN_SERIES
 from orthanc_fast.services.exchange.instances import Chosen
+from orthanc_fast.services.modification.profiles import Profile
 from orthanc_fast.services.query_retrieve.identifier import (
     QUERY_RETRIEVE_LEVEL,
     Identifier,
     read_identifier,
 )
+from orthanc_fast.services.query_retrieve.logged import lines
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.terms import (
     PATIENT_ID,
@@ -49,16 +52,23 @@ class RequestedInstances:
     """Finds the instances that requests name; may be used from any thread."""
 
     def __init__(
-        self, reads: Reads, dictionary: Dictionary, character_set: Callable[[], str]
+        self,
+        reads: Reads,
+        dictionary: Dictionary,
+        character_set: Callable[[], str],
+        hidden: Profile | None,
     ) -> None:
-        """`character_set` gives that of identifiers which name none."""
+        """`character_set` gives that of identifiers which name none; `hidden` is the profile whose
+        attributes are not shown in logs, None where all are."""
         self._read = reads
         self._dictionary = dictionary
         self._character_set = character_set
+        self._hidden = hidden
 
-    def __call__(self, operation: Operation, caller: Caller, rule: Rule) -> Chosen:
-        """The resources that are named, and their instances in the order in which they are sent.
-        Raises BadFileFormat for an identifier that cannot be read, and as the rule."""
+    def __call__(self, operation: Operation, caller: Caller, rule: Rule, heading: str) -> Chosen:
+        """The resources that are named, and their instances in the order in which they are sent;
+        the log gets the identifier under the `heading`. Raises BadFileFormat for one that cannot be
+        read, and as the rule."""
         identifier = read_identifier(
             operation.identifier,
             operation.transfer_syntax,
@@ -66,11 +76,20 @@ class RequestedInstances:
             self._character_set(),
         )
 
+        self._log(identifier, heading)
+
         def read(view: Snapshot) -> Chosen:
             found = rule(view, identifier)
             return Chosen(found, instances_in_order(view, found))
 
         return self._read(caller, read)
+
+    def _log(self, identifier: Identifier, heading: str) -> None:
+        if logger.level(Category.DICOM) == Verbosity.DEFAULT:
+            return
+        logger.info(Category.DICOM, heading)
+        for line in lines(identifier.elements, self._dictionary, self._hidden):
+            logger.info(Category.DICOM, line)
 
 
 def resources_to_move(view: Snapshot, identifier: Identifier) -> list[Resource]:
