@@ -65,7 +65,6 @@ SCRIPTS = [
     evil.closes,
     evil.closes_on_request,
     evil.aborts_on_request,
-    evil.accepts_and_closes,
     evil.aborts_on_command,
     evil.closes_on_command,
     evil.stalls_on_command,
@@ -79,6 +78,17 @@ def test_bad_peers(both: Both, script: evil.Script) -> None:
     with evil.acceptor(script) as port:
         ours, theirs = ask(both, port)
     assert ours == theirs
+
+
+@pytest.mark.parametrize("script", [evil.accepts_and_aborts, evil.accepts_and_closes])
+def test_peers_that_go_at_once(both: Both, script: evil.Script) -> None:
+    """Orthanc says now the one and now the other, as it meets the end while it reads or writes."""
+    with evil.acceptor(script) as port:
+        ours, theirs = ask(both, port)
+    assert ours._replace(details=None) == theirs._replace(details=None)
+    assert ours.details == (
+        'DicomAssociation - C-ECHO to AET "PEER": Peer aborted Association (or never connected)'
+    )
 
 
 @pytest.mark.parametrize("status", [0x0000, 0x0122, 0xFF00, 0xFE00, 0xB000, 0xC123])
