@@ -1,5 +1,7 @@
 """A small store whose instances are sent, and one peer for all tests of the jobs that retrieve."""
 
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,15 @@ from support.dicom_door import Shelf
 from support.retrieve_scp import RetrieveScp
 from support.retrieve_site import Site
 from support.small_sender import SmallSender
+
+
+@pytest.fixture
+def nothing_is_left() -> Iterator[None]:
+    """Neither threads nor sockets of a test."""
+    threads, files = set(threading.enumerate()), len(os.listdir("/proc/self/fd"))
+    yield
+    assert set(threading.enumerate()) <= threads
+    assert len(os.listdir("/proc/self/fd")) <= files
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """C-STORE SCU against receivers that take what they like, or do as they should not."""
 
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pydicom
@@ -36,15 +35,10 @@ from orthanc_fast.transfer_syntaxes import (
     JPEG_LS_LOSSLESS,
     RLE,
 )
+from orthanc_fast.upper_layer.association import Association
+from orthanc_fast.upper_layer.negotiation import Agreement
 
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left() -> Iterator[None]:
-    """Neither threads nor sockets."""
-    threads, files = set(threading.enumerate()), len(os.listdir("/proc/self/fd"))
-    yield
-    assert set(threading.enumerate()) <= threads
-    assert len(os.listdir("/proc/self/fd")) <= files
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
 def data_set(file: bytes) -> bytes:
@@ -221,18 +215,25 @@ def test_after_a_broken_association_there_is_another_one(sender: SmallSender, ho
     assert sink.ends[-1] == "release"
 
 
-def test_a_receiver_that_takes_no_data(sender: SmallSender) -> None:
-    large = sender.put(file_named("eCT_Supplemental.dcm").read_bytes())
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_receiver_that_takes_no_data(sender: SmallSender, leaves: bool) -> None:
+    """It stands still, or goes away in the middle of an instance."""
+    large = sender.put(file_named("eCT_Supplemental.dcm").read_bytes(), ct(2))
+    gone = threading.Event()
 
-    class Stopped(Sink):
-        def _answer_all(self, association: object, agreement: object) -> str:
-            gone.wait(20)
+    class Stopping(Sink):
+        def _answer_all(self, association: Association, agreement: Agreement) -> str:
+            if len(self.requests) > 1:
+                return super()._answer_all(association, agreement)
+            if not leaves:
+                gone.wait(20)
             return "stopped"
 
-    gone = threading.Event()
-    with Stopped() as sink, sender.open(sink.port, [large], timeout=1) as sending:
-        with pytest.raises(NetworkProtocol):
-            sending.send(next(iter(large)))
+    with Stopping() as sink, sender.open(sink.port, [large], timeout=1) as sending:
+        first, second = large
+        with pytest.raises(NetworkProtocol, match="DicomAssociation - C-STORE to AET"):
+            sending.send(first)
+        assert sending.send(second) == 0
         gone.set()
 
 

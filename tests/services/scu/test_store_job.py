@@ -21,6 +21,8 @@ from orthanc_fast.services.scu.sending import Senders
 from orthanc_fast.services.scu.store_job import StoreJob
 from orthanc_fast.services.scu.store_orders import KIND, JobOptions, StoreOrder, submission
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 COUNT = 30
 
 
