@@ -53,6 +53,7 @@ class Site:
 
     def __init__(self, scp: RetrieveScp, shelf: Shelf, **raw: Any) -> None:
         self.scp = scp
+        self.port = scp.port  # of the peer
         self.shelf = shelf
         settings = Settings(dicom_aet="HERE", raw={"DicomScuTimeout": 2, **raw})
         self.associations = Associations(settings)
@@ -65,7 +66,7 @@ class Site:
         return Identifier(tags, Dictionary(), "Latin1").encoded(syntax)
 
     def modality(self, **fields: Any) -> Modality:
-        return Modality(**{"aet": "SCP", "host": "127.0.0.1", "port": self.scp.port, **fields})
+        return Modality(**{"aet": "SCP", "host": "127.0.0.1", "port": self.port, **fields})
 
     def order(self, target: str | None, *each: Wanted, **fields: Any) -> bytes:
         return encode_order(
@@ -91,11 +92,11 @@ class Site:
         try:
             self.run(run)
         finally:
+            # The peer is in this process too, and may need a moment.
             deadline = time.monotonic() + 5
-            while threading.active_count() > threads and time.monotonic() < deadline:
-                time.sleep(0.01)  # those of the peer, which is in this process too
-            assert threading.active_count() <= threads
-            assert descriptors() <= files
+            while threading.active_count() > threads or descriptors() > files:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
             assert self.memory.used == 0
         return run
 
