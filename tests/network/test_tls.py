@@ -1,5 +1,6 @@
-"""DICOM TLS of the SCP: every option. Reference chapter 4, section 7."""
+"""DICOM TLS in both roles: every option. Reference chapter 4, section 7."""
 
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable
@@ -10,8 +11,16 @@ from support.certificates import Authority
 from support.dicom_door import Shelf, serving
 from support.files import file_named
 
+from orthanc_fast.config import Settings
+from orthanc_fast.config_options import Values
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.services.exchange.dicom_tls import TlsOptions, server_context
+from orthanc_fast.services.exchange.dicom_tls import (
+    TlsOptions,
+    client_context,
+    server_context,
+    tls_options,
+)
+from orthanc_fast.services.processes.supervisor import GuardedStore
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +155,51 @@ def test_a_key_that_does_not_fit(make: Callable[..., TlsOptions], authority: Aut
     with pytest.raises(OrthancError) as caught:
         server_context(make(private_key=str(other)))
     assert caught.value.code == 15
+
+
+@pytest.mark.parametrize(
+    "option", ["DicomTlsCertificate", "DicomTlsPrivateKey", "DicomTlsTrustedCertificates"]
+)
+def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path, option: str) -> None:
+    """Also where the port does without TLS: what is asked of others needs it, as with Orthanc."""
+    settings = Settings(
+        storage_directory=tmp_path, index_directory=tmp_path, raw={option: "/does/not/exist"}
+    )
+    with pytest.raises(OrthancError) as caught:
+        GuardedStore(settings)
+    assert caught.value.code == 13
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"certificate": None}, 6),
+        ({"private_key": None}, 6),
+        ({"trusted": None}, 6),
+        ({"trusted": "/does/not/exist"}, 13),
+        ({"certificate": "/does/not/exist"}, 13),
+    ],
+)
+def test_what_is_missing_to_ask_others(
+    make: Callable[..., TlsOptions], changes: dict[str, object], code: int
+) -> None:
+    with pytest.raises(OrthancError) as caught:
+        client_context(make(**changes))
+    assert caught.value.code == code
+
+
+def test_versions_and_ciphers_of_both_roles(make: Callable[..., TlsOptions]) -> None:
+    """They count only where the SCP speaks TLS, and then as SCU too."""
+    configured = {
+        "DicomTlsCertificate": make().certificate,
+        "DicomTlsPrivateKey": make().private_key,
+        "DicomTlsTrustedCertificates": make().trusted,
+        "DicomTlsMinimumProtocolVersion": 5,
+    }
+    plain = client_context(tls_options(Values(configured)))
+    assert plain.minimum_version == ssl.TLSVersion.TLSv1_2
+    enabled = client_context(tls_options(Values({**configured, "DicomTlsEnabled": True})))
+    assert enabled.minimum_version == ssl.TLSVersion.TLSv1_3
+    assert enabled.verify_mode == ssl.CERT_REQUIRED
+    trusting = {**configured, "DicomTlsRemoteCertificateRequired": False}
+    assert client_context(tls_options(Values(trusting))).verify_mode == ssl.CERT_NONE

@@ -5,7 +5,7 @@ import asyncio
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from orthanc_fast._ext.pdata import PduError
@@ -152,7 +152,8 @@ async def in_thread(work: Callable[[], T]) -> T:
             result = work()
         except BaseException as error:
             failure = error
-        loop.call_soon_threadsafe(tell, result, failure)
+        with suppress(RuntimeError):  # the loop is closed: the worker ends
+            loop.call_soon_threadsafe(tell, result, failure)
 
     threading.Thread(target=run, name="DICOM-SCU", daemon=True).start()
     return await done
