@@ -31,7 +31,6 @@ from orthanc_fast.rest.response import (
 from orthanc_fast.rest.router import Reply, Router, allow
 from orthanc_fast.rest.routes import build_router
 from orthanc_fast.rest.uri import first_argument, segments
-from orthanc_fast.services.exchange.webhooks import Webhooks
 from orthanc_fast.services.ingest.uploads import Spool
 from orthanc_fast.services.processes.http import HttpServices
 
@@ -250,6 +249,8 @@ class App:
 
 async def deliver_webhooks(services: HttpServices) -> None:
     """Runs until it is cancelled; a fault of ours must not end the delivery for good."""
+    from orthanc_fast.services.exchange.webhooks import Webhooks  # where there are any
+
     settings = services.settings
     while True:
         webhooks = Webhooks(

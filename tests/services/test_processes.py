@@ -47,6 +47,13 @@ def test_a_dicom_worker_draws_nothing() -> None:
     assert not found & unwanted
 
 
+def test_an_http_worker_loads_no_large_library_before_it_is_needed() -> None:
+    work = opened("http.HttpServices", "", "runner.get_loop(), print, True")
+    found = loaded("import orthanc_fast.rest.app" + work)
+    assert "orthanc_fast.rest.routes.peers" in found
+    assert not found & {"aiohttp", "pydicom", "pynetdicom"}
+
+
 def test_a_dicom_worker_that_transcodes() -> None:
     syntax = "ingest_transcoding='1.2.840.10008.1.2.1'"
     found = loaded(opened("every.WorkerServices", syntax, ""))

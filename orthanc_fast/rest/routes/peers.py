@@ -23,9 +23,8 @@ from orthanc_fast.rest.response import (
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.sent_resources import sent_resources
 from orthanc_fast.rest.uri import boolean
-from orthanc_fast.services.peers.exchange import StoreOptions
 from orthanc_fast.services.peers.peer import check_files, configuration, parse_peer
-from orthanc_fast.services.peers.store_orders import check_transcode
+from orthanc_fast.services.peers.store_orders import StoreOptions, check_transcode
 
 OPERATIONS: Final = ("configuration", "store", "store-straight", "system")
 
@@ -91,7 +90,8 @@ async def delete_peer(request: Request) -> Response:
 
 async def get_system(request: Request) -> Response:
     """What the peer answers to `GET /system`."""
-    answer = await request.services.peer_exchange.system(request.caller, request.params[0])
+    peers = await request.services.peer_exchange()
+    answer = await peers.system(request.caller, request.params[0])
     if answer.is_success:
         return Response(answer.body, PLAIN_JSON)
     return empty_response(answer.status)
@@ -111,9 +111,8 @@ async def post_store(request: Request) -> Response:
         priority=fields.priority,
         user_data=fields.user_data,
     )
-    job = await request.services.peer_exchange.store(
-        request.caller, request.params[0], names, options
-    )
+    peers = await request.services.peer_exchange()
+    job = await peers.store(request.caller, request.params[0], names, options)
     return await answer_job(request, job, fields.is_synchronous)
 
 
@@ -129,7 +128,6 @@ def _transcode(body: dict[str, Any]) -> str | None:
 async def post_store_straight(request: Request) -> Response:
     """Sends the DICOM file in the body to a peer, without storing it here; the answer is that of
     the peer."""
-    answer = await request.services.peer_exchange.store_straight(
-        request.caller, request.params[0], await request.upload()
-    )
+    peers, file = await request.services.peer_exchange(), await request.upload()
+    answer = await peers.store_straight(request.caller, request.params[0], file)
     return Response(answer, JSON)

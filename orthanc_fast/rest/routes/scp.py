@@ -1,5 +1,7 @@
 """The routes about what the DICOM server accepts. Source: reference chapter 4, section 1.4."""
 
+import asyncio
+
 from orthanc_fast.config import Settings
 from orthanc_fast.config_file import parse
 from orthanc_fast.errors import BadFileFormat
@@ -80,8 +82,9 @@ def get_classes(request: Request) -> Response:
     return json_response(sorted(request.services.scp_policy.storage_classes))
 
 
-def get_conformance(request: Request) -> Response:
+async def get_conformance(request: Request) -> Response:
     """The DICOM conformance statement, as the server is configured at this moment."""
-    return text_response(
-        conformance_statement(request.services.settings, request.services.scp_policy)
-    )
+    services = request.services
+    # The first one loads a library.
+    statement = asyncio.to_thread(conformance_statement, services.settings, services.scp_policy)
+    return text_response(await statement)

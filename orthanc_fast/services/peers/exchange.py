@@ -15,24 +15,13 @@ from orthanc_fast.services.jobs.contract import Submission
 from orthanc_fast.services.peers.bodies import body_of
 from orthanc_fast.services.peers.calls import INSTANCES, Answer, PeerCalls
 from orthanc_fast.services.peers.registry import PeerRegistry
-from orthanc_fast.services.peers.store_orders import StoreOrder, submission
+from orthanc_fast.services.peers.store_orders import StoreOptions, StoreOrder, submission
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.storage.contract import Spool
 
 # What a peer answers with these is passed on to the client; 2005 stands for all else.
 _PASSED_ON: Final = frozenset({400, 403, 415, 500})
 _BAD_STATUS: Final = 2005
-
-
-class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How instances are sent, and how the job is run; `description` is what it is called."""
-
-    description: str
-    compress: bool = False
-    transcode: str | None = None
-    permissive: bool = False
-    priority: int = 0
-    user_data: msgspec.Raw | None = None
 
 
 class PeerExchange:

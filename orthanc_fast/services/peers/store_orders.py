@@ -15,6 +15,17 @@ KIND: Final = "OrthancPeerStore"
 _MB: Final = 1 << 20
 
 
+class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How instances are sent, and how the job is run; `description` is what it is called."""
+
+    description: str
+    compress: bool = False
+    transcode: str | None = None
+    permissive: bool = False
+    priority: int = 0
+    user_data: msgspec.Raw | None = None
+
+
 class StoreOrder(msgspec.Struct, frozen=True, kw_only=True):
     """The payload of a job. `peer` is as it was at the submission; `instances` are packed, in the
     order in which they are sent; `transcode` is a transfer syntax."""

@@ -2,17 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from orthanc_fast.config import Settings
 from orthanc_fast.model import Wish
 from orthanc_fast.services.administration.figures import Figures
 from orthanc_fast.services.browse.change_feed import ChangeFeed
 from orthanc_fast.services.creation.creation import Creation
-from orthanc_fast.services.exchange.outgoing import OutgoingCalls
 from orthanc_fast.services.ingest.unpack import Bounds
 from orthanc_fast.services.ingest.uploads import Uploads
-from orthanc_fast.services.peers.calls import PeerCalls
-from orthanc_fast.services.peers.exchange import PeerExchange
 from orthanc_fast.services.peers.registry import PeerRegistry
 from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
@@ -27,6 +26,10 @@ from orthanc_fast.services.scu.worklist import Worklists
 from orthanc_fast.services.store.session import SessionOption
 from orthanc_fast.services.volumes.streaming import Streams
 from orthanc_fast.services.volumes.volumes import Volumes
+
+if TYPE_CHECKING:
+    from orthanc_fast.services.exchange.outgoing import OutgoingCalls
+    from orthanc_fast.services.peers.exchange import PeerExchange
 
 
 class HttpServices(ResourceServices):
@@ -54,11 +57,7 @@ class HttpServices(ResourceServices):
             self.dictionary,
             self.default_character_set,
         )
-        self.outgoing = OutgoingCalls(settings)
         self.peers = PeerRegistry(settings, self.reads, self.writes, self.runtime)
-        self.peer_exchange = PeerExchange(
-            self.reads, self.exports, self.peers, PeerCalls(settings, self.outgoing)
-        )
         self.pixels = Pixels(self.index, self.storage)
         self.pictures = Pictures(self.pixels, settings.http_workers, self.finder.options.warn)
         self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))
@@ -76,6 +75,26 @@ class HttpServices(ResourceServices):
         self.metrics_enabled = SessionOption(
             self.runtime, "metrics-enabled", bool, settings.metrics_enabled
         )
+
+    # The library for HTTP calls is large, and most servers make none.
+
+    async def peer_exchange(self) -> "PeerExchange":
+        """Opened with the first call, in a thread: others are served meanwhile."""
+        return await asyncio.to_thread(lambda: self._peer_exchange)
+
+    @cached_property
+    def outgoing(self) -> "OutgoingCalls":
+        from orthanc_fast.services.exchange.outgoing import OutgoingCalls
+
+        return OutgoingCalls(self.settings)
+
+    @cached_property
+    def _peer_exchange(self) -> "PeerExchange":
+        from orthanc_fast.services.peers.calls import PeerCalls
+        from orthanc_fast.services.peers.exchange import PeerExchange
+
+        calls = PeerCalls(self.settings, self.outgoing)
+        return PeerExchange(self.reads, self.exports, self.peers, calls)
 
     def close(self) -> None:
         """As that of what works on resources; waits for pictures and streams."""

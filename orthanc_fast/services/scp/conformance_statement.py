@@ -6,8 +6,6 @@ Source: PS3.2, annex A, for what to say; reference chapter 1, section 10.2, for 
 from collections.abc import Iterable
 from typing import Final
 
-from pydicom.uid import UID
-
 from orthanc_fast.config import Settings
 from orthanc_fast.config_options import BY_NAME
 from orthanc_fast.services.scp import sop_classes as scp_classes
@@ -112,7 +110,7 @@ def _service(title: str, classes: Iterable[str], *more: str) -> list[str]:
 def _storage(policy: ScpPolicy) -> list[str]:
     negotiable = scp_syntaxes.negotiable(policy.syntaxes())
     lines = [
-        *_table(sorted(policy.storage_classes, key=lambda uid: UID(uid).name)),
+        *_table(sorted(policy.storage_classes, key=_name)),
         "",
         "Transfer syntaxes, in the order in which they are proposed:",
         "",
@@ -172,6 +170,12 @@ def _section(title: str, *lines: str) -> list[str]:
 
 
 def _table(uids: Iterable[str]) -> list[str]:
-    rows = [(UID(uid).name, uid) for uid in uids]
+    rows = [(_name(uid), uid) for uid in uids]
     width = max((len(name) for name, _ in rows), default=0)
     return [f"  {name:{width}} | {uid}" for name, uid in rows] or ["  none"]
+
+
+def _name(uid: str) -> str:
+    from pydicom.uid import UID  # a large library, for this page only
+
+    return UID(uid).name

@@ -4,13 +4,10 @@ Source: DICOM PS3.3 C.7.6.2 (Image Plane), C.7.6.16.2 (functional groups of mult
 """
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-from pydicom import dcmread
-from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
 
 from orthanc_fast.dicom.part10 import DicomFile
 from orthanc_fast.dicom.pixel_layout import raw_values
@@ -18,6 +15,9 @@ from orthanc_fast.errors import BadFileFormat, InexistentItem
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.volumes.plan import Source, Volume
 from orthanc_fast.services.volumes.slices import IMAGE_ORIENTATION, IMAGE_POSITION, numbers
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 PIXEL_SPACING, IMAGER_PIXEL_SPACING = 0x00280030, 0x00181164
 SPACING_BETWEEN_SLICES, SLICE_THICKNESS = 0x00180088, 0x00180050
@@ -150,7 +150,11 @@ class _Places:
         return _Place(position, orientation, pixel, None if known is None else float(known[0]))
 
 
-def _dataset(head: bytes | DicomFile) -> Dataset:
+def _dataset(head: bytes | DicomFile) -> "Dataset":
+    # Of enhanced images only: the library takes its time to be loaded.
+    from pydicom import dcmread
+    from pydicom.filereader import read_dataset
+
     if isinstance(head, DicomFile):  # inflated: pydicom would look for a deflated data set
         stream = io.BytesIO(head.data)
         stream.seek(head.start)
@@ -174,7 +178,7 @@ def _spacings(head: bytes | DicomFile) -> tuple[np.ndarray | None, float | None]
     return pixel, None if between is None else abs(float(between[0]))
 
 
-def _grouped(dataset: Dataset, frame: int, group: str, name: str) -> np.ndarray | None:
+def _grouped(dataset: "Dataset", frame: int, group: str, name: str) -> np.ndarray | None:
     """An attribute in the functional groups of a frame, else in the shared ones."""
     per_frame: Any = dataset.get("PerFrameFunctionalGroupsSequence") or []
     shared: Any = dataset.get("SharedFunctionalGroupsSequence") or []
