@@ -13,9 +13,10 @@ T = TypeVar("T")
 
 async def answered(request: Request, ask: Callable[[threading.Event], T]) -> T:
     """What `ask`, which blocks, gets from another server: in a thread of its own. It is given an
-    event that is set when the client does not wait any longer. For a request whose body has been
-    read."""
+    event that is set when the client does not wait any longer."""
     stop = threading.Event()
+    if request.is_part:  # what comes on the connection is the next one
+        return await in_thread(lambda: ask(stop))
     asking = asyncio.ensure_future(in_thread(lambda: ask(stop)))
     gone = asyncio.ensure_future(request.gone())
     try:

@@ -47,6 +47,7 @@ class Request:
         "_share",
         "caller",
         "headers",
+        "is_part",
         "method",
         "params",
         "proxied",
@@ -77,6 +78,7 @@ class Request:
         self.method = method
         self.params: list[str] = []
         self.proxied: Place | None = None  # what trusted proxies say, where there are any
+        self.is_part = False  # of a multipart body, whose other parts are still to come
         self.waited = False  # for something to happen, as a long poll does
 
     def header(self, name: bytes) -> bytes | None:
@@ -148,6 +150,7 @@ class Request:
         other.params = self.params
         other.proxied = self.proxied
         other.caller = self.caller
+        other.is_part = True
         other._body = body
         return other
 

@@ -2,10 +2,12 @@
 them; many answers; all processes of a server."""
 
 import contextlib
+import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +184,31 @@ def test_answers_without_end_stop_when_the_client_leaves(ours: httpx.Client) -> 
         assert sent.is_set()
         assert over.wait(20)  # the association is broken off
         assert ours.get("/queries").json() == known
+
+
+def test_queries_in_a_form(ours: httpx.Client) -> None:
+    """Each part is a request of its own: what comes while one waits is for the next."""
+    sent = threading.Event()
+
+    def script(conversation: evil.Conversation) -> None:
+        sent.wait(20)
+        answering((0xFF00, ANSWER), (0x0000, b""))(conversation)
+
+    def parts() -> Iterator[bytes]:
+        head = b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
+        for _ in range(3):
+            yield head + json.dumps(QUERY).encode() + b"\r\n"
+            time.sleep(0.2)  # so that it is read before the next part comes
+        yield b"--B--\r\n"
+        sent.set()
+
+    with evil.acceptor(script) as port:
+        path = f"{modality(ours, port, Timeout=20)}/query"
+        known = ours.get("/queries").json()
+        headers = {"Content-Type": "multipart/form-data; boundary=B"}
+        answer = ours.post(path, content=parts(), headers=headers)
+        assert answer.status_code == 200
+        assert len(ours.get("/queries").json()) - len(known) == 3
 
 
 def test_every_process_knows_a_query(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from orthanc_fast.runtime.contract import Runtime, Snapshot, Transaction
 from orthanc_fast.services.store.visibility import restricted
 
 Answer = dict[int, str | None]
-"""The elements of one answer by tag, as Unicode; None for what is no text, or too long a one."""
+"""The elements of one answer by tag, as texts in Unicode; None for those that nobody knows, and
+private ones."""
 
 PAGE: Final = 100  # answers in one value of the runtime state
 ALL: Final = 1 << 30  # bytes of the answers of all
