@@ -263,3 +263,46 @@ def test_lenient_json_of_editors_and_attackers() -> None:
     for deep in (b"[" * 100_000, b"/**/" + b'{"a":' * 100_000):
         with pytest.raises(ValueError, match=r"deeply|truncated"):
             parse(deep)
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("", ""),
+        ("proxy:3128", "http://proxy:3128"),
+        ("user:pass@10.0.0.1:3128", "http://user:pass@10.0.0.1:3128"),
+        ("http://proxy:3128/", "http://proxy:3128/"),
+    ],
+)
+def test_proxies(tmp_path: Path, given: str, address: str) -> None:
+    assert settings(tmp_path, {"HttpProxy": given})[0].http_proxy == address
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("HttpProxy", "socks5://proxy:1080"),
+        ("HttpProxy", "http://proxy/path"),
+        ("HttpProxy", ":3128"),
+        ("HttpTimeout", -1),
+        ("HttpTimeout", "60"),
+        ("HttpsVerifyPeers", 1),
+        ("HttpsCACertificates", 1),
+        ("HttpVerbose", "true"),
+        ("OrthancPeers", []),
+        ("OrthancPeersInDatabase", 1),
+        ("PeerStoreConnections", 0),
+        ("SslCiphersAccepted", "ECDHE-RSA-AES128-GCM-SHA256"),
+        ("SslCiphersAccepted", [1]),
+        ("SslMinimumProtocolVersion", "4"),
+    ],
+)
+def test_calls_to_others_and_https(tmp_path: Path, option: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=option):
+        settings(tmp_path, {option: value})
+
+
+def test_authorities_of_other_servers_lie_beside_the_file(tmp_path: Path) -> None:
+    found, _ = settings(tmp_path, {"HttpsCACertificates": "ca.pem"})
+    assert found.https_ca_certificates == tmp_path / "ca.pem"
+    assert settings(tmp_path, {})[0].https_ca_certificates is None

@@ -33,7 +33,8 @@ def servers(needs_reference: None, tmp_path_factory: pytest.TempPathFactory) -> 
     """Each knows the two others as peers; the first two log what they send."""
     folder = tmp_path_factory.mktemp("peers")
     options: dict[str, Any] = {"LogExportedResources": True, "HttpTimeout": 20}
-    ours = OurServer(folder / "ours", {**options, "ConcurrentJobs": 1, "HttpWorkers": 1})
+    few = {"ConcurrentJobs": 1, "HttpWorkers": 1, "MaximumUploadMemoryMB": 4}
+    ours = OurServer(folder / "ours", {**options, **few})
     other = OurServer(folder / "other", {"ConcurrentJobs": 1, "HttpWorkers": 1})
     theirs = ReferenceServer(folder / "theirs", options)
     with (

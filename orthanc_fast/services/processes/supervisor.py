@@ -156,6 +156,8 @@ def _check_peers(settings: Settings) -> None:
             if peer.pkcs11:
                 text = f"OrthancPeers: {name}: Pkcs11: this server cannot use smart cards"
                 logger.warning(Category.GENERIC, text)
+    if settings.https_ca_certificates is None:
+        return
     try:
         client_context(settings)
     except UnusableCertificate as error:
