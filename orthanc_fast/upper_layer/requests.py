@@ -1,5 +1,6 @@
 """Requests of ours that are not bulk data, over one association: pynetdicom, which is loaded with
-the first of them, makes the messages and reads the answers. Source: PS3.7 sections 9 and 10."""
+the first of them, makes the messages and reads the answers, but for those of a C-FIND, which may be
+many. Source: PS3.7 sections 9 and 10."""
 
 from __future__ import annotations
 
