@@ -1,19 +1,24 @@
 """DICOM TLS in both roles: every option. Reference chapter 4, section 7."""
 
+import os
+import shutil
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.certificates import Authority
 from support.dicom_door import Shelf, serving
 from support.files import file_named
+from support.find_scu import STUDY_ROOT, encoded
 
 from orthanc_fast.config import Settings
 from orthanc_fast.config_options import Values
 from orthanc_fast.errors import OrthancError
+from orthanc_fast.model import Caller
+from orthanc_fast.network.find import Find
 from orthanc_fast.services.exchange.dicom_tls import (
     TlsOptions,
     client_context,
@@ -21,6 +26,7 @@ from orthanc_fast.services.exchange.dicom_tls import (
     tls_options,
 )
 from orthanc_fast.services.processes.supervisor import GuardedStore
+from orthanc_fast.upper_layer import dimse
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +85,38 @@ def test_large_data_sets_over_tls(
         assert subprocess.run(command, capture_output=True).returncode == 0
         (stored,) = running.shelf.files
     assert stored[-100_000:] == path.read_bytes()[-100_000:]
+
+
+class Answers:
+    """Queries with pages of the same answer."""
+
+    def answers(
+        self, caller: Caller, identifier: bytes, transfer_syntax: str
+    ) -> Iterator[list[bytes]]:
+        for _ in range(20):
+            yield [encoded([(0x0020000D, "UI", "1.2.3")], transfer_syntax)] * 100
+
+
+def test_queries_over_tls(
+    tmp_path: Path, make: Callable[..., TlsOptions], client: list[str]
+) -> None:
+    """2000 answers; and a C-CANCEL that is seen among them."""
+    tool = shutil.which("findscu", path=os.defpath)
+    assert tool is not None
+    operations = {STUDY_ROOT: {dimse.C_FIND_RQ: Find(Answers(), lambda seconds: None)}}
+    tls = server_context(make())
+    with serving(Shelf(tmp_path), tls, operations=operations, DicomAlwaysAllowFind=True) as running:
+        command = [tool, "-v", "-S", "-k", "QueryRetrieveLevel=STUDY", *client]
+        for options, ended in (([], "Success"), (["--cancel", "5"], "Cancel")):
+            done = subprocess.run(
+                [*command, *options, "127.0.0.1", str(running.port)],
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            output = done.stdout + done.stderr
+            assert f"Received Final Find Response ({ended}" in output
+            assert (output.count("(Pending)") == 2000) == (ended == "Success")
 
 
 def test_clients_that_are_turned_away(
