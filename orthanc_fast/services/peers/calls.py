@@ -65,8 +65,9 @@ class PeerCalls:
             )
         timeout = peer.timeout or self._settings.http_timeout
         try:
-            is_https = peer.url.startswith("https:")
-            tls = self._outgoing.tls(peer.certificate) if is_https else None
+            tls = None
+            if peer.url.startswith("https:"):  # reads the authorities of the system
+                tls = await asyncio.to_thread(self._outgoing.tls, peer.certificate)
         except UnusableCertificate as error:
             raise call_failed(peer.url + path, error) from error
         async with self._outgoing.session(timeout, connections, tls) as client:
