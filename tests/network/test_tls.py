@@ -5,6 +5,7 @@ import shutil
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -88,12 +89,17 @@ def test_large_data_sets_over_tls(
 
 
 class Answers:
-    """Queries with pages of the same answer."""
+    """Queries with pages of the same answer; the first ones come at once."""
+
+    def __init__(self, pages: int) -> None:
+        self._pages = pages
 
     def answers(
         self, caller: Caller, identifier: bytes, transfer_syntax: str
     ) -> Iterator[list[bytes]]:
-        for _ in range(20):
+        for number in range(self._pages):
+            if number >= 20:
+                time.sleep(0.01)
             yield [encoded([(0x0020000D, "UI", "1.2.3")], transfer_syntax)] * 100
 
 
@@ -103,20 +109,23 @@ def test_queries_over_tls(
     """2000 answers; and a C-CANCEL that is seen among them."""
     tool = shutil.which("findscu", path=os.defpath)
     assert tool is not None
-    operations = {STUDY_ROOT: {dimse.C_FIND_RQ: Find(Answers(), lambda seconds: None)}}
     tls = server_context(make())
-    with serving(Shelf(tmp_path), tls, operations=operations, DicomAlwaysAllowFind=True) as running:
-        command = [tool, "-v", "-S", "-k", "QueryRetrieveLevel=STUDY", *client]
-        for options, ended in (([], "Success"), (["--cancel", "5"], "Cancel")):
+    command = [tool, "-v", "-S", "-k", "QueryRetrieveLevel=STUDY", *client]
+    for pages, options, ended in ((20, [], "Success"), (10_000, ["--cancel", "5"], "Cancel")):
+        find = Find(Answers(pages), lambda seconds: None)
+        operations = {STUDY_ROOT: {dimse.C_FIND_RQ: find}}
+        with serving(
+            Shelf(tmp_path), tls, operations=operations, DicomAlwaysAllowFind=True
+        ) as running:
             done = subprocess.run(
                 [*command, *options, "127.0.0.1", str(running.port)],
                 capture_output=True,
                 text=True,
                 timeout=60,
             )
-            output = done.stdout + done.stderr
-            assert f"Received Final Find Response ({ended}" in output
-            assert (output.count("(Pending)") == 2000) == (ended == "Success")
+        output = done.stdout + done.stderr
+        assert f"Received Final Find Response ({ended}" in output
+        assert (output.count("(Pending)") == 2000) == (ended == "Success")
 
 
 def test_clients_that_are_turned_away(
