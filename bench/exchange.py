@@ -95,7 +95,7 @@ def exchange(rounds: int, quick: bool) -> tuple[list[Row], list[str]]:
         for server in pair.servers:
             httpx.put(f"{server.url}/peers/nginx", json=[url]).raise_for_status()
         rows = [
-            _row(pair, "Peer store, CT, to nginx", ct, {}, Goal(1.5, 0.7), rounds),
+            _row(pair, "Peer store, CT, to nginx", ct, {}, Goal(1, 1), rounds),
             _row(pair, "the same, 10 KB", small, {}, Goal(1.5, 1), rounds),
             _row(pair, "the same, CT, compressed", ct, {"Compress": True}, Goal(3, 0.3), rounds),
         ]
