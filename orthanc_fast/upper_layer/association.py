@@ -73,7 +73,7 @@ class Association:
         return request, answer
 
     def _request(self) -> pdu.Request:
-        event = self.channel.wait()
+        event = self.channel.wait(whole=True)
         if event != pdata.PDU:
             raise NotRequested(
                 "network read timeout" if event == pdata.TIMEOUT else "connection closed"

@@ -3,6 +3,7 @@
 Each test ends with the count of sockets, threads and files that it must not have left.
 """
 
+import contextlib
 import io
 import os
 import resource
@@ -535,6 +536,23 @@ def test_a_connection_that_stops_in_its_request_is_closed(
     with serving(shelf) as running, peer(running.port) as client:
         client.send(associate_rq()[:50])
         assert client.receive() == (0, b"")
+        running.settle()
+
+
+def test_a_request_that_trickles_in_is_not_waited_for(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(association, "ACSE_TIMEOUT", 1)
+    request = associate_rq()
+    with serving(shelf) as running, peer(running.port) as client:
+        client.socket.settimeout(0.2)
+        for each in request[:-1]:
+            client.send(bytes([each]))
+            with contextlib.suppress(TimeoutError):
+                assert client.socket.recv(1) == b""
+                break
+        else:
+            pytest.fail("all of the request was waited for")
         running.settle()
 
 
