@@ -92,6 +92,17 @@ def test_echoscu(door: Running) -> None:
     run(sys.executable, "-m", "pynetdicom", "echoscu", "127.0.0.1", door.port)
 
 
+def test_termscu_ends_nothing(door: Running) -> None:
+    """It proposes DCMTK's private SOP class for shutdown, and nothing else."""
+    done = subprocess.run(
+        ["termscu", "-v", "127.0.0.1", str(door.port)], capture_output=True, text=True, timeout=30
+    )
+    assert "Requesting Association" in done.stdout + done.stderr
+    assert "Association Rejected" not in done.stdout + done.stderr
+    door.settle()
+    assert "Received Echo Response (Success)" in run("echoscu", "-v", "127.0.0.1", door.port)
+
+
 @pytest.mark.parametrize(
     ("tool", "options"),
     [
