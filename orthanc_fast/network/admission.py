@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from orthanc_fast.network.options import RIGHTS, DicomOptions, Right
-from orthanc_fast.services.exchange.modalities import Modality
+from orthanc_fast.services.exchange.modalities import Modality, comparable_aet
 
 _FLAG: dict[Right, str] = {
     "Echo": "allow_echo",
@@ -60,5 +60,4 @@ class Admission:
         return not self._options.check_modality_host or modality.host == ip
 
     def _key(self, aet: str) -> str:
-        aet = aet.strip(" ")
-        return aet if self._options.strict_aet else aet.upper()
+        return comparable_aet(aet, self._options.strict_aet)

@@ -50,9 +50,15 @@ class Commitment:
         except BadFileFormat as error:
             return _malformed(event, error)
         caller = _caller(event)
-        self._services.commitment_reports.complete(
+        counts = self._services.commitment_reports.complete(
             caller, report.transaction, caller.aet, report.success, report.failures
         )
+        if not counts:  # the answer is the same: who has been heard already may have missed it
+            logger.warning(
+                Category.DICOM,
+                f"{caller.aet} reports on the storage commitment {report.transaction}, which was "
+                "asked of somebody else or is complete: the report does not count",
+            )
         return _SUCCESS, None
 
 

@@ -263,10 +263,9 @@ def test_remove(scene: Scene) -> None:
         tags = side.http.get(f"/instances/{made}/simplified-tags").json()
         reference = (tags["SOPClassUID"], tags["SOPInstanceUID"])
         failed = [("1.2", "1.4", 0x0112)]
-        for uid, kind, told in (
-            ("5.1", 2, information("5.1", [reference], failed)),
-            ("5.2", 1, information("5.2", [reference, ("1.2", "1.3")])),
-        ):
+        for kind, kept in ((2, [reference]), (1, [reference, ("1.2", "1.3")])):
+            uid = ask_for(scene, side, [reference, scene.reference])
+            told = information(uid, kept, failed if kind == 2 else None)
             assert scene.peer.report(side.dicom_port, told, kind).status == 0
             answer = side.http.post(f"/storage-commitment/{uid}/remove", content=b"whatever")
             if kind == 2:
@@ -280,9 +279,41 @@ def test_remove(scene: Scene) -> None:
                 assert answer.json() == {}
                 assert answer.headers["content-type"] == "application/json"
                 assert side.http.get(f"/instances/{made}").status_code == 404
-        assert side.http.post("/storage-commitment/5.2/remove").json() == {}
-        assert side.http.get("/storage-commitment/5.2").json()["Status"] == "Success"
+        assert side.http.post(f"/storage-commitment/{uid}/remove").json() == {}
+        assert side.http.get(f"/storage-commitment/{uid}").json()["Status"] == "Success"
         assert side.http.get(f"/instances/{scene.names['instance']}").status_code == 200
+
+
+def ask_for(scene: Scene, side: Side, references: list[tuple[str, str]]) -> str:
+    body = {"DicomInstances": references}
+    answer = side.http.post("/modalities/peer/storage-commitment", json=body)
+    scene.peer.actions.get(timeout=PATIENCE)
+    return str(answer.raise_for_status().json()["ID"])
+
+
+def test_forged_reports_delete_nothing(scene: Scene) -> None:
+    """Not that of another modality, nor a second one, nor one that names more than was asked for,
+    nor one on a transaction that nobody has begun: with Orthanc all of them do."""
+    side, lured = scene.ours, f"/instances/{scene.names['instance']}"
+    thief = CommitmentPeer("THIEF")
+    put(side.http, "thief", "THIEF", 104)
+    asked = [("1.2", "1.3")]
+    uid = ask_for(scene, side, asked)
+    assert thief.report(side.dicom_port, information(uid, [scene.reference]), 1).status == 0
+    pending = side.http.get(f"/storage-commitment/{uid}").json()
+    assert pending == {"RemoteAET": "PEER", "Status": "Pending"}
+    told = information(uid, [*asked, scene.reference])
+    assert scene.peer.report(side.dicom_port, told, 1).status == 0
+    report = side.http.get(f"/storage-commitment/{uid}").json()
+    assert report["Status"] == "Success"
+    assert thief.report(side.dicom_port, information(uid, []), 1).status == 0
+    assert scene.peer.report(side.dicom_port, information(uid, []), 1).status == 0
+    assert side.http.get(f"/storage-commitment/{uid}").json() == report
+    assert side.http.post(f"/storage-commitment/{uid}/remove").json() == {}
+    assert thief.report(side.dicom_port, information("5.9", [scene.reference]), 1).status == 0
+    assert side.http.get("/storage-commitment/5.9").json()["Status"] == "Success"
+    assert error(side.http.post("/storage-commitment/5.9/remove"))[:2] == (500, 6)
+    assert side.http.get(lured).status_code == 200
 
 
 # As SCP

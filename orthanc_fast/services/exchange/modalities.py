@@ -66,6 +66,12 @@ class Modality(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     use_dicom_tls: bool = False
 
 
+def comparable_aet(aet: str, is_strict: bool) -> str:
+    """An AE title as it is compared with others: `is_strict` is `StrictAetComparison`."""
+    aet = aet.strip(" ")
+    return aet if is_strict else aet.upper()
+
+
 def parse_modality(name: str, value: Any) -> Modality:
     """Reads `["AET", "host", port, "Manufacturer"]` or the object form, unknown fields ignored.
 

@@ -6,7 +6,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.config_options import Values
 from orthanc_fast.model import Caller
 from orthanc_fast.runtime.contract import Runtime
-from orthanc_fast.services.exchange.modalities import Modality, parse_modality
+from orthanc_fast.services.exchange.modalities import Modality, comparable_aet, parse_modality
 from orthanc_fast.services.exchange.server_registry import ServerRegistry
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
@@ -35,5 +35,4 @@ class ModalityRegistry(ServerRegistry[Modality]):
         return next((each for each in known if self._folded(each.aet) == wanted), None)
 
     def _folded(self, aet: str) -> str:
-        aet = aet.strip(" ")
-        return aet if self._is_strict else aet.upper()
+        return comparable_aet(aet, self._is_strict)

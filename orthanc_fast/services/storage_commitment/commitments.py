@@ -56,32 +56,39 @@ class Commitments:
         """Asks the target to keep instances, given by SOP class and SOP instance; its report may
         come before this returns. Blocks. Raises NetworkProtocol, also if it refuses, and as
         `Associations.open`."""
-        self.reports.begin(SERVER, transaction, target.called)
+        asked = [Reference(*each) for each in references]
+        self.reports.begin(SERVER, transaction, target.called, asked)
         contexts = proposals((messages.PUSH_MODEL, SYNTAXES))
         with self.associations.open(target, contexts) as association:
             status = Requests(association, target.timeout).n_action(
                 messages.PUSH_MODEL,
                 messages.INSTANCE,
                 messages.REQUEST,
-                messages.action(transaction, (Reference(*each) for each in references)),
+                messages.action(transaction, asked),
             )
         if status != _SUCCESS:
             raise refused(target)
 
     async def remove(self, caller: Caller, transaction: str) -> None:
-        """Deletes the instances of a transaction here, if the other side keeps all of them. Raises
-        InexistentItem, BadSequenceOfCalls."""
+        """Deletes the instances of a transaction here, if the other side keeps all of them: of
+        those that were asked for, never what only its report names. Raises InexistentItem,
+        BadSequenceOfCalls, also where this server has asked nobody."""
         report = self.reports.get(caller, transaction)
         if report.status != "Success":
             raise BadSequenceOfCalls(
                 "Cannot remove DICOM instances after failure in storage commitment transaction: "
                 f"{transaction}"
             )
+        if report.asked is None:
+            raise BadSequenceOfCalls(
+                "Cannot remove DICOM instances, this server has not asked for the storage "
+                f"commitment transaction: {transaction}"
+            )
 
         def publics(view: Snapshot) -> list[bytes]:
             return [
                 found.public
-                for each in report.success
+                for each in report.kept
                 for found in view.with_term(Level.INSTANCE, _SOP_INSTANCE, each.sop_instance)
             ]
 

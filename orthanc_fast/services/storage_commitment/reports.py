@@ -11,6 +11,7 @@ from orthanc_fast.config_options import Values
 from orthanc_fast.errors import InexistentItem, ParameterOutOfRange
 from orthanc_fast.model import Caller
 from orthanc_fast.runtime.contract import Runtime, Transaction
+from orthanc_fast.services.exchange.modalities import comparable_aet
 from orthanc_fast.services.store.visibility import restricted
 
 _FOLDER: Final = "commitment"
@@ -42,6 +43,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     is_complete: bool = False
     success: list[Reference] = []
     failures: list[Failure] = []
+    asked: list[Reference] | None = None  # None: the transaction is none of ours
 
     @property
     def status(self) -> str:
@@ -49,6 +51,12 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
         if not self.is_complete:
             return "Pending"
         return "Failure" if self.failures else "Success"
+
+    @property
+    def kept(self) -> list[Reference]:
+        """What we have asked the other side to keep and it says it keeps."""
+        asked = frozenset(self.asked or ())
+        return [each for each in self.success if each in asked]
 
 
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
@@ -72,11 +80,22 @@ class Reports:
 
     def __init__(self, settings: Settings, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._most: int = Values(settings.raw)("StorageCommitmentReportsSize")
+        get = Values(settings.raw)
+        self._most: int = get("StorageCommitmentReportsSize")
+        self._is_strict: bool = get("StrictAetComparison")
 
-    def begin(self, caller: Caller, transaction: str, remote_aet: str) -> None:
-        """A modality is going to be asked. Raises ParameterOutOfRange for what is no UID."""
-        self._keep(caller, transaction, Report(remote_aet))
+    def begin(
+        self, caller: Caller, transaction: str, remote_aet: str, asked: Sequence[Reference]
+    ) -> None:
+        """A modality is going to be asked to keep these instances. Raises ParameterOutOfRange for
+        what is no UID."""
+        report = Report(remote_aet, asked=list(asked))
+
+        def keep(runtime: Transaction) -> None:
+            self._place(runtime, transaction, report)
+
+        _check_uid(transaction)
+        self._runtime.write(restricted(caller, keep))
 
     def complete(
         self,
@@ -85,10 +104,22 @@ class Reports:
         remote_aet: str,
         success: Sequence[Reference],
         failures: Sequence[Failure],
-    ) -> None:
-        """A modality has answered, be it to a transaction that we do not know. Raises
+    ) -> bool:
+        """A modality has answered, be it to a transaction that we do not know. Of ours only the
+        first report of the modality that was asked counts; whether this one does. Raises
         ParameterOutOfRange for what is no UID."""
-        self._keep(caller, transaction, Report(remote_aet, True, list(success), list(failures)))
+
+        def complete(runtime: Transaction) -> bool:
+            found = runtime.get(_REPORTS + transaction)
+            known = Report("") if found is None else _decode(found).report
+            if known.asked is not None and not self._is_awaited(known, remote_aet):
+                return False
+            report = Report(remote_aet, True, list(success), list(failures), known.asked)
+            self._place(runtime, transaction, report)
+            return True
+
+        _check_uid(transaction)
+        return self._runtime.write(restricted(caller, complete))
 
     def get(self, caller: Caller, transaction: str) -> Report:
         """Counts as use of the report. Raises InexistentItem, with Orthanc's words."""
@@ -106,14 +137,13 @@ class Reports:
             raise InexistentItem(f"No storage commitment transaction with UID: {transaction}")
         return report
 
-    def _keep(self, caller: Caller, transaction: str, report: Report) -> None:
-        if not _is_uid(transaction):
-            raise ParameterOutOfRange(f"This is not the UID of a transaction: {transaction}")
-
-        def keep(runtime: Transaction) -> None:
-            self._place(runtime, transaction, report)
-
-        self._runtime.write(restricted(caller, keep))
+    def _is_awaited(self, known: Report, remote_aet: str) -> bool:
+        if known.is_complete:
+            return False
+        asked, answering = (
+            comparable_aet(each, self._is_strict) for each in (known.remote_aet, remote_aet)
+        )
+        return asked == answering
 
     def _place(self, runtime: Transaction, transaction: str, report: Report) -> None:
         """Writes a report as the last one used, and lets go of the first ones."""
@@ -138,6 +168,11 @@ class Reports:
 
 def _order(number: int) -> str:
     return f"{_ORDER}{number:016x}"
+
+
+def _check_uid(text: str) -> None:
+    if not _is_uid(text):
+        raise ParameterOutOfRange(f"This is not the UID of a transaction: {text}")
 
 
 def _is_uid(text: str) -> bool:

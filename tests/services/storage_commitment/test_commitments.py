@@ -78,10 +78,14 @@ def test_a_request(commitments: Commitments, peer: CommitmentPeer) -> None:
 def test_removal(small_store: SmallStore, commitments: Commitments) -> None:
     files = [generated.small().number(1, 1, 1, instance) for instance in (1, 2)]
     publics = [small_store.put(data)[Level.INSTANCE] for data in files]
-    commitments.reports.begin(USER, "1.1", "PEER")
+    asked = [reference(files[0]), Reference("1.2", "1.3")]
+    commitments.reports.begin(USER, "1.1", "PEER", asked)
     with pytest.raises(BadSequenceOfCalls, match=r"transaction: 1\.1"):
         small_store.run(commitments.remove(USER, "1.1"))
-    commitments.reports.complete(USER, "1.1", "PEER", [reference(files[0])], [])
+    for uid in ("1.1", "9.9"):  # the other one is none of ours
+        commitments.reports.complete(USER, uid, "PEER", [*map(reference, files)], [])
+    with pytest.raises(BadSequenceOfCalls, match=r"has not asked .*: 9\.9"):
+        small_store.run(commitments.remove(USER, "9.9"))
     small_store.run(commitments.remove(USER, "1.1"))
     left = [small_store.resource(Level.INSTANCE, public) is not None for public in publics]
     assert left == [False, True]

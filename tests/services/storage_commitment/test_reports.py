@@ -30,21 +30,40 @@ def there(found: Reports, uid: str) -> bool:
 
 def test_the_life_of_a_transaction() -> None:
     found = reports(10)
-    found.begin(USER, "1.1", "PEER")
+    found.begin(USER, "1.1", "PEER", [*KEPT, Reference("1.2", "1.4")])
     assert found.get(USER, "1.1").status == "Pending"
-    found.complete(USER, "1.1", "OTHER", KEPT, LOST)
+    assert not found.complete(USER, "1.1", "OTHER", KEPT, [])
+    assert found.get(USER, "1.1").status == "Pending"
+    assert found.complete(USER, "1.1", "peer ", [*KEPT, Reference("1.2", "1.5")], LOST)
     report = found.get(USER, "1.1")
-    assert (report.status, report.remote_aet) == ("Failure", "OTHER")
-    assert (report.success, report.failures) == (KEPT, LOST)
-    found.complete(USER, "1.1", "PEER", KEPT, [])
-    assert found.get(USER, "1.1").status == "Success"
+    assert (report.status, report.remote_aet) == ("Failure", "peer ")
+    assert (report.success[:1], report.kept, report.failures) == (KEPT, KEPT, LOST)
+    assert not found.complete(USER, "1.1", "PEER", KEPT, [])
+    assert found.get(USER, "1.1") == report
+
+
+def test_titles_compared_strictly() -> None:
+    raw = {"StorageCommitmentReportsSize": 10, "StrictAetComparison": True}
+    found = Reports(Settings(raw=raw), MemoryRuntime())
+    found.begin(USER, "1.1", "PEER", KEPT)
+    assert not found.complete(USER, "1.1", "peer", KEPT, [])
+    assert found.complete(USER, "1.1", "PEER", KEPT, [])
+
+
+def test_a_transaction_that_is_none_of_ours() -> None:
+    """The last report counts, and nothing in it was asked for."""
+    found = reports(10)
+    assert found.complete(USER, "1.1", "PEER", KEPT, LOST)
+    assert found.complete(USER, "1.1", "OTHER", KEPT, [])
+    report = found.get(USER, "1.1")
+    assert (report.status, report.remote_aet, report.kept) == ("Success", "OTHER", [])
 
 
 def test_any_number() -> None:
     found = reports(0)
     uids = [f"1.{number}" for number in range(300)]
     for uid in uids:
-        found.begin(USER, uid, "PEER")
+        found.begin(USER, uid, "PEER", KEPT)
     assert all(there(found, uid) for uid in uids)
 
 
@@ -52,9 +71,9 @@ def test_the_ones_used_last_are_kept_and_nothing_of_the_others() -> None:
     runtime = MemoryRuntime()
     found = reports(2, runtime)
     for uid in ("1.1", "1.2"):
-        found.begin(USER, uid, "PEER")
+        found.begin(USER, uid, "PEER", KEPT)
     assert there(found, "1.1")
-    found.begin(USER, "1.3", "PEER")
+    found.begin(USER, "1.3", "PEER", KEPT)
     assert [there(found, uid) for uid in ("1.1", "1.2", "1.3")] == [True, False, True]
     for number in range(100):
         found.complete(USER, f"2.{number % 7}", "PEER", KEPT, [])
@@ -66,7 +85,7 @@ def test_the_ones_used_last_are_kept_and_nothing_of_the_others() -> None:
 def test_what_is_no_uid(uid: str) -> None:
     found = reports(10)
     with pytest.raises(ParameterOutOfRange):
-        found.begin(USER, uid, "PEER")
+        found.begin(USER, uid, "PEER", KEPT)
     with pytest.raises(InexistentItem, match="No storage commitment transaction with UID"):
         found.get(USER, uid)
 
