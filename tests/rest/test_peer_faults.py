@@ -158,12 +158,39 @@ def test_credentials_do_not_follow_to_another_server(client: httpx.Client) -> No
         assert "authorization" not in received.headers
 
 
+def test_headers_of_a_peer_do_not_follow_to_another_server(client: httpx.Client) -> None:
+    """They may be keys (X-Api-Key). What says what the body is does follow."""
+    with HttpPeer() as target:
+        locations = iter(["/b", target.url])
+        with HttpPeer(lambda received: answer(307, b"", f"Location: {next(locations)}")) as peer:
+            headers = {"X-Api-Key": "secret", "cookie": "secret"}
+            client.put("/peers/p", json={"Url": peer.url, "HttpHeaders": headers})
+            client.post("/peers/p/store", json=uploaded(client, 1)).raise_for_status()
+            assert [each.headers["x-api-key"] for each in peer.requests] == ["secret"] * 2
+        [received] = target.requests
+        assert "secret" not in received.headers.values()
+        assert received.headers["content-type"] == "application/x-www-form-urlencoded"
+
+
 def test_a_user_in_the_address(client: httpx.Client) -> None:
     with HttpPeer() as peer:
         client.put("/peers/p", json=[peer.url.replace("127.", "user:pass%20word@127.")])
         assert client.get("/peers/p/system").status_code == 200
         [received] = peer.requests
         assert received.headers["authorization"] == "Basic dXNlcjpwYXNzIHdvcmQ="
+        job = client.post("/peers/p/store", json=uploaded(client, 1)).json()
+        assert job["Peer"] == [peer.url]
+
+
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_errors_do_not_show_a_user_in_the_address(client: httpx.Client, scheme: str) -> None:
+    """Orthanc's do."""
+    host = f"127.0.0.1:{free_port()}/"
+    client.put("/peers/p", json=[f"{scheme}user:pass@word@{host}"]).raise_for_status()
+    stored = client.post("/peers/p/store", json=uploaded(client, 1))
+    for answered, path in ((client.get("/peers/p/system"), "system"), (stored, "instances")):
+        text = f"libCURL error: Couldn't connect to server while accessing {scheme}{host}{path}"
+        assert answered.json()["Details"] == text
 
 
 # Connections

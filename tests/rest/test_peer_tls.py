@@ -27,6 +27,7 @@ class World(NamedTuple):
     authority: Path
     peers: dict[str, HttpPeer]
     files: dict[str, Path]
+    redirecting: ssl.SSLContext  # of a server whose certificate is good
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "both": joined(folder / "both", certificate, key),
             "other": pairs["nobody"][1],
         }
-        yield World(known.certificate, peers, files)
+        yield World(known.certificate, peers, files, _context(*pairs["good"]))
 
 
 def _context(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -197,6 +198,25 @@ def test_a_redirection_from_http_to_https_is_checked(both: Both, world: World) -
         location = f"Location: {world.peers[name].url}system"
         with HttpPeer(lambda received, to=location: answer(301, b"", to)) as peer:  # type: ignore[misc]
             assert asked(ours, peer.url)[0] == status
+
+
+def test_a_client_certificate_does_not_follow_to_another_server(both: Both, world: World) -> None:
+    """The other one insists on a certificate, and gets none."""
+    files, careful = world.files, world.peers["careful"]
+    body = {
+        "CertificateFile": str(files["certificate"]),
+        "CertificateKeyFile": str(files["key"]),
+    }
+    ours = both[0]
+    assert asked(ours, {"Url": careful.url, **body})[0] == 200
+    before = len(careful.requests)
+    location = f"Location: {careful.url}system"
+    with HttpPeer(
+        lambda received: answer(307, b"", location), tls=world.redirecting, host="localhost"
+    ) as peer:
+        assert asked(ours, {"Url": peer.url, **body})[0] == 500
+        assert len(peer.requests) == 1
+    assert len(careful.requests) == before
 
 
 # Proxies

@@ -51,11 +51,27 @@ def test_what_is_no_peer(pair: Pair) -> None:
 
 def test_lists(pair: Pair) -> None:
     urls: list[Any] = ["http://h", "http://h/", "https://h/x", "HTTP://h", "ftp://h", "h", "", 1]
-    urls += ["http://u:p@h/", "http://h:99/a/b?c=d", True, None, [], {}]
+    urls += ["http://h:99/a/b?c=d", True, None, [], {}]
     compare_values(pair, [[url] for url in urls])
     compare_values(pair, [["http://h", "u"], ["http://h", "u", "p"], ["http://h", "u", "p", "x"]])
     users: list[Any] = [["u", ""], ["", ""], [1, 2], [True, None], [[], "p"], ["u", {}]]
     compare_values(pair, [["http://h", *user] for user in users])
+
+
+@pytest.mark.parametrize("form", ["list", "object"])
+@pytest.mark.parametrize("url", ["http://u:p@h/", "http://u:p@x@h:1/a@b", "u:p@h/", "https://u@h/"])
+def test_passwords_in_addresses_are_not_shown(pair: Pair, url: str, form: str) -> None:
+    """Orthanc shows them; everything else is the same."""
+    put = Call("PUT", ME, json.dumps([url] if form == "list" else {"Url": url}).encode())
+    compare(pair, [put])
+    for path in (f"{ME}/configuration", "/peers?expand"):
+        ours, theirs = (answer.text for answer in pair.send(Call("GET", path)))
+        shown = url.rpartition("@")[2] if "a@b" not in url else "h:1/a@b"
+        scheme = url[: url.index("//") + 2] if "//" in url else ""
+        bare = scheme + shown
+        assert url in theirs
+        assert json.loads(ours) == json.loads(theirs.replace(url, bare))
+    compare(pair, [Call("DELETE", ME)])
 
 
 TEXTS: list[Any] = ["", "a b", "ÄÖ", "/etc/passwd", None, 1, 1.5, True, [], ["A"], {}]

@@ -8,6 +8,7 @@ import ssl
 import aiohttp
 
 from orthanc_fast.errors import OrthancError
+from orthanc_fast.services.exchange.addresses import without_user
 from orthanc_fast.services.exchange.client_tls import UnusableCertificate
 
 NETWORK_PROTOCOL = 9
@@ -22,9 +23,10 @@ FAULTS = (aiohttp.ClientError, UnusableCertificate, TooManyRedirections, OSError
 
 
 def call_failed(url: str, error: BaseException) -> OrthancError:
-    """The error of a call to `url` that had no answer; the log has the reason in full."""
+    """The error of a call to `url` that had no answer, without its user and password; the log has
+    the reason in full."""
     reason = str(error) or type(error).__name__
-    details = f"libCURL error: {_text(error)} while accessing {url}"
+    details = f"libCURL error: {_text(error)} while accessing {without_user(url)}"
     return OrthancError(details, private=reason, code=NETWORK_PROTOCOL)
 
 

@@ -52,7 +52,7 @@ class OutgoingCalls:
         is_guarded = not allow_private
         connector = aiohttp.TCPConnector(
             limit=connections,
-            ssl=tls or self._redirected,
+            ssl=tls or self.redirected_tls,
             resolver=Resolver(),
             socket_factory=_public_socket if is_guarded and not self._proxy else None,
         )
@@ -73,8 +73,8 @@ class OutgoingCalls:
         return client_context(self._settings, certificate)
 
     @cached_property
-    def _redirected(self) -> ssl.SSLContext | bool:
-        """For HTTP that is redirected to HTTPS."""
+    def redirected_tls(self) -> ssl.SSLContext | bool:
+        """For what is redirected to HTTPS of another server, which gets no client certificate."""
         try:
             return self.tls()
         except UnusableCertificate:

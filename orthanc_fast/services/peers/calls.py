@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -31,7 +32,6 @@ INSTANCES: Final = "instances"  # where peers take DICOM files
 _REDIRECTIONS: Final = 30
 _REDIRECTED: Final = frozenset({301, 302, 303, 307, 308})
 _SEE_OTHER: Final = 303
-_FOR_ONE_HOST: Final = ("Authorization", "Cookie")
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -71,15 +71,23 @@ class PeerCalls:
         except UnusableCertificate as error:
             raise call_failed(peer.url + path, error) from error
         async with self._outgoing.session(timeout, connections, tls) as client:
-            yield PeerSession(client, peer, path, timeout)
+            yield PeerSession(client, self._outgoing, peer, path, timeout)
 
 
 class PeerSession:
     """An address to which requests can be sent, also several at the same time. Every method raises
     OrthancError 9 where there is no answer."""
 
-    def __init__(self, client: aiohttp.ClientSession, peer: Peer, path: str, timeout: int) -> None:
+    def __init__(
+        self,
+        client: aiohttp.ClientSession,
+        outgoing: OutgoingCalls,
+        peer: Peer,
+        path: str,
+        timeout: int,
+    ) -> None:
         self._client = client
+        self._outgoing = outgoing
         self._peer = peer
         self._url = peer.url + path
         self._timeout = timeout or None
@@ -100,18 +108,18 @@ class PeerSession:
         instance twice changes nothing."""
         try:
             url = URL(self._url if "://" in self._url else f"http://{self._url}")
-            headers |= self._headers(url)
             async with asyncio.timeout(self._timeout):
                 try:
-                    return await self._answer(method, url.with_user(None), headers, body)
+                    return await self._answer(method, url, headers, body)
                 except (aiohttp.ServerDisconnectedError, ConnectionError) as error:
                     if isinstance(error, aiohttp.ClientConnectorError):
                         raise
-                    return await self._answer(method, url.with_user(None), headers, body)
+                    return await self._answer(method, url, headers, body)
         except FAULTS as error:
             raise call_failed(self._url, error) from error
 
     def _headers(self, url: URL) -> dict[str, str]:
+        """What the peer is to be told, and nobody else."""
         peer = self._peer
         user, password = peer.username or url.user or "", peer.password or url.password or ""
         found = dict(peer.headers)
@@ -124,21 +132,21 @@ class PeerSession:
         self, method: str, url: URL, headers: dict[str, str], body: Body | None
     ) -> Answer:
         """Follows redirections with the same request, also those at which other programs give up
-        its body (301, 302): the peer would seem to have stored what it never got."""
+        its body (301, 302): the peer would seem to have stored what it never got. Another server
+        gets neither the headers of the peer, which may be keys, nor the client certificate."""
+        sent = headers | self._headers(url)
+        tls: ssl.SSLContext | bool = True  # that of the session
+        url = url.with_user(None)
         for _ in range(_REDIRECTIONS + 1):
             async with self._client.request(
-                method, url, headers=headers, data=body, allow_redirects=False
+                method, url, headers=sent, data=body, allow_redirects=False, ssl=tls
             ) as answer:
                 location = answer.headers.get("Location")
                 if answer.status not in _REDIRECTED or location is None:
                     return Answer(answer.status, await _content(answer.content))
                 target = url.join(URL(location))
             if not _is_same_origin(url, target):
-                headers = {
-                    name: value
-                    for name, value in headers.items()
-                    if name.title() not in _FOR_ONE_HOST
-                }
+                sent, tls = headers, self._outgoing.redirected_tls
             if answer.status == _SEE_OTHER:
                 method, body = "GET", None
             url = target

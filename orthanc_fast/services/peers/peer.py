@@ -9,6 +9,7 @@ import msgspec
 
 from orthanc_fast.errors import BadFileFormat, BadParameterType, OrthancError
 from orthanc_fast.numerals import MAX_INT32, MAX_INT64, MAX_UINT32, MIN_INT32, fits_json
+from orthanc_fast.services.exchange.addresses import without_user
 from orthanc_fast.services.exchange.client_tls import ClientCertificate
 from orthanc_fast.services.exchange.server_registry import check_name
 
@@ -169,7 +170,8 @@ def _property(name: str, value: Any) -> str:
 
 
 def configuration(peer: Peer) -> dict[str, Any]:
-    """What clients see: secrets are null, of headers there are the names."""
+    """What clients see: secrets are null or, in the address, left out; of headers there are the
+    names."""
     found = _described(peer) | {"HttpHeaders": list(peer.headers)}
     if peer.username:
         found["Password"] = None
@@ -180,15 +182,16 @@ def configuration(peer: Peer) -> dict[str, Any]:
 
 def job_content(peer: Peer) -> Any:
     """The peer as its jobs show it: in the short format where that can say it, without
-    passwords."""
+    passwords. Headers have their values, as with Orthanc."""
     if not peer.is_advanced:
-        return [peer.url, peer.username, ""] if peer.username else [peer.url]
+        url = without_user(peer.url)
+        return [url, peer.username, ""] if peer.username else [url]
     return _described(peer) | {"HttpHeaders": peer.headers}
 
 
 def _described(peer: Peer) -> dict[str, Any]:
     found: dict[str, Any] = dict(peer.properties)
-    found |= {"Url": peer.url, "Timeout": peer.timeout, "Pkcs11": peer.pkcs11}
+    found |= {"Url": without_user(peer.url), "Timeout": peer.timeout, "Pkcs11": peer.pkcs11}
     if peer.username:
         found["Username"] = peer.username
     if peer.certificate is not None:
