@@ -118,6 +118,7 @@ class Association:
         """Asks for the release, waits at most `within` seconds for the answer and closes the
         connection. What the peer still sends is not looked at; it is not waited for if it asks
         for the release too, or has gone."""
+        self.channel.watch = None
         try:
             self.channel.send(pdu.RELEASE_REQUEST)
             while self.channel.wait(timeout=within * 1000, whole=True) == pdata.PDU:
@@ -132,6 +133,7 @@ class Association:
     def break_off(self) -> None:
         """Ends an association of ours in the middle: sends an A-ABORT, if the peer takes it at
         once, and closes the connection."""
+        self.channel.watch = None
         with contextlib.suppress(OSError):
             self.channel.send_at_once(pdu.encode_abort(pdu.USER, 0))
         self.channel.close()

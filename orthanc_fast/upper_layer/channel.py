@@ -1,10 +1,12 @@
 """The bytes of one association: a socket, plain or TLS, with its reader."""
 
 import contextlib
+import math
 import select
 import socket
 import ssl
 import time
+from collections.abc import Callable, Iterator
 
 from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduReader
@@ -16,6 +18,10 @@ NO_TIMEOUT = 365 * 86400
 _LINGER = 2.0  # seconds that a peer gets to close after our last PDU
 _AT_ONCE = 0.2  # seconds
 _STAGING = 1 << 18  # bytes that are handed to TLS at once
+_LOOK = 250  # milliseconds of silence between two calls of `watch`
+
+Watch = Callable[[], None]
+"""Raises what it likes when the peer is not to be waited for any longer."""
 
 
 class Channel:
@@ -24,6 +30,7 @@ class Channel:
     def __init__(self, connection: socket.socket, timeout: int) -> None:
         """`timeout` is in seconds of silence, 0: none."""
         self.reader = PduReader()
+        self.watch: Watch | None = None  # called again and again while a silent peer is waited for
         self._socket = connection
         self._timeout = -1
         self.set_timeout(timeout)
@@ -41,9 +48,25 @@ class Channel:
         """The next event of the reader; see `PduReader.wait`. Raises PduError or OSError.
 
         `timeout` in milliseconds replaces that of the channel; with `whole` it is that of the event
-        and not that of each of its bytes, so that nobody holds us with one byte now and then.
+        and not that of each of its bytes, so that nobody holds us with one byte now and then. Where
+        there is a `watch`, it always is that of the event, and what `watch` raises is raised.
         """
         limit = self._timeout if timeout is None else timeout
+        if self.watch is None:
+            return self._wait(wake, limit, whole)
+        end = time.monotonic() + limit / 1000 if limit >= 0 else math.inf
+        with contextlib.nullcontext() if self._tls is None else self._at_once(self._tls):
+            return self._wait_watching(self.watch, wake, end)
+
+    def _wait_watching(self, watch: Watch, wake: int, end: float) -> int:
+        while True:
+            left = max(0.0, (end - time.monotonic()) * 1000)
+            event = self._wait(wake, int(min(left, _LOOK)), True)
+            if event != pdata.TIMEOUT or left <= _LOOK:
+                return event
+            watch()
+
+    def _wait(self, wake: int, limit: int, whole: bool) -> int:
         if self._tls is None:
             return self.reader.wait(self._socket.fileno(), limit, wake, whole)
         return self._wait_tls(self._tls, wake, limit, whole)
@@ -62,6 +85,8 @@ class Channel:
                     return event
             try:
                 count = connection.recv_into(self.reader.window())
+            except ssl.SSLWantReadError:
+                continue  # a part of a record
             except TimeoutError:
                 return pdata.TIMEOUT
             except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
@@ -87,13 +112,56 @@ class Channel:
         """Sends the whole message that the writer has begun. Raises OSError (TimeoutError if the
         peer does not take it)."""
         if self._tls is None:
-            writer.write(self._socket.fileno(), self._timeout)
+            self._write(writer)
             return
         if self._staging is None:
             self._staging = bytearray(_STAGING)
         staging = memoryview(self._staging)
         while count := writer.fill(staging):
-            self._tls.sendall(staging[:count])
+            self._write_tls(self._tls, staging[:count])
+
+    def _write(self, writer: MessageWriter) -> None:
+        fd = self._socket.fileno()
+        if self.watch is None:
+            writer.write(fd, self._timeout)
+            return
+        while True:
+            try:
+                writer.write(fd, _LOOK)  # goes on where it was
+                return
+            except TimeoutError:
+                self._until_it_takes()
+
+    def _write_tls(self, connection: ssl.SSLSocket, data: memoryview) -> None:
+        if self.watch is None:
+            connection.sendall(data)
+            return
+        with self._at_once(connection):
+            while data:
+                try:
+                    data = data[connection.send(data) :]
+                except ssl.SSLWantWriteError:
+                    self._until_it_takes()
+
+    def _until_it_takes(self) -> None:
+        """Waits until the peer has taken something. Raises TimeoutError, and what `watch` does."""
+        assert self.watch is not None
+        end = time.monotonic() + self._timeout / 1000 if self._timeout >= 0 else math.inf
+        poll = select.poll()
+        poll.register(self._socket.fileno(), select.POLLOUT)
+        while not poll.poll(_LOOK):
+            if time.monotonic() >= end:
+                raise TimeoutError("the peer does not take data")
+            self.watch()
+
+    @contextlib.contextmanager
+    def _at_once(self, connection: socket.socket) -> Iterator[None]:
+        """Nothing waits in here but what we wait for ourselves."""
+        connection.settimeout(0)
+        try:
+            yield
+        finally:
+            connection.settimeout(self._timeout / 1000 if self._timeout >= 0 else NO_TIMEOUT)
 
     def drain(self) -> None:
         """After our last PDU: waits a moment for the peer to close, so that it gets that PDU

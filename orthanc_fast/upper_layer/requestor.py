@@ -12,6 +12,7 @@ import msgspec
 from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.upper_layer import pdu
 from orthanc_fast.upper_layer.association import Association
+from orthanc_fast.upper_layer.channel import Watch
 from orthanc_fast.upper_layer.failures import PEER_ABORTED, READ_TIMEOUT, AssociationFailed
 from orthanc_fast.upper_layer.resolving import NoAnswer, UnknownHost, addresses
 
@@ -42,12 +43,16 @@ def proposals(*wanted: tuple[str, Sequence[str]]) -> list[pdu.Proposal]:
 
 
 def associate(
-    target: Target, proposals: Sequence[pdu.Proposal], roles: Sequence[pdu.Role] = ()
+    target: Target,
+    proposals: Sequence[pdu.Proposal],
+    roles: Sequence[pdu.Role] = (),
+    watch: Watch | None = None,
 ) -> Association:
     """An association with the peer, which may have accepted nothing. Blocks.
 
-    Its end is for the caller: `release` or `break_off`. Raises AssociationFailed; its text is
-    Orthanc's.
+    `watch` is called four times a second while the peer is silent, now and later: what it raises
+    ends the wait. The end is for the caller: `release` or `break_off`. Raises AssociationFailed;
+    its text is Orthanc's.
     """
     if not 0 < len(proposals) <= MAXIMUM_CONTEXTS:
         raise ValueError(f"an association has from 1 to {MAXIMUM_CONTEXTS} presentation contexts")
@@ -56,6 +61,7 @@ def associate(
             raise AssociationFailed(f"Illegal service parameter: {role} AP Title")
     connection, ip = connect(target)
     association = Association(connection, ip)
+    association.channel.watch = watch
     request = pdu.Request(
         called=_padded(target.called),
         calling=_padded(target.calling),

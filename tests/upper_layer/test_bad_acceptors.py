@@ -3,6 +3,7 @@ thread, no socket and no file left."""
 
 import os
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -447,6 +448,59 @@ def test_bytes_that_trickle_in_by_tls(options: TlsOptions) -> None:
         secure = msgspec.structs.replace(target(port), tls=client_context(options))
         with pytest.raises(AssociationFailed, match=READ_TIMEOUT):
             associate(secure, CONTEXTS)
+
+
+# While somebody watches
+
+
+class GivenUp(Exception):
+    """What the one who watches raises."""
+
+
+def takes_nothing(conversation: evil.Conversation) -> None:
+    conversation.accept()
+    threading.Event().wait(2)
+
+
+def stops_within_a_record(conversation: evil.Conversation) -> None:
+    """The header of a TLS record, or the beginning of a PDU, and nothing more."""
+    conversation.accept()
+    conversation.command()
+    is_secure = isinstance(conversation.socket, ssl.SSLSocket)
+    begun = b"\x17\x03\x03\x00\x40" if is_secure else ECHO_RESPONSE[:10]
+    os.write(conversation.socket.fileno(), begun)
+    conversation.until_closed()
+
+
+@pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("has_timeout", [False, True])
+@pytest.mark.parametrize(
+    "script", [evil.stalls_on_command, takes_nothing, stops_within_a_record, trickles]
+)
+def test_a_silent_peer_is_waited_for_as_long_as_wanted(
+    options: TlsOptions, script: Script, is_secure: bool, has_timeout: bool
+) -> None:
+    looks = 0
+
+    def watch() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 2 and not has_timeout:
+            raise GivenUp
+
+    size = (16 << 20) if script == takes_nothing else 6
+    with acceptor(script, server_context(options) if is_secure else None) as port:
+        tls = client_context(options) if is_secure else None
+        peer = msgspec.structs.replace(target(port, 1 if has_timeout else 0), tls=tls)
+        with pytest.raises(
+            (RequestFailed, PduError, AssociationFailed) if has_timeout else GivenUp
+        ):
+            association = associate(peer, CONTEXTS, watch=watch)
+            try:
+                Sender(association).store(CT_CONTEXT, CT, "1.2", [bytes(size)], 1)
+            finally:
+                association.break_off()
+    assert looks >= 2
 
 
 @pytest.mark.filterwarnings("ignore")  # of pydicom, at odd values

@@ -18,6 +18,7 @@ from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from orthanc_fast.upper_layer import pdu
 from orthanc_fast.upper_layer.association import Association
+from orthanc_fast.upper_layer.channel import Watch
 from orthanc_fast.upper_layer.failures import AssociationFailed, RequestFailed
 from orthanc_fast.upper_layer.requestor import ACSE_TIMEOUT, Target, associate, proposals
 
@@ -79,9 +80,13 @@ class Associations:
         target: Target,
         proposals: Sequence[pdu.Proposal],
         roles: Sequence[pdu.Role] = (),
+        watch: Watch | None = None,
     ) -> Iterator[Association]:
         """An association that is released at the end of the block, or broken off where an error
         leaves it or an operation is still under way. Blocks.
+
+        `watch` is called four times a second while the peer is silent; what it raises ends the
+        wait, and is raised.
 
         Raises NetworkProtocol and NoPresentationContext (also where none is accepted at all), with
         Orthanc's words, for what goes wrong here and in the block.
@@ -92,7 +97,7 @@ class Associations:
             f"on host {target.host}:{target.port} (timeout: {target.timeout}s)",
         )
         try:
-            association = associate(target, proposals, roles)
+            association = associate(target, proposals, roles, watch)
         except AssociationFailed as error:
             raise _failed("connecting", target, str(error)) from error
         is_broken = False

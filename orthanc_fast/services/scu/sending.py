@@ -27,6 +27,7 @@ from orthanc_fast.services.scu.associating import Associations
 from orthanc_fast.services.scu.contexts import Accepted, Context, Rules, proposals
 from orthanc_fast.services.scu.preparing import Preparing, Ready, Sources, data_set_of
 from orthanc_fast.storage.contract import Storage
+from orthanc_fast.upper_layer.channel import Watch
 from orthanc_fast.upper_layer.requestor import Target
 from orthanc_fast.upper_layer.sending import Sender
 
@@ -77,11 +78,15 @@ class Senders:
         return Rules(self._may_transcode and allow_transcoding, self._preferred)
 
     def open(
-        self, target: Target, presentations: Iterable[Presentation], rules: Rules
+        self,
+        target: Target,
+        presentations: Iterable[Presentation],
+        rules: Rules,
+        watch: Watch | None = None,
     ) -> "Sending":
         """For instances of these presentations; one that is of none of them is sent too, over an
-        association of its own."""
-        return Sending(self, target, presentations, rules)
+        association of its own. `watch` as that of `Associations.open`."""
+        return Sending(self, target, presentations, rules, watch)
 
 
 class Sending:
@@ -93,11 +98,13 @@ class Sending:
         target: Target,
         presentations: Iterable[Presentation],
         rules: Rules,
+        watch: Watch | None,
     ) -> None:
         self._senders = senders
         self._target = target
         self._presentations = list(presentations)
         self._rules = rules
+        self._watch = watch
         self._stack = ExitStack()  # holds the association
         self._sender: Sender | None = None  # None while there is no association
         self._accepted = Accepted({}, rules)
@@ -197,7 +204,7 @@ class Sending:
         later = self._presentations[self._presentations.index(alike[-1]) + 1 :] if alike else []
         proposed = proposals([*first, *later, *self._presentations], self._rules)
         association = self._stack.enter_context(
-            self._senders.associations.open(self._target, proposed)
+            self._senders.associations.open(self._target, proposed, watch=self._watch)
         )
         self._proposed = {
             Presentation(each.abstract_syntax, syntax)

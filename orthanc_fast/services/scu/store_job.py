@@ -22,12 +22,15 @@ from orthanc_fast.services.scu.associating import Associations
 from orthanc_fast.services.scu.sending import Refused, Senders
 from orthanc_fast.services.scu.store_orders import KIND, StoreOrder, decode_store_order
 from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.upper_layer.channel import Watch
 from orthanc_fast.upper_layer.requestor import Target
 
 _REMEMBERED_EACH: Final = 1.0  # second
+_PATIENCE: Final = 1.0  # second that a silent peer gets after a job has been stopped
 
-Commit = Callable[[Target, str, Iterator[tuple[str, str]]], None]
-"""Requests a storage commitment of a modality: transaction UID, SOP classes and instances."""
+Commit = Callable[[Target, str, Iterator[tuple[str, str]], Watch | None], None]
+"""Requests a storage commitment of a modality: transaction UID, SOP classes and
+instances; the last argument as that of `Associations.open`."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(StoreMemory).decode
@@ -77,6 +80,7 @@ class _Running:
         self._left = (each for each in left if each.number not in known)
         self._lock = threading.Lock()
         self._is_over = False
+        self._stopped_at = 0.0
         self._remembered_at = time.monotonic()
 
     def all(self) -> None:
@@ -87,7 +91,7 @@ class _Running:
             self._remember()
             raise
         if self._order.commitment and not self._memory.failed:
-            self._kind.commit(self._target, self._order.commitment, self._references())
+            self._kind.commit(self._target, self._order.commitment, self._references(), self._watch)
 
     def _send_all(self) -> None:
         associations = min(self._kind.parallel, self._order.count - self._memory.done)
@@ -106,7 +110,7 @@ class _Running:
         senders, modality = self._kind.senders, self._order.modality
         rules = senders.rules(modality.allow_transcoding)
         try:
-            with senders.open(self._target, self._presentations, rules) as sending:
+            with senders.open(self._target, self._presentations, rules, self._watch) as sending:
                 for each in sending.looking_ahead(self._claimed()):
                     self._run.step(self._memory.done, self._order.count)
                     try:
@@ -117,6 +121,15 @@ class _Running:
         except BaseException:
             self._is_over = True
             raise
+
+    def _watch(self) -> None:
+        """While the peer is silent. Raises Stopped after a moment in which it may still answer."""
+        try:
+            self._run.step(self._memory.done, self._order.count)
+        except Stopped:
+            self._stopped_at = self._stopped_at or time.monotonic()
+            if time.monotonic() - self._stopped_at >= _PATIENCE:
+                raise
 
     def _claimed(self) -> Iterator[Outgoing]:
         """Instances that nobody else sends."""

@@ -17,6 +17,7 @@ from orthanc_fast.services.storage_commitment.reports import Reference, Reports
 from orthanc_fast.services.store.lookup import records_of_any_level
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from orthanc_fast.upper_layer.channel import Watch
 from orthanc_fast.upper_layer.requestor import Target, proposals
 from orthanc_fast.upper_layer.requests import Requests
 
@@ -51,15 +52,19 @@ class Commitments:
         return [Reference(each.sop_class, each.sop_instance) for each in instances]
 
     def request(
-        self, target: Target, transaction: str, references: Iterable[tuple[str, str]]
+        self,
+        target: Target,
+        transaction: str,
+        references: Iterable[tuple[str, str]],
+        watch: Watch | None = None,
     ) -> None:
         """Asks the target to keep instances, given by SOP class and SOP instance; its report may
-        come before this returns. Blocks. Raises NetworkProtocol, also if it refuses, and as
-        `Associations.open`."""
+        come before this returns. Blocks; `watch` as that of `Associations.open`. Raises
+        NetworkProtocol, also if it refuses, and as that."""
         asked = [Reference(*each) for each in references]
         self.reports.begin(SERVER, transaction, target.called, asked)
         contexts = proposals((messages.PUSH_MODEL, SYNTAXES))
-        with self.associations.open(target, contexts) as association:
+        with self.associations.open(target, contexts, watch=watch) as association:
             status = Requests(association, target.timeout).n_action(
                 messages.PUSH_MODEL,
                 messages.INSTANCE,

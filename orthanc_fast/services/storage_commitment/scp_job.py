@@ -19,6 +19,7 @@ from orthanc_fast.services.storage_commitment import messages, reasons
 from orthanc_fast.services.storage_commitment.commitments import SYNTAXES, refused
 from orthanc_fast.services.storage_commitment.reports import Failure, Reference
 from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.upper_layer.channel import Watch
 from orthanc_fast.upper_layer.pdu import Role
 from orthanc_fast.upper_layer.requestor import proposals
 from orthanc_fast.upper_layer.requests import Requests
@@ -97,7 +98,7 @@ class CommitmentJob(Kind):
                 else:
                     success.append(each)
         run.step(steps - 1, steps)
-        self._report(order, success, failures)
+        self._report(order, success, failures, lambda: run.step(steps - 1, steps))
 
     def _reasons(self, caller: Caller, references: Sequence[Reference]) -> list[int]:
         """Why each is not kept, 0 for one that is."""
@@ -112,13 +113,17 @@ class CommitmentJob(Kind):
         return self._read(caller, lambda view: [reason(view, each) for each in references])
 
     def _report(
-        self, order: _Order, success: Sequence[Reference], failures: Sequence[Failure]
+        self,
+        order: _Order,
+        success: Sequence[Reference],
+        failures: Sequence[Failure],
+        watch: Watch,
     ) -> None:
         target = self._associations.target(order.modality, local_aet=order.called_aet)
         event_type, information = messages.event(order.transaction, success, failures)
         contexts = proposals((messages.PUSH_MODEL, SYNTAXES))
         as_scp = [Role(messages.PUSH_MODEL, scu=False, scp=True)]
-        with self._associations.open(target, contexts, as_scp) as association:
+        with self._associations.open(target, contexts, as_scp, watch) as association:
             status = Requests(association, target.timeout).n_event_report(
                 messages.PUSH_MODEL, messages.INSTANCE, event_type, information
             )

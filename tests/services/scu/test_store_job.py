@@ -37,7 +37,9 @@ class SendingJobs(SmallJobs):
         senders = Senders(store.settings, associations, store.storage, store.dictionary)
         self.commits: list[tuple[str, str, list[tuple[str, str]]]] = []
 
-        def commit(target: Any, transaction: str, references: Iterator[tuple[str, str]]) -> None:
+        def commit(
+            target: Any, transaction: str, references: Iterator[tuple[str, str]], watch: object
+        ) -> None:
             self.commits.append((target.called, transaction, list(references)))
 
         self.kinds = {
@@ -269,6 +271,27 @@ def test_a_cancelled_job(make: Make) -> None:
     assert (found.State, found.ErrorCode) == ("Failure", 37)
     assert len(sink.taken) == 11
     assert sink.ends == ["release"]
+
+
+def test_a_job_is_cancelled_or_paused_while_its_peer_is_silent(make: Make) -> None:
+    jobs = make()
+    silent = threading.Event()
+
+    def status(taken: Taken) -> int:
+        silent.set()
+        raise Misbehaviour("stall")
+
+    with Sink(status=status) as sink:
+        jobs.start()
+        for stop, state, code in (
+            (jobs.jobs.pause, "Paused", 0),
+            (jobs.jobs.cancel, "Failure", 37),
+        ):
+            silent.clear()
+            job = jobs.send(sink.port, timeout=0)
+            assert silent.wait(20)
+            jobs.store.run(stop(USER, job))
+            assert jobs.wait(job, state).ErrorCode == code
 
 
 def test_resubmitting_sends_all_again(make: Make) -> None:
