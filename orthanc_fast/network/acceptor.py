@@ -78,7 +78,7 @@ class Acceptor:
             self._negotiate, options.maximum_pdu, options.timeout
         )
         if isinstance(answer, Rejection):
-            calling = pdu.unpadded(request.calling).decode("latin-1")
+            calling = pdu.title_text(request.calling)
             logger.warning(
                 Category.DICOM,
                 f"Rejected association from AET {calling!r} on IP {self.ip}: {answer.text}",

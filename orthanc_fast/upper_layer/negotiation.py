@@ -12,6 +12,7 @@ from orthanc_fast.upper_layer.pdu import (
     Answer,
     Request,
     Role,
+    title_text,
     unpadded,
 )
 
@@ -51,7 +52,7 @@ def title(raw: bytes) -> str | None:
     text = unpadded(raw)
     if not text or _UNUSABLE.search(text):
         return None
-    return text.decode("latin-1")
+    return title_text(text)
 
 
 def operations_window(proposed: tuple[int, int] | None) -> tuple[tuple[int, int] | None, int]:

@@ -43,7 +43,7 @@ class Operation:
     def move_destination(self) -> str:
         """The Move Destination of a C-MOVE-RQ without padding, "" where there is none."""
         value = dimse.value_of(self.command_set, _MOVE_DESTINATION)
-        return pdu.unpadded(value or b"").decode("latin-1")
+        return pdu.title_text(value or b"")
 
     def cancelled(self) -> bool:
         """Whether the peer has cancelled; looks without waiting. Raises PduError, UserAbort or

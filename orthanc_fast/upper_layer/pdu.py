@@ -135,6 +135,16 @@ def unpadded(value: bytes) -> bytes:
     return value.partition(b"\0")[0].strip(b" ")
 
 
+def title_text(value: bytes) -> str:
+    """An application entity title without its padding. DICOM has ASCII only; what goes beyond is
+    UTF-8, as it is sent by us and by Orthanc, and Latin-1 where it cannot be that."""
+    raw = unpadded(value)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
 def _uid(content: memoryview) -> str:
     # What is no ASCII can match no known UID.
     return unpadded(bytes(content)).decode("ascii", "replace")

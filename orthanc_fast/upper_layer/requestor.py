@@ -89,6 +89,7 @@ def _failure(error: BaseException) -> BaseException:
 
 
 def _padded(title: str) -> bytes:
+    """In UTF-8 and cut where it is too long, as Orthanc sends it."""
     return title.encode()[:_TITLE].ljust(_TITLE)
 
 

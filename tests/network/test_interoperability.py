@@ -138,6 +138,37 @@ def test_a_configured_pdu_length_is_what_dcmtk_keeps_to(tmp_path: Path) -> None:
         assert len(running.shelf.files) == 1
 
 
+TITLES = {
+    "PÄER".encode(): "PÄER",
+    "pÄer".encode(): "pÄer",  # ASCII letters alone have a case
+    "päer".encode(): None,
+    b"NOBODY": None,
+}
+
+
+def test_titles_beyond_ascii(needs_reference: None, tmp_path: Path) -> None:
+    """Whom both servers know, and by which name: UTF-8, as Orthanc sends it."""
+    path = file_named("CT_small.dcm")
+    for kind in (OurServer, ReferenceServer):
+        port = free_port()
+        configuration = {
+            "DicomServerEnabled": True,
+            "DicomPort": port,
+            "DicomAlwaysAllowEcho": False,
+            "DicomAlwaysAllowStore": False,
+            "DicomModalities": {"x": ["PÄER", "127.0.0.1", free_port()]},
+        }
+        with kind(tmp_path / kind.__name__, configuration) as server:
+            for title, known in TITLES.items():
+                command = [b"storescu", b"-aet", title, b"127.0.0.1", b"%d" % port, bytes(path)]
+                done = subprocess.run(command, capture_output=True)
+                assert (done.returncode == 0) is (known is not None), title
+                for public in httpx.get(f"{server.url}/instances").json():
+                    url = f"{server.url}/instances/{public}"
+                    assert httpx.get(f"{url}/metadata/RemoteAET").text == known
+                    httpx.delete(url)
+
+
 def test_storescu_that_aborts(door: Running) -> None:
     run("storescu", "--abort", "127.0.0.1", door.port, file_named("CT_small.dcm"))
     door.settle()

@@ -1,6 +1,7 @@
 """Remote DICOM modalities: their two configuration formats. Source: reference chapter 4,
 section 5.1."""
 
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import msgspec
@@ -44,6 +45,9 @@ _FLAGS = {
 }
 
 
+_UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
+
+
 class Modality(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """One remote modality; encodes as `GET /modalities/{id}/configuration` answers it."""
 
@@ -67,9 +71,10 @@ class Modality(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 def comparable_aet(aet: str, is_strict: bool) -> str:
-    """An AE title as it is compared with others: `is_strict` is `StrictAetComparison`."""
+    """An AE title as it is compared with others: `is_strict` is `StrictAetComparison`. Other
+    letters than those of ASCII have no case, as with Orthanc."""
     aet = aet.strip(" ")
-    return aet if is_strict else aet.upper()
+    return aet if is_strict else aet.translate(_UPPER)
 
 
 def parse_modality(name: str, value: Any) -> Modality:

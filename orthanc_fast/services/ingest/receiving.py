@@ -16,6 +16,7 @@ from orthanc_fast.services.ingest.contract import IngestRequest, Share, Spool
 from orthanc_fast.services.store.writes import Promise
 from orthanc_fast.transfer_syntaxes import SYNTAXES
 from orthanc_fast.upper_layer import statuses
+from orthanc_fast.upper_layer.pdu import title_text
 
 FIRST_BUFFER = 1 << 16  # bytes
 _GROWTH = 4
@@ -92,7 +93,7 @@ class Incoming:
         self.sop_class = reader.sop_class
         self.sop_instance = reader.sop_instance
         self.move_id = reader.move_id  # message ID of the C-MOVE that brings it, -1: of none
-        self.move_aet = reader.move_aet.decode("latin-1").strip() if self.move_id >= 0 else ""
+        self.move_aet = title_text(reader.move_aet) if self.move_id >= 0 else ""
         self.size = 0
         self.buffer = buffers.take()
         self._reader = reader
