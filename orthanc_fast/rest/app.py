@@ -110,6 +110,7 @@ class App:
         if self._services is not None:
             self._services.change_feed.close()
             self._services.jobs.stop_waiting()
+            self._services.associations.stop_waiting()
         if self._delivery is not None:
             self._delivery.cancel()
 

@@ -8,12 +8,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from support import evil_acceptor as evil
+from support import generated
 from support.find_scp import STUDY_ROOT
 from support.ports import free_port
 from support.process import workers
@@ -180,10 +182,56 @@ def test_answers_without_end_stop_when_the_client_leaves(ours: httpx.Client) -> 
         path = f"{modality(ours, port)}/query"
         known = ours.get("/queries").json()
         with pytest.raises(httpx.ReadTimeout):
-            ours.post(path, json=QUERY, timeout=0.5)
+            ours.post(path, json=QUERY, timeout=2)
         assert sent.is_set()
         assert over.wait(20)  # the association is broken off
         assert ours.get("/queries").json() == known
+
+
+@pytest.mark.parametrize("call", ["query", "echo", "store-straight", "storage-commitment"])
+def test_a_silent_peer_is_left_when_the_client_leaves(ours: httpx.Client, call: str) -> None:
+    reached, over = threading.Event(), threading.Event()
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.accept()
+        conversation.command()
+        reached.set()
+        conversation.until_closed()
+        over.set()
+
+    bodies: dict[str, str | bytes] = {
+        "query": json.dumps(QUERY),
+        "echo": "{}",
+        "store-straight": generated.small().number(1, 1, 1, 1),
+        "storage-commitment": json.dumps({"DicomInstances": [["1.2.3", "1.2.4"]]}),
+    }
+    with evil.acceptor(script) as port:
+        path = f"{modality(ours, port, Timeout=0)}/{call}"
+        with pytest.raises(httpx.ReadTimeout):
+            ours.post(path, content=bodies[call], timeout=2)
+        assert reached.is_set()
+        assert over.wait(5)  # less than DicomScuTimeout
+
+
+def test_the_server_stops_though_a_silent_peer_is_waited_for(tmp_path: Path) -> None:
+    reached = threading.Event()
+
+    def script(conversation: evil.Conversation) -> None:
+        asked(conversation)
+        reached.set()
+        conversation.until_closed()
+
+    with (
+        evil.acceptor(script) as port,
+        ThreadPoolExecutor(1) as pool,
+        OurServer(tmp_path, {"HttpWorkers": 1}) as server,
+        httpx.Client(base_url=server.url, timeout=60) as client,
+    ):
+        path = f"{modality(client, port, Timeout=1000)}/query"
+        answer = pool.submit(client.post, path, json=QUERY)
+        assert reached.wait(20)
+        assert server.stop() == 0
+        assert "The server is stopping" in answer.result().text
 
 
 def test_queries_in_a_form(ours: httpx.Client) -> None:

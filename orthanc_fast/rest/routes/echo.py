@@ -1,18 +1,17 @@
 """C-ECHO to modalities: /modalities/{id}/echo and /tools/dicom-echo. Source: reference chapter 4,
 section 5.4."""
 
-from functools import partial
 from typing import Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadFileFormat, BadRequest
+from orthanc_fast.rest.asking import answered
 from orthanc_fast.rest.job_submission import boolean_field
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import PLAIN_JSON, Response, empty_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.scu_fields import timeout_field
 from orthanc_fast.services.exchange.modalities import Modality, parse_modality
-from orthanc_fast.services.scu.associating import in_thread
 
 _FAILED = empty_response(500)  # without any body, as Orthanc answers it
 
@@ -49,5 +48,5 @@ async def _echo(request: Request, modality: Modality, body: Any) -> Response:
     timeout = timeout_field(fields)
     check_find = boolean_field(fields, "CheckFind", False) if "CheckFind" in fields else None
     echo = request.services.echo
-    succeeded = await in_thread(partial(echo, modality, check_find, timeout))
+    succeeded = await answered(request, lambda stop: echo(modality, check_find, timeout, stop))
     return Response(b"{}", PLAIN_JSON) if succeeded else _FAILED

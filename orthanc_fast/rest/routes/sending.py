@@ -2,7 +2,6 @@
 section 5.5."""
 
 import asyncio
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +9,7 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import ParameterOutOfRange
+from orthanc_fast.rest.asking import answered
 from orthanc_fast.rest.job_submission import DESCRIPTION, answer_job, job_fields
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
@@ -25,7 +25,6 @@ from orthanc_fast.rest.scu_fields import (
 from orthanc_fast.rest.sent_resources import sent_resources
 from orthanc_fast.services.exchange.instances import chosen
 from orthanc_fast.services.exchange.modalities import Modality
-from orthanc_fast.services.scu.associating import in_thread
 from orthanc_fast.services.scu.sending import Originator
 from orthanc_fast.services.scu.store_orders import JobOptions, StoreOrder, submission
 
@@ -103,7 +102,7 @@ async def post_store_straight(request: Request) -> Response:
     modality = services.modalities.get(request.caller, request.params[0])
     body = await request.upload()
     try:
-        sent = await in_thread(partial(services.straight.send, modality, body))
+        sent = await answered(request, lambda stop: services.straight.send(modality, body, stop))
     finally:
         if not isinstance(body, bytes):
             await asyncio.to_thread(body.drop)

@@ -3,7 +3,6 @@ reference chapter 4, section 5.8."""
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -11,11 +10,11 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadFileFormat, BadRequest, ParameterOutOfRange
+from orthanc_fast.rest.asking import answered
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import PLAIN_JSON, Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.scu_fields import timeout_field
-from orthanc_fast.services.scu.associating import in_thread
 from orthanc_fast.services.storage_commitment.reasons import description
 from orthanc_fast.services.storage_commitment.reports import Reference, Report
 
@@ -81,7 +80,8 @@ async def post_request(request: Request) -> Response:
     associations = commitments.associations
     target = associations.target(modality, local_aet=associations.aet, timeout=timeout)
     transaction = f"2.25.{uuid4().int}"
-    await in_thread(partial(commitments.request, target, transaction, references))
+    ask, until = commitments.request, associations.until
+    await answered(request, lambda stop: ask(target, transaction, references, until(stop)))
     return json_response(TransactionPath(transaction, f"/storage-commitment/{transaction}"))
 
 

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 SYNTAXES = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG)  # of all classes but those of storage
 
+NOBODY_WAITS = "Nobody waits for the answers any longer"
+
 _LONGEST = 1_000_000  # seconds; more is as good as for ever, and its milliseconds fit into an int
 
 
@@ -42,6 +44,7 @@ class Associations:
         self.aet = settings.dicom_aet
         self._timeout: int = option("DicomScuTimeout")
         self._tls = tls_options(option)
+        self._is_ending = False
 
     def target(
         self,
@@ -73,6 +76,22 @@ class Associations:
 
     def _context(self) -> ssl.SSLContext:
         return client_context(self._tls)
+
+    def until(self, stop: threading.Event) -> Watch:
+        """A watch for `open` of who waits until `stop` is set, or the process ends. It raises
+        NetworkProtocol."""
+
+        def watch() -> None:
+            if self._is_ending:
+                raise NetworkProtocol("The server is stopping: it waits for no modality any longer")
+            if stop.is_set():
+                raise NetworkProtocol(NOBODY_WAITS)
+
+        return watch
+
+    def stop_waiting(self) -> None:
+        """The process is stopping: whoever waits `until` something shall come to an end."""
+        self._is_ending = True
 
     @contextmanager
     def open(

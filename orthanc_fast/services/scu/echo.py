@@ -29,11 +29,15 @@ class Echo:
         self._checks_find = bool(Values(settings.raw)("DicomEchoChecksFind"))
 
     def __call__(
-        self, modality: Modality, check_find: bool | None = None, timeout: int | None = None
+        self,
+        modality: Modality,
+        check_find: bool | None,
+        timeout: int | None,
+        stop: threading.Event,
     ) -> bool:
-        """Whether the modality answers with success; with `check_find`, by default
-        `DicomEchoChecksFind`, it is asked for a study too, and what that fails with is raised.
-        Blocks.
+        """Whether the modality answers with success; with `check_find`, which for
+        None is `DicomEchoChecksFind`, it is asked for a study too, and what that fails with is
+        raised. Blocks until `stop` at most.
 
         It is called with `DicomAet`, whatever its `LocalAet`. `timeout` as that of
         `Associations.target`. Raises what `Associations.open` and `target` raise.
@@ -44,15 +48,16 @@ class Echo:
         classes = [VERIFICATION]
         if checks_find:
             classes += EVERY_CLASS
-        with associations.open(target, plain(*classes)) as association:
+        watch = associations.until(stop)
+        with associations.open(target, plain(*classes), watch=watch) as association:
             if Requests(association, target.timeout).echo() != _SUCCESS:
                 return False
             if checks_find:
-                _find(association, target)
+                _find(association, target, stop)
         return True
 
 
-def _find(association: Association, target: Target) -> None:
+def _find(association: Association, target: Target, stop: threading.Event) -> None:
     """Asks for a study that nobody has. Raises NetworkProtocol, as queries do, unless that
     succeeds, whatever is found."""
     study = f"2.25.{uuid4().int}"
@@ -61,7 +66,7 @@ def _find(association: Association, target: Target) -> None:
         write = Writer(explicit=syntax != IMPLICIT_LITTLE, big=syntax == EXPLICIT_BIG)
         return write.text(0x00080052, "CS", "STUDY") + write.text(0x0020000D, "UI", study)
 
-    find = FindAssociation(association, target, threading.Event(), AT_ONCE)
+    find = FindAssociation(association, target, stop, AT_ONCE)
     answers = islice(find.answers(STUDY_ROOT_FIND, identifier), _MOST_ANSWERS)
     if sum(1 for _ in answers) == _MOST_ANSWERS:
         raise NetworkProtocol(f"More than {_MOST_ANSWERS} answers to a query for one study")

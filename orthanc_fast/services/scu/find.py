@@ -13,7 +13,7 @@ from orthanc_fast.services.scp.sop_classes import (
     STUDY_ROOT_FIND,
     WORKLIST_FIND,
 )
-from orthanc_fast.services.scu.associating import Associations, failed_with, plain
+from orthanc_fast.services.scu.associating import NOBODY_WAITS, Associations, failed_with, plain
 from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE
 from orthanc_fast.upper_layer import dimse
 from orthanc_fast.upper_layer.association import Association
@@ -60,7 +60,7 @@ class FindAssociation:
         explicit, big = syntax != IMPLICIT_LITTLE, syntax == EXPLICIT_BIG
         for status, answer in self._requests.find(sop_class, encoded(syntax)):
             if self._stop.is_set():
-                raise NetworkProtocol("Nobody waits for the answers any longer")
+                raise NetworkProtocol(NOBODY_WAITS)
             if status in dimse.PENDING:
                 self._check_size(len(answer))
                 yield DicomFile(answer, 0, explicit, big, [], syntax, False)
@@ -104,8 +104,9 @@ class FindScu:
         may have.
 
         All of it blocks as long as the other side is silent, at most the target's timeout each
-        time. Who does not want any more answers leaves the block, or sets `stop`, to which the
-        next answer pays attention: the association is broken off. Raises as `Associations.open`.
+        time. Who does not want any more answers leaves the block, or sets `stop`: the association
+        is broken off. Raises as `Associations.open` and `until`.
         """
-        with self._associations.open(target, plain(*sop_classes)) as association:
+        watch = self._associations.until(stop)
+        with self._associations.open(target, plain(*sop_classes), watch=watch) as association:
             yield FindAssociation(association, target, stop, largest)

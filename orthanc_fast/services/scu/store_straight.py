@@ -1,5 +1,7 @@
 """A DICOM file that is sent without being stored. Source: reference chapter 4, section 5.5."""
 
+import threading
+
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
@@ -26,14 +28,16 @@ class StoreStraight:
         self._dictionary = dictionary
         self._senders = senders
 
-    def send(self, modality: Modality, file: Body) -> Outgoing:
+    def send(self, modality: Modality, file: Body, stop: threading.Event) -> Outgoing:
         """What has been sent. The calling title is always that of this server, whatever the
-        modality says. Raises BadFileFormat for what is no DICOM file, and as `Sending.send`."""
+        modality says. Blocks until `stop` at most. Raises BadFileFormat for what is no DICOM file,
+        and as `Sending.send`."""
         data = file.buffer() if isinstance(file, Spool) else file
         sent = self._described(data)
         target = self._senders.associations.target(modality, local_aet=self._settings.dicom_aet)
         presentation = Presentation(sent.sop_class, sent.transfer_syntax)
-        with self._senders.open(target, [presentation], Rules(may_transcode=False)) as sending:
+        rules, watch = Rules(may_transcode=False), self._senders.associations.until(stop)
+        with self._senders.open(target, [presentation], rules, watch) as sending:
             sending.send_file(presentation, sent.sop_instance, data)
         return sent
 
