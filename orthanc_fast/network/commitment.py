@@ -74,10 +74,10 @@ def _malformed(event: Any, error: BadFileFormat) -> Answer:
 
 
 def _caller(event: Any) -> Caller:
-    requestor = event.assoc.requestor
+    agreement = event.assoc.agreement
     return Caller(
         origin="DicomProtocol",
-        address=requestor.address,
-        aet=requestor.ae_title,
-        called_aet=requestor.primitive.called_ae_title,
+        address=event.assoc.requestor.address,
+        aet=agreement.calling,
+        called_aet=agreement.called,
     )

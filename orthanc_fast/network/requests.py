@@ -31,7 +31,7 @@ class Requests:
         self._door = door
         self._association = association
         self._caller = caller
-        self._messages = Messages(association, door.options.aet, door.options.timeout)
+        self._messages = Messages(association, door.options.timeout)
         self._handover = Handover(self._messages)
         self.is_answering = False
 

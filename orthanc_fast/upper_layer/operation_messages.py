@@ -19,11 +19,9 @@ _FIRST_BUFFER = 1 << 14
 class Messages:
     """The messages of one association, read one by one."""
 
-    def __init__(self, association: Association, title: str, timeout: int) -> None:
-        """`title` is our own, `timeout` the seconds that a handler waits for the peer, 0: for
-        ever."""
+    def __init__(self, association: Association, timeout: int) -> None:
+        """`timeout` is the seconds that a handler waits for the peer, 0: for ever."""
         self.association = association
-        self.title = title
         self.timeout = timeout
         self.holds_command = False  # the next command was announced while another was answered
 
@@ -94,7 +92,7 @@ class Answers(Messages):
     """What comes on the association as answers to one request at a time."""
 
     def __init__(self, association: Association, timeout: int) -> None:
-        super().__init__(association, association.agreement.calling, timeout)
+        super().__init__(association, timeout)
         self.operation = ""
         self.command = 0
         self.message_id = 0

@@ -36,14 +36,14 @@ _EVENTS = {
     dimse.N_EVENT_REPORT_RQ: evt.EVT_N_EVENT_REPORT,
 }
 _MAX_CANCELS = 10  # as pynetdicom
-_OUR_TITLE = "REQUESTOR"  # named nowhere: the association is negotiated already
+_OUR_TITLE = "OURS"  # named nowhere: the association is negotiated already
 
 
 class _Side(PynetdicomAssociation):
     """What both sides have in common."""
 
-    def __init__(self, association: Association, mode: str, title: str, timeout: int) -> None:
-        super().__init__(AE(ae_title=title), mode)
+    def __init__(self, association: Association, mode: str, timeout: int) -> None:
+        super().__init__(AE(ae_title=_OUR_TITLE), mode)
         self.dul = cast(Any, _Wire(association))
         self.dimse_timeout = timeout or None
         self.is_established = True
@@ -78,9 +78,10 @@ class Peer(_Side):
     def __init__(self, messages: Messages) -> None:
         association = messages.association
         agreement = association.agreement
-        super().__init__(association, "acceptor", messages.title, messages.timeout)
+        super().__init__(association, "acceptor", messages.timeout)
+        self.agreement = agreement
         self.dimse = _Dimse(self, messages)
-        self._describe(association, messages.title)
+        self._describe(association)
         roles = {role.sop_class: role for role in agreement.roles}
         for answer in agreement.contexts.values():
             role = roles.get(answer.abstract_syntax)
@@ -88,16 +89,13 @@ class Peer(_Side):
             as_scu = False if role is None else role.scp
             self.add_context(answer, as_scu, as_scp=True if role is None else role.scu)
 
-    def _describe(self, association: Association, title: str) -> None:
-        agreement = association.agreement
+    def _describe(self, association: Association) -> None:
+        """Without the titles, for which handlers ask the agreement: pynetdicom refuses those beyond
+        ASCII, which Orthanc sends."""
         request = A_ASSOCIATE()
-        request.calling_ae_title = agreement.calling
-        request.called_ae_title = agreement.called
-        request.user_information = [_maximum_length(agreement.maximum_length)]
+        request.user_information = [_maximum_length(association.agreement.maximum_length)]
         self.requestor.primitive = request
-        self.requestor.ae_title = agreement.calling
         self.requestor.address_info = AddressInformation(association.ip, 0)
-        self.acceptor.ae_title = title
 
     def serve(
         self, command: int, handler: Handler, context: int, encoded: bytes, data_set: bytes
@@ -115,7 +113,7 @@ class Requestor(_Side):
 
     def __init__(self, answers: Answers) -> None:
         agreement = answers.association.agreement
-        super().__init__(answers.association, "requestor", _OUR_TITLE, answers.timeout)
+        super().__init__(answers.association, "requestor", answers.timeout)
         self.dimse = _AnswersDimse(self, answers)
         accept = A_ASSOCIATE()
         accept.user_information = [_maximum_length(agreement.maximum_length)]

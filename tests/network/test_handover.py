@@ -28,7 +28,7 @@ class Handlers:
         self.cancelled_after: int | None = None
 
     def find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
-        self.asked.append((event.identifier, event.assoc.requestor.ae_title))
+        self.asked.append((event.identifier, event.assoc.agreement.calling))
         for number in range(50):
             if event.is_cancelled:
                 self.cancelled_after = number

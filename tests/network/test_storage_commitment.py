@@ -477,6 +477,17 @@ def test_the_servers_ask_each_other(scene: Scene) -> None:
         assert [each["FailureReason"] for each in report["Failures"]] == [0x0112, 0x0119]
 
 
+def test_a_title_beyond_ascii(scene: Scene) -> None:
+    """Whoever is asked by such a title reports by it."""
+    ports = [side.dicom_port for side in scene.sides]
+    for side, other in zip(scene.sides, reversed(ports), strict=True):
+        put(side.http, "odd", "ÖDD", other)
+        body = {"Resources": [scene.names["study"]]}
+        answer = side.http.post("/modalities/odd/storage-commitment", json=body)
+        report = wait_for_report(side, answer.raise_for_status().json()["ID"])
+        assert (report["RemoteAET"], report["Status"]) == ("ÖDD", "Success")
+
+
 def test_after_a_store(scene: Scene, tmp_path: Path) -> None:
     """The job that sends asks for a storage commitment in the end."""
     for side in scene.sides:
