@@ -1,6 +1,7 @@
 """C-MOVE and C-GET where something goes wrong: what fails, fails alone, and is told."""
 
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -290,6 +291,29 @@ def test_a_requestor_that_goes_ends_the_move(site: Site) -> None:
         peer.close()
         site.settle()
         assert len(sink.taken) < COUNT
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_a_silent_destination_is_left_when_nobody_wants_the_move(site: Site, cancels: bool) -> None:
+    reached = threading.Event()
+
+    def silent(taken: Taken) -> int:
+        reached.set()
+        raise Misbehaviour("stall")
+
+    with Sink(status=silent) as sink:
+        site.knows(sink.port, Timeout=1000)
+        peer = begun(site.port, STUDY_MOVE, 0x0021, BY_STUDY)
+        assert reached.wait(20)
+        if cancels:
+            cancel = bytearray(command(0x0FFF, 7))  # 7 is what `request` gives
+            cancel[cancel.index(b"\0\0\x10\x01") + 2] = 0x20  # Message ID Being Responded To
+            peer.send(p_data(pdv(1, bytes(cancel), is_command=True)))
+            response = peer.response()
+            assert response[0x00000900] == b"\x00\xfe"
+            assert response[0x00001020] == COUNT.to_bytes(2, "little")  # remaining
+        peer.close()
+        site.settle()
 
 
 @pytest.mark.parametrize("reads", [False, True])

@@ -5,8 +5,11 @@ A destination that is lost in the middle is called once more, if it has answered
 was called last; where it cannot be had again, all that is left counts as failed.
 """
 
+import contextlib
+import time
 from collections.abc import Generator
 
+from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.config import Settings
 from orthanc_fast.config_options import Values
 from orthanc_fast.dicom.identifiers import to_text
@@ -26,9 +29,11 @@ from orthanc_fast.services.query_retrieve.unique_keys import RequestedInstances,
 from orthanc_fast.services.scu.sending import Originator, Refused, Senders, Sending
 from orthanc_fast.services.scu.store_orders import JobOptions, StoreOrder, submission
 from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.upper_layer.association import UserAbort
 from orthanc_fast.upper_layer.operation import Operation
 
 _WARNINGS = frozenset({0xB000, 0xB006, 0xB007})
+_PATIENCE = 1.0  # second that a silent destination gets after a cancellation
 
 
 class Moves:
@@ -80,8 +85,34 @@ class Moves:
             self._jobs.submit_in_thread(caller, job)
             return Queued(operation, len(instances))
         rules = self._senders.rules(modality.allow_transcoding)
-        sending = self._senders.open(target, instances.presentations(), rules)
+        watch = _Watch(operation)
+        sending = self._senders.open(target, instances.presentations(), rules, watch)
         return Move(operation, sending, instances, originator)
+
+
+class _Cancelled(Exception):
+    """The requestor has cancelled, and the destination does not answer."""
+
+
+class _Watch:
+    """Looks at the requestor while the destination is silent."""
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._cancelled_at = 0.0
+
+    def __call__(self) -> None:
+        """Raises UserAbort if the requestor has gone; if it has cancelled _Cancelled, after a
+        moment in which the destination may still answer."""
+        try:
+            is_cancelled = self._operation.cancelled()
+        except (OSError, PduError) as error:  # as such they would be the destination's
+            raise UserAbort(f"the requestor of a C-MOVE has gone: {error}") from error
+        if is_cancelled:
+            now = time.monotonic()
+            self._cancelled_at = self._cancelled_at or now
+            if now - self._cancelled_at >= _PATIENCE:
+                raise _Cancelled
 
 
 class Move(Retrieval):
@@ -109,7 +140,8 @@ class Move(Retrieval):
         return self._operation.cancelled()
 
     def run(self) -> Generator[SubOperation]:
-        with self._sending as sending:
+        # Of a cancelled one what is under way is not counted.
+        with contextlib.suppress(_Cancelled), self._sending as sending:
             for each in sending.looking_ahead(self._instances):
                 yield SubOperation(self._outcome(each), each.sop_instance)
 
