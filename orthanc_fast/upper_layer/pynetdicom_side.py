@@ -135,9 +135,12 @@ class Requestor(_Side):
     def request_move(
         self, identifier: bytes, destination: str, sop_class: str, message_id: int
     ) -> None:
-        """The same for a C-MOVE-RQ."""
+        """The same for a C-MOVE-RQ. Raises RequestFailed for what is no AE title."""
         request = C_MOVE()
-        request.MoveDestination = destination
+        try:
+            request.MoveDestination = destination
+        except ValueError as error:
+            raise RequestFailed("C-MOVE", f"{error}") from error
         self._request(request, identifier, sop_class, message_id)
 
     def _request(

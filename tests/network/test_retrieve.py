@@ -239,6 +239,14 @@ def test_a_worker_that_is_killed_within_a_get(site: Site) -> None:
     assert len(site.scp.identifiers) == 2
 
 
+@pytest.mark.parametrize("title", ["MÜNCHEN", "A" * 17])
+def test_a_destination_that_is_no_title(site: Site, title: str) -> None:
+    answer = site.client.post("/modalities/scp/move", json={"TargetAet": title, **WANTED})
+    told = answer.json()
+    assert (answer.status_code, told["OrthancStatus"]) == (500, 9)
+    assert f"Invalid 'Move Destination' value '{title}'" in told["Details"]
+
+
 def test_what_a_job_tells_that_has_failed(site: Site) -> None:
     site.scp.get = refusing(0, 0xB000, "1.2.3")
     answer = site.client.post("/modalities/scp/get", json=WANTED)
