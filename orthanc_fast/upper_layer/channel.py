@@ -18,7 +18,7 @@ NO_TIMEOUT = 365 * 86400
 _LINGER = 2.0  # seconds that a peer gets to close after our last PDU
 _AT_ONCE = 0.2  # seconds
 _STAGING = 1 << 18  # bytes that are handed to TLS at once
-_LOOK = 250  # milliseconds of silence between two calls of `watch`
+LOOK = 250  # milliseconds of silence between two calls of `watch`
 
 Watch = Callable[[], None]
 """Raises what it likes when the peer is not to be waited for any longer."""
@@ -61,8 +61,8 @@ class Channel:
     def _wait_watching(self, watch: Watch, wake: int, end: float) -> int:
         while True:
             left = max(0.0, (end - time.monotonic()) * 1000)
-            event = self._wait(wake, int(min(left, _LOOK)), True)
-            if event != pdata.TIMEOUT or left <= _LOOK:
+            event = self._wait(wake, int(min(left, LOOK)), True)
+            if event != pdata.TIMEOUT or left <= LOOK:
                 return event
             watch()
 
@@ -127,7 +127,7 @@ class Channel:
             return
         while True:
             try:
-                writer.write(fd, _LOOK)  # goes on where it was
+                writer.write(fd, LOOK)  # goes on where it was
                 return
             except TimeoutError:
                 self._until_it_takes()
@@ -149,7 +149,7 @@ class Channel:
         end = time.monotonic() + self._timeout / 1000 if self._timeout >= 0 else math.inf
         poll = select.poll()
         poll.register(self._socket.fileno(), select.POLLOUT)
-        while not poll.poll(_LOOK):
+        while not poll.poll(LOOK):
             if time.monotonic() >= end:
                 raise TimeoutError("the peer does not take data")
             self.watch()

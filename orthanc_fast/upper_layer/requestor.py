@@ -1,18 +1,21 @@
 """Associations that we ask for. Source: PS3.8 sections 7 and 9; reference chapter 4, part 5.3."""
 
 import errno
+import math
 import os
+import select
 import socket
 import ssl
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.upper_layer import pdu
 from orthanc_fast.upper_layer.association import Association
-from orthanc_fast.upper_layer.channel import Watch
+from orthanc_fast.upper_layer.channel import LOOK, Watch
 from orthanc_fast.upper_layer.failures import PEER_ABORTED, READ_TIMEOUT, AssociationFailed
 from orthanc_fast.upper_layer.resolving import NoAnswer, UnknownHost, addresses
 
@@ -59,7 +62,7 @@ def associate(
     for role, title in (("Calling", target.calling), ("Called", target.called)):
         if not title:
             raise AssociationFailed(f"Illegal service parameter: {role} AP Title")
-    connection, ip = connect(target)
+    connection, ip = connect(target, watch)
     association = Association(connection, ip)
     association.channel.watch = watch
     request = pdu.Request(
@@ -93,9 +96,9 @@ def _padded(title: str) -> bytes:
     return title.encode()[:_TITLE].ljust(_TITLE)
 
 
-def connect(target: Target) -> tuple[socket.socket, str]:
+def connect(target: Target, watch: Watch | None = None) -> tuple[socket.socket, str]:
     """A connection to the target, with TLS if it wants that, and the address of the peer; the
-    target's timeout bounds all of it. Raises AssociationFailed."""
+    target's timeout bounds all of it. Raises AssociationFailed, and what `watch` does."""
     end = time.monotonic() + target.timeout if target.timeout else None
     try:
         found = addresses(target.host, target.port, _left(end))
@@ -110,8 +113,12 @@ def connect(target: Target) -> tuple[socket.socket, str]:
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:
             # An address that does not answer leaves time for the next one.
-            connection.settimeout(_left(end, len(found) - number))
-            connection.connect(address)
+            timeout = _left(end, len(found) - number)
+            if watch is None:
+                connection.settimeout(timeout)
+                connection.connect(address)
+            else:
+                _connect(connection, address, timeout, watch)
             return _secured(connection, target, end), address[0]
         except OSError as error:
             connection.close()
@@ -121,6 +128,22 @@ def connect(target: Target) -> tuple[socket.socket, str]:
             raise
     assert failure is not None
     raise AssociationFailed(f"TCP Initialization Error: {_reason(failure)}") from failure
+
+
+def _connect(connection: socket.socket, address: Any, timeout: float | None, watch: Watch) -> None:
+    end = math.inf if timeout is None else time.monotonic() + timeout
+    connection.settimeout(0)
+    number = connection.connect_ex(address)
+    if number == errno.EINPROGRESS:
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLOUT)
+        while not poll.poll(max(1, min(LOOK, (end - time.monotonic()) * 1000))):
+            if time.monotonic() >= end:
+                raise TimeoutError
+            watch()
+        number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if number:
+        raise OSError(number, os.strerror(number))
 
 
 def _secured(connection: socket.socket, target: Target, end: float | None) -> socket.socket:

@@ -1,8 +1,10 @@
 """Peers that stall, lie and break off while we ask them: the right failure each time, and no
 thread, no socket and no file left."""
 
+import contextlib
 import os
 import random
+import socket
 import ssl
 import threading
 import time
@@ -501,6 +503,23 @@ def test_a_silent_peer_is_waited_for_as_long_as_wanted(
             finally:
                 association.break_off()
     assert looks >= 2
+
+
+@pytest.mark.parametrize("has_timeout", [False, True])
+def test_a_peer_that_accepts_no_connection(has_timeout: bool) -> None:
+    def watch() -> None:
+        if not has_timeout:
+            raise GivenUp
+
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1))
+        address = listening.getsockname()
+        for _ in range(4):  # more than the backlog holds: the kernel ignores what comes then
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        stack.enter_context(pytest.raises(AssociationFailed if has_timeout else GivenUp))
+        associate(target(address[1], int(has_timeout)), CONTEXTS, watch=watch)
 
 
 @pytest.mark.filterwarnings("ignore")  # of pydicom, at odd values
