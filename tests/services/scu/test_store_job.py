@@ -239,7 +239,9 @@ def test_a_paused_job_goes_on_with_what_was_not_sent(make: Make, associations: i
         jobs.store.run(jobs.jobs.resume(USER, job))
         assert jobs.wait(job).State == "Success"
     assert sorted(numbers(sink.taken)) == list(range(COUNT))
-    assert sink.ends == 2 * associations * ["release"]
+    # One that comes late may find nothing left to send.
+    assert 2 <= len(sink.ends) <= 2 * associations
+    assert set(sink.ends) == {"release"}
 
 
 def test_a_restart_of_the_server(make: Make) -> None:
