@@ -98,7 +98,7 @@ def test_uploads(tmp_path: Path, kind: str) -> None:
     assert asyncio.run(run()) < 0.3
 
 
-@pytest.mark.parametrize("asked", ["upload", "tags", "whole", "content"])
+@pytest.mark.parametrize("asked", ["upload", "whole", "content"])
 def test_what_a_small_file_inflates_to(tmp_path: Path, asked: str) -> None:
     size = 64 * MB
     head = generated.ct_slice().number(1, 1, 1, 1)[: -512 * 512 * 2 - 4]

@@ -61,7 +61,7 @@ def check_files(peer: Peer) -> None:
         return
     for kind, path in (("certificate", peer.certificate.file), ("key", peer.certificate.key)):
         if path and not Path(path).is_file():
-            raise OrthancError(f"Cannot open {kind} file: {path}", code=_INEXISTENT_FILE)
+            raise OrthancError(f"Cannot open {kind} file", private=path, code=_INEXISTENT_FILE)
 
 
 def _short(value: list[Any]) -> Peer:
