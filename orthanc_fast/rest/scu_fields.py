@@ -4,8 +4,9 @@ Source: reference chapter 4, sections 5.3 and 5.5."""
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orthanc_fast.errors import BadFileFormat, BadParameterType, InternalError, ParameterOutOfRange
-from orthanc_fast.numerals import MAX_INT32, MAX_INT64, MAX_UINT32, MIN_INT32, fits_json
+from orthanc_fast.errors import BadParameterType, InternalError, ParameterOutOfRange
+from orthanc_fast.numerals import MAX_INT32, MIN_INT32
+from orthanc_fast.services.exchange.fields import timeout_of
 
 MAX_UINT16: Final = 0xFFFF
 MAX_PORT: Final = 65534
@@ -53,13 +54,4 @@ def timeout_field(body: Mapping[str, Any]) -> int | None:
     one, InternalError for one that 64 bits cannot hold."""
     if "Timeout" not in body:
         return None
-    value = body["Timeout"]
-    if not isinstance(value, int) or isinstance(value, bool) or not fits_json(value):
-        raise BadFileFormat("Integer value expected in field: Timeout")
-    if value < 0:
-        raise BadParameterType(
-            "Negative value found while expecting an unsigned int in field 'Timeout'"
-        )
-    if value > MAX_INT64:
-        raise InternalError("Timeout must be a number of 64 bits")
-    return value & MAX_UINT32
+    return timeout_of(body["Timeout"], InternalError)

@@ -8,11 +8,11 @@ import msgspec
 
 from orthanc_fast.errors import (
     BadFileFormat,
-    BadParameterType,
     InternalError,
     ParameterOutOfRange,
 )
-from orthanc_fast.numerals import MAX_INT32, MAX_INT64, MAX_UINT32, MIN_INT32, fits_json, integer
+from orthanc_fast.numerals import MAX_INT32, MIN_INT32, fits_json, integer
+from orthanc_fast.services.exchange.fields import flag_of, text_of, timeout_of
 from orthanc_fast.services.exchange.server_registry import check_name
 
 _MANUFACTURERS = {
@@ -94,8 +94,8 @@ def _short(value: list[Any]) -> Modality:
     if len(value) not in (3, 4):
         raise BadFileFormat("A modality is [AET, host, port] or [AET, host, port, manufacturer]")
     return Modality(
-        aet=_text(value[0], "AET"),
-        host=_text(value[1], "Host"),
+        aet=text_of(value[0], "AET"),
+        host=text_of(value[1], "Host"),
         port=_port(value[2]),
         manufacturer=_manufacturer(value[3] if len(value) == 4 else "Generic"),
     )
@@ -108,49 +108,23 @@ def _object(value: dict[str, Any]) -> Modality:
     flags: dict[str, bool] = {}
     for field, attribute in _FLAGS.items():
         if field in value:
-            flags[attribute] = _flag(value[field], field)
+            flags[attribute] = flag_of(value[field], field)
     if "AllowStorageCommitment" in value:  # an alias of two rights, which it overrules
-        both = _flag(value["AllowStorageCommitment"], "AllowStorageCommitment")
+        both = flag_of(value["AllowStorageCommitment"], "AllowStorageCommitment")
         flags["allow_n_action"] = flags["allow_event_report"] = both
-    method = _text(value.get("RetrieveMethod", "SystemDefault"), "RetrieveMethod")
+    method = text_of(value.get("RetrieveMethod", "SystemDefault"), "RetrieveMethod")
     if method not in _RETRIEVE_METHODS:
         raise ParameterOutOfRange(f"RetrieveMethod must be one of {', '.join(_RETRIEVE_METHODS)}")
     return Modality(
-        aet=_text(value["AET"], "AET"),
-        host=_text(value["Host"], "Host"),
+        aet=text_of(value["AET"], "AET"),
+        host=text_of(value["Host"], "Host"),
         port=_port(value["Port"]),
         manufacturer=_manufacturer(value.get("Manufacturer", "Generic")),
-        local_aet=_text(value.get("LocalAet", ""), "LocalAet"),
+        local_aet=text_of(value.get("LocalAet", ""), "LocalAet"),
         retrieve_method=method,
-        timeout=_timeout(value.get("Timeout", 0)),
+        timeout=timeout_of(value.get("Timeout", 0), InternalError),
         **flags,
     )
-
-
-def _text(value: Any, field: str) -> str:
-    if not isinstance(value, str):
-        raise BadFileFormat(f"{field} must be a text")
-    return value
-
-
-def _flag(value: Any, field: str) -> bool:
-    if not isinstance(value, bool):
-        raise BadFileFormat(f"{field} must be true or false")
-    return value
-
-
-# Orthanc's JSON reader makes a fraction of an integer that 64 bits cannot hold. What is in between
-# and does not fit its own type is an error that it does not catch: section 1.3.
-
-
-def _timeout(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not fits_json(value):
-        raise BadFileFormat("Timeout must be a number of seconds")
-    if value < 0:
-        raise BadParameterType("Timeout must not be negative")
-    if value > MAX_INT64:
-        raise InternalError("Timeout must be a number of 64 bits")
-    return value & MAX_UINT32
 
 
 def _port(value: Any) -> int:
@@ -170,6 +144,6 @@ def _port(value: Any) -> int:
 
 
 def _manufacturer(value: Any) -> str:
-    if _text(value, "Manufacturer") not in _MANUFACTURERS:
+    if text_of(value, "Manufacturer") not in _MANUFACTURERS:
         raise ParameterOutOfRange(f"Unknown manufacturer: {value}")
     return _MANUFACTURERS[value]

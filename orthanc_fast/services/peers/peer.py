@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
-from orthanc_fast.errors import BadFileFormat, BadParameterType, OrthancError
-from orthanc_fast.numerals import MAX_INT32, MAX_INT64, MAX_UINT32, MIN_INT32, fits_json
+from orthanc_fast.errors import BadFileFormat, OrthancError
+from orthanc_fast.numerals import MAX_INT32, MIN_INT32
 from orthanc_fast.services.exchange.addresses import without_user
 from orthanc_fast.services.exchange.client_tls import ClientCertificate
+from orthanc_fast.services.exchange.fields import flag_of, text_of, timeout_of
 from orthanc_fast.services.exchange.server_registry import check_name
 
 _INEXISTENT_FILE: Final = 13
@@ -75,16 +76,16 @@ def _short(value: list[Any]) -> Peer:
 
 def _object(value: dict[str, Any]) -> Peer:
     peer = Peer(
-        url=_url(_text(value.get("Url", value.get("URL", "")), "Url")),
+        url=_url(text_of(value.get("Url", value.get("URL", "")), "Url")),
         headers=_headers(value.get("HttpHeaders", {})),
         certificate=_certificate(value),
-        pkcs11=_flag(value.get("Pkcs11", False), "Pkcs11"),
-        timeout=_timeout(value.get("Timeout", 0)),
+        pkcs11=flag_of(value.get("Pkcs11", False), "Pkcs11"),
+        timeout=timeout_of(value.get("Timeout", 0), BadFileFormat),
         properties={
             name: _property(name, each) for name, each in value.items() if name not in _FIELDS
         },
     )
-    user, password = (_text(value.get(name, ""), name) for name in ("Username", "Password"))
+    user, password = (text_of(value.get(name, ""), name) for name in ("Username", "Password"))
     return _with_user(peer, user, password)
 
 
@@ -96,11 +97,11 @@ def _with_user(peer: Peer, username: str, password: str) -> Peer:
 
 def _certificate(value: dict[str, Any]) -> ClientCertificate | None:
     """What belongs to a certificate is not looked at without one."""
-    file = _text(value.get("CertificateFile", ""), "CertificateFile")
+    file = text_of(value.get("CertificateFile", ""), "CertificateFile")
     if not file:
         return None
     key, password = (
-        _text(value.get(name, ""), name)
+        text_of(value.get(name, ""), name)
         for name in ("CertificateKeyFile", "CertificateKeyPassword")
     )
     return ClientCertificate(file, key, password)
@@ -109,7 +110,7 @@ def _certificate(value: dict[str, Any]) -> ClientCertificate | None:
 def _headers(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         raise BadFileFormat("HttpHeaders must be an object")
-    return {name: _text(value[name], "HttpHeaders") for name in sorted(value)}
+    return {name: text_of(value[name], "HttpHeaders") for name in sorted(value)}
 
 
 def _url(text: str) -> str:
@@ -119,12 +120,6 @@ def _url(text: str) -> str:
     if "://" in text and not text.startswith(("http://", "https://")):
         raise BadFileFormat(f"Bad URL: {text}")
     return text if text.endswith("/") else f"{text}/"
-
-
-def _text(value: Any, field: str) -> str:
-    if not isinstance(value, str):
-        raise BadFileFormat(f"{field} must be a text")
-    return value
 
 
 def _scalar(value: Any) -> str:
@@ -139,24 +134,6 @@ def _scalar(value: Any) -> str:
         case int() | float():
             return str(value)
     raise BadFileFormat("A peer is a list of texts")
-
-
-def _flag(value: Any, field: str) -> bool:
-    if not isinstance(value, bool):
-        raise BadFileFormat(f"{field} must be true or false")
-    return value
-
-
-def _timeout(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not fits_json(value):
-        raise BadFileFormat("Integer value expected in field: Timeout")
-    if value < 0:
-        raise BadParameterType(
-            "Negative value found while expecting an unsigned int in field 'Timeout'"
-        )
-    if value > MAX_INT64:
-        raise BadFileFormat("Timeout is too large")
-    return value & MAX_UINT32
 
 
 def _property(name: str, value: Any) -> str:
