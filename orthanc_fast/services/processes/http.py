@@ -16,7 +16,9 @@ from orthanc_fast.services.peers.registry import PeerRegistry
 from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.processes.resources import ResourceServices
+from orthanc_fast.services.scu.answers import AnswerReader
 from orthanc_fast.services.scu.echo import Echo
+from orthanc_fast.services.scu.find import FindScu
 from orthanc_fast.services.scu.queries import Queries
 from orthanc_fast.services.scu.querying import Querying
 from orthanc_fast.services.scu.retrieving import Retrieving
@@ -63,12 +65,17 @@ class HttpServices(ResourceServices):
         self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))
         self.straight = StoreStraight(settings, self.main_tags, self.dictionary, self.senders)
         self.queries = Queries(self.runtime, settings.query_retrieve_size, slot)
-        asking = (self.associations, self.modalities)
-        known = (self.dictionary, self.default_character_set)
-        self.querying = Querying(*asking, self.queries, *known)
+        find = FindScu(
+            self.associations,
+            self.modalities,
+            self.dictionary,
+            self.default_character_set,
+            AnswerReader(self.dictionary, self.default_character_set),
+        )
+        self.querying = Querying(find, self.queries)
         self.retrieving = Retrieving(settings, self.modalities, self.queries, self.dictionary)
-        self.worklists = Worklists(*asking, *known)
-        self.template_find = TemplateFind(*asking, *known)
+        self.worklists = Worklists(find)
+        self.template_find = TemplateFind(find)
         self.change_feed = ChangeFeed(self.index, self.runtime.bell)
         self.figures = Figures(settings, self.metrics, self.resources, self.jobs)
         self.echo = Echo(settings, self.associations)

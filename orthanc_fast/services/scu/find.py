@@ -3,16 +3,19 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
+from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.part10 import DicomFile
 from orthanc_fast.errors import NetworkProtocol, OrthancError
 from orthanc_fast.model import Level
+from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.scp.sop_classes import (
     PATIENT_ROOT_FIND,
     STUDY_ROOT_FIND,
     WORKLIST_FIND,
 )
+from orthanc_fast.services.scu.answers import AnswerReader
 from orthanc_fast.services.scu.associating import NOBODY_WAITS, Associations, failed_with, plain
 from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE
 from orthanc_fast.upper_layer import dimse
@@ -86,27 +89,32 @@ class FindAssociation:
         raise OrthancError(f"Remote AET is {self._target.called}", code=_FIND_UNAVAILABLE)
 
 
-class FindScu:
-    """Asks other servers."""
+@contextmanager
+def opened(
+    associations: Associations,
+    target: Target,
+    sop_classes: Sequence[str],
+    stop: threading.Event,
+    largest: int = LARGEST,
+) -> Iterator[FindAssociation]:
+    """An association for C-FIND with these classes; `largest` is how many bytes all answers may
+    have.
 
-    def __init__(self, associations: Associations) -> None:
-        self._associations = associations
+    All of it blocks as long as the other side is silent, at most the target's timeout each time.
+    Who does not want any more answers leaves the block, or sets `stop`: the association is broken
+    off. Raises as `Associations.open` and `until`.
+    """
+    watch = associations.until(stop)
+    with associations.open(target, plain(*sop_classes), watch=watch) as association:
+        yield FindAssociation(association, target, stop, largest)
 
-    @contextmanager
-    def open(
-        self,
-        target: Target,
-        sop_classes: Sequence[str],
-        stop: threading.Event,
-        largest: int = LARGEST,
-    ) -> Iterator[FindAssociation]:
-        """An association for C-FIND with these classes; `largest` is how many bytes all answers
-        may have.
 
-        All of it blocks as long as the other side is silent, at most the target's timeout each
-        time. Who does not want any more answers leaves the block, or sets `stop`: the association
-        is broken off. Raises as `Associations.open` and `until`.
-        """
-        watch = self._associations.until(stop)
-        with self._associations.open(target, plain(*sop_classes), watch=watch) as association:
-            yield FindAssociation(association, target, stop, largest)
+class FindScu(NamedTuple):
+    """What asking modalities needs, whatever is asked. `character_set` tells the name of this
+    server's own."""
+
+    associations: Associations
+    modalities: ModalityRegistry
+    dictionary: Dictionary
+    character_set: Callable[[], str]
+    read: AnswerReader

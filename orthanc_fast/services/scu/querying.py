@@ -2,19 +2,16 @@
 section 5.6."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from orthanc_fast.dicom.dictionary import Dictionary, tag_text
+from orthanc_fast.dicom.dictionary import tag_text
 from orthanc_fast.dicom.text import known_term
 from orthanc_fast.errors import InexistentTag, ParameterOutOfRange, UnknownResource
 from orthanc_fast.model import Caller, Level
-from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
-from orthanc_fast.services.scu.answers import AnswerReader
-from orthanc_fast.services.scu.associating import Associations
-from orthanc_fast.services.scu.find import CLASSES, EVERY_CLASS, FindScu
+from orthanc_fast.services.scu.find import CLASSES, EVERY_CLASS, FindScu, opened
 from orthanc_fast.services.scu.identifiers import Identifier
 from orthanc_fast.services.scu.normalisation import (
     LEVELS,
@@ -46,25 +43,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Querying:
-    """Asks modalities. `query` and `query_below` block: see `FindScu.open`, whose errors they
+    """Asks modalities. `query` and `query_below` block: see `find.opened`, whose errors they
     raise beside their own."""
 
-    def __init__(
-        self,
-        associations: Associations,
-        modalities: ModalityRegistry,
-        queries: Queries,
-        dictionary: Dictionary,
-        character_set: Callable[[], str],
-    ) -> None:
-        """`character_set` tells the name of this server's own."""
-        self._associations = associations
-        self._find = FindScu(associations)
-        self._modalities = modalities
+    def __init__(self, find: FindScu, queries: Queries) -> None:
+        self._find = find
         self._queries = queries
-        self._dictionary = dictionary
-        self._character_set = character_set
-        self._read = AnswerReader(dictionary, character_set)
 
     def query(
         self, caller: Caller, modality: str, level: Level, wanted: Wanted, stop: threading.Event
@@ -104,22 +88,23 @@ class Querying:
     def _kept(
         self, caller: Caller, query: Query, local_aet: str | None, stop: threading.Event
     ) -> Done:
-        modality = self._modalities.get(caller, query.modality)
-        target = self._associations.target(modality, local_aet=local_aet, timeout=query.timeout)
+        modality = self._find.modalities.get(caller, query.modality)
+        associations = self._find.associations
+        target = associations.target(modality, local_aet=local_aet, timeout=query.timeout)
         identifier = self._identifier(query, modality.manufacturer)
-        with self._find.open(target, EVERY_CLASS, stop) as association:
+        with opened(associations, target, EVERY_CLASS, stop) as association:
             identifiers = association.answers(CLASSES[query.level], identifier.encoded)
             level = LEVELS[query.level]
-            answers = (self._read.summary(each, level) for each in identifiers)
+            answers = (self._find.read.summary(each, level) for each in identifiers)
             return self._queries.add(caller, query, answers)
 
     def _identifier(self, query: Query, manufacturer: str) -> Identifier:
         tags: Mapping[int, str] = query.tags
         if query.normalize:
-            tags = normalised(tags, query.level, manufacturer, self._dictionary)
+            tags = normalised(tags, query.level, manufacturer, self._find.dictionary)
         asked = with_keys(tags, query.level, manufacturer)
         asked[SPECIFIC_CHARACTER_SET] = _known_term(tags.get(SPECIFIC_CHARACTER_SET, ""))
-        return Identifier(asked, self._dictionary, self._character_set())
+        return Identifier(asked, self._find.dictionary, self._find.character_set())
 
 
 def check_below(parent: Done, level: Level) -> None:

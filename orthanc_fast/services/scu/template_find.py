@@ -2,19 +2,22 @@
 at once. Source: reference chapter 4, section 5.7, and what Orthanc 1.13 sends."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import DEFAULTS, MODALITIES_IN_STUDY
 from orthanc_fast.dicom.tag_json import named_tags
 from orthanc_fast.model import Caller, Level
-from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
-from orthanc_fast.services.scu.answers import AnswerReader
-from orthanc_fast.services.scu.associating import Associations
-from orthanc_fast.services.scu.find import AT_ONCE, CLASSES, EVERY_CLASS, FindAssociation, FindScu
+from orthanc_fast.services.scu.find import (
+    AT_ONCE,
+    CLASSES,
+    EVERY_CLASS,
+    FindAssociation,
+    FindScu,
+    opened,
+)
 from orthanc_fast.services.scu.identifiers import Identifier
 from orthanc_fast.services.scu.normalisation import (
     ACCESSION_NUMBER,
@@ -47,29 +50,20 @@ _NAMES: Final = {Level.STUDY: "Studies", Level.SERIES: "Series"}
 
 class TemplateFind:
     """Asks modalities. `find` and `tree` block; they raise InexistentItem for an unknown modality,
-    and as `FindScu.open` and `FindAssociation.answers`."""
+    and as `find.opened` and `FindAssociation.answers`."""
 
-    def __init__(
-        self,
-        associations: Associations,
-        modalities: ModalityRegistry,
-        dictionary: Dictionary,
-        character_set: Callable[[], str],
-    ) -> None:
-        self._associations = associations
-        self._find = FindScu(associations)
-        self._modalities = modalities
-        self._dictionary = dictionary
-        self._character_set = character_set
-        self._read = AnswerReader(dictionary, character_set)
+    def __init__(self, find: FindScu) -> None:
+        self._find = find
 
     def find(
         self, caller: Caller, modality: str, level: Level, query: Texts, stop: threading.Event
     ) -> list[msgspec.Raw]:
         """What matches at one level, as JSON."""
-        entry = self._modalities.get(caller, modality)
-        target = self._associations.target(entry, local_aet=self._associations.aet)
-        with self._find.open(target, (CLASSES[level],), stop, AT_ONCE) as association:
+        entry = self._find.modalities.get(caller, modality)
+        target = self._find.associations.target(entry, local_aet=self._find.associations.aet)
+        with opened(
+            self._find.associations, target, (CLASSES[level],), stop, AT_ONCE
+        ) as association:
             answers = self._answers(association, entry.manufacturer, level, query)
             return [self._shown(answer) for answer in answers]
 
@@ -77,9 +71,9 @@ class TemplateFind:
         self, caller: Caller, modality: str, query: Texts, stop: threading.Event
     ) -> list[msgspec.Raw]:
         """The patients that match as JSON, with their `Studies`, and these with their `Series`."""
-        entry = self._modalities.get(caller, modality)
-        target = self._associations.target(entry, local_aet=self._associations.aet)
-        with self._find.open(target, EVERY_CLASS, stop, AT_ONCE) as association:
+        entry = self._find.modalities.get(caller, modality)
+        target = self._find.associations.target(entry, local_aet=self._find.associations.aet)
+        with opened(self._find.associations, target, EVERY_CLASS, stop, AT_ONCE) as association:
             return self._below(association, entry.manufacturer, Level.PATIENT, query)
 
     def _below(
@@ -101,14 +95,14 @@ class TemplateFind:
         self, association: FindAssociation, maker: str, level: Level, query: Texts
     ) -> Iterator[Texts]:
         known = {tag: text for tag, text in query.items() if tag in _KNOWN[level]}
-        asked = normalised({**_TEMPLATES[level], **known}, level, maker, self._dictionary)
+        asked = normalised({**_TEMPLATES[level], **known}, level, maker, self._find.dictionary)
         identifier = Identifier(
-            with_keys(asked, level, maker), self._dictionary, self._character_set()
+            with_keys(asked, level, maker), self._find.dictionary, self._find.character_set()
         )
         for answer in association.answers(CLASSES[level], identifier.encoded):
-            summary = self._read.summary(answer, LEVELS[level])
+            summary = self._find.read.summary(answer, LEVELS[level])
             yield {tag: text for tag, text in summary.items() if text is not None}
 
     def _shown(self, answer: Texts, **children: list[msgspec.Raw]) -> msgspec.Raw:
-        shown = named_tags(answer, "simplify", self._dictionary)
+        shown = named_tags(answer, "simplify", self._find.dictionary)
         return msgspec.Raw(msgspec.json.encode({**shown, **children}))

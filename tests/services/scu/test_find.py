@@ -17,7 +17,7 @@ from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.scp.sop_classes import STUDY_ROOT_FIND
 from orthanc_fast.services.scu.answers import AnswerReader
 from orthanc_fast.services.scu.associating import Associations
-from orthanc_fast.services.scu.find import EVERY_CLASS, FindAssociation, FindScu
+from orthanc_fast.services.scu.find import EVERY_CLASS, FindAssociation, opened
 from orthanc_fast.services.scu.identifiers import Identifier
 from orthanc_fast.upper_layer.failures import RequestFailed
 
@@ -47,7 +47,7 @@ def endless(stop: threading.Event, largest: int) -> Iterator[tuple[FindAssociati
     with evil.acceptor(script) as port:
         associations = Associations(Settings())
         target = associations.target(Modality(aet="PEER", host="127.0.0.1", port=port, timeout=5))
-        with FindScu(associations).open(target, EVERY_CLASS, stop, largest) as association:
+        with opened(associations, target, EVERY_CLASS, stop, largest) as association:
             yield association, received
 
 
