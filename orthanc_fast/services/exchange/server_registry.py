@@ -7,6 +7,7 @@ one is ignored.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -35,7 +36,7 @@ def check_name(name: str) -> None:
         )
 
 
-class ServerRegistry(Generic[S]):
+class ServerRegistry(ABC, Generic[S]):
     """The servers of one kind, which a subclass describes: `noun` is its word in messages, `plural`
     the name under which they are kept, `option` lists them, `table` is the type of them all."""
 
@@ -56,9 +57,9 @@ class ServerRegistry(Generic[S]):
         )
         self._decode: Callable[[bytes], dict[str, S]] = msgspec.json.Decoder(self.table).decode
 
+    @abstractmethod
     def parsed(self, name: str, value: Any) -> S:
         """One entry of the option, or of a request. Raises OrthancError with what is wrong."""
-        raise NotImplementedError
 
     def unknown(self, name: str) -> OrthancError:
         """There is no such server, in Orthanc's words."""
