@@ -20,7 +20,7 @@ from support.server import OurServer
 
 from bench.compare import DURABLE, OURS, SECONDS_AFTER, Goal, Pair, Row
 from bench.load import Load
-from bench.measure import anonymous_megabytes
+from bench.measure import memory_of_job
 from bench.web_server import downloaded, nginx
 
 SLICES = 400
@@ -175,15 +175,5 @@ def _memory(pair: ExchangePair, count: int) -> str:
     with httpx.Client(base_url=pair.ours.url, timeout=600) as client:
         body = {"Resources": [study.identifier], "Asynchronous": True}
         job = client.post("/peers/nginx/store", json=body).json()["ID"]
-        sizes: list[float] = []
-        while (found := client.get(f"/jobs/{job}").json())["State"] in ("Pending", "Running"):
-            if found["Progress"] >= 20 * (len(sizes) + 1):
-                sizes.append(anonymous_megabytes(pair.ours.process.pid))
-            time.sleep(0.02)
-    if found["State"] != "Success":
-        raise RuntimeError(f"not all was sent: {found}")
-    return (
-        f"Ours, {count:,} instances of 10 KB sent to nginx by one job in "
-        f"{found['EffectiveRuntime']:.1f} s; anonymous memory meanwhile "
-        f"{', '.join(f'{size:.0f}' for size in sizes)} MB."
-    )
+        meanwhile = memory_of_job(client, job, pair.ours.process.pid)
+    return f"Ours, {count:,} instances of 10 KB sent to nginx by one job in {meanwhile}"
