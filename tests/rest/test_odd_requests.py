@@ -9,18 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.pair import Call, Pair, assert_same, started_pair
+from support.pair import Call, Pair, compare, started_pair
 
 
 @pytest.fixture(scope="module")
 def pair(needs_reference: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with started_pair(tmp_path_factory.mktemp("pair"), {}) as pair:
         yield pair
-
-
-def compare(pair: Pair, calls: list[Call]) -> None:
-    for call in calls:
-        assert_same(call, *pair.send(call))
 
 
 # A `+` of a path is a blank, a NUL ends it, and a backslash is a slash.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.pair import Call, Pair, assert_same, started_pair
+from support.pair import Call, Pair, compare, compare_entries, started_pair
 
 BASE = {"Url": "http://h/"}
 ME = "/peers/x"
@@ -18,15 +18,8 @@ def pair(needs_reference: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield pair
 
 
-def compare(pair: Pair, calls: list[Call]) -> None:
-    for call in calls:
-        assert_same(call, *pair.send(call))
-
-
 def compare_bodies(pair: Pair, bodies: list[bytes]) -> None:
-    for body in bodies:
-        seen = [Call("GET", f"{ME}/configuration"), Call("GET", "/peers?expand")]
-        compare(pair, [Call("PUT", ME, body), *seen, Call("DELETE", ME)])
+    compare_entries(pair, "/peers", bodies)
 
 
 def compare_values(pair: Pair, values: list[Any]) -> None:

@@ -1,6 +1,6 @@
 """Our server and Orthanc 1.13 with the same instances, and the comparison of their answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,6 +76,21 @@ def assert_same(call: Call, ours: httpx.Response, theirs: httpx.Response) -> Non
 
 # What no two servers share.
 _INDIVIDUAL = {"Uuid", "ReceptionDate", "Date", "LastUpdate", "IsStable"}
+
+
+def compare(pair: Pair, calls: Iterable[Call]) -> None:
+    """Sends the calls to both servers, one after the other; their answers are the same."""
+    for call in calls:
+        assert_same(call, *pair.send(call))
+
+
+def compare_entries(pair: Pair, collection: str, bodies: Iterable[bytes]) -> None:
+    """Puts an entry of other servers, such as of "/peers", with each body, shows it in both ways
+    and removes it: all answers are the same."""
+    entry = f"{collection}/x"
+    for body in bodies:
+        seen = [Call("GET", f"{entry}/configuration"), Call("GET", f"{collection}?expand")]
+        compare(pair, [Call("PUT", entry, body), *seen, Call("DELETE", entry)])
 
 
 def _body(answer: httpx.Response) -> Any:
