@@ -231,8 +231,9 @@ cdef void settle(File* file) noexcept nogil:
         file.error = errno
 
 
-cdef Py_ssize_t sync_together(File* files, Py_ssize_t count, sync_context context) noexcept nogil:
-    # Syncs some files from the first one on at once, so that `settle` need not; how many it has looked at.
+cdef Py_ssize_t sync_together(File* files, Py_ssize_t count, sync_context context, bint* is_lost) noexcept nogil:
+    # Syncs some files from the first one on at once, so that `settle` need not; how many it has looked at. `is_lost`: the
+    # system does not tell what became of them, and might do so when others are waited for.
     cdef int fds[64]
     cdef int errors[64]
     cdef File* synced[64]
@@ -247,7 +248,7 @@ cdef Py_ssize_t sync_together(File* files, Py_ssize_t count, sync_context contex
         seen += 1
     if wanted > 1:
         begun = begin_syncs(context, fds, wanted)
-        end_syncs(context, errors, begun)
+        is_lost[0] = not end_syncs(context, errors, begun)
         for i in range(begun):
             synced[i].sync = False
             synced[i].error = errors[i]
@@ -280,7 +281,7 @@ def write_files(list paths not None, list contents not None, list syncs not None
     cdef Py_ssize_t count = len(paths), i, held = 0, done = 0
     cdef File* files
     cdef Py_buffer* views
-    cdef bint is_together = together is not None and together.is_free
+    cdef bint is_together = False, is_lost = False
     cdef sync_context context = 0
     if len(contents) != count or len(syncs) != count or (colds is not None and len(colds) != count):
         raise ValueError("as many contents and syncs as paths are needed")
@@ -303,18 +304,19 @@ def write_files(list paths not None, list contents not None, list syncs not None
                 files[i].data = <const unsigned char*>views[i].buf
                 files[i].size = views[i].len
             held = i + 1
-        if is_together:
+        if together is not None and together.is_free:
+            is_together = True
             context = together.context
             together.is_free = False
         with nogil:
             for i in range(count):
                 begin(&files[i])
-            while is_together and done < count:
-                done += sync_together(&files[done], count - done, context)
+            while is_together and not is_lost and done < count:
+                done += sync_together(&files[done], count - done, context, &is_lost)
             for i in range(count):
                 settle(&files[i])
         if is_together:
-            together.is_free = True
+            together.is_free = not is_lost
         return [files[i].error for i in range(count)]
     finally:
         for i in range(held):
