@@ -26,7 +26,8 @@ from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.jobs.jobs import Jobs
 from orthanc_fast.services.query_retrieve.retrieval import Outcome, Retrieval, SubOperation
 from orthanc_fast.services.query_retrieve.unique_keys import RequestedInstances, resources_to_move
-from orthanc_fast.services.scu.sending import Originator, Refused, Senders, Sending
+from orthanc_fast.services.scu.associating import DimseFailure
+from orthanc_fast.services.scu.sending import Originator, Senders, Sending
 from orthanc_fast.services.scu.store_orders import JobOptions, StoreOrder, submission
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.upper_layer.association import UserAbort
@@ -152,7 +153,7 @@ class Move(Retrieval):
             status = self._sending.send(instance, self._originator)
         except OrthancError as error:
             logger.error(Category.DICOM, f"C-MOVE of {instance.sop_instance} failed: {error}")
-            self._has_answered |= isinstance(error, Refused)
+            self._has_answered |= isinstance(error, DimseFailure)
             if isinstance(error, NetworkProtocol | NoPresentationContext):
                 self._reckon()
             return Outcome.FAILED

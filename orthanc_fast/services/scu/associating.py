@@ -37,6 +37,27 @@ def plain(*sop_classes: str) -> list[pdu.Proposal]:
     return proposals(*((uid, SYNTAXES) for uid in sop_classes))
 
 
+class DimseFailure(NetworkProtocol):
+    """The peer has answered a request, as a "C-FIND", with a status that is no success; the
+    association goes on. `hint` is text behind it."""
+
+    def __init__(
+        self,
+        service: str,
+        target: Target,
+        status: int,
+        hint: str = "",
+        http_status: int | None = None,
+    ) -> None:
+        self.status = status
+        super().__init__(
+            f'{service} SCU to AET "{target.called}" has failed with DIMSE status '
+            f"0x{status:04X}{hint}",
+            http_status=http_status,
+            payload={"Content": {"DimseErrorStatus": status}, "Type": "Dimse"},
+        )
+
+
 class Associations:
     """What associations that this server asks for have in common."""
 
@@ -138,18 +159,6 @@ class Associations:
                 association.break_off()
             else:
                 association.release(target.timeout or ACSE_TIMEOUT)
-
-
-def failed_with(
-    service: str, target: Target, status: int, hint: str = "", http_status: int | None = None
-) -> NetworkProtocol:
-    """A request, as a "C-FIND", that the peer has answered with a status that is no success. `hint`
-    is text behind it."""
-    return NetworkProtocol(
-        f'{service} SCU to AET "{target.called}" has failed with DIMSE status 0x{status:04X}{hint}',
-        http_status=http_status,
-        payload={"Content": {"DimseErrorStatus": status}, "Type": "Dimse"},
-    )
 
 
 def _failed(operation: str, target: Target, text: str) -> NetworkProtocol:

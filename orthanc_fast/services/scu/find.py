@@ -16,7 +16,7 @@ from orthanc_fast.services.scp.sop_classes import (
     WORKLIST_FIND,
 )
 from orthanc_fast.services.scu.answers import AnswerReader
-from orthanc_fast.services.scu.associating import NOBODY_WAITS, Associations, failed_with, plain
+from orthanc_fast.services.scu.associating import NOBODY_WAITS, Associations, DimseFailure, plain
 from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE
 from orthanc_fast.upper_layer import dimse
 from orthanc_fast.upper_layer.association import Association
@@ -68,11 +68,11 @@ class FindAssociation:
                 self._check_size(len(answer))
                 yield DicomFile(answer, 0, explicit, big, [], syntax, False)
             elif status == _CANNOT_PROCESS:
-                raise failed_with(
+                raise DimseFailure(
                     "C-FIND", self._target, status, _INVALID_QUERY, http_status=_UNPROCESSABLE
                 )
             elif status != _SUCCESS:
-                raise failed_with("C-FIND", self._target, status)
+                raise DimseFailure("C-FIND", self._target, status)
 
     def _check_size(self, size: int) -> None:
         self._size += size

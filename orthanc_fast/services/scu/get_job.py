@@ -14,10 +14,10 @@ from orthanc_fast.services.ingest.receiving import InstanceSink
 from orthanc_fast.services.ingest.store_requests import Outcome, StoreRequests
 from orthanc_fast.services.jobs.contract import Kind, Run
 from orthanc_fast.services.scp.policy import ScpPolicy
-from orthanc_fast.services.scu.associating import Associations
+from orthanc_fast.services.scu.associating import Associations, DimseFailure
 from orthanc_fast.services.scu.get_contexts import classes_to_get, proposals, roles
 from orthanc_fast.services.scu.retrieval import Retrieval
-from orthanc_fast.services.scu.retrieve_job import Contexts, KeyEncoder, Running, refusal
+from orthanc_fast.services.scu.retrieve_job import Contexts, KeyEncoder, Running
 from orthanc_fast.services.scu.retrieve_orders import GET_JOB, Wanted
 from orthanc_fast.upper_layer.association import Association
 from orthanc_fast.upper_layer.failures import RequestFailed
@@ -124,8 +124,7 @@ class _Getting(Running):
         )
 
     def refused(self, status: int) -> NetworkProtocol:
-        text = f'C-GET SCU to AET "{self.target.called}" has failed with DIMSE status '
-        return refusal(text + f"0x{status:04X}", status)
+        return DimseFailure("C-GET", self.target, status)
 
 
 def _root(wanted: Wanted) -> str:

@@ -5,10 +5,10 @@ from typing import Final
 
 from orthanc_fast.errors import NetworkProtocol
 from orthanc_fast.services.jobs.contract import Kind, Run
-from orthanc_fast.services.scu.associating import Associations, plain
+from orthanc_fast.services.scu.associating import Associations, DimseFailure, plain
 from orthanc_fast.services.scu.moves import Moves
 from orthanc_fast.services.scu.retrieval import Retrieval
-from orthanc_fast.services.scu.retrieve_job import Contexts, KeyEncoder, Running, refusal
+from orthanc_fast.services.scu.retrieve_job import Contexts, KeyEncoder, Running
 from orthanc_fast.services.scu.retrieve_orders import MOVE_JOB, Wanted
 from orthanc_fast.upper_layer.association import Association
 from orthanc_fast.upper_layer.requests import Requests
@@ -16,6 +16,7 @@ from orthanc_fast.upper_layer.requests import Requests
 STUDY_ROOT: Final = "1.2.840.10008.5.1.4.1.2.2.2"  # at all levels, as Orthanc
 
 _CANNOT_PROCESS: Final = 0xC000
+_NOT_FOUND: Final = " (unable to process - resource not found ?)"
 
 
 class MoveJob(Kind):
@@ -56,8 +57,5 @@ class _Moving(Running):
         return result.status
 
     def refused(self, status: int) -> NetworkProtocol:
-        text = f'C-MOVE SCU to AET "{self.target.called}" has failed with DIMSE status '
-        text += f"0x{status:04X}"
-        if status == _CANNOT_PROCESS:
-            text += " (unable to process - resource not found ?)"
-        return refusal(text, status)
+        hint = _NOT_FOUND if status == _CANNOT_PROCESS else ""
+        return DimseFailure("C-MOVE", self.target, status, hint)

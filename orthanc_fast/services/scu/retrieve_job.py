@@ -130,9 +130,3 @@ class Running(ABC):
     def _remember(self) -> None:
         self.run.remember(encode_memory(Memory(self._done, self._details)))
         self._remembered = time.monotonic()
-
-
-def refusal(text: str, status: int) -> NetworkProtocol:
-    """An operation that ended with a status of failure or warning."""
-    payload = {"Content": {"DimseErrorStatus": status}, "Type": "Dimse"}
-    return NetworkProtocol(text, payload=payload)

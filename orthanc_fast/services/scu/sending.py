@@ -23,7 +23,7 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.errors import NetworkProtocol, NoPresentationContext, OrthancError
 from orthanc_fast.services.exchange.instances import Outgoing, Presentation
-from orthanc_fast.services.scu.associating import Associations
+from orthanc_fast.services.scu.associating import Associations, DimseFailure
 from orthanc_fast.services.scu.contexts import Accepted, Context, Rules, proposals
 from orthanc_fast.services.scu.preparing import Preparing, Ready, Sources, data_set_of
 from orthanc_fast.storage.contract import Storage
@@ -39,17 +39,6 @@ ACCEPTED: Final = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
 
 Originator = tuple[str, int]
 """Whose C-MOVE an instance is sent for: AE title and message ID."""
-
-
-class Refused(NetworkProtocol):
-    """The peer has answered a C-STORE with a status of failure; the association goes on."""
-
-    def __init__(self, aet: str, status: int) -> None:
-        self.status = status
-        super().__init__(
-            f'C-STORE SCU to AET "{aet}" has failed with DIMSE status 0x{status:04X}',
-            payload={"Content": {"DimseErrorStatus": status}, "Type": "Dimse"},
-        )
 
 
 class Senders:
@@ -138,7 +127,7 @@ class Sending:
     def send(self, instance: Outgoing, originator: Originator | None = None) -> int:
         """Sends an instance and waits for the answer: its status, one of `ACCEPTED`.
 
-        Raises Refused for another one; UnknownResource where the instance has been deleted;
+        Raises DimseFailure for another one; UnknownResource where the instance has been deleted;
         OrthancError 2014 where it has no SOP class; NetworkProtocol where the association fails,
         NoPresentationContext where the peer takes nothing of the SOP class; InternalError where it
         cannot be transcoded; and as reading the file does. Another instance may be sent after any
@@ -172,7 +161,7 @@ class Sending:
             self._drop(error)
             raise
         if status not in ACCEPTED:
-            raise Refused(self._target.called, status)
+            raise DimseFailure("C-STORE", self._target, status)
         return status
 
     # The association

@@ -18,8 +18,8 @@ from orthanc_fast.errors import OrthancError, UnknownResource
 from orthanc_fast.services.exchange.instances import Instances, Outgoing
 from orthanc_fast.services.exchange.store_memory import StoreMemory
 from orthanc_fast.services.jobs.contract import Kind, Run, Stopped
-from orthanc_fast.services.scu.associating import Associations
-from orthanc_fast.services.scu.sending import Refused, Senders
+from orthanc_fast.services.scu.associating import Associations, DimseFailure
+from orthanc_fast.services.scu.sending import Senders
 from orthanc_fast.services.scu.store_orders import KIND, StoreOrder, decode_store_order
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.upper_layer.channel import Watch
@@ -157,7 +157,7 @@ class _Running:
 
     def _fail(self, instance: Outgoing, error: OrthancError) -> None:
         """Tells which instance it was, and ends the job unless it is permissive."""
-        status = error.status if isinstance(error, Refused) else None
+        status = error.status if isinstance(error, DimseFailure) else None
         with self._lock:
             self._memory.fail(instance, error, status)
         self._tell_failures()

@@ -23,7 +23,7 @@ from orthanc_fast.errors import (
 )
 from orthanc_fast.model import Level
 from orthanc_fast.services.retention.deletion import Deletion
-from orthanc_fast.services.scu.sending import Refused
+from orthanc_fast.services.scu.associating import DimseFailure
 from orthanc_fast.services.transcoding.transcode import transcode
 from orthanc_fast.transfer_syntaxes import (
     DEFLATED,
@@ -168,7 +168,7 @@ def test_statuses_of_failure_leave_the_association(sender: SmallSender, status: 
         sender.open(sink.port, [instances]) as sending,
     ):
         first, second = instances
-        with pytest.raises(Refused, match=f"DIMSE status 0x{status:04X}") as caught:
+        with pytest.raises(DimseFailure, match=f"DIMSE status 0x{status:04X}") as caught:
             sending.send(first)
         assert caught.value.status == status
         assert caught.value.payload == {
