@@ -17,6 +17,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.resource_listing import listing_response
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.services.browse.describe import LevelName
 from orthanc_fast.services.find.content import Presentation
 
 
@@ -38,7 +39,7 @@ class OrderRequest(msgspec.Struct):
 class CountRequest(msgspec.Struct, kw_only=True):
     """What is searched for. Bodies are read by `FindBody`; this is how they are described."""
 
-    Level: Literal["Patient", "Study", "Series", "Instance"]
+    Level: LevelName
     Query: dict[str, str]
     Labels: list[str] = []
     LabelsConstraint: Literal["All", "Any", "None"] = "All"
@@ -72,7 +73,7 @@ class BulkContentRequest(msgspec.Struct, kw_only=True):
     """Which resources are shown, and how."""
 
     Resources: list[str]
-    Level: Literal["Patient", "Study", "Series", "Instance"] | None = None
+    Level: LevelName | None = None
     Metadata: bool = True
     Short: bool = False
     Full: bool = False

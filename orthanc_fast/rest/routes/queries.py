@@ -2,7 +2,7 @@
 chapter 4, section 5.6."""
 
 from collections.abc import Iterator
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -23,16 +23,11 @@ from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import begun
 from orthanc_fast.rest.tag_arguments import tag_format
 from orthanc_fast.rest.uri import boolean, unsigned_argument
+from orthanc_fast.services.browse.describe import NAMES, LevelName
 from orthanc_fast.services.scu.queries import Answer, Done
 from orthanc_fast.services.scu.querying import check_below
 
 OPERATIONS: Final = ("answers", "level", "modality", "query", "retrieve")
-LEVEL_NAMES: Final = {
-    Level.PATIENT: "Patient",
-    Level.STUDY: "Study",
-    Level.SERIES: "Series",
-    Level.INSTANCE: "Instance",
-}
 # What can be done with an answer of each level, as its listing tells.
 _ANSWER_OPERATIONS: Final = ("content", "retrieve")
 _CHILDREN: Final = {
@@ -55,7 +50,7 @@ class ChildQueryRequest(msgspec.Struct, kw_only=True):
 class QueryRequest(ChildQueryRequest, kw_only=True):
     """What is asked of a modality."""
 
-    Level: Literal["Patient", "Study", "Series", "Instance"]
+    Level: LevelName
     Normalize: bool = True
 
 
@@ -149,7 +144,7 @@ def delete_query(request: Request) -> Response:
 
 def get_level(request: Request) -> Response:
     """The level of a query."""
-    return text_response(LEVEL_NAMES[_query(request).query.level])
+    return text_response(NAMES[_query(request).query.level])
 
 
 def get_modality(request: Request) -> Response:

@@ -23,6 +23,7 @@ from orthanc_fast.rest.response import JSON, Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.scu_fields import timeout_field
 from orthanc_fast.rest.uri import unsigned_argument
+from orthanc_fast.services.browse.describe import LevelName
 from orthanc_fast.services.jobs.contract import Submission
 from orthanc_fast.services.scu.queries import Done
 from orthanc_fast.services.scu.retrieving import C_GET, C_MOVE, RetrieveOptions
@@ -47,7 +48,7 @@ class AnswersRequest(msgspec.Struct, kw_only=True):
 class ResourcesRequest(msgspec.Struct, kw_only=True):
     """What to retrieve from a modality, and how."""
 
-    Level: Literal["Patient", "Study", "Series", "Instance"]
+    Level: LevelName
     Resources: list[dict[str, str]]
     LocalAet: str = ""
     Permissive: bool = False

@@ -5,9 +5,9 @@ Source: reference chapter 1, section 4.1.
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -34,7 +34,10 @@ PLURALS = {
     Level.SERIES: "series",
     Level.INSTANCE: "instances",
 }
-NAMES = {
+
+LevelName = Literal["Patient", "Study", "Series", "Instance"]
+
+NAMES: Mapping[Level, LevelName] = {
     Level.PATIENT: "Patient",
     Level.STUDY: "Study",
     Level.SERIES: "Series",
