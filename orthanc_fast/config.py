@@ -14,9 +14,11 @@ from orthanc_fast.config_file import UTF_8, decoded, parse, substitute
 from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Option
 from orthanc_fast.config_sections import (
     Cors,
+    DicomWeb,
     Webhook,
     allowed_hosts,
     cors,
+    dicom_web,
     http_proxy,
     trusted_proxies,
     user_content_types,
@@ -131,6 +133,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     write_to_file_system_enabled: bool = False
     orthanc_explorer_enabled: bool = True
     webhooks: tuple[Webhook, ...] = ()
+    dicom_web: DicomWeb = DicomWeb(public_root="/dicom-web/")
     cors: Cors = Cors()
     allowed_hosts: tuple[str, ...] | None = None  # besides this machine's own; None: all
     trusted_proxies: tuple[str, ...] = ()
@@ -376,6 +379,7 @@ class _Building:
             orthanc_explorer_enabled=get("OrthancExplorerEnabled"),
             webhooks=self._section("Webhooks", webhooks),
             cors=self._section("Cors", cors),
+            dicom_web=self._section("DicomWeb", dicom_web),
             allowed_hosts=self._section("AllowedHosts", allowed_hosts),
             trusted_proxies=self._section("TrustedProxies", trusted_proxies),
             raw=self._values,

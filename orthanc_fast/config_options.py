@@ -230,6 +230,7 @@ OPTIONS: tuple[Option, ...] = (
         "one more for every 16 KB; 0: no limit",
     ),
     _yes("Webhooks", "array", [], "who is told of stable resources"),
+    _yes("DicomWeb", "object", {}, "the section of DICOMweb: docs/dicomweb.md"),
     _yes("Cors", "object", {}, "pages of other origins that may use this server"),
     _yes(
         "AllowedHosts",
@@ -263,7 +264,6 @@ PLUGIN_SECTIONS = frozenset(
         "Authorization",
         "AzureBlobStorage",
         "DelayedDeletion",
-        "DicomWeb",
         "Gdcm",
         "GoogleCloudStorage",
         "Housekeeper",

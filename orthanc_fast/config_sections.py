@@ -1,5 +1,5 @@
 """The options that have a structure of their own: UserMetadata, UserContentType, Webhooks, Cors,
-AllowedHosts, TrustedProxies, HttpProxy.
+AllowedHosts, TrustedProxies, HttpProxy, DicomWeb.
 
 For each there is a function that makes it of what the file says. They raise ValueError with the
 reason.
@@ -9,7 +9,7 @@ import base64
 import re
 from collections.abc import Collection
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -57,6 +57,53 @@ class Cors(_Section, frozen=True):
     allowed_origins: tuple[str, ...] = ()
     allow_credentials: bool = False
     max_age: int = 600  # seconds for which a browser remembers a permission
+
+
+MetadataMode = Literal["Full", "MainDicomTags", "Extrapolate"]
+OtherBinary = Literal["BulkDataURI", "InlineBinary", "ArrayOfValues"]
+
+
+class DicomWeb(msgspec.Struct, frozen=True, rename="pascal"):
+    """The options of DICOMweb: reference chapter 5, section 13. Paths end with a slash, `root` and
+    `public_root` begin with one too. What is unknown is passed over, as by the plugin."""
+
+    enable: bool = True
+    root: str = "/dicom-web/"
+    public_root: str = ""
+    enable_wado: bool = True
+    wado_root: str = "/wado"
+    host: str = ""
+    ssl: bool = False
+    studies_metadata: MetadataMode = "Full"
+    series_metadata: MetadataMode = "Full"
+    studies_metadata_extrapolated_tags: tuple[str, ...] = ()
+    series_metadata_extrapolated_tags: tuple[str, ...] = ()
+    enable_metadata_cache: bool = True
+    qido_case_sensitive: bool = False
+    other_binary_mode: OtherBinary = "BulkDataURI"
+    enable_delete: bool = False  # DELETE of studies, series and instances: ours
+    servers: dict[str, Any] = {}
+    servers_in_database: bool = False
+
+
+def dicom_web(value: Any) -> DicomWeb:
+    """The options of the section `DicomWeb`, with paths in normal form."""
+    found = msgspec.convert(value, DicomWeb)
+    root = _with_slashes(found.root)
+    if root == "/":
+        raise ValueError("Root must not be the root of the server: give /dicom-web/, for example")
+    if "//" in root:
+        raise ValueError(f"Root must not have two slashes in a row: {found.root!r}")
+    public = _with_slashes(found.public_root) if found.public_root else root
+    wado = "/" + found.wado_root.strip("/")
+    if wado == "/":
+        raise ValueError("WadoRoot must not be the root of the server: give /wado, for example")
+    return msgspec.structs.replace(found, root=root, public_root=public, wado_root=wado)
+
+
+def _with_slashes(path: str) -> str:
+    inner = path.removeprefix("/").removesuffix("/")
+    return f"/{inner}/" if inner else "/"
 
 
 def webhooks(value: Any) -> tuple[Webhook, ...]:

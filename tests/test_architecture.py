@@ -72,6 +72,11 @@ SUBJECTS = {
     },
     "storage_commitment": {"store", "jobs", "retention", "browse", "exchange", "scu"},
     "peers": {"store", "jobs", "attachments", "browse", "exchange", "transcoding"},
+    "dicom_web": {
+        *("store", "attachments", "browse", "find", "pixels", "transcoding", "ingest", "archive"),
+        *("retention", "jobs"),
+    },
+    "dicom_web_client": {"store", "jobs", "attachments", "browse", "exchange", "ingest", "peers"},
 }
 # What joins the subjects: it opens what each kind of process needs.
 ABOVE_SUBJECTS = {"processes"}

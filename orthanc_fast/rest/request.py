@@ -103,6 +103,18 @@ class Request:
         return client[0] if client else ""
 
     @property
+    def server_port(self) -> int | None:
+        """The port at which the request came in."""
+        server = self._scope.get("server")
+        return server[1] if server else None
+
+    @property
+    def query(self) -> bytes:
+        """The query string as it came."""
+        query: bytes = self._scope["query_string"]
+        return query
+
+    @property
     def http_version(self) -> str:
         return str(self._scope["http_version"])
 

@@ -2,6 +2,7 @@
 router."""
 
 from orthanc_fast.config import Settings
+from orthanc_fast.rest import dicom_web
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes import (
     archive,
@@ -80,6 +81,7 @@ FAMILIES = (
     volumes,
     jobs,
     archive,
+    dicom_web,
     openapi,
 )
 

@@ -84,12 +84,13 @@ def _content(name: str) -> bytes:
 
 
 async def get_plugins(request: Request) -> Response:
-    """The names of the plugins: only what every Orthanc lists."""
-    return json_response(["explorer.js"])
+    """The names of the plugins: what every Orthanc lists, and what is built in here and clients
+    look for."""
+    return json_response(["explorer.js", "dicom-web"])
 
 
 async def get_plugin(request: Request) -> Response:
-    """What a plugin says of itself; there are none."""
+    """What a plugin says of itself."""
     return NOT_FOUND
 
 

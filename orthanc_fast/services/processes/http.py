@@ -15,6 +15,7 @@ from orthanc_fast.services.ingest.uploads import Uploads
 from orthanc_fast.services.peers.registry import PeerRegistry
 from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
+from orthanc_fast.services.processes.dicom_web import DicomWebServices
 from orthanc_fast.services.processes.resources import ResourceServices
 from orthanc_fast.services.scu.answers import AnswerReader
 from orthanc_fast.services.scu.echo import Echo
@@ -82,6 +83,11 @@ class HttpServices(ResourceServices):
         self.metrics_enabled = SessionOption(
             self.runtime, "metrics-enabled", bool, settings.metrics_enabled
         )
+
+    @cached_property
+    def dicom_web(self) -> DicomWebServices:
+        """What DICOMweb needs beyond that."""
+        return DicomWebServices(self, self.uploads, self.pixels, self.pictures)
 
     # The library for HTTP calls is large, and most servers make none.
 

@@ -1,0 +1,15 @@
+"""The routes of DICOMweb: PS3.18 with the addresses and answers of Orthanc's plugin.
+
+Source: reference chapter 5.
+"""
+
+from orthanc_fast.config import Settings
+from orthanc_fast.rest.dicom_web import description
+from orthanc_fast.rest.router import Router
+
+FAMILIES = (description,)
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    for family in FAMILIES:
+        family.add_routes(router, settings)

@@ -1,0 +1,95 @@
+"""The studies, series and instances that a path of DICOMweb names by their UIDs.
+
+Source: reference chapter 5, sections 3.2 and 14.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from orthanc_fast.errors import InexistentItem
+from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.model import Caller, Level, Resource
+from orthanc_fast.numerals import integer
+from orthanc_fast.services.store.lookup import records
+from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.services.store.terms import (
+    SERIES_INSTANCE_UID,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+)
+
+_UIDS: Final = (
+    (Level.STUDY, STUDY_INSTANCE_UID),
+    (Level.SERIES, SERIES_INSTANCE_UID),
+    (Level.INSTANCE, SOP_INSTANCE_UID),
+)
+_NAMES: Final = {Level.STUDY: "Study", Level.SERIES: "Series", Level.INSTANCE: "Instance"}
+_SERIES_NUMBER: Final = 0x00200011
+_INSTANCE_NUMBER: Final = 0x00200013
+
+
+class Targets:
+    """Looks resources up. `uids` are those of the path from the study down: one, two or three."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._read = reads
+
+    def require(self, caller: Caller, uids: Sequence[str]) -> list[Resource]:
+        """The resources with these UIDs: one, or as many as there are patients with that study.
+        Raises InexistentItem where there is none, or it belongs elsewhere."""
+
+        def read(view: Snapshot) -> list[Resource]:
+            return named(view, uids)
+
+        found = self._read(caller, read)
+        if not found:
+            level = _UIDS[len(uids) - 1][0]
+            place = "/".join([*uids, *[""] * (3 - len(uids))])
+            raise InexistentItem(f"Accessing an inexistent {_NAMES[level]} with WADO-RS: {place}")
+        return found
+
+    def series(self, caller: Caller, found: Sequence[Resource]) -> list[Resource]:
+        """The series at, or below, these studies or series, by SeriesNumber."""
+
+        def read(view: Snapshot) -> list[Resource]:
+            series: list[Resource] = []
+            for resource in found:
+                if resource.level == Level.SERIES:
+                    series.append(resource)
+                else:
+                    below = view.descendants_packed(resource, Level.SERIES)
+                    series += [each for part in records(view, Level.SERIES, below) for each in part]
+            return sorted(series, key=lambda each: _place(each, _SERIES_NUMBER))
+
+        return self._read(caller, read)
+
+    def instances(self, caller: Caller, series: Resource) -> list[Resource]:
+        """The instances of a series, by InstanceNumber."""
+
+        def read(view: Snapshot) -> list[Resource]:
+            below = view.children_packed(series)
+            found = [each for part in records(view, Level.INSTANCE, below) for each in part]
+            return sorted(found, key=lambda each: _place(each, _INSTANCE_NUMBER))
+
+        return self._read(caller, read)
+
+
+def named(view: Snapshot, uids: Sequence[str]) -> list[Resource]:
+    """The resources with the last of these UIDs below those with the others."""
+    level, tag = _UIDS[len(uids) - 1]
+    found = []
+    for resource in view.with_term(level, tag, uids[-1]):
+        chain = [resource, *view.ancestors(resource)]
+        own = {each.level: each for each in chain}
+        if all(
+            own[at].tags.get(uid_tag) == uid
+            for (at, uid_tag), uid in zip(_UIDS, uids, strict=False)
+        ):
+            found.append(resource)
+    return found
+
+
+def _place(resource: Resource, tag: int) -> tuple[bool, int, int]:
+    """By number, those without one behind the others, and then as they came."""
+    number = integer(resource.tags.get(tag, "").strip())
+    return number is None, number or 0, resource.id

@@ -1,0 +1,1 @@
+"""DICOMweb servers that this one asks, fetches from and sends to."""

@@ -1,0 +1,17 @@
+"""What an HTTP worker opens for DICOMweb, with the first request that needs it."""
+
+from orthanc_fast.services.dicom_web.targets import Targets
+from orthanc_fast.services.ingest.uploads import Uploads
+from orthanc_fast.services.pixels.pictures import Pictures
+from orthanc_fast.services.pixels.pixels import Pixels
+from orthanc_fast.services.processes.resources import ResourceServices
+
+
+class DicomWebServices:
+    """The services of DICOMweb over those of the worker."""
+
+    def __init__(
+        self, services: ResourceServices, uploads: Uploads, pixels: Pixels, pictures: Pictures
+    ) -> None:
+        self.options = services.settings.dicom_web
+        self.targets = Targets(services.reads)
