@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# What the tests compare with and measure by, beside Orthanc 1.13.0 in a root of its own; the bench measures by
-# Debian's orthanc too. ALLOW_MISSING=1 runs without what cannot be installed.
-TEST_PACKAGES := dcmtk dicom3tools p7zip-full unzip wrk chromium
+# What the tests compare with and measure by, beside Orthanc 1.13.0 in a root of its own and viewers of the npm
+# registry; the bench measures by Debian's orthanc too. ALLOW_MISSING=1 runs without what cannot be installed.
+TEST_PACKAGES := dcmtk dicom3tools p7zip-full unzip wrk chromium nginx
 BENCH_PACKAGES := orthanc dcmtk wrk nginx curl
 
 .PHONY: run test check bench ext wheel fuzz asan try-docker clean install install-test tools bench-tools
@@ -30,6 +30,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 tools:
 	sh scripts/install_tools.sh $(TEST_PACKAGES)
 	sh scripts/orthanc_root.sh >/dev/null || true
+	sh scripts/npm_packages.sh || true
 
 bench-tools:
 	sh scripts/install_tools.sh $(BENCH_PACKAGES)

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from support import npm
 from support import reference_server as reference
 from support.reference_server import ReferenceServer
 from support.server import OurServer
@@ -19,12 +20,16 @@ TOOLS = {
     "unzip": "unzip",
     "wrk": "wrk",
     "chromium": "chromium",
+    "nginx": "nginx",
 }
 REFERENCE = f"Orthanc {reference.VERSION} (scripts/orthanc_root.sh)"
+VIEWERS = "viewers and JavaScript clients (scripts/npm_packages.sh)"
 
 MISSING = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
 if reference.root() is None:
     MISSING.append(REFERENCE)
+if not npm.are_there():
+    MISSING.append(VIEWERS)
 ALLOWED = os.environ.get("ALLOW_MISSING") == "1"
 
 
@@ -62,6 +67,13 @@ def needs_browser() -> None:
     """For tests with a real browser."""
     if "chromium" in MISSING:
         pytest.skip("chromium is not installed: see the end of this run")
+
+
+@pytest.fixture(scope="session")
+def needs_viewers(needs_browser: None) -> None:
+    """For tests with viewers and JavaScript clients in a real browser."""
+    if VIEWERS in MISSING:
+        pytest.skip(f"{VIEWERS} are not installed: see the end of this run")
 
 
 @pytest.fixture(scope="session")
