@@ -1,5 +1,7 @@
 """What an HTTP worker opens for DICOMweb, with the first request that needs it."""
 
+from orthanc_fast.services.dicom_web.file_steps import FileReader
+from orthanc_fast.services.dicom_web.retrieval import Retrieval
 from orthanc_fast.services.dicom_web.targets import Targets
 from orthanc_fast.services.ingest.uploads import Uploads
 from orthanc_fast.services.pixels.pictures import Pictures
@@ -15,3 +17,16 @@ class DicomWebServices:
     ) -> None:
         self.options = services.settings.dicom_web
         self.targets = Targets(services.reads)
+        self.files = FileReader(services.storage)
+        self.retrieval = Retrieval(
+            services.reads,
+            services.contents,
+            services.transcoder,
+            self.targets,
+            self.files,
+            services.settings.dicom_lossy_transcoding_quality,
+        )
+
+    def close(self) -> None:
+        """Waits for what threads are reading."""
+        self.files.close()

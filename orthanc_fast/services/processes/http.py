@@ -111,6 +111,8 @@ class HttpServices(ResourceServices):
 
     def close(self) -> None:
         """As that of what works on resources; waits for pictures and streams."""
+        if "dicom_web" in vars(self):  # some request has needed it
+            self.dicom_web.close()
         self.volumes.close()
         self.pictures.close()
         super().close()

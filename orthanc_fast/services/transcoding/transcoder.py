@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Lock
 from typing import Protocol
 
@@ -58,12 +59,21 @@ class Transcoder:
             found = await loop.run_in_executor(self._threads, self._stored, attachment, key)
         return found
 
+    def once(self, attachment: Attachment, uid: str, quality: int) -> asyncio.Future[Transcoded]:
+        """As `stored`, of one of many files that pass by: the cache is left to what is asked for
+        again."""
+        work = partial(self._made, attachment, uid, quality)
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)
+
     def _stored(self, attachment: Attachment, key: _Key) -> Transcoded:
         _, uid, quality = key
-        file = opened(self._storage, attachment)
-        made = transcode(file, uid, quality, self._dictionary)
+        made = self._made(attachment, uid, quality)
         self._latest.put(key, made)
         return made
+
+    def _made(self, attachment: Attachment, uid: str, quality: int) -> Transcoded:
+        file = opened(self._storage, attachment)
+        return transcode(file, uid, quality, self._dictionary)
 
     def close(self) -> None:
         """Waits for what is under way."""
