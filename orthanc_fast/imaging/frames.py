@@ -51,13 +51,23 @@ class Frames:
         Raises ParameterOutOfRange for an index that is none, BadFileFormat where the frame is not
         where it should be.
         """
+        self._check(index)
+        if self._layout.value_length is None:
+            return self._joined(self._fragments(index))
+        return self._native(index)
+
+    def pieces(self, index: int) -> list[memoryview]:
+        """The same as the pieces that it lies in, for who can do without a copy of a large one."""
+        self._check(index)
+        if self._layout.value_length is None:
+            return [self._data[begin:end] for begin, end in self._fragments(index)]
+        return [memoryview(self._native(index))]
+
+    def _check(self, index: int) -> None:
         if not 0 <= index < self._info.number_of_frames:
             raise ParameterOutOfRange(
                 f"there is no frame {index}: the instance has {self._info.number_of_frames}"
             )
-        if self._layout.value_length is None:
-            return self._joined(self._fragments(index))
-        return self._native(index)
 
     # Native pixel data
 

@@ -4,17 +4,15 @@ encapsulated document. Source: reference chapter 2, section 4."""
 from collections.abc import Awaitable, Iterator
 
 from orthanc_fast.config import Settings
-from orthanc_fast.dicom.content import content
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.numerals import integer
-from orthanc_fast.registries import SOP_CLASS_UID as SOP_CLASS
 from orthanc_fast.registries import TRANSFER_SYNTAX
 from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, OCTETS, Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import begun
-from orthanc_fast.services.attachments.reading import dicom_attachment
+from orthanc_fast.services.attachments.documents import pdf
 from orthanc_fast.transfer_syntaxes import JPEG_2000, JPEG_2000_LOSSLESS, JPEG_BASELINE
 
 _GZIP = (b"content-type", b"application/gzip")
@@ -27,8 +25,6 @@ _CODESTREAMS = {
     JPEG_2000_LOSSLESS: _JPEG_2000,
     JPEG_2000: _JPEG_2000,
 }
-_ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
-_DOCUMENT, _DOCUMENT_KIND, _DOCUMENT_LENGTH = "0042,0011", "0042,0012", "0042,0015"
 
 OPERATIONS = [
     "image-int16",
@@ -129,23 +125,6 @@ async def get_matlab(request: Request) -> Response:
 async def get_pdf(request: Request) -> Response:
     """GET /instances/{id}/pdf: the document of an Encapsulated PDF without its padding."""
     instance = await _instance(request)
-    if instance.metadata.get(SOP_CLASS) != _ENCAPSULATED_PDF:
-        return NOT_FOUND
     services = request.services
-    data = await services.contents.content(dicom_attachment(instance))
-    found = [
-        content(data, [tag], services.dictionary)
-        for tag in (_DOCUMENT, _DOCUMENT_KIND, _DOCUMENT_LENGTH)
-    ]
-    document, kind, length = (value if isinstance(value, bytes) else None for value in found)
-    if document is None or (kind or b"").rstrip(b" \0") != b"application/pdf":
-        return NOT_FOUND
-    return Response(_without_padding(document, length), _PDF)
-
-
-def _without_padding(document: bytes, length: bytes | None) -> bytes:
-    """The document has EncapsulatedDocumentLength bytes if it says so and one less is padding, else
-    it ends before a NUL (PS3.3 C.24.2)."""
-    if length is not None and len(document) - int.from_bytes(length, "little") in (0, 1):
-        return document[: int.from_bytes(length, "little")]
-    return document.removesuffix(b"\0")
+    document = await pdf(services.contents, services.dictionary, instance)
+    return NOT_FOUND if document is None else Response(document, _PDF)

@@ -28,6 +28,11 @@ def rescale(instance: Resource, image: OpenImage, index: int) -> tuple[float, fl
     do not count, as in Orthanc. Waits for the disk."""
     if instance.metadata.get(SOP_CLASS_UID) == RT_DOSE:
         return IDENTITY
+    return announced_rescale(image, index)
+
+
+def announced_rescale(image: OpenImage, index: int) -> tuple[float, float]:
+    """The same of any object, RT Dose or not."""
     layout = image.layout
     slope, intercept = number(layout.rescale_slope), number(layout.rescale_intercept)
     if slope is not None and intercept is not None:

@@ -147,10 +147,14 @@ class Pictures:
         self, instance: Resource, index: int, draw: Draw, form: PictureFormat, quality: int
     ) -> bytes:
         """Frame `index`, drawn and encoded. Raises NoPicture."""
+        return await self.made(instance, index, lambda shown: encode(draw(shown), form, quality))
 
-        def work() -> bytes:
+    async def made(self, instance: Resource, index: int, make: Callable[[Shown], Result]) -> Result:
+        """What `make` makes of frame `index`, in one of the threads. Raises NoPicture."""
+
+        def work() -> Result:
             try:
-                return encode(draw(self._shown(instance, index)), form, quality)
+                return make(self._shown(instance, index))
             except (NotImplementedYet, BadFileFormat, ParameterOutOfRange) as error:
                 raise NoPicture(str(error)) from error
             except OrthancError as error:
@@ -200,6 +204,16 @@ class Pictures:
         return await self._run(
             lambda: igzip.compress(self._raw(instance, index), _GZIP_LEVEL, mtime=0)
         )
+
+    async def stream(self, instance: Resource) -> list[memoryview]:
+        """The pieces of the file that are the bitstream of a video. Raises ParameterOutOfRange,
+        BadFileFormat, NotImplementedYet."""
+
+        def work() -> list[memoryview]:
+            with self._pixels.open(instance) as image:
+                return image.pieces(0)
+
+        return await self._run(work)
 
     def close(self) -> None:
         """Ends the threads once they have done what they are at."""

@@ -239,6 +239,11 @@ class OpenImage:
         """The encoded frame. Raises ParameterOutOfRange, BadFileFormat: see `Frames.encoded`."""
         return self._frames.encoded(index)
 
+    def pieces(self, index: int) -> list[memoryview]:
+        """The encoded frame as the fragments that it lies in, without a copy. Raises as `encoded`
+        does."""
+        return self._frames.pieces(index)
+
     def raw(self, index: int) -> bytes | memoryview:
         """What `/frames/{index}/raw` serves: native pixels in little endian, or the codestream.
         Raises as `encoded` does."""

@@ -1,6 +1,7 @@
 """What an HTTP worker opens for DICOMweb, with the first request that needs it."""
 
 from orthanc_fast.services.dicom_web.file_steps import FileReader
+from orthanc_fast.services.dicom_web.rendering import Renderings
 from orthanc_fast.services.dicom_web.retrieval import Retrieval
 from orthanc_fast.services.dicom_web.targets import Targets
 from orthanc_fast.services.ingest.uploads import Uploads
@@ -17,6 +18,7 @@ class DicomWebServices:
     ) -> None:
         self.options = services.settings.dicom_web
         self.targets = Targets(services.reads)
+        self.renderings = Renderings(self.targets, pixels, pictures)
         self.files = FileReader(services.storage)
         self.retrieval = Retrieval(
             services.reads,

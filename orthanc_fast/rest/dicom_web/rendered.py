@@ -1,0 +1,280 @@
+"""Rendered resources and thumbnails: pictures, animations, videos, documents.
+
+Source: PS3.18, sections 8.3.5, 8.7.4 and 10.4; reference chapter 5, section 7.
+"""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
+from urllib.parse import quote
+
+import xxhash
+
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
+from orthanc_fast.imaging.accept import PictureFormat
+from orthanc_fast.imaging.picture import DEFAULT_QUALITY, encode
+from orthanc_fast.imaging.picture_gif import picture_to_gif
+from orthanc_fast.model import Resource
+from orthanc_fast.numerals import integer
+from orthanc_fast.registries import TRANSFER_SYNTAX
+from orthanc_fast.rest.dicom_web import picture_arguments
+from orthanc_fast.rest.dicom_web.addresses import base_of
+from orthanc_fast.rest.dicom_web.content_ranges import asked_part, not_modified, validators
+from orthanc_fast.rest.media_types import MediaRange, accepted, chosen
+from orthanc_fast.rest.multipart_related import MultipartWriter
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import HeaderField, Response
+from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.streaming import begun, while_present
+from orthanc_fast.services.attachments import documents
+from orthanc_fast.services.attachments.reading import dicom_attachment
+from orthanc_fast.services.dicom_web.rendering import Form, Place, View, is_video, symbol
+
+_LEVELS: Final = (
+    "studies/{}",
+    "studies/{}/series/{}",
+    "studies/{}/series/{}/instances/{}",
+    "studies/{}/series/{}/instances/{}/frames/{}",
+)
+_ARGUMENTS: Final = "accept viewport quality window"
+_MULTIPART: Final = "multipart/related"
+_FORMS: Final[dict[str, Form]] = {
+    "*/*": "image/jpeg",
+    "image/*": "image/jpeg",
+    "image/jpeg": "image/jpeg",
+    "image/png": "image/png",
+    "image/gif": "image/gif",
+}
+_OFFERED: Final = "image/jpeg, image/png or image/gif, or multipart/related with one of these"
+_PDF: Final = (b"content-type", b"application/pdf")
+# A thumbnail is good for some minutes without asking.
+_THUMBNAIL_CACHING: Final = (b"cache-control", b"private, max-age=300")
+_PIECE: Final = 1 << 20
+
+
+class Wanted(NamedTuple):
+    """The form of the answer: one picture, or an answer of several parts."""
+
+    form: Form
+    is_multipart: bool
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    if not settings.dicom_web.enable:
+        return
+    for level in _LEVELS:
+        for name, handler in (("rendered", get_rendered), ("thumbnail", get_thumbnail)):
+            path = f"{settings.dicom_web.root}{level}/{name}"
+            router.add("GET", path, handler, arguments=_ARGUMENTS, answer="image/jpeg")
+
+
+async def get_rendered(request: Request) -> Response:
+    """A picture of a study, series, instance or frame; several frames as multipart."""
+    return await _answer(request, is_thumbnail=False)
+
+
+async def get_thumbnail(request: Request) -> Response:
+    """A small picture of a study, series, instance or frame."""
+    return await _answer(request, is_thumbnail=True)
+
+
+async def _answer(request: Request, is_thumbnail: bool) -> Response:
+    arguments, services = request.arguments, request.services
+    view = View(
+        picture_arguments.viewport(arguments.get("viewport")),
+        picture_arguments.window(arguments.get("window")),
+        is_thumbnail,
+    )
+    quality = picture_arguments.quality(arguments.get("quality"))
+    ranges = accepted(request.header(b"accept"), arguments.get("accept"))
+    uids, frames = request.params[:3], _frames(request.params[3:])
+    renderings = services.dicom_web.renderings
+    instance = await services.reads.run(renderings.key_image, request.caller, uids)
+    if is_video(instance):
+        if is_thumbnail:
+            return _symbol(request, instance, "video", ranges)
+        return await _video(request, instance, ranges)
+    if documents.is_pdf(instance) and not is_thumbnail:
+        return await _document(request, instance, ranges)
+    if is_thumbnail and not renderings.is_image(instance):
+        return _symbol(request, instance, "document", ranges)
+    wanted = chosen(ranges, _wanted, _OFFERED)
+    if frames is not None:
+        path = "studies/{}/series/{}/instances/{}".format(*uids)
+        places = [Place(instance, frame, path) for frame in frames]
+    elif is_thumbnail:
+        places = [renderings.middle(instance)]
+    elif wanted.is_multipart:
+        found = renderings.places(request.caller, uids)
+        return await _parts(request, found, view, wanted.form, quality)
+    elif wanted.form == "image/gif":
+        places = list(renderings.frames(instance))
+    else:
+        places = [Place(instance, 0)]
+    if wanted.is_multipart or (len(places) > 1 and wanted.form != "image/gif"):
+        return await _parts(request, iter(places), view, wanted.form, quality)
+    return await _picture(request, places, view, wanted.form, quality)
+
+
+def _frames(texts: Sequence[str]) -> list[int] | None:
+    """The frames in the path, from 0 on; None for a path without. Raises BadFileFormat for what is
+    no list of numbers, ParameterOutOfRange for those that no image has."""
+    if not texts:
+        return None
+    found = []
+    for text in texts[0].split(","):
+        number = None if text.startswith("+") else integer(text)
+        if number is None:
+            raise BadFileFormat(f"frames are numbers with commas, not {texts[0][:100]!r}")
+        if number < 1:
+            raise ParameterOutOfRange(f"frames are counted from 1, there is no {number}")
+        found.append(number - 1)
+    return found
+
+
+def _wanted(media: MediaRange) -> Wanted | None:
+    is_multipart = media.type in (_MULTIPART, "multipart/*")
+    form = _FORMS.get((media.part_type or "*/*") if is_multipart else media.type)
+    return None if form is None else Wanted(form, is_multipart)
+
+
+# Pictures
+
+
+async def _picture(
+    request: Request, places: list[Place], view: View, form: Form, quality: int
+) -> Response:
+    """One file with one picture, or several as an animation."""
+    what = f"{form} {places[0].frame}"
+    headers = _validators(request, places[0].instance, what, view.is_thumbnail)
+    known = not_modified(request, headers)
+    if known is not None:
+        return known
+    renderings, kind = request.services.dicom_web.renderings, _kind(form)
+    if len(places) > 1:
+        return await while_present(request, renderings.animation(places, view), kind, headers)
+    body = await renderings.picture(places[0], view, form, quality)
+    return Response(body, kind, headers=headers)
+
+
+async def _parts(
+    request: Request, places: Iterator[Place], view: View, form: Form, quality: int
+) -> Response:
+    """A part for each frame, made while those before it are sent."""
+    writer, services = MultipartWriter(), request.services
+    base = base_of(request, services.settings.dicom_web)
+    name = "thumbnail" if view.is_thumbnail else "rendered"
+
+    async def stream() -> AsyncGenerator[bytes]:
+        is_empty = True
+        while (place := await services.reads.run(next, places, None)) is not None:
+            body = await services.dicom_web.renderings.picture(place, view, form, quality)
+            location = f"{base}{quote(place.path)}/frames/{place.frame + 1}/{name}"
+            yield writer.head(form, len(body), location) + body
+            is_empty = False
+        if is_empty:
+            raise ParameterOutOfRange("there is no image")
+        yield writer.end()
+
+    return await while_present(request, stream(), writer.kind(form))
+
+
+def _symbol(
+    request: Request,
+    instance: Resource,
+    kind: Literal["video", "document"],
+    ranges: tuple[MediaRange, ...],
+) -> Response:
+    form = chosen(ranges, _wanted, _OFFERED).form
+    headers = _validators(request, instance, form, is_thumbnail=True)
+    known = not_modified(request, headers)
+    return known or Response(_drawn_symbol(kind, form), _kind(form), headers=headers)
+
+
+@lru_cache
+def _drawn_symbol(kind: Literal["video", "document"], form: Form) -> bytes:
+    picture = symbol(kind)
+    if form == "image/gif":
+        return picture_to_gif(picture)
+    return encode(picture, PictureFormat(form), DEFAULT_QUALITY)
+
+
+def _kind(form: str) -> HeaderField:
+    return b"content-type", form.encode()
+
+
+# What is sent as it is stored. As the plugin does, it is sent to clients that ask for pictures
+# too: they have to ask for something before they know what there is.
+
+
+async def _document(
+    request: Request, instance: Resource, ranges: tuple[MediaRange, ...]
+) -> Response:
+    def kind(media: MediaRange) -> HeaderField | None:
+        fits = media.type in ("application/pdf", "application/*") or media.type in _FORMS
+        return _PDF if fits else None
+
+    found = chosen(ranges, kind, "application/pdf")
+    headers = _validators(request, instance, "pdf")
+    known = not_modified(request, headers)
+    if known is not None:
+        return known
+    services = request.services
+    document = await documents.pdf(services.contents, services.dictionary, instance)
+    if document is None:
+        raise ParameterOutOfRange("the instance has no PDF document in it")
+    return Response(document, found, headers=headers)
+
+
+async def _video(request: Request, instance: Resource, ranges: tuple[MediaRange, ...]) -> Response:
+    own = _video_type(instance)
+
+    def kind(media: MediaRange) -> str | None:
+        if media.type == "application/octet-stream":
+            return media.type
+        return own if media.type in (own, "video/*") or media.type in _FORMS else None
+
+    found = _kind(chosen(ranges, kind, own))
+    headers = _validators(request, instance, "video")
+    known = not_modified(request, headers)
+    if known is not None:
+        return known
+    pieces = await request.services.pictures.stream(instance)
+    part = asked_part(request, sum(map(len, pieces)), headers)
+    stream = await begun(_within(pieces, part.first, part.stop))
+    length = part.stop - part.first
+    return await while_present(request, stream, found, part.headers, length, part.status)
+
+
+def _video_type(instance: Resource) -> str:
+    """PS3.18, section 8.7.3.3.3."""
+    uid = instance.metadata.get(TRANSFER_SYNTAX, "")
+    number = uid.removeprefix("1.2.840.10008.1.2.4.").partition(".")[0]
+    return "video/mpeg" if number in ("100", "101") else "video/mp4"
+
+
+def _within(pieces: Sequence[memoryview], first: int, stop: int) -> Iterator[bytes]:
+    """The bytes from `first` to `stop` of what the pieces make together."""
+    for piece in pieces:
+        end = min(stop, len(piece))
+        for start in range(first, end, _PIECE):
+            yield bytes(piece[start : min(start + _PIECE, end)])
+        first, stop = max(first - len(piece), 0), stop - len(piece)
+        if stop <= 0:
+            return
+
+
+# Caching
+
+
+def _validators(
+    request: Request, instance: Resource, what: str, is_thumbnail: bool = False
+) -> tuple[HeaderField, ...]:
+    """Those of an answer that depends on the file, on what is made of it and on the arguments."""
+    digest = xxhash.xxh3_128()
+    for part in (dicom_attachment(instance).uuid, what, str(is_thumbnail)):
+        digest.update(part.encode() + b"\0")
+    digest.update(request.query)
+    tag, caching, *others = validators(digest.hexdigest())
+    return tag, _THUMBNAIL_CACHING if is_thumbnail else caching, *others
