@@ -131,6 +131,16 @@ class InexistentTag(OrthancError):
     code = 21
 
 
+class LacksIdentifier(InexistentTag):
+    """A DICOM file without one of the UIDs that every instance has; those of its SOP class and
+    instance, where they are there."""
+
+    def __init__(self, details: str, sop_class: str, sop_uid: str) -> None:
+        self.sop_class = sop_class
+        self.sop_uid = sop_uid
+        super().__init__(details)
+
+
 class ReadOnly(OrthancError):
     code = 22
 

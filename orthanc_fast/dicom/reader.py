@@ -10,7 +10,7 @@ from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
 from orthanc_fast.dicom.pixel_layout import Pixel, build_layout, first_integer, image_number
 from orthanc_fast.dicom.text import CharacterSet, character_set_of, decode, without_padding
-from orthanc_fast.errors import BadFileFormat, BadParameterType, InexistentTag
+from orthanc_fast.errors import BadFileFormat, BadParameterType, LacksIdentifier
 from orthanc_fast.model import Header, PixelLayout
 from orthanc_fast.numerals import BLANKS
 from orthanc_fast.transfer_syntaxes import SYNTAXES
@@ -48,7 +48,7 @@ def read_header(
     """Reads one DICOM file: identifiers, main tags per level, character set, syntax, frame map.
     Who has opened it already, `inflated` where it has to be, may give that.
 
-    Raises BadFileFormat for what is no DICOM file, InexistentTag where a UID is absent,
+    Raises BadFileFormat for what is no DICOM file, LacksIdentifier where a UID is absent,
     BadParameterType where an identifier is longer than 256 bytes.
     """
     try:
@@ -147,8 +147,10 @@ class _Reading:
         if isinstance(value, str) and len(value) <= _SHORT:
             return value
         if value is None:
-            raise InexistentTag(
-                "the file lacks StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID"
+            raise LacksIdentifier(
+                "the file lacks StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID",
+                self._short_text(_SOP_CLASS) or "",
+                self._short_text(_SOP_UID) or "",
             )
         text = self._short_text(tag)
         if text is None:

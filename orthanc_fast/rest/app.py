@@ -180,7 +180,7 @@ class App:
             self._browsers.check_change(request)
         if method == "POST":
             separator = boundary(request.header(b"content-type"))
-            if separator is not None:
+            if separator is not None and not self._takes_forms(request):
                 return self._multipart(request, separator)
         found = self._router.find(request.segments, method)
         if found is None:
@@ -235,6 +235,11 @@ class App:
                     finally:
                         await part.forget()
         return empty_response(200)
+
+    def _takes_forms(self, request: Request) -> bool:
+        """Whether the handler of this POST sees a form as it is."""
+        found = self._router.find(request.segments, "POST")
+        return found is not None and found[0].get("POST") in self._router.takes_forms
 
     async def _part(self, request: Request) -> None:
         found = self._router.find(request.segments, "POST")

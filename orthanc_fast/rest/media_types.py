@@ -43,6 +43,21 @@ class MediaRange(NamedTuple):
 ANYTHING: Final = MediaRange("*/*", {})
 
 
+def content_type(header: bytes) -> MediaRange:
+    """The header `Content-Type`: of a parameter that is there twice the last one counts. What is
+    none has the type ""."""
+    text = header.decode("latin-1")
+    match = _TYPE.match(text)
+    assert match is not None  # it matches the empty text too
+    found = MediaRange(match[1].strip().lower(), {})
+    at = match.end()
+    while (match := _PARAMETER.match(text, at)) is not None:
+        if match[1]:
+            found.parameters[match[1].lower()] = _value(match[2] or "")
+        at = match.end()
+    return found
+
+
 def accepted(header: bytes | None, argument: str | None = None) -> tuple[MediaRange, ...]:
     """The ranges in the order of preference: those of the argument first, then by quality, then
     the more specific ones, then as they stand; without a header and argument, anything. Ranges of

@@ -52,6 +52,7 @@ class Router:
     def __init__(self) -> None:
         self._root = _Node()
         self.routes: list[Route] = []
+        self.takes_forms: set[Handler] = set()
 
     def add(
         self,
@@ -63,12 +64,14 @@ class Router:
         body: Any = None,
         answer: Any = None,
         only: bool = False,
+        takes_forms: bool = False,
     ) -> None:
         """Registers a handler. One that is a plain function reads the index and nothing else, and
         costs no coroutine: see `read_elsewhere`.
 
         `only`: with another method the path is unknown, instead of a method that is not allowed.
-        The other keywords are documentation: see `Route`.
+        `takes_forms`: of a body of multipart/form-data the handler itself decides, and its parts
+        are no requests of their own. The other keywords are documentation: see `Route`.
         """
         node = self._root
         for part in path.split("/")[1:]:
@@ -82,6 +85,8 @@ class Router:
                 node = node.literal.setdefault(part, _Node())
         node.handlers[method] = handler
         node.only = only
+        if takes_forms:
+            self.takes_forms.add(handler)
         self.routes.append(Route(method, path, handler, arguments, body, answer))
 
     def read_elsewhere(self) -> None:

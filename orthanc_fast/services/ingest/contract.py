@@ -1,13 +1,13 @@
 """What the ingest is asked, and what it answers: the same for HTTP, DICOM, jobs and scripts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
 
 from orthanc_fast.config import Overwrite
-from orthanc_fast.model import Caller, Level
+from orthanc_fast.model import Caller, Header, Level
 from orthanc_fast.storage.contract import Content
 from orthanc_fast.storage.contract import Spool as Spool
 from orthanc_fast.storage.upload_memory import Share as Share
@@ -36,7 +36,8 @@ class IngestRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     number) and `labels` are set per level in the transaction that stores the instance; nothing is
     set where it is not stored. `overwrite` is the rule of this call, None the configuration's.
     `may_transcode`: IngestTranscoding applies. `is_cold`: nobody is about to
-    read it.
+    read it. `examine` sees what the reader has learnt of the file before anything is kept of it,
+    perhaps in a thread; what it raises refuses the file.
     """
 
     caller: Caller
@@ -47,6 +48,7 @@ class IngestRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     overwrite: Overwrite | None = None
     may_transcode: bool = True
     is_cold: bool = False
+    examine: Callable[[Header], None] | None = None
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):

@@ -167,6 +167,8 @@ class Ingest:
             self._dictionary,
             self._default_character_set(),
         )
+        if request.examine is not None:
+            request.examine(header)
         publics = identify(header)
         overwrite = request.overwrite or self._settings.overwrite_instances
         stored = Stored("Success", publics, header.sop_class, header.sop_uid)

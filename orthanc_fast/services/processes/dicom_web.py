@@ -1,8 +1,10 @@
 """What an HTTP worker opens for DICOMweb, with the first request that needs it."""
 
+from orthanc_fast.model import Caller
 from orthanc_fast.services.dicom_web.file_steps import FileReader
 from orthanc_fast.services.dicom_web.rendering import Renderings
 from orthanc_fast.services.dicom_web.retrieval import Retrieval
+from orthanc_fast.services.dicom_web.storing import Storing
 from orthanc_fast.services.dicom_web.targets import Targets
 from orthanc_fast.services.ingest.uploads import Uploads
 from orthanc_fast.services.pixels.pictures import Pictures
@@ -18,6 +20,7 @@ class DicomWebServices:
     ) -> None:
         self.options = services.settings.dicom_web
         self.targets = Targets(services.reads)
+        self._ingest = services.ingest
         self.renderings = Renderings(self.targets, pixels, pictures)
         self.files = FileReader(services.storage)
         self.retrieval = Retrieval(
@@ -32,3 +35,7 @@ class DicomWebServices:
     def close(self) -> None:
         """Waits for what threads are reading."""
         self.files.close()
+
+    def storing(self, caller: Caller, study: str | None) -> Storing:
+        """For the instances of one request; only those of the study, if there is one."""
+        return Storing(self._ingest, caller, study)

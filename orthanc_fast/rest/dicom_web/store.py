@@ -1,0 +1,171 @@
+"""STOW-RS: instances come as the parts of one body, or alone.
+
+Source: PS3.18, section 10.5; reference chapter 5, section 8.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from orthanc_fast.config import Settings
+from orthanc_fast.dicom.attributes import Dataset
+from orthanc_fast.dicom.data_set_models import data_set_json, data_set_xml
+from orthanc_fast.errors import BadRequest, FullStorage, OrthancError, StorageFault
+from orthanc_fast.rest.body import add, discarded, finished
+from orthanc_fast.rest.dicom_web.addresses import base_of
+from orthanc_fast.rest.media_types import MediaRange, accepted, content_type
+from orthanc_fast.rest.multipart_parser import RelatedParser
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import HeaderField, Response
+from orthanc_fast.rest.router import Router
+from orthanc_fast.services.dicom_web.store_answer import store_answer
+from orthanc_fast.services.dicom_web.storing import OUT_OF_RESOURCES, Storing
+from orthanc_fast.services.ingest.uploads import ArrivingBody
+
+DICOM: Final = "application/dicom"
+_JSON: Final = (b"content-type", b"application/dicom+json")
+_XML: Final = (b"content-type", b"application/dicom+xml")
+_IN_XML: Final = frozenset({"application/dicom+xml", "application/xml", "text/xml"})
+_IN_JSON: Final = frozenset({"application/dicom+json", "application/json", "*/*", "application/*"})
+_UNSUPPORTED: Final = 3000
+_MANY: Final = 500  # instances whose answer takes some milliseconds to make
+
+
+def add_routes(router: Router, settings: Settings) -> None:
+    options = settings.dicom_web
+    if not options.enable or settings.read_only:
+        return
+    for path in ("studies", "studies/{}"):
+        router.add(
+            "POST",
+            options.root + path,
+            post_studies,
+            body='multipart/related; type="application/dicom"',
+            answer="application/dicom+json",
+            takes_forms=True,
+        )
+
+
+async def post_studies(request: Request) -> Response:
+    """Stores instances, as PS3.18 says (STOW-RS); with a study in the path only those of it."""
+    kind = _kind(request)
+    encode, answer_kind = _encoding(request)
+    study = request.params[0] if request.params else None
+    storing = request.services.dicom_web.storing(request.caller, study)
+    fault = None
+    try:
+        try:
+            await _read(request, kind, storing)
+        except BadRequest as error:
+            fault = error
+        report = await storing.report()
+    finally:
+        # What came as a whole is stored, even if the client has gone.
+        await storing.close()
+    if fault is not None and not report.stored and not report.failed:
+        raise fault
+    character_set = request.services.default_character_set()
+    base = base_of(request, request.services.settings.dicom_web)
+
+    def document() -> bytes:
+        return encode(store_answer(report, base, character_set))
+
+    is_large = len(report.stored) + len(report.failed) > _MANY
+    body = await asyncio.to_thread(document) if is_large else document()
+    if fault is None:
+        return Response(body, answer_kind, report.status)
+    warning = f'299 - "{fault.details}"'.encode("latin-1", "replace")
+    return Response(body, answer_kind, fault.http_status, ((b"warning", warning),))
+
+
+async def _read(request: Request, kind: MediaRange, storing: Storing) -> None:
+    """Raises as reading a body does, and BadRequest for one that is not well-formed."""
+    if kind.type == DICOM:
+        await storing.add(await request.upload(), request.services.uploads.share())
+        return
+    parts = _InstanceParts(request, storing)
+    parser = RelatedParser(kind.parameters["boundary"].encode("latin-1"))
+    is_empty = True  # which is a body without parts
+    try:
+        async for chunk in request.chunks():
+            is_empty = is_empty and not chunk
+            for event in parser.feed(chunk):
+                if isinstance(event, bytes):
+                    await parts.add(event)
+                elif event is not None:
+                    parts.begin(event)
+                else:
+                    await parts.end()
+        if not is_empty:
+            parser.close()
+    finally:
+        await parts.close()
+
+
+class _InstanceParts:
+    """The parts of one body on their way into the store."""
+
+    def __init__(self, request: Request, storing: Storing) -> None:
+        self._uploads = request.services.uploads
+        self._memory = request.services.settings.maximum_upload_memory_mb << 20
+        self._storing = storing
+        self._share = self._uploads.share()
+        self._body: ArrivingBody | None = None
+
+    def begin(self, headers: list[HeaderField]) -> None:
+        """Raises BadRequest where too many parts are no instances."""
+        kind = next((value for name, value in headers if name == b"content-type"), None)
+        if kind is None or content_type(kind).type == DICOM:
+            self._body = self._uploads.arriving(self._memory, self._share)
+        else:
+            self._storing.refuse()
+
+    async def add(self, content: bytes) -> None:
+        if self._body is not None:
+            try:
+                await add(self._body, content)
+            except (FullStorage, StorageFault):
+                await self.close()
+                self._storing.refuse(OUT_OF_RESOURCES)
+
+    async def end(self) -> None:
+        if self._body is not None:
+            body, self._body = self._body, None
+            share, self._share = self._share, self._uploads.share()
+            await self._storing.add(await finished(body), share)
+
+    async def close(self) -> None:
+        """Leaves nothing behind of a part that has not come as a whole."""
+        body, self._body = self._body, None
+        if body is not None:
+            await discarded(body)
+        self._share.release()
+
+
+def _kind(request: Request) -> MediaRange:
+    """The media type of the body. Raises OrthancError (415)."""
+    coding = request.header(b"content-encoding")
+    if coding is not None and coding.strip().lower() not in (b"", b"identity"):
+        raise OrthancError(
+            "Bodies of STOW-RS cannot have a Content-Encoding: send the instances as they are",
+            code=_UNSUPPORTED,
+        )
+    kind = content_type(request.header(b"content-type") or b"")
+    is_multipart = kind.type == "multipart/related" and kind.part_type == DICOM
+    if kind.type == DICOM or (is_multipart and kind.parameters.get("boundary")):
+        return kind
+    raise OrthancError(
+        'Content-Type must be multipart/related; type="application/dicom"; boundary=..., or '
+        "application/dicom",
+        code=_UNSUPPORTED,
+    )
+
+
+def _encoding(request: Request) -> tuple[Callable[[Dataset], bytes], HeaderField]:
+    """How the client wants the answer, and its media type: JSON where it accepts neither."""
+    for each in accepted(request.header(b"accept")):
+        if each.type in _IN_JSON:
+            break
+        if each.type in _IN_XML:
+            return data_set_xml, _XML
+    return data_set_json, _JSON
