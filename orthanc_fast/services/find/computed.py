@@ -2,7 +2,8 @@
 1, section 5.3."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from orthanc_fast.dicom.main_tags import (
     COMPUTED,
@@ -15,6 +16,8 @@ from orthanc_fast.registries import SOP_CLASS_UID
 from orthanc_fast.services.find.matching import Matcher
 from orthanc_fast.services.store.lookup import AT_ONCE, records
 from orthanc_fast.services.store.terms import MODALITY
+
+T = TypeVar("T")
 
 # Tag -> position in `Resource.counts` of what is counted.
 _COUNTS = {
@@ -61,20 +64,60 @@ def _collected(view: Snapshot, studies: list[Resource], tag: int) -> defaultdict
 def matching_children(
     view: Snapshot, resources: Sequence[Resource], home: Level, tag: int, matcher: Matcher
 ) -> dict[int, str]:
-    """A value of `tag` that matches, of a child of each resource, by the id of the resource; `home`
-    is the level of the children. The first child of each resource is looked at, then two more of
-    those that have not passed, then four: mostly one of the first few decides."""
+    """A value of `tag` that matches, of something below each resource, by the id of the resource;
+    `home` is the level of what has the value. Where `matcher` finds what is absent too, the value
+    may be empty."""
+
+    def matching(child: Resource) -> str | None:
+        value = child.tags.get(tag)
+        if value is None and matcher.finds_absent:
+            value = ""
+        return value if value is not None and matcher.matches(value) else None
+
+    return found_below(view, resources, home, matching)
+
+
+def found_below(
+    view: Snapshot,
+    resources: Sequence[Resource],
+    home: Level,
+    pick: Callable[[Resource], T | None],
+) -> dict[int, T]:
+    """What `pick` finds first of what is below each resource at the level `home`, by the id of the
+    resource. All resources are of one level."""
+    if not resources or resources[0].level + 1 == home:
+        return _found_in_children(view, resources, home, pick)
+    found: dict[int, T] = {}
+    between = Level(resources[0].level + 1)
+    for part in records(view, between, b"".join(view.children_of(resources))):
+        left = [child for child in part if child.parent not in found]
+        below = found_below(view, left, home, pick)
+        for child in left:
+            if child.id in below:
+                found.setdefault(child.parent, below[child.id])
+    return found
+
+
+def _found_in_children(
+    view: Snapshot,
+    resources: Sequence[Resource],
+    home: Level,
+    pick: Callable[[Resource], T | None],
+) -> dict[int, T]:
+    """The first child of each resource is looked at, then two more of those that have not passed,
+    then four: mostly one of the first few decides."""
     sets = zip(resources, view.children_of(resources), strict=True)
     left = {resource.id: packed for resource, packed in sets if packed}
-    found: dict[int, str] = {}
+    found: dict[int, T] = {}
     amount = 1
     while left:
         part = b"".join(packed[: amount * SHA1] for packed in left.values())
         for children in records(view, home, part):
             for child in children:
-                value = child.tags.get(tag)
-                if value is not None and child.parent not in found and matcher.matches(value):
-                    found[child.parent] = value
+                if child.parent not in found:
+                    picked = pick(child)
+                    if picked is not None:
+                        found[child.parent] = picked
         left = {
             parent: packed[amount * SHA1 :]
             for parent, packed in left.items()

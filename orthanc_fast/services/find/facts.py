@@ -9,7 +9,12 @@ from orthanc_fast.dicom.dictionary import tag_text
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Level, Resource, timestamp
-from orthanc_fast.registries import DICOM_ATTACHMENT, LAST_UPDATE, MAIN_DICOM_TAGS_SIGNATURE
+from orthanc_fast.registries import (
+    DICOM_ATTACHMENT,
+    LAST_UPDATE,
+    MAIN_DICOM_SEQUENCES,
+    MAIN_DICOM_TAGS_SIGNATURE,
+)
 from orthanc_fast.services.browse.instance_tags import InstanceTags
 
 # Ancestors of neighbours are often the same; what is kept of them is bounded.
@@ -113,3 +118,12 @@ class Facts:
         if value is None and number in resource.user_metadata:
             return resource.user_metadata[number].decode("utf-8", "replace")
         return value
+
+
+def main_sequence(holder: Resource, tag: int) -> dict[str, Any] | None:
+    """A sequence that is a main tag, in the Full format."""
+    sequences = holder.metadata.get(MAIN_DICOM_SEQUENCES)
+    if sequences is None:
+        return None
+    found: dict[str, Any] | None = msgspec.json.decode(sequences)["Sequences"].get(tag_text(tag))
+    return found

@@ -57,6 +57,7 @@ class Matcher:
     """One condition on a value. `indexed` is the first comparison, `exact` the second."""
 
     walks = False  # whether finding its keys takes a walk over many
+    finds_absent = False  # whether what has no such value matches; then no key finds it
 
     def __init__(self, identifier: bool, case_sensitive: bool) -> None:
         self.identifier = identifier
@@ -191,8 +192,8 @@ class Wildcard(Matcher):
         folded = fold(pattern)
         # One expression for each of the two comparisons (see Matcher), whose values differ in case
         # and accents; one for the keys of the index, so that a walk need not decode them.
-        self._first_match = re.compile(_regex(self._first(pattern)), re.S).fullmatch
-        self._second_match = re.compile(_regex(self._second(pattern)), re.S).fullmatch
+        self._first_match = re.compile(wildcard_expression(self._first(pattern)), re.S).fullmatch
+        self._second_match = re.compile(wildcard_expression(self._second(pattern)), re.S).fullmatch
         self._prefix = re.split(r"[*?]", folded, maxsplit=1)[0].encode("utf-8", "replace")
         self._key_match = re.compile(_bytes_regex(folded), re.S).match
         self._everything = not pattern.strip("*")
@@ -217,7 +218,7 @@ class Wildcard(Matcher):
         return self._everything or (self._plain and are_plain([key[HEAD_SIZE:] for key in found]))
 
 
-def _regex(pattern: str) -> str:
+def wildcard_expression(pattern: str) -> str:
     """For a whole value, whatever characters it has."""
     return _joined(pattern, ".", re.escape)
 

@@ -13,6 +13,7 @@ from orthanc_fast.services.find.facts import Facts, FileElement, FileReader
 from orthanc_fast.services.find.matching import Matcher
 from orthanc_fast.services.find.order_values import PartedValues
 from orthanc_fast.services.find.ordering import Ordering
+from orthanc_fast.services.find.other_matchers import InSequence
 from orthanc_fast.services.find.planner import Filter, kept
 from orthanc_fast.services.find.query import Condition, FindQuery, Tags
 from orthanc_fast.services.store.lookup import first_instances, records
@@ -142,4 +143,9 @@ def in_parts(stretches: Iterable[bytes], wanted: int | None) -> Iterator[bytes]:
 
 
 def _meets(element: FileElement | None, matcher: Matcher) -> bool:
-    return element is not None and element.text is not None and matcher.exact(element.text)
+    if isinstance(matcher, InSequence):
+        return element is not None and matcher.meets({"Value": element.Value})
+    text = None if element is None else element.text
+    if text is None and matcher.finds_absent:
+        return element is None or element.Type == "Null"
+    return text is not None and matcher.exact(text)

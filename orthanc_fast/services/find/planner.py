@@ -13,9 +13,10 @@ from orthanc_fast.index.packed import union
 from orthanc_fast.index.terms import Kind
 from orthanc_fast.model import SHA1, Level, Resource, Totals
 from orthanc_fast.registries import SOP_CLASS_UID
-from orthanc_fast.services.find.computed import computed_values, matching_children
-from orthanc_fast.services.find.facts import Facts
+from orthanc_fast.services.find.computed import computed_values, found_below, matching_children
+from orthanc_fast.services.find.facts import Facts, main_sequence
 from orthanc_fast.services.find.matching import Equality, Keys, Matcher, is_universal
+from orthanc_fast.services.find.other_matchers import InSequence
 from orthanc_fast.services.find.query import (
     DATABASE_CANNOT_PREPARE,
     Below,
@@ -104,8 +105,10 @@ class _Indexed:
         if keys.cut:
             passed = passing(facts, self.home, search.members(keys.cut), (self._exact,))
             found = union([found, passed])
+        for below in range(self.home, level, -1):
+            found = search.ascend(found, below)
         if self.home > level:
-            return search.ascend(found, self.home)
+            return found
         return search.descend(found, self.home, level)
 
 
@@ -175,7 +178,12 @@ class Planner:
         tag, matcher = condition
         level = query.level
         place, home = self._tags.locate(tag, level)
-        if place in (Place.BELOW, Place.FAR_BELOW) and is_universal(matcher):
+        if isinstance(matcher, InSequence) and place in (Place.MAIN, Place.BELOW):
+            plan.filters.append(_sequence_filter(tag, home, matcher))
+            return True
+        if query.below == Below.SOME_DESCENDANT:
+            place = Place.BELOW if place == Place.FAR_BELOW else place
+        elif place in (Place.BELOW, Place.FAR_BELOW) and is_universal(matcher):
             if query.below != Below.SOME_CHILD:
                 return query.below == Below.COUNTED
             if place == Place.FAR_BELOW:
@@ -187,11 +195,13 @@ class Planner:
             )
         if place == Place.NOWHERE or (place == Place.BELOW and query.below == Below.NOTHING):
             return False
-        if place == Place.MODALITIES:
+        if place == Place.MODALITIES and matcher.finds_absent:
+            plan.filters.append(_computed_filter(tag, matcher))
+        elif place == Place.MODALITIES:
             if matcher.walks:
                 return False  # equality and lists only: section 9.3
             indexed.append(_modalities(matcher))
-        elif place == Place.MAIN and is_indexed_tag(home, tag):
+        elif place == Place.MAIN and is_indexed_tag(home, tag) and not matcher.finds_absent:
             keep = _tag_filter(tag, home, matcher)
             indexed.append(_Indexed(Kind.TAG, home, tag, matcher, keep, keep))
         elif place == Place.MAIN:
@@ -212,7 +222,7 @@ class Planner:
         self, tag: int, home: Level, matcher: Matcher, plan: Plan, indexed: list[_Indexed]
     ) -> None:
         keep = _child_filter(tag, home, matcher)
-        if is_indexed_tag(home, tag):
+        if is_indexed_tag(home, tag) and not matcher.finds_absent:
             own = _tag_filter(tag, home, matcher)
             indexed.append(_Indexed(Kind.TAG, home, tag, matcher, keep, own))
         else:
@@ -326,7 +336,9 @@ def passing(facts: Facts, level: Level, packed: bytes, filters: Sequence[Filter]
 def _tag_filter(tag: int, home: Level, matcher: Matcher) -> Filter:
     def matches(facts: Facts, resource: Resource) -> bool:
         value = facts.main_tag(resource, home, tag)
-        return value is not None and matcher.matches(value)
+        if value is None:
+            return matcher.finds_absent
+        return matcher.matches(value)
 
     def keep(facts: Facts, resources: Sequence[Resource]) -> Sequence[Resource]:
         facts.load_ancestors(resources, home)
@@ -341,6 +353,22 @@ def _child_filter(tag: int, home: Level, matcher: Matcher) -> Filter:
     def keep(facts: Facts, resources: Sequence[Resource]) -> Sequence[Resource]:
         passed = matching_children(facts.view, resources, home, tag, matcher)
         return [each for each in resources if each.id in passed]
+
+    return keep
+
+
+def _sequence_filter(tag: int, home: Level, matcher: InSequence) -> Filter:
+    """Some item of a sequence that is a main tag matches; below, that of some child."""
+
+    def matches(holder: Resource | None) -> bool:
+        return holder is not None and matcher.meets(main_sequence(holder, tag))
+
+    def keep(facts: Facts, resources: Sequence[Resource]) -> Sequence[Resource]:
+        if resources[0].level < home:
+            found = found_below(facts.view, resources, home, lambda each: matches(each) or None)
+            return [each for each in resources if each.id in found]
+        facts.load_ancestors(resources, home)
+        return [each for each in resources if matches(facts.at_level(each, home))]
 
     return keep
 

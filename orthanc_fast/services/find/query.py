@@ -47,7 +47,8 @@ class Below(Enum):
 
     NOTHING = "/tools/find"
     COUNTED = "some child; a single `*` asks for nothing: /tools/count-resources"
-    SOME_CHILD = "some child has such a value: C-FIND, QIDO-RS"
+    SOME_CHILD = "some child has such a value: C-FIND"
+    SOME_DESCENDANT = "something at any level below has such a value: QIDO-RS"
 
 
 class Location(NamedTuple):
@@ -112,10 +113,12 @@ class Tags:
     def condition(self, tag: int, text: str, case_sensitive: bool) -> Condition | None:
         """None where the text asks for nothing. Raises ParameterOutOfRange for a wildcard where
         the VR has none."""
-        made = matcher(
-            text, self.dictionary.vr(tag), tag in IDENTIFIERS, case_sensitive, tag_text(tag)
-        )
+        made = self.matcher(tag, text, case_sensitive, self.dictionary.vr(tag))
         return None if made is None else Condition(tag, made)
+
+    def matcher(self, tag: int, text: str, case_sensitive: bool, vr: str) -> Matcher | None:
+        """As `condition`, for a tag whose VR the caller knows."""
+        return matcher(text, vr, tag in IDENTIFIERS, case_sensitive, tag_text(tag))
 
     def check(self, tag: int, level: Level) -> None:
         """Raises ParameterOutOfRange for the one tag that Orthanc refuses at one level."""

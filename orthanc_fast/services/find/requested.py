@@ -16,9 +16,9 @@ from orthanc_fast.dicom.main_tags import (
 )
 from orthanc_fast.dicom.tag_json import Format, reduced
 from orthanc_fast.model import Level, Resource
-from orthanc_fast.registries import MAIN_DICOM_SEQUENCES, SOP_CLASS_UID
+from orthanc_fast.registries import SOP_CLASS_UID
 from orthanc_fast.services.find.computed import computed_values
-from orthanc_fast.services.find.facts import Facts, FileReader
+from orthanc_fast.services.find.facts import Facts, FileReader, main_sequence
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.query import META_HEADER_GROUP, Place, Tags
 from orthanc_fast.services.store.lookup import first_instances
@@ -43,11 +43,14 @@ class RequestedTags:
         tags: Tags,
         options: FindOptions,
         doubted: Collection[int] = (),
+        absent_too: bool = True,
     ) -> None:
         """`doubted` are main tags of which a file may have a value that the index lacks: one of
-        more than 256 bytes. Raises ParameterOutOfRange for a tag that this level cannot be asked
-        for."""
+        more than 256 bytes. `absent_too` shows what a file does not have as elements without
+        value, as Orthanc's REST API does. Raises ParameterOutOfRange for a tag that this level
+        cannot be asked for."""
         self._doubted = frozenset(doubted)
+        self._absent_too = absent_too
         self._level = level
         self._tags = tags
         self._options = options
@@ -152,7 +155,7 @@ class RequestedTags:
                     found[number][tag] = value
                     continue
                 if with_metadata or holder.level < self._level:
-                    sequence = _main_sequence(holder, tag)
+                    sequence = main_sequence(holder, tag)
                     if sequence is not None:
                         found[number][tag] = sequence
                         continue
@@ -212,7 +215,8 @@ class RequestedTags:
         for tag in wanted:
             element = read.get(tag)
             if element is None:
-                found[tag] = None
+                if self._absent_too:
+                    found[tag] = None
             elif element.Type == "Sequence":
                 found[tag] = msgspec.to_builtins(element)
             else:
@@ -234,12 +238,3 @@ class RequestedTags:
             return value
         kind = "Null" if value is None else "String"
         return {"Name": self._tags.dictionary.name(tag), "Type": kind, "Value": value}
-
-
-def _main_sequence(holder: Resource, tag: int) -> dict[str, Any] | None:
-    """A sequence that is a main tag, in the Full format."""
-    sequences = holder.metadata.get(MAIN_DICOM_SEQUENCES)
-    if sequences is None:
-        return None
-    found: dict[str, Any] | None = msgspec.json.decode(sequences)["Sequences"].get(tag_text(tag))
-    return found
