@@ -47,14 +47,15 @@ def _decoded_path(raw: bytes) -> str:
 def arguments(query: bytes) -> dict[str, str]:
     """The arguments of a query string; the whole string is decoded before it is split, and ends
     at a NUL."""
-    found: dict[str, str] = {}
+    return dict(pairs(query))
+
+
+def pairs(query: bytes) -> list[tuple[str, str]]:
+    """As `arguments`, for who takes one several times."""
     if not query:
-        return found
-    for part in _decoded(query).split("&"):
-        if part:
-            name, _, value = part.partition("=")
-            found[name] = value
-    return found
+        return []
+    parts = (part.partition("=") for part in _decoded(query).split("&") if part)
+    return [(name, value) for name, _, value in parts]
 
 
 def first_argument(query: bytes, name: str) -> str:

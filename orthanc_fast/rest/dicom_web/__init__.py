@@ -4,10 +4,10 @@ Source: reference chapter 5.
 """
 
 from orthanc_fast.config import Settings
-from orthanc_fast.rest.dicom_web import description, rendered, retrieve, store
+from orthanc_fast.rest.dicom_web import description, rendered, retrieve, search, store
 from orthanc_fast.rest.router import Router
 
-FAMILIES = (description, retrieve, rendered, store)
+FAMILIES = (description, rendered, retrieve, search, store)
 
 
 def add_routes(router: Router, settings: Settings) -> None:

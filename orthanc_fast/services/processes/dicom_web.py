@@ -4,6 +4,7 @@ from orthanc_fast.model import Caller
 from orthanc_fast.services.dicom_web.file_steps import FileReader
 from orthanc_fast.services.dicom_web.rendering import Renderings
 from orthanc_fast.services.dicom_web.retrieval import Retrieval
+from orthanc_fast.services.dicom_web.searching import Searching
 from orthanc_fast.services.dicom_web.storing import Storing
 from orthanc_fast.services.dicom_web.targets import Targets
 from orthanc_fast.services.ingest.uploads import Uploads
@@ -22,6 +23,9 @@ class DicomWebServices:
         self.targets = Targets(services.reads)
         self._ingest = services.ingest
         self.renderings = Renderings(self.targets, pixels, pictures)
+        self.searching = Searching(
+            services.reads, services.finder, self.options.qido_case_sensitive
+        )
         self.files = FileReader(services.storage)
         self.retrieval = Retrieval(
             services.reads,

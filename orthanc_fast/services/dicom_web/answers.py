@@ -1,0 +1,153 @@
+"""The values that answers of QIDO-RS show. Source: reference chapter 5, section 2.3; PS3.18
+section 10.6.3.3."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+from urllib.parse import quote
+
+from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.model import SHA1, Caller, Level, Resource
+from orthanc_fast.registries import TRANSFER_SYNTAX
+from orthanc_fast.services.dicom_web.attributes import (
+    AVAILABLE_SYNTAXES,
+    CHARACTER_SET,
+    OF_IMAGES,
+    RETRIEVE_URL,
+    UIDS,
+)
+from orthanc_fast.services.dicom_web.query import Search
+from orthanc_fast.services.find.computed import matching_children
+from orthanc_fast.services.find.facts import Facts
+from orthanc_fast.services.find.finder import Finder
+from orthanc_fast.services.find.other_matchers import InSequence
+from orthanc_fast.services.find.query import Place
+from orthanc_fast.services.find.requested import RequestedTags, Value
+from orthanc_fast.services.store.frame_maps import layout_decoder
+from orthanc_fast.services.store.lookup import records
+from orthanc_fast.services.store.reads import Reads
+
+# Answers that are made with one snapshot.
+AT_ONCE: Final = 200
+
+# VRs of texts that may be longer than what the index keeps.
+_LONG_VRS: Final = frozenset({"LT", "ST", "UC", "UR", "UT"})
+_ADDED: Final = frozenset({CHARACTER_SET, RETRIEVE_URL, AVAILABLE_SYNTAXES})
+_PLURALS: Final[Mapping[Level, str]] = {
+    Level.STUDY: "studies/",
+    Level.SERIES: "/series/",
+    Level.INSTANCE: "/instances/",
+}
+
+
+class Answers:
+    """The values for the answers to one search. Its methods may run in any thread."""
+
+    def __init__(self, reads: Reads, finder: Finder, search: Search, base: str) -> None:
+        """`base` is the address of DICOMweb, with a slash at its end."""
+        self._read = reads
+        self._finder = finder
+        self._level = search.query.level
+        self._base = base
+        self._syntaxes = AVAILABLE_SYNTAXES in search.wanted.tags
+        tags, level = finder.tags, self._level
+        self._below = {
+            tag: (home, matcher)
+            for tag, matcher in search.query.conditions
+            for place, home in (tags.locate(tag, level),)
+            if place in (Place.BELOW, Place.FAR_BELOW) and not isinstance(matcher, InSequence)
+        }
+        self._of_images = [
+            tag
+            for tag in search.wanted.tags & OF_IMAGES
+            if level == Level.INSTANCE and tags.locate(tag, level).place == Place.FILE
+        ]
+        others = search.wanted.tags - _ADDED - self._below.keys() - set(self._of_images)
+        doubted = {tag for tag in others if tags.dictionary.vr(tag) in _LONG_VRS}
+        self._requested = RequestedTags(
+            sorted(others), level, tags, finder.options, doubted, absent_too=False
+        )
+        self._of_files = RequestedTags(
+            self._of_images, level, tags, finder.options, absent_too=False
+        )
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether a file is read for every answer."""
+        return self._requested.reads_files
+
+    def parts(self, caller: Caller, packed: bytes) -> Iterator[list[dict[int, Value]]]:
+        """The values by tag of each resource of a packed list, in its order, some at a time; those
+        that have been deleted meanwhile are left out. What is absent has no entry, what is empty
+        "" or None. No snapshot is open between two parts."""
+        for start in range(0, len(packed), AT_ONCE * SHA1):
+            yield self.values(caller, packed[start : start + AT_ONCE * SHA1])
+
+    def values(self, caller: Caller, packed: bytes) -> list[dict[int, Value]]:
+        """As a part."""
+
+        def read(view: Snapshot) -> tuple[Facts, list[dict[int, Value]]]:
+            facts = Facts(view)
+            found = [each for part in records(view, self._level, packed) for each in part]
+            return facts, self._values(facts, found)
+
+        facts, shown = self._read(caller, read)
+        for work in facts.after:
+            work()
+        for values in shown:
+            values[RETRIEVE_URL] = self._url(values)
+        return shown
+
+    def _values(self, facts: Facts, resources: list[Resource]) -> list[dict[int, Value]]:
+        files = self._finder.files
+        shown = self._requested.values(facts, files, resources, with_metadata=True)
+        for tag, (home, matcher) in self._below.items():
+            found = matching_children(facts.view, resources, home, tag, matcher)
+            for resource, values in zip(resources, shown, strict=True):
+                if resource.id in found:
+                    values[tag] = found[resource.id]
+        if self._syntaxes:
+            for resource, values in zip(resources, shown, strict=True):
+                syntax = resource.metadata.get(TRANSFER_SYNTAX)
+                if syntax:
+                    values[AVAILABLE_SYNTAXES] = syntax
+        if self._of_images:
+            self._add_images(facts, resources, shown)
+        return shown
+
+    def _add_images(
+        self, facts: Facts, resources: list[Resource], shown: list[dict[int, Value]]
+    ) -> None:
+        """As the index knows them of each image; a file that has no pixels is opened."""
+        decode = layout_decoder().decode
+        unknown = []
+        for number, image in enumerate(facts.view.images_of(resources)):
+            if not image:
+                unknown.append(number)
+                continue
+            layout = decode(image)
+            known = {
+                0x00280010: layout.rows,
+                0x00280011: layout.columns,
+                0x00280100: layout.bits_allocated,
+            }
+            for tag in self._of_images:
+                if known[tag] is not None:
+                    shown[number][tag] = str(known[tag])
+        if not unknown:
+            return
+        lacking = [resources[number] for number in unknown]
+        found = self._of_files.values(facts, self._finder.files, lacking, with_metadata=True)
+
+        def add() -> None:
+            for number, values in zip(unknown, found, strict=True):
+                shown[number].update(values)
+
+        facts.after.append(add)
+
+    def _url(self, values: dict[int, Value]) -> str:
+        url = self._base
+        for level, tag in UIDS.items():
+            if level <= self._level:
+                uid = values.get(tag)
+                url += _PLURALS[level] + (quote(uid, safe="") if isinstance(uid, str) else "")
+        return url

@@ -1,0 +1,72 @@
+"""Searches of DICOMweb: from a query string to encoded answers, part by part. Source: PS3.18
+section 10.6; reference chapter 5, section 2."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from orthanc_fast.model import SHA1, Caller, Level
+from orthanc_fast.services.dicom_web.answer_encoding import AnswerEncoders
+from orthanc_fast.services.dicom_web.answers import AT_ONCE, Answers
+from orthanc_fast.services.dicom_web.query import Search, SearchReader
+from orthanc_fast.services.find.finder import Finder
+from orthanc_fast.services.store.reads import Reads
+
+Form = Literal["json", "xml"]
+
+_MORE = (
+    "The number of results exceeded the maximum supported by the server. "
+    "Additional results can be requested."
+)
+
+
+class Results(NamedTuple):
+    """`total` is how many there are on all pages, None where that is not known without looking
+    further; `parts` are encoded answers, some at a time; what `is_long` is better made by a
+    thread."""
+
+    total: int | None
+    warnings: list[str]
+    parts: Iterator[list[bytes]]
+    is_long: bool
+
+
+class Searching:
+    """The searches of one process; its methods may run in any thread."""
+
+    def __init__(self, reads: Reads, finder: Finder, case_sensitive: bool) -> None:
+        self._read = reads
+        self._finder = finder
+        self._reader = SearchReader(finder.tags, case_sensitive)
+        self._encoders = AnswerEncoders(finder.tags.dictionary)
+
+    def read(
+        self, level: Level, uids: Sequence[str], parameters: Iterable[tuple[str, str]]
+    ) -> Search:
+        """As `SearchReader.read`."""
+        return self._reader.read(level, uids, parameters)
+
+    async def results(self, caller: Caller, search: Search, base: str, form: Form) -> Results:
+        """The answers to a search. `base` is the address of DICOMweb, with a slash at its end.
+        Raises what the search itself raises."""
+        query, warnings = search.query, list(search.warnings)
+        bound = self._bound(search)
+        if bound:
+            query.limit = bound + 1  # tells whether there are more
+        found = await self._finder.found(caller, query)
+        packed = found.packed
+        if bound and len(packed) > bound * SHA1:
+            packed = packed[: bound * SHA1]
+            warnings.append(_MORE)
+        answers = Answers(self._read, self._finder, search, base)
+        make = self._encoders.json if form == "json" else self._encoders.xml
+        encode = make(search.wanted)
+        parts = (list(map(encode, part)) for part in answers.parts(caller, packed))
+        is_long = answers.reads_files or len(packed) > AT_ONCE * SHA1
+        return Results(found.total, warnings, parts, is_long)
+
+    def _bound(self, search: Search) -> int:
+        """The configuration's limit, where it is below the client's; else 0."""
+        options, query = self._finder.options, search.query
+        of_instances = query.level == Level.INSTANCE
+        bound = options.limit_instances if of_instances else options.limit_results
+        return bound if bound and not 0 < query.limit <= bound else 0
