@@ -121,6 +121,7 @@ ORDERS = {
     "services.find": (
         "options",
         "matching",
+        "other_matchers",
         "query",
         "facts",
         "computed",
