@@ -8,8 +8,6 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 from urllib.parse import quote
 
-import xxhash
-
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
 from orthanc_fast.imaging.accept import PictureFormat
@@ -17,18 +15,17 @@ from orthanc_fast.imaging.picture import DEFAULT_QUALITY, encode
 from orthanc_fast.imaging.picture_gif import picture_to_gif
 from orthanc_fast.model import Resource
 from orthanc_fast.numerals import integer
-from orthanc_fast.registries import TRANSFER_SYNTAX
-from orthanc_fast.rest.dicom_web import picture_arguments
+from orthanc_fast.rest.dicom_web import picture_arguments, shown_file
 from orthanc_fast.rest.dicom_web.addresses import base_of
-from orthanc_fast.rest.dicom_web.content_ranges import asked_part, not_modified, validators
+from orthanc_fast.rest.dicom_web.content_ranges import not_modified
+from orthanc_fast.rest.dicom_web.shown_file import file_validators
 from orthanc_fast.rest.media_types import MediaRange, accepted, chosen
 from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.rest.streaming import begun, while_present
+from orthanc_fast.rest.streaming import while_present
 from orthanc_fast.services.attachments import documents
-from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.dicom_web.rendering import Form, Place, View, is_video, symbol
 
 _LEVELS: Final = (
@@ -47,10 +44,6 @@ _FORMS: Final[dict[str, Form]] = {
     "image/gif": "image/gif",
 }
 _OFFERED: Final = "image/jpeg, image/png or image/gif, or multipart/related with one of these"
-_PDF: Final = (b"content-type", b"application/pdf")
-# A thumbnail is good for some minutes without asking.
-_THUMBNAIL_CACHING: Final = (b"cache-control", b"private, max-age=300")
-_PIECE: Final = 1 << 20
 
 
 class Wanted(NamedTuple):
@@ -147,7 +140,7 @@ async def _picture(
 ) -> Response:
     """One file with one picture, or several as an animation."""
     what = f"{form} {places[0].frame}"
-    headers = _validators(request, places[0].instance, what, view.is_thumbnail)
+    headers = file_validators(request, places[0].instance, what, view.is_thumbnail)
     known = not_modified(request, headers)
     if known is not None:
         return known
@@ -187,7 +180,7 @@ def _symbol(
     ranges: tuple[MediaRange, ...],
 ) -> Response:
     form = chosen(ranges, _wanted, _OFFERED).form
-    headers = _validators(request, instance, form, is_thumbnail=True)
+    headers = file_validators(request, instance, form, is_thumbnail=True)
     known = not_modified(request, headers)
     return known or Response(_drawn_symbol(kind, form), _kind(form), headers=headers)
 
@@ -211,70 +204,20 @@ def _kind(form: str) -> HeaderField:
 async def _document(
     request: Request, instance: Resource, ranges: tuple[MediaRange, ...]
 ) -> Response:
-    def kind(media: MediaRange) -> HeaderField | None:
-        fits = media.type in ("application/pdf", "application/*") or media.type in _FORMS
-        return _PDF if fits else None
+    def fits(media: MediaRange) -> bool | None:
+        own = media.type in ("application/pdf", "application/*")
+        return own or media.type in _FORMS or None
 
-    found = chosen(ranges, kind, "application/pdf")
-    headers = _validators(request, instance, "pdf")
-    known = not_modified(request, headers)
-    if known is not None:
-        return known
-    services = request.services
-    document = await documents.pdf(services.contents, services.dictionary, instance)
-    if document is None:
-        raise ParameterOutOfRange("the instance has no PDF document in it")
-    return Response(document, found, headers=headers)
+    chosen(ranges, fits, "application/pdf")
+    return await shown_file.document(request, instance)
 
 
 async def _video(request: Request, instance: Resource, ranges: tuple[MediaRange, ...]) -> Response:
-    own = _video_type(instance)
+    own = shown_file.video_type(instance)
 
     def kind(media: MediaRange) -> str | None:
         if media.type == "application/octet-stream":
             return media.type
         return own if media.type in (own, "video/*") or media.type in _FORMS else None
 
-    found = _kind(chosen(ranges, kind, own))
-    headers = _validators(request, instance, "video")
-    known = not_modified(request, headers)
-    if known is not None:
-        return known
-    pieces = await request.services.pictures.stream(instance)
-    part = asked_part(request, sum(map(len, pieces)), headers)
-    stream = await begun(_within(pieces, part.first, part.stop))
-    length = part.stop - part.first
-    return await while_present(request, stream, found, part.headers, length, part.status)
-
-
-def _video_type(instance: Resource) -> str:
-    """PS3.18, section 8.7.3.3.3."""
-    uid = instance.metadata.get(TRANSFER_SYNTAX, "")
-    number = uid.removeprefix("1.2.840.10008.1.2.4.").partition(".")[0]
-    return "video/mpeg" if number in ("100", "101") else "video/mp4"
-
-
-def _within(pieces: Sequence[memoryview], first: int, stop: int) -> Iterator[bytes]:
-    """The bytes from `first` to `stop` of what the pieces make together."""
-    for piece in pieces:
-        end = min(stop, len(piece))
-        for start in range(first, end, _PIECE):
-            yield bytes(piece[start : min(start + _PIECE, end)])
-        first, stop = max(first - len(piece), 0), stop - len(piece)
-        if stop <= 0:
-            return
-
-
-# Caching
-
-
-def _validators(
-    request: Request, instance: Resource, what: str, is_thumbnail: bool = False
-) -> tuple[HeaderField, ...]:
-    """Those of an answer that depends on the file, on what is made of it and on the arguments."""
-    digest = xxhash.xxh3_128()
-    for part in (dicom_attachment(instance).uuid, what, str(is_thumbnail)):
-        digest.update(part.encode() + b"\0")
-    digest.update(request.query)
-    tag, caching, *others = validators(digest.hexdigest())
-    return tag, _THUMBNAIL_CACHING if is_thumbnail else caching, *others
+    return await shown_file.video(request, instance, chosen(ranges, kind, own))

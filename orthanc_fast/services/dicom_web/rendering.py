@@ -4,6 +4,7 @@ frames are drawn, and what else its file shows.
 Source: reference chapter 5, sections 7 and 10; PS3.18, sections 8.3.5.1 and 10.4.
 """
 
+import math
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
@@ -24,7 +25,7 @@ from orthanc_fast.numerals import BLANKS, decimal
 from orthanc_fast.registries import TRANSFER_SYNTAX
 from orthanc_fast.services.dicom_web.targets import Targets
 from orthanc_fast.services.pixels.display import announced_rescale, declared_window, rescale
-from orthanc_fast.services.pixels.pictures import NoPicture, Pictures, Shown
+from orthanc_fast.services.pixels.pictures import NoPicture, Pictures, Rendering, Shown
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.store.terms import SERIES_INSTANCE_UID, SOP_INSTANCE_UID
 from orthanc_fast.transfer_syntaxes import SYNTAXES
@@ -76,6 +77,44 @@ class View(msgspec.Struct, frozen=True):
         if is_inverted:
             render.invert(picture)
         return picture
+
+
+class ObjectView(msgspec.Struct, frozen=True):
+    """How WADO-URI draws a frame: as `/rendered` of the REST API, through the window of the file.
+    `region` are the shares of the width and the height at which it begins and ends."""
+
+    center: float | None = None
+    width: float | None = None
+    columns: int = 0
+    rows: int = 0
+    region: tuple[float, float, float, float] | None = None
+
+    def draw(self, shown: Shown) -> Picture:
+        """Raises NotImplementedYet for a picture that is too large."""
+        if self.region is not None:
+            frame = _share(shown.frame, self.region)
+            shown = msgspec.structs.replace(shown, frame=frame)
+        # Smoothed where it shrinks: nobody has the plugin's picture to compare with.
+        rendering = Rendering(
+            self.center, self.width, self.columns, self.rows, smooth=bool(self.columns or self.rows)
+        )
+        return rendering.draw(shown)
+
+
+def _share(frame: Frame, region: tuple[float, float, float, float]) -> Frame:
+    """At least one pixel."""
+    rows, columns = frame.shape[:2]
+    left, top = (
+        min(math.floor(share * size), size - 1)
+        for share, size in zip(region[:2], (columns, rows), strict=True)
+    )
+    right, bottom = (
+        math.ceil(share * size) for share, size in zip(region[2:], (columns, rows), strict=True)
+    )
+    return Part(left, top, right - left, bottom - top).of(frame)
+
+
+Drawing = View | ObjectView
 
 
 class Place(NamedTuple):
@@ -141,7 +180,7 @@ class Renderings:
         """Whether the index knows about pixels of it."""
         return self._pixels.layout(instance) is not None
 
-    async def picture(self, place: Place, view: View, form: Form, quality: int) -> bytes:
+    async def picture(self, place: Place, view: Drawing, form: Form, quality: int) -> bytes:
         """One frame, drawn and encoded. Raises ParameterOutOfRange for what has no picture."""
 
         def make(shown: Shown) -> bytes:
@@ -152,7 +191,7 @@ class Renderings:
 
         return await self._made(place, make)
 
-    async def animation(self, places: Iterable[Place], view: View) -> AsyncGenerator[bytes]:
+    async def animation(self, places: Iterable[Place], view: Drawing) -> AsyncGenerator[bytes]:
         """Frames of one instance as one GIF, in parts. Raises as `picture` does."""
         is_first = True
 

@@ -3,10 +3,10 @@
 Source: reference chapter 5, sections 3.2 and 14.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from orthanc_fast.errors import InexistentItem
+from orthanc_fast.errors import InexistentItem, UnknownResource
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.numerals import integer
@@ -26,6 +26,7 @@ _UIDS: Final = (
 _NAMES: Final = {Level.STUDY: "Study", Level.SERIES: "Series", Level.INSTANCE: "Instance"}
 _SERIES_NUMBER: Final = 0x00200011
 _INSTANCE_NUMBER: Final = 0x00200013
+_SHOWN: Final = 100  # characters of a UID in an error
 
 
 class Targets:
@@ -47,6 +48,24 @@ class Targets:
             place = "/".join([*uids, *[""] * (3 - len(uids))])
             raise InexistentItem(f"Accessing an inexistent {_NAMES[level]} with WADO-RS: {place}")
         return found
+
+    def instance(self, caller: Caller, study: str, series: str, instance: str) -> Resource:
+        """The only instance with this UID, and those of its parents where they are not empty.
+        Raises UnknownResource."""
+        wanted = ((STUDY_INSTANCE_UID, study), (SERIES_INSTANCE_UID, series))
+
+        def read(view: Snapshot) -> list[Resource]:
+            return [
+                found
+                for found in view.with_term(Level.INSTANCE, SOP_INSTANCE_UID, instance)
+                if _agrees(view.ancestors(found), wanted)
+            ]
+
+        found = self._read(caller, read)
+        if len(found) != 1:
+            reason = "there are several" if found else "there is none"
+            raise UnknownResource(f"WADO-URI: {reason} with the objectUID {instance[:_SHOWN]!r}")
+        return found[0]
 
     def series(self, caller: Caller, found: Sequence[Resource]) -> list[Resource]:
         """The series at, or below, these studies or series, by SeriesNumber."""
@@ -87,6 +106,11 @@ def named(view: Snapshot, uids: Sequence[str]) -> list[Resource]:
         ):
             found.append(resource)
     return found
+
+
+def _agrees(parents: Iterable[Resource], wanted: Iterable[tuple[int, str]]) -> bool:
+    own = {tag: uid for parent in parents for tag, uid in parent.tags.items()}
+    return all(not uid or own.get(tag) == uid for tag, uid in wanted)
 
 
 def _place(resource: Resource, tag: int) -> tuple[bool, int, int]:
