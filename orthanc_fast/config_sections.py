@@ -81,7 +81,7 @@ class DicomWeb(msgspec.Struct, frozen=True, rename="pascal"):
     enable_metadata_cache: bool = True
     qido_case_sensitive: bool = False
     other_binary_mode: OtherBinary = "BulkDataURI"
-    enable_delete: bool = False  # DELETE of studies, series and instances: ours
+    enable_delete: bool = True  # DELETE of studies, series and instances: ours
     servers: dict[str, Any] = {}
     servers_in_database: bool = False
 

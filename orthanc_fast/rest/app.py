@@ -205,11 +205,14 @@ class App:
             return faked if faked in FAKED else "-"
         return "GET" if real == "HEAD" else real
 
-    def _other_method(self, request: Request, method: str) -> Response:
+    def _other_method(self, request: Request, method: str) -> Reply:
         if method == "OPTIONS":
             found = self._router.find(request.segments, "GET")
             if found is None:
                 return self._unknown(request)
+            describe = found[0].get(method)
+            if describe is not None:
+                return describe(request)
             return empty_response(204, ((b"allow", allow(found[0]) + b",HEAD,OPTIONS"),))
         return empty_response(404 if method in WEBDAV_METHODS else 400)
 

@@ -4,10 +4,28 @@ Source: reference chapter 5.
 """
 
 from orthanc_fast.config import Settings
-from orthanc_fast.rest.dicom_web import description, rendered, retrieve, search, store, wado_uri
+from orthanc_fast.rest.dicom_web import (
+    capabilities,
+    deletion,
+    description,
+    rendered,
+    retrieve,
+    search,
+    store,
+    wado_uri,
+)
 from orthanc_fast.rest.router import Router
 
-FAMILIES = (description, rendered, retrieve, search, store, wado_uri)
+FAMILIES = (
+    capabilities,
+    deletion,
+    description,
+    rendered,
+    retrieve,
+    search,
+    store,
+    wado_uri,
+)
 
 
 def add_routes(router: Router, settings: Settings) -> None:
