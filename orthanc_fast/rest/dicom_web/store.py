@@ -47,8 +47,8 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 
 async def post_studies(request: Request) -> Response:
-    """Stores instances, as PS3.18 says (STOW-RS): one alone, or the parts of multipart/related; with
-    a study in the path only those of it."""
+    """Stores instances (STOW-RS): one alone, or the parts of multipart/related; with a study in
+    the path only those of it."""
     kind = _kind(request)
     encode, answer_kind = _encoding(request)
     study = request.params[0] if request.params else None
