@@ -15,6 +15,7 @@ _REDS, _GREENS, _BLUES = 6, 7, 6
 _MAX_SIZE = 0xFFFF
 _SCREEN = 13  # bytes of the header and the logical screen
 _COLORS = 256
+_HEADS = 1 << 10  # bytes that suffice for all else but the cells
 _HAS_GLOBAL_COLORS, _NO_COLORS_OF_ITS_OWN = 0xF7, 0x00
 _DESCRIPTOR = b"\x2c"
 _END = b"\x3b"
@@ -35,7 +36,10 @@ def gif_start(picture: np.ndarray, *, is_animated: bool) -> bytes:
 def gif_frame(picture: np.ndarray, seconds: float = 0.0) -> bytes:
     """One picture, (rows, columns) or (rows, columns, 3) of uint8, shown for so long."""
     cells = _indexes(picture) if picture.ndim == 3 else picture
-    encoded = bytes(imagecodecs.gif_encode(np.ascontiguousarray(cells)))
+    # Codes have up to 12 bits, which may be one for each cell, in blocks of 255 bytes; by itself
+    # the encoder takes less room, and fails where noise needs it.
+    room = _SCREEN + 3 * _COLORS + _HEADS + 2 * cells.size
+    encoded = bytes(imagecodecs.gif_encode(np.ascontiguousarray(cells), out=room))
     # The encoder writes a file with one picture: its own screen and colours are left out.
     start = encoded.index(_DESCRIPTOR, _SCREEN + 3 * _COLORS)
     hundredths = min(max(round(100 * seconds), 0), 0xFFFF)

@@ -1,6 +1,7 @@
 """Grey values to display values as the DICOM standard has it: PS3.3 C.11.1 (modality LUT), C.11.2
 (VOI LUT). What Orthanc does by default is in `render`; this is what `voi=` asks for."""
 
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -72,16 +73,18 @@ class Display(msgspec.Struct, frozen=True):
     def __call__(self, frame: Frame) -> Picture:
         """The picture of a grey frame. Values of 8 and 16 bits go by a table of all of them."""
         if frame.dtype.kind in "ui" and frame.itemsize <= 2:
-            patterns = np.arange(1 << 8 * frame.itemsize, dtype=f"u{frame.itemsize}")
-            return translated(frame, self._shown(patterns.view(frame.dtype)))
+            is_small = isinstance(self.modality, Rescale) and isinstance(self.voi, Window)
+            table = _remembered if is_small else _table
+            return translated(frame, table(self, frame.dtype))
         out = np.empty(frame.size, np.uint8)
         values = frame.reshape(-1)
         for start in range(0, frame.size, _CHUNK):
             part = slice(start, start + _CHUNK)
-            out[part] = self._shown(values[part])
+            out[part] = self.shown(values[part])
         return out.reshape(frame.shape)
 
-    def _shown(self, values: np.ndarray) -> np.ndarray:
+    def shown(self, values: np.ndarray) -> np.ndarray:
+        """What is shown of some values, one by one."""
         rescaled = self.modality(values.astype(np.float64))
         shown = self.voi(rescaled)
         if isinstance(self.voi, Lut):
@@ -89,6 +92,17 @@ class Display(msgspec.Struct, frozen=True):
         levels = np.floor(np.clip(np.nan_to_num(shown), 0, 1) * 255 + 0.5)
         found: np.ndarray = levels.astype(np.uint8)
         return found
+
+
+def _table(display: Display, dtype: np.dtype[np.generic]) -> np.ndarray:
+    """What is shown of every pattern of bits of that type."""
+    patterns = np.arange(1 << 8 * dtype.itemsize, dtype=f"u{dtype.itemsize}")
+    return display.shown(patterns.view(dtype))
+
+
+# Making one takes ten times as long as using it, and who scrolls through a series asks for the
+# same again and again.
+_remembered = lru_cache(32)(_table)
 
 
 def _positive(width: float) -> float:

@@ -357,3 +357,33 @@ def test_head(ours: httpx.Client, own: dict[str, str]) -> None:
     head, whole = ours.head(path), ours.get(path)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == whole.headers["content-length"]
+
+
+def test_what_is_not_drawn_is_said(ours: httpx.Client, own: dict[str, str]) -> None:
+    path = f"{own['CT_small.dcm']}/rendered"
+    for more in ("annotation=patient", "iccprofile=srgb"):
+        answer = ours.get(f"{path}?{more}")
+        assert answer.status_code == 200
+        assert more.partition("=")[0] in answer.headers["warning"]
+        parts = ours.get(f"{path}?{more}", headers={"Accept": "multipart/related"})
+        assert more.partition("=")[0] in parts.headers["warning"]
+    assert "warning" not in ours.get(f"{path}?iccprofile=no").headers
+
+
+def test_an_image_that_is_replaced(ours: httpx.Client) -> None:
+    """What was drawn of the former file is not shown any longer."""
+    dataset = pydicom.dcmread(file_named("CT_small.dcm"))
+    path = web_pictures.path("78")
+    answers = []
+    for value in (0, 1000):
+        dataset.PixelData = (dataset.pixel_array * 0 + value).tobytes()[:-2] + b"\1\0"
+        target = io.BytesIO()
+        dataset.save_as(target)
+        data = web_pictures.renamed(target.getvalue(), "78")
+        stored = ours.post("/instances", content=data).json()
+        answers.append(ours.get(f"{path}/rendered", headers={"Accept": PNG}))
+        assert ours.delete(f"/instances/{stored['ID']}").status_code == 200
+        assert ours.get(f"{path}/rendered").status_code == 404
+    assert answers[0].headers["etag"] != answers[1].headers["etag"]
+    assert web_pictures.pixels(answers[0]).max() == web_pictures.pixels(answers[1]).max() == 255
+    assert answers[0].content != answers[1].content

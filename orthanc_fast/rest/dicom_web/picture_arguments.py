@@ -10,7 +10,10 @@ from orthanc_fast.imaging.picture import DEFAULT_QUALITY
 from orthanc_fast.imaging.viewport import Part, Viewport, rounded
 from orthanc_fast.imaging.voi import Function, Window
 from orthanc_fast.numerals import decimal, unsigned
+from orthanc_fast.rest.response import HeaderField
 
+# What would have to be drawn, or told, that is not. A client may go on without it, but is warned.
+_LEFT_OUT: Final = ("annotation", "iccprofile", "presentationUID", "presentationSeriesUID")
 _SHOWN: Final = 100  # characters of an argument in an error
 _FUNCTIONS: Final[dict[str, Function]] = {
     "linear": "LINEAR",
@@ -98,3 +101,11 @@ def quality(text: str | None) -> int:
     if not number:
         raise ParameterOutOfRange(f"quality is a number from 1 to 100, not {text[:_SHOWN]!r}")
     return number
+
+
+def warnings(arguments: dict[str, str]) -> tuple[HeaderField, ...]:
+    """The header that names the arguments which have no effect."""
+    names = [name for name in _LEFT_OUT if arguments.get(name, "no") != "no"]
+    if not names:
+        return ()
+    return ((b"warning", f'299 - "Not applied: {", ".join(names)}"'.encode()),)

@@ -141,13 +141,14 @@ async def _picture(
     """One file with one picture, or several as an animation."""
     what = f"{form} {places[0].frame}"
     headers = file_validators(request, places[0].instance, what, view.is_thumbnail)
+    headers += picture_arguments.warnings(request.arguments)
     known = not_modified(request, headers)
     if known is not None:
         return known
     renderings, kind = request.services.dicom_web.renderings, _kind(form)
     if len(places) > 1:
         return await while_present(request, renderings.animation(places, view), kind, headers)
-    body = await renderings.picture(places[0], view, form, quality)
+    body = await renderings.latest(headers[0][1], places[0], view, form, quality)
     return Response(body, kind, headers=headers)
 
 
@@ -170,7 +171,8 @@ async def _parts(
             raise ParameterOutOfRange("there is no image")
         yield writer.end()
 
-    return await while_present(request, stream(), writer.kind(form))
+    headers = picture_arguments.warnings(request.arguments)
+    return await while_present(request, stream(), writer.kind(form), headers)
 
 
 def _symbol(

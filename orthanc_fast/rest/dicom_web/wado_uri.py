@@ -15,7 +15,7 @@ from orthanc_fast.rest.dicom_web.content_ranges import not_modified
 from orthanc_fast.rest.dicom_web.shown_file import file_validators
 from orthanc_fast.rest.media_types import MediaRange, accepted
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import DICOM, PATHSEND_FROM, HeaderField, Response
+from orthanc_fast.rest.response import DICOM, PATHSEND_FROM, Response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import while_present
 from orthanc_fast.services.attachments.documents import is_pdf
@@ -42,8 +42,6 @@ _FORMS: Final[dict[str, Form]] = {
     "image/png": "image/png",
     "image/gif": "image/gif",
 }
-# What an answer would need that this server does not draw.
-_LEFT_OUT: Final = ("annotation", "presentationUID", "presentationSeriesUID")
 
 
 def add_routes(router: Router, settings: Settings) -> None:
@@ -146,7 +144,8 @@ async def _picture(request: Request, instance: Resource, form: Form) -> Response
     view = _view(arguments)
     quality = picture_arguments.quality(arguments.get("imageQuality"))
     frame = _frame(arguments, instance, request)
-    headers = (*file_validators(request, instance, form), *_warnings(arguments))
+    headers = file_validators(request, instance, form)
+    headers += picture_arguments.warnings(arguments)
     known = not_modified(request, headers)
     if known is not None:
         return known
@@ -157,7 +156,8 @@ async def _picture(request: Request, instance: Resource, form: Form) -> Response
             if len(places) > 1:
                 stream = renderings.animation(places, view)
                 return await while_present(request, stream, kind, headers)
-        body = await renderings.picture(Place(instance, frame or 0), view, form, quality)
+        place = Place(instance, frame or 0)
+        body = await renderings.latest(headers[0][1], place, view, form, quality)
     except ParameterOutOfRange as error:
         raise _no_picture(error.details or "it cannot be decoded") from error
     return Response(body, kind, headers=headers)
@@ -224,11 +224,3 @@ def _frame(arguments: Arguments, instance: Resource, request: Request) -> int | 
     if number > count:
         raise ParameterOutOfRange(f"WADO-URI: there is no frame {number}, only {count}")
     return number - 1
-
-
-def _warnings(arguments: Arguments) -> tuple[HeaderField, ...]:
-    names = [name for name in _LEFT_OUT if name in arguments]
-    if not names:
-        return ()
-    text = f'299 - "Not applied: {", ".join(names)}"'
-    return ((b"warning", text.encode()),)

@@ -23,6 +23,7 @@ from orthanc_fast.imaging.voi import Display, Rescale, Window
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.numerals import BLANKS, decimal
 from orthanc_fast.registries import TRANSFER_SYNTAX
+from orthanc_fast.services.dicom_web.latest_pictures import LatestPictures
 from orthanc_fast.services.dicom_web.targets import Targets
 from orthanc_fast.services.pixels.display import announced_rescale, declared_window, rescale
 from orthanc_fast.services.pixels.pictures import NoPicture, Pictures, Rendering, Shown
@@ -34,6 +35,8 @@ from orthanc_fast.transfer_syntaxes import SYNTAXES
 THUMBNAIL: Final = 256
 
 Form = Literal["image/jpeg", "image/png", "image/gif"]
+
+_KEPT: Final = 16 << 20  # bytes of pictures that each process keeps
 
 _FRAME_TIME, _CINE_RATE, _DISPLAY_RATE = 0x00181063, 0x00180040, 0x00082144
 _TIMES: Final = frozenset({_FRAME_TIME, _CINE_RATE, _DISPLAY_RATE})
@@ -133,6 +136,7 @@ class Renderings:
         self._targets = targets
         self._pixels = pixels
         self.pictures = pictures
+        self._latest = LatestPictures(_KEPT)
 
     def key_image(self, caller: Caller, uids: Sequence[str]) -> Resource:
         """The instance that stands for a study, a series or itself: that in the middle of the
@@ -190,6 +194,17 @@ class Renderings:
             return encode(picture, PictureFormat(form), quality)
 
         return await self._made(place, make)
+
+    async def latest(
+        self, tag: bytes, place: Place, view: Drawing, form: Form, quality: int
+    ) -> bytes:
+        """As `picture`. `tag` stands for all that it depends on: the latest ones are kept, since
+        a list of thumbnails is shown again and again."""
+        found = self._latest.get(tag)
+        if found is None:
+            found = await self.picture(place, view, form, quality)
+            self._latest.put(tag, found)
+        return found
 
     async def animation(self, places: Iterable[Place], view: Drawing) -> AsyncGenerator[bytes]:
         """Frames of one instance as one GIF, in parts. Raises as `picture` does."""
