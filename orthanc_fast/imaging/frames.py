@@ -51,35 +51,34 @@ class Frames:
         Raises ParameterOutOfRange for an index that is none, BadFileFormat where the frame is not
         where it should be.
         """
-        self._check(index)
+        _check_index(self._info, index)
         if self._layout.value_length is None:
             return self._joined(self._fragments(index))
         return self._native(index)
 
     def pieces(self, index: int) -> list[memoryview]:
         """The same as the pieces that it lies in, for who can do without a copy of a large one."""
-        self._check(index)
         if self._layout.value_length is None:
-            return [self._data[begin:end] for begin, end in self._fragments(index)]
+            return [self._data[begin:end] for begin, end in self.fragments(index)]
+        _check_index(self._info, index)
         return [memoryview(self._native(index))]
 
-    def _check(self, index: int) -> None:
-        if not 0 <= index < self._info.number_of_frames:
-            raise ParameterOutOfRange(
-                f"there is no frame {index}: the instance has {self._info.number_of_frames}"
-            )
+    def fragments(self, index: int) -> list[Range]:
+        """Where frame `index` of compressed pixel data lies. Raises as `encoded` does."""
+        _check_index(self._info, index)
+        return self._fragments(index)
+
+    @property
+    def walked(self) -> list[list[Range]] | None:
+        """The fragments of all frames, once all had to be looked at to find one."""
+        return self._ranges
 
     # Native pixel data
 
     def _native(self, index: int) -> bytes | memoryview:
-        info, bits, length = self._info, self._info.frame_bits, self._layout.value_length or 0
+        bits = self._info.frame_bits
         first = index * bits
-        needed = (first + bits + 7) // 8
-        if length < needed:
-            raise BadFileFormat(
-                f"the pixel data have {length} bytes; up to the end of frame {index} of "
-                f"{info.rows} x {info.columns} pixels they would have {needed}"
-            )
+        _check_length(self._layout, self._info, index)
         data = self._bytes(first // 8, (first + bits + 7) // 8)
         return _shifted(data, first % 8, (bits + 7) // 8) if first % 8 else data
 
@@ -220,6 +219,35 @@ class Frames:
             return struct.unpack(f"<{count}I", table)
         extended = self._extended_offsets()
         return None if extended is None else _extended(extended, count)
+
+
+def native_range(layout: PixelLayout, info: ImageInfo, index: int) -> Range | None:
+    """Where in its file frame `index` of native pixel data lies as `Frames.encoded` gives it; None
+    where its bytes have to be changed for that. Raises as that does."""
+    _check_index(info, index)
+    _check_length(layout, info, index)
+    first = index * info.frame_bits
+    if first % 8 or info.syntax.is_big_endian:
+        return None
+    start = layout.value_offset + first // 8
+    return start, start + (info.frame_bits + 7) // 8
+
+
+def _check_index(info: ImageInfo, index: int) -> None:
+    if not 0 <= index < info.number_of_frames:
+        raise ParameterOutOfRange(
+            f"there is no frame {index}: the instance has {info.number_of_frames}"
+        )
+
+
+def _check_length(layout: PixelLayout, info: ImageInfo, index: int) -> None:
+    length = layout.value_length or 0
+    needed = ((index + 1) * info.frame_bits + 7) // 8
+    if length < needed:
+        raise BadFileFormat(
+            f"the pixel data have {length} bytes; up to the end of frame {index} of "
+            f"{info.rows} x {info.columns} pixels they would have {needed}"
+        )
 
 
 def _extended(tables: ExtendedOffsets, count: int) -> tuple[int, ...]:

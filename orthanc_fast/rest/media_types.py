@@ -39,6 +39,17 @@ class MediaRange(NamedTuple):
         "" where there is none."""
         return self.parameters.get("type", "").partition(";")[0].strip().lower()
 
+    @property
+    def transfer_syntax(self) -> str:
+        """The parameter of this name, wherever clients put it: behind the media type, or inside the
+        quotes of that of the parts; "" where there is none."""
+        found = self.parameters.get("transfer-syntax", "")
+        for each in self.parameters.get("type", "").split(";")[1:]:
+            name, _, value = each.partition("=")
+            if name.strip().lower() == "transfer-syntax":
+                found = found or value.strip().strip('"')
+        return found
+
 
 ANYTHING: Final = MediaRange("*/*", {})
 

@@ -3,6 +3,8 @@
 Source: RFC 2387; reference chapter 5, section 1.4.
 """
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from uuid import uuid4
 
 from orthanc_fast.rest.response import HeaderField
@@ -39,3 +41,11 @@ class MultipartWriter:
         """What stands behind the last part; all that there is of an answer without parts."""
         start = b"--" if self._is_first else b"\r\n--"
         return start + self._boundary + b"--\r\n"
+
+    async def closed(self, parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """A stream of parts, each behind its head, and the end. Where the stream fails there is no
+        end, so that nobody takes it for whole."""
+        async with aclosing(parts):
+            async for chunk in parts:
+                yield chunk
+        yield self.end()

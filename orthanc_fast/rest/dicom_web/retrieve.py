@@ -3,8 +3,6 @@
 Source: PS3.18, section 10.4; reference chapter 5, sections 1.4 and 3.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Final, Literal, NamedTuple
 
 from orthanc_fast._ext.ids import to_text
@@ -75,7 +73,7 @@ async def get_files(request: Request) -> Response:
     parts = services.dicom_web.retrieval.stream(
         request.caller, found, answer.form, lambda length: writer.head(_DICOM, length)
     )
-    return await while_present(request, _closed(parts, writer), writer.kind(_DICOM))
+    return await while_present(request, writer.closed(parts), writer.kind(_DICOM))
 
 
 def _answer(asked: MediaRange, is_instance: bool) -> Answer | None:
@@ -90,17 +88,13 @@ def _answer(asked: MediaRange, is_instance: bool) -> Answer | None:
     if kind in ("application/zip", "application/*"):
         # Members are deflated, so that another transfer syntax would only cost time; and one that
         # some file cannot have would leave a gap in what looks complete.
-        return (
-            Answer("zip", AS_STORED)
-            if asked.parameters.get("transfer-syntax", "*") == "*"
-            else None
-        )
+        return Answer("zip", AS_STORED) if asked.transfer_syntax in ("", "*") else None
     return None
 
 
 def _form(asked: MediaRange) -> Form:
     """Raises BadRequest for a transfer syntax that nobody knows."""
-    uid = asked.parameters.get("transfer-syntax") or _inner(asked)
+    uid = asked.transfer_syntax
     if not uid:
         return DEFAULT
     if uid == "*":
@@ -108,22 +102,6 @@ def _form(asked: MediaRange) -> Form:
     if uid not in SYNTAXES:
         raise BadRequest(f"Unsupported transfer syntax in WADO-RS: {uid}")
     return Form(uid)
-
-
-def _inner(asked: MediaRange) -> str:
-    """The transfer syntax that stands among the parameters of the parts' type."""
-    for each in asked.parameters.get("type", "").split(";")[1:]:
-        name, _, value = each.partition("=")
-        if name.strip().lower() == "transfer-syntax":
-            return value.strip().strip('"')
-    return ""
-
-
-async def _closed(parts: AsyncGenerator[bytes], writer: MultipartWriter) -> AsyncGenerator[bytes]:
-    async with aclosing(parts):
-        async for chunk in parts:
-            yield chunk
-    yield writer.end()
 
 
 async def _one_part(request: Request, instance: Resource, form: Form) -> Response:
@@ -136,7 +114,7 @@ async def _one_part(request: Request, instance: Resource, form: Form) -> Respons
         head = writer.head(_DICOM, file.size)
         length = len(head) + file.size + len(writer.end())
         parts = retrieval.stream(request.caller, [instance], form, lambda _: head)
-        return await while_present(request, _closed(parts, writer), kind, length=length)
+        return await while_present(request, writer.closed(parts), kind, length=length)
     data = await retrieval.one(instance, form)
     return Response(b"".join([writer.head(_DICOM, len(data)), data, writer.end()]), kind)
 
@@ -157,7 +135,7 @@ async def _file(request: Request, instance: Resource, form: Form) -> Response:
         path = services.attachments.sendable(file)
         if part.status == 200 and path is not None:
             return Response(kind=DICOM, headers=part.headers, path=path, length=file.size)
-        stream = services.dicom_web.files.part(file, part.first, part.stop)
+        stream = services.dicom_web.files.pieces_of(file.uuid, [(part.first, part.stop)])
         length = part.stop - part.first
         return await while_present(request, stream, DICOM, part.headers, length, part.status)
     data = await retrieval.one(instance, form)

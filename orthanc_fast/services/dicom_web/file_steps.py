@@ -17,6 +17,8 @@ from orthanc_fast.storage.contract import Handle, Storage
 
 T = TypeVar("T")
 
+Range = tuple[int, int]  # first byte, byte behind the last one
+
 PIECE: Final = 1 << 20  # bytes of a large content that are sent at a time
 _THREADS: Final = 4  # they wait for the disk
 _TOGETHER: Final = 256 << 10  # bytes from which a message to the client costs little
@@ -45,46 +47,94 @@ class FileReader:
         """The uncompressed content of a file, behind its head. Raises OrthancError 2006 where the
         file is missing; the steps raise CorruptedFile for one that is shorter than the index
         knows."""
-        if file.size < LARGE:
-            yield self._whole(file, head)
+        if not file.compressed:
+            handle = self._storage.open(file.uuid)
+            for step in self.range_steps(handle, [(0, file.size)], head):
+                yield step
+        elif file.size < LARGE:
+            work = self.run(partial(_uncompressed, self._storage.open(file.uuid), file))
+            yield Step(file.size, work, lambda found: (head(file.size), found))
+        else:
+            large = await self.run(partial(LargeFile, self._storage, file))
+            yield Step(0, None, lambda _: (head(file.size),))
+            for read, size, _ in large.parts():
+                work = self.run(read)
+                yield Step(size, work, lambda data: (data,))
+                await asyncio.wait([work])  # no part can be inflated before the one in front of it
+
+    def range_steps(self, handle: Handle, ranges: list[Range], head: Head) -> Iterator[Step]:
+        """The same for some ranges of bytes of a stored file, one after the other."""
+        size = _length(ranges)
+        if size < LARGE:
+            data = read_now(handle, ranges)
+            if data is not None:
+                yield Step(size, None, lambda _: (head(size), data))
+            else:
+                work = self.run(partial(read, handle, ranges))
+                yield Step(size, work, lambda found: (head(size), found))
             return
-        large = await self.run(partial(LargeFile, self._storage, file))
-        yield Step(0, None, lambda _: (head(file.size),))
-        for read, size, _ in large.parts():
-            work = self.run(read)
-            yield Step(size, work, lambda data: (data,))
-            if large.is_read_in_order:
-                await asyncio.wait([work])
+        yield Step(0, None, lambda _: (head(size),))
+        for piece in _in_pieces(ranges):
+            work = self.run(partial(read, handle, [piece]))
+            yield Step(piece[1] - piece[0], work, lambda data: (data,))
 
-    def _whole(self, file: Attachment, head: Head) -> Step:
-        handle = self._storage.open(file.uuid)
-        data = None if file.compressed else handle.read_now(0, file.size)
-        if data is None or len(data) < file.size:
-            work = self.run(partial(_read, handle, file))
-            return Step(file.size, work, lambda found: (head(file.size), found))
-        handle.close()
-        return Step(file.size, None, lambda _: (head(file.size), data))
+    async def ranges(self, handle: Handle, ranges: list[Range]) -> bytes:
+        """Some ranges of bytes of a stored file, joined. Raises CorruptedFile."""
+        data = read_now(handle, ranges) if _length(ranges) < LARGE else None
+        return await self.run(partial(read, handle, ranges)) if data is None else data
 
-    async def part(self, file: Attachment, first: int, stop: int) -> AsyncGenerator[bytes]:
-        """The bytes of an uncompressed file from `first` up to `stop`, in pieces. Raises
-        OrthancError 2006, CorruptedFile."""
-        with self._storage.open(file.uuid) as handle:
-            while first < stop:
-                size = min(PIECE, stop - first)
-                data = handle.read_now(first, size)
-                if data is None or len(data) < size:
-                    data = await self.run(partial(handle.read, first, size))
-                if len(data) < size:
-                    raise CorruptedFile("a file is shorter than the index knows: it is damaged")
-                yield data
-                first += size
+    async def pieces_of(self, uuid: str, ranges: list[Range]) -> AsyncGenerator[bytes]:
+        """The same, piece by piece. Raises OrthancError 2006, CorruptedFile."""
+        handle = self._storage.open(uuid)
+        for piece in _in_pieces(ranges):
+            yield await self.ranges(handle, [piece])
 
 
-def _read(handle: Handle, file: Attachment) -> bytes:
+def cut(ranges: list[Range], first: int, stop: int) -> list[Range]:
+    """What of the bytes in `ranges` lies between `first` and `stop`, counted through them."""
+    found = []
+    at = 0
+    for begin, end in ranges:
+        low, high = max(first - at, 0), min(stop - at, end - begin)
+        if low < high:
+            found.append((begin + low, begin + high))
+        at += end - begin
+    return found
+
+
+def read_now(handle: Handle, ranges: list[Range]) -> bytes | None:
+    """The bytes of some ranges if they are in memory."""
+    parts = []
+    for begin, end in ranges:
+        data = handle.read_now(begin, end - begin)
+        if data is None or len(data) < end - begin:
+            return None
+        parts.append(data)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def read(handle: Handle, ranges: list[Range]) -> bytes:
+    """The bytes of some ranges. Waits for the disk. Raises CorruptedFile."""
+    parts = [handle.read(begin, end - begin) for begin, end in ranges]
+    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    if len(data) < _length(ranges):
+        raise CorruptedFile("a file is shorter than the index knows: it is damaged")
+    return data
+
+
+def _length(ranges: list[Range]) -> int:
+    return sum(end - begin for begin, end in ranges)
+
+
+def _in_pieces(ranges: list[Range]) -> Iterator[Range]:
+    for begin, end in ranges:
+        for start in range(begin, end, PIECE):
+            yield start, min(start + PIECE, end)
+
+
+def _uncompressed(handle: Handle, file: Attachment) -> bytes:
     with handle:
-        data = handle.read(0, file.stored_size)
-    if file.compressed:
-        data = uncompress(data)
+        data = uncompress(handle.read(0, file.stored_size))
     if len(data) != file.size:
         raise CorruptedFile(
             f"a file has {len(data)} bytes where the index knows of {file.size}: it is damaged"

@@ -156,6 +156,13 @@ def open_image(
     return image
 
 
+def extended_offsets(head: Buffer | DicomFile) -> ExtendedOffsets | None:
+    """The extended offset table in what precedes the pixel data of a file, if there is one."""
+    values, _ = raw_values(head, _EXTENDED_OFFSETS)
+    offsets, lengths = (values.get(tag) for tag in sorted(_EXTENDED_OFFSETS))
+    return None if offsets is None or lengths is None else (offsets, lengths)
+
+
 class OpenImage:
     """The frames of one file. All methods may be called from several threads at a time.
 
@@ -277,9 +284,7 @@ class OpenImage:
         return read_palette(values, big, self.info)
 
     def _extended_offsets(self) -> ExtendedOffsets | None:
-        values, _ = raw_values(self.dataset_head, _EXTENDED_OFFSETS)
-        offsets, lengths = (values.get(tag) for tag in sorted(_EXTENDED_OFFSETS))
-        return None if offsets is None or lengths is None else (offsets, lengths)
+        return extended_offsets(self.dataset_head)
 
     def close(self) -> None:
         """Gives up the file; no method may be called afterwards."""

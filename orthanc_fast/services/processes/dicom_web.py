@@ -2,6 +2,7 @@
 
 from orthanc_fast.model import Caller
 from orthanc_fast.services.dicom_web.file_steps import FileReader
+from orthanc_fast.services.dicom_web.frame_parts import FrameParts
 from orthanc_fast.services.dicom_web.rendering import Renderings
 from orthanc_fast.services.dicom_web.retrieval import Retrieval
 from orthanc_fast.services.dicom_web.searching import Searching
@@ -35,9 +36,16 @@ class DicomWebServices:
             self.files,
             services.settings.dicom_lossy_transcoding_quality,
         )
+        self.frames = FrameParts(
+            services.storage,
+            pixels,
+            self.files,
+            services.settings.dicom_lossy_transcoding_quality,
+        )
 
     def close(self) -> None:
-        """Waits for what threads are reading."""
+        """Waits for what threads are doing."""
+        self.frames.close()
         self.files.close()
 
     def storing(self, caller: Caller, study: str | None) -> Storing:
