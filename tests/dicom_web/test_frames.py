@@ -373,7 +373,7 @@ def test_large_native_frame(ours: httpx.Client) -> None:
     pixels = np.arange(2000 * 1500, dtype="<u2").reshape(2000, 1500)
     dataset = generated.base()
     generated.add_pixels(dataset, pixels, 2)
-    data = generated.encode(dataset).number(51, 1, 1, 1)
+    data = generated.encode(dataset).number(51, 51, 1, 1)
     ours.post("/instances", content=data)
     answer = ours.get(f"{path_of(data)}/2")
     assert only_part(answer) == pixels.tobytes()

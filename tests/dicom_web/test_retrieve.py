@@ -59,7 +59,7 @@ def study(pair: DicomWebPair) -> list[bytes]:
         dataset = generated.base()
         generated.add_pixels(dataset, generated.anatomy(32, seed=number))
         dataset.SeriesNumber, dataset.InstanceNumber = str(series), str(number)
-        made.append(generated.encode(dataset).number(31, 1, series, 100 - number))
+        made.append(generated.encode(dataset).number(31, 31, series, 100 - number))
     pair.store(*made)
     return [made[at] for at in (2, 3, 1, 0, 4)]
 
@@ -281,7 +281,7 @@ def test_single_part(ours: httpx.Client, study_of_mine: list[bytes]) -> None:
 
 
 def test_single_part_of_a_large_file(ours: httpx.Client) -> None:
-    data = generated.multiframe(12).number(35, 1, 1, 1)
+    data = generated.multiframe(12).number(35, 35, 1, 1)
     assert len(data) > 6 << 20
     ours.post("/instances", content=data)
     path = uids_of(data).path
@@ -295,7 +295,7 @@ def test_single_part_of_a_large_file(ours: httpx.Client) -> None:
 @pytest.fixture(scope="module")
 def study_of_mine(ours: httpx.Client) -> Iterator[list[bytes]]:
     template = generated.small()
-    made = [template.number(33, 3, series, number) for series in (1, 2) for number in range(1, 41)]
+    made = [template.number(33, 33, series, number) for series in (1, 2) for number in range(1, 41)]
     for data in made:
         assert ours.post("/instances", content=data).status_code == 200
     yield made
@@ -334,7 +334,7 @@ def test_case_and_wildcards(ours: httpx.Client, study_of_mine: list[bytes], valu
 
 def test_study_of_two_patients(ours: httpx.Client) -> None:
     template = generated.small()
-    made = [template.number(patient, 4, 1, patient) for patient in (41, 42)]
+    made = [template.number(patient, 41, 1, patient) for patient in (41, 42)]
     for data in made:
         ours.post("/instances", content=data)
     answer = ours.get(f"/dicom-web/studies/{uids_of(made[0]).study}")
