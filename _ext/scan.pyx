@@ -282,11 +282,12 @@ def meta_header(data, Py_ssize_t start, bint explicit=True):
     return found, pos
 
 
-def elements(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big):
+def elements(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big, Py_ssize_t most=-1):
     """The elements of one data set or item that lies between `start` and `end`.
 
     Returns a list of (tag, VR as number, start, value offset, length or -1, offset behind the
-    element); an item delimiter ends the walk. Raises ScanError.
+    element); an item delimiter ends the walk, and so does the element of number `most`, if that is not negative. Raises
+    ScanError.
     """
     cdef Py_buffer view
     cdef Element e
@@ -298,7 +299,7 @@ def elements(data, Py_ssize_t start, Py_ssize_t end, bint explicit, bint big):
     try:
         if end > view.len or start < 0 or start > end:
             raise ScanError("the range is not inside the data")
-        while not is_over(<const unsigned char*>view.buf, end, pos, big):
+        while len(found) != most and not is_over(<const unsigned char*>view.buf, end, pos, big):
             status = read_element(<const unsigned char*>view.buf, end, pos, explicit, big, &e)
             if status != OK:
                 raise_for(status, pos)

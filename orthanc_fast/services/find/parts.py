@@ -57,19 +57,20 @@ class Parts:
         candidates: bytes | None,
         wanted: int | None,
         after: bytes = b"",
+        most: int = READ_AT_ONCE,
     ) -> Iterator[bytes]:
         """The candidates some at a time, as `_amounts` says, without a snapshot in between; those
         whose identifier is above `after`, where the query has no order."""
         if query.order:
             values = PartedValues(self._read, caller, self._tags, query.level)
             ordering = Ordering(values, self._tags, query.level, query.order)
-            yield from in_parts(_once(ordering.sequence(candidates)), wanted)
+            yield from in_parts(_once(ordering.sequence(candidates)), wanted, most)
             return
         if candidates is not None:
-            yield from in_parts((_above(candidates, after),), wanted)
+            yield from in_parts((_above(candidates, after),), wanted, most)
             return
         part = after
-        for amount in _amounts(wanted):
+        for amount in _amounts(wanted, most):
             part = self._read(caller, partial(_behind, query.level, part[-SHA1:], amount))
             if not part:
                 return
@@ -117,18 +118,20 @@ def _to_read(level: Level, part: bytes, left: Left, view: Snapshot) -> list[tupl
     return [(each.public, instance) for each, instance in pairs if instance is not None]
 
 
-def _amounts(wanted: int | None) -> Iterator[int]:
+def _amounts(wanted: int | None, most: int = READ_AT_ONCE) -> Iterator[int]:
     """How many candidates to look at with one call, again and again, where `wanted` results are
-    enough: mostly one in a few matches."""
-    amount = READ_AT_ONCE if wanted is None else min(wanted, READ_AT_ONCE)
+    enough: mostly one in a few matches; never more than `most`."""
+    amount = most if wanted is None else min(wanted, most)
     while True:
         yield amount
-        amount = min(2 * amount, READ_AT_ONCE)
+        amount = min(2 * amount, most)
 
 
-def in_parts(stretches: Iterable[bytes], wanted: int | None) -> Iterator[bytes]:
+def in_parts(
+    stretches: Iterable[bytes], wanted: int | None, most: int = READ_AT_ONCE
+) -> Iterator[bytes]:
     """The same packed list in parts of `_amounts`, the last one shorter."""
-    amounts = _amounts(wanted)
+    amounts = _amounts(wanted, most)
     size, waiting = next(amounts) * SHA1, b""
     for stretch in stretches:
         waiting += stretch

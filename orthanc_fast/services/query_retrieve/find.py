@@ -11,6 +11,7 @@ from orthanc_fast.services.find.computed import matching_children
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.pages import Pages
+from orthanc_fast.services.find.parts import READ_AT_ONCE
 from orthanc_fast.services.find.query import Below, Condition, FindQuery, Place
 from orthanc_fast.services.find.requested import RequestedTags, Value
 from orthanc_fast.services.query_retrieve.answer_encoding import AnswerEncoder
@@ -31,6 +32,11 @@ _RETRIEVE_TITLE = 0x00080054
 _NOT_MATCHED = frozenset({_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, _TIMEZONE, _RETRIEVE_TITLE})
 _FIRST_GROUP = 0x0008
 _PORTION = 1 << 18  # bytes of answers that are in memory together
+# Values that are in memory together: those of a page.
+_VALUES = 50_000
+# VRs of values that may be of any size.
+_UNLIMITED_VRS = frozenset({"SQ", "UC", "UR", "UT", "UN"})
+_IN_FILES = frozenset({Place.BELOW, Place.FAR_BELOW, Place.FILE})
 # VRs of texts that may be longer than what the index keeps. Orthanc looks into a file for every
 # main tag that a resource lacks.
 _LONG_VRS = frozenset({"LT", "ST", "UC", "UR", "UT"})
@@ -82,8 +88,19 @@ class Finds:
             character_set,
             self._dictionary,
         )
-        for page in self._pages.pages(caller, query, show):
+        for page in self._pages.pages(caller, query, show, self._together(query.level, wanted)):
             yield from _portions(map(encoder.encode, page))
+
+    def _together(self, level: Level, wanted: Sequence[int]) -> int:
+        """How many answers may be in memory: one where a file is asked for a value of any size."""
+        tags = self._finder.tags
+        if any(
+            self._dictionary.vr(tag) in _UNLIMITED_VRS
+            and tags.locate(tag, level).place in _IN_FILES
+            for tag in wanted
+        ):
+            return 1
+        return max(1, min(READ_AT_ONCE, _VALUES // (len(wanted) or 1)))
 
     def _show(
         self, query: FindQuery, wanted: Sequence[int]

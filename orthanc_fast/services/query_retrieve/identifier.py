@@ -1,7 +1,8 @@
 """The identifier of a query or retrieval: what a peer asks for, as texts by tag. Source: PS3.4
 annex C.2.2; reference chapter 4, sections 3.1 and 3.2."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,13 @@ from orthanc_fast.services.find.facts import FileElement
 from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 QUERY_RETRIEVE_LEVEL = 0x00080052
+
+# What a client may ask for together: twice what the dictionary has. Each element takes a hundred
+# times its eight bytes when it is read, and again in each answer of a page.
+MOST_ELEMENTS: Final = 10_000
+LARGEST_SEQUENCES: Final = 1 << 18  # bytes of all sequences, which are returned and not matched
+
+_SEQUENCE: Final = int.from_bytes(b"SQ")  # as the reader numbers VRs
 
 _decode = msgspec.json.Decoder(dict[str, FileElement]).decode
 
@@ -43,13 +51,15 @@ def read_identifier(
     data: bytes, transfer_syntax: str, dictionary: Dictionary, default_character_set: str
 ) -> Identifier:
     """Reads an encoded data set; `default_character_set` is of one that names none. Raises
-    BadFileFormat for what is no data set."""
+    BadFileFormat for what is no data set, or has more in it than anybody asks for."""
     syntax = SYNTAXES[transfer_syntax]
     explicit, big = not syntax.is_implicit, syntax.is_big_endian
     try:
-        tags = frozenset(row[0] for row in elements(data, 0, len(data), explicit, big))
+        rows = elements(data, 0, len(data), explicit, big, MOST_ELEMENTS + 1)
     except ScanError as error:
         raise BadFileFormat(f"the identifier cannot be read: {error}") from error
+    _check_amount(rows, dictionary)
+    tags = frozenset(row[0] for row in rows)
     content = tags_json(
         DicomFile(data, 0, explicit, big, [], transfer_syntax, False),
         "full",
@@ -61,3 +71,18 @@ def read_identifier(
     return Identifier(
         {int(text[:4] + text[5:], 16): each for text, each in _decode(content).items()}
     )
+
+
+def _check_amount(
+    rows: Sequence[tuple[int, int, int, int, int, int]], dictionary: Dictionary
+) -> None:
+    """Raises BadFileFormat for an identifier that would take too much memory."""
+    if len(rows) > MOST_ELEMENTS:
+        raise BadFileFormat(f"the identifier has more than {MOST_ELEMENTS} elements")
+    nested = sum(
+        behind - start
+        for tag, vr, start, _, length, behind in rows
+        if vr == _SEQUENCE or length < 0 or dictionary.vr(tag) == "SQ"
+    )
+    if nested > LARGEST_SEQUENCES:
+        raise BadFileFormat(f"the identifier has more than {LARGEST_SEQUENCES} bytes of sequences")

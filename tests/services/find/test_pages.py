@@ -92,6 +92,14 @@ def test_pages_grow_and_nothing_is_read_ahead(place: Place, caller: Caller) -> N
     assert sizes == [10, 20, 40, 30]
 
 
+@pytest.mark.parametrize("conditions", [{}, {PATIENT_ID: "P*"}])
+def test_pages_of_few(place: Place, caller: Caller, conditions: dict[int, str]) -> None:
+    place.fill(30)
+    found = list(place.pages.pages(caller, place.query(conditions), publics, most=3))
+    assert max(map(len, found)) == 3
+    assert len({each for page in found for each in page}) == 30
+
+
 @pytest.mark.parametrize("glanced_at", [1, 70])
 @pytest.mark.parametrize(
     "conditions",

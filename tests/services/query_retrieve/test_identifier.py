@@ -9,7 +9,12 @@ from support.find_scu import BIG_ENDIAN, Element, encoded
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.errors import BadFileFormat, BadRequest, OrthancError, ParameterOutOfRange
 from orthanc_fast.model import Level
-from orthanc_fast.services.query_retrieve.identifier import Identifier, read_identifier
+from orthanc_fast.services.query_retrieve.identifier import (
+    LARGEST_SEQUENCES,
+    MOST_ELEMENTS,
+    Identifier,
+    read_identifier,
+)
 
 DICTIONARY = Dictionary()
 SYNTAXES = (EXPLICIT, IMPLICIT, BIG_ENDIAN)
@@ -80,3 +85,28 @@ def test_damaged_ones_are_refused_or_read(syntax: str, data: st.DataObject) -> N
         assert found.level in Level
     except OrthancError:
         return
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_more_elements_than_anybody_asks_for(syntax: str) -> None:
+    """A million of them, eight bytes each, took 3 GB until the peer had its answers."""
+    elements: list[Element] = [(LEVEL, "CS", "STUDY")]
+    elements += [(0x00290000 + number, "LO", "") for number in range(0x1000, MOST_ELEMENTS + 0xFFF)]
+    assert len(read(*elements, syntax=syntax).elements) == MOST_ELEMENTS
+    with pytest.raises(BadFileFormat, match="more than 10000 elements"):
+        read(*elements, (0x00310010, "LO", ""), syntax=syntax)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("tag", [0x00400275, 0x00291010])
+def test_sequences_that_would_fill_the_memory(syntax: str, tag: int) -> None:
+    """Neither many items nor many elements within one; a private one announces its length in
+    implicit VR, where nobody takes it for a sequence."""
+    members: list[Element] = [(0x00310000 + n, "LO", "") for n in range(LARGEST_SEQUENCES // 8)]
+    with_items: Element = (0x00400275, "SQ", [[]] * (LARGEST_SEQUENCES // 8))
+    sequences: list[Element] = [with_items]
+    if tag == 0x00400275 or syntax != IMPLICIT:
+        sequences.append((tag, "SQ", [members]))
+    for each in sequences:
+        with pytest.raises(BadFileFormat, match="bytes of sequences"):
+            read((LEVEL, "CS", "STUDY"), each, syntax=syntax)
