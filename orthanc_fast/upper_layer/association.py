@@ -8,13 +8,14 @@ with nothing.
 
 import contextlib
 import socket
+import time
 from collections.abc import Callable
 
 from orthanc_fast._ext import pdata
 from orthanc_fast._ext.pdata import PduError
 from orthanc_fast.errors import NoPresentationContext
 from orthanc_fast.upper_layer import pdu
-from orthanc_fast.upper_layer.channel import Channel
+from orthanc_fast.upper_layer.channel import Channel, Watch
 from orthanc_fast.upper_layer.failures import (
     READ_TIMEOUT,
     REJECTED,
@@ -35,6 +36,10 @@ class NotRequested(Exception):
 class UserAbort(Exception):
     """What the peer asks for is not allowed or no use: the association ends with an A-ABORT of
     the service user."""
+
+
+class _NotWaitedFor(Exception):
+    """Whoever watches does not want to wait for the answer to a release."""
 
 
 class Association:
@@ -117,18 +122,25 @@ class Association:
     def release(self, within: int) -> None:
         """Asks for the release, waits at most `within` seconds for the answer and closes the
         connection. What the peer still sends is not looked at; it is not waited for if it asks
-        for the release too, or has gone."""
-        self.channel.watch = None
+        for the release too, or has gone, or whoever watches does not want to: what is done is done,
+        so that nothing is raised then."""
+        self.channel.watch = _ending(self.channel.watch)
         try:
-            self.channel.send(pdu.RELEASE_REQUEST)
-            while self.channel.wait(timeout=within * 1000, whole=True) == pdata.PDU:
-                if self.reader.pdu[0] != pdu.RELEASE_RQ:
-                    break
-                self.channel.send(pdu.RELEASE_RESPONSE)
-        except (OSError, PduError):
+            self._release(within)
+        except (OSError, PduError, _NotWaitedFor):
             pass  # it is over all the same
         finally:
             self.channel.close()
+
+    def _release(self, within: int) -> None:
+        end = time.monotonic() + within
+        self.channel.send(pdu.RELEASE_REQUEST)
+        for answer in (pdu.RELEASE_RESPONSE, b""):  # the peer asks for it too, but once
+            left = max(0, int((end - time.monotonic()) * 1000))
+            event = self.channel.wait(timeout=left, whole=True)
+            if event != pdata.PDU or self.reader.pdu[0] != pdu.RELEASE_RQ:
+                return
+            self.channel.send(answer)
 
     def break_off(self) -> None:
         """Ends an association of ours in the middle: sends an A-ABORT, if the peer takes it at
@@ -148,3 +160,17 @@ class Association:
         with contextlib.suppress(OSError):
             self.channel.send(pdu.encode_abort(source, reason))
             self.channel.drain()
+
+
+def _ending(watch: Watch | None) -> Watch | None:
+    """The same, but whatever it raises is `_NotWaitedFor`."""
+    if watch is None:
+        return None
+
+    def ending() -> None:
+        try:
+            watch()
+        except Exception as error:
+            raise _NotWaitedFor from error
+
+    return ending

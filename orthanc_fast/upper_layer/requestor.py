@@ -101,7 +101,7 @@ def connect(target: Target, watch: Watch | None = None) -> tuple[socket.socket, 
     target's timeout bounds all of it. Raises AssociationFailed, and what `watch` does."""
     end = time.monotonic() + target.timeout if target.timeout else None
     try:
-        found = addresses(target.host, target.port, _left(end))
+        found = addresses(target.host, target.port, _left(end), watch=watch)
     except UnknownHost as error:
         raise AssociationFailed(f"Attempt to connect to unknown host: {target.host}") from error
     except NoAnswer as error:
@@ -119,7 +119,7 @@ def connect(target: Target, watch: Watch | None = None) -> tuple[socket.socket, 
                 connection.connect(address)
             else:
                 _connect(connection, address, timeout, watch)
-            return _secured(connection, target, end), address[0]
+            return _secured(connection, target, end, watch), address[0]
         except OSError as error:
             connection.close()
             failure = error
@@ -146,16 +146,46 @@ def _connect(connection: socket.socket, address: Any, timeout: float | None, wat
         raise OSError(number, os.strerror(number))
 
 
-def _secured(connection: socket.socket, target: Target, end: float | None) -> socket.socket:
+def _secured(
+    connection: socket.socket, target: Target, end: float | None, watch: Watch | None
+) -> socket.socket:
     if target.tls is None:
         return connection
-    connection.settimeout(_left(end) or ACSE_TIMEOUT)
     try:
-        return target.tls.wrap_socket(connection, server_hostname=target.host)
-    except TimeoutError as error:
-        raise AssociationFailed(READ_TIMEOUT) from error
+        secured = target.tls.wrap_socket(
+            connection, server_hostname=target.host, do_handshake_on_connect=False
+        )
     except (OSError, ValueError) as error:
         raise AssociationFailed(f"TLS error: {_reason_of_tls(error)}") from error
+    try:
+        _shake_hands(secured, end or time.monotonic() + ACSE_TIMEOUT, watch)
+    except BaseException:
+        secured.close()
+        raise
+    return secured
+
+
+def _shake_hands(connection: ssl.SSLSocket, end: float, watch: Watch | None) -> None:
+    """Raises AssociationFailed, and what `watch` does."""
+    connection.settimeout(0)
+    poll = select.poll()
+    looked = time.monotonic()
+    while True:
+        try:
+            connection.do_handshake()
+            return
+        except ssl.SSLWantReadError:
+            poll.register(connection.fileno(), select.POLLIN)
+        except ssl.SSLWantWriteError:
+            poll.register(connection.fileno(), select.POLLOUT)
+        except (OSError, ValueError) as error:
+            raise AssociationFailed(f"TLS error: {_reason_of_tls(error)}") from error
+        poll.poll(max(0, min(LOOK, (end - time.monotonic()) * 1000)))
+        if time.monotonic() >= end:
+            raise AssociationFailed(READ_TIMEOUT)
+        if watch is not None and time.monotonic() - looked >= LOOK / 1000:
+            watch()
+            looked = time.monotonic()
 
 
 def _reason_of_tls(error: OSError | ValueError) -> str:

@@ -522,6 +522,78 @@ def test_a_peer_that_accepts_no_connection(has_timeout: bool) -> None:
         associate(target(address[1], int(has_timeout)), CONTEXTS, watch=watch)
 
 
+@pytest.mark.parametrize("has_timeout", [False, True])
+@pytest.mark.parametrize("trickle", [False, True])
+def test_a_tls_handshake_that_does_not_end(
+    options: TlsOptions, trickle: bool, has_timeout: bool
+) -> None:
+    looks = 0
+
+    def watch() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 2 and not has_timeout:
+            raise GivenUp
+
+    def script(conversation: evil.Conversation) -> None:
+        if trickle:  # of a record that never comes to its end
+            for byte in b"\x16\x03\x03\x3f\xff\x02" + bytes(100):
+                conversation.send(bytes((byte,)))
+                time.sleep(0.05)
+        conversation.until_closed()
+
+    with acceptor(script) as port:
+        peer = msgspec.structs.replace(
+            target(port, 1 if has_timeout else 0), tls=client_context(options)
+        )
+        begin = time.monotonic()
+        with pytest.raises(AssociationFailed if has_timeout else GivenUp):
+            associate(peer, CONTEXTS, watch=watch)
+        assert time.monotonic() - begin < 3
+    assert looks >= 2
+
+
+@pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "TLS"])
+def test_a_release_that_nobody_answers(options: TlsOptions, is_secure: bool) -> None:
+    """What was asked for is done: whoever gives up hears of no error."""
+    looks = 0
+
+    def watch() -> None:
+        nonlocal looks
+        looks += 1
+        raise GivenUp
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.accept()
+        conversation.until_closed()
+
+    with acceptor(script, server_context(options) if is_secure else None) as port:
+        tls = client_context(options) if is_secure else None
+        association = associate(msgspec.structs.replace(target(port), tls=tls), CONTEXTS)
+        association.channel.watch = watch
+        begin = time.monotonic()
+        association.release(30)
+        assert time.monotonic() - begin < 3
+    assert looks == 1
+
+
+def test_requests_for_the_release_without_end() -> None:
+    """Each of them would be waited for anew."""
+
+    def script(conversation: evil.Conversation) -> None:
+        conversation.accept()
+        with contextlib.suppress(OSError):
+            while True:
+                conversation.send(pdu.RELEASE_REQUEST)
+                time.sleep(0.1)
+
+    with acceptor(script) as port:
+        association = associate(target(port), CONTEXTS)
+        begin = time.monotonic()
+        association.release(1)
+        assert time.monotonic() - begin < 3
+
+
 @pytest.mark.filterwarnings("ignore")  # of pydicom, at odd values
 def test_mutated_conversations() -> None:
     """The bounded version of tests/fuzz/fuzz_requestor.py: nothing but the failures that are

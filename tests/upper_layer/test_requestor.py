@@ -287,10 +287,18 @@ def test_name_servers_that_do_not_answer() -> None:
         goes_on.wait()
         return []
 
+    class GivenUp(Exception):
+        pass
+
+    def watch() -> None:
+        raise GivenUp
+
     before = threading.active_count()
     with pytest.raises(NoAnswer):
         addresses("some.host", 104, 0.01, lookup)
-    assert threading.active_count() == before + 1
+    with pytest.raises(GivenUp):
+        addresses("some.host", 104, None, lookup, watch)
+    assert threading.active_count() == before + 2
     goes_on.set()
     for thread in threading.enumerate():
         if thread.name == "resolver":
