@@ -15,11 +15,13 @@ from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Optio
 from orthanc_fast.config_sections import (
     Cors,
     DicomWeb,
+    Ohif,
     Webhook,
     allowed_hosts,
     cors,
     dicom_web,
     http_proxy,
+    ohif,
     trusted_proxies,
     user_content_types,
     user_metadata,
@@ -134,6 +136,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     orthanc_explorer_enabled: bool = True
     webhooks: tuple[Webhook, ...] = ()
     dicom_web: DicomWeb = DicomWeb(public_root="/dicom-web/")
+    ohif: Ohif | None = None
     cors: Cors = Cors()
     allowed_hosts: tuple[str, ...] | None = None  # besides this machine's own; None: all
     trusted_proxies: tuple[str, ...] = ()
@@ -380,6 +383,7 @@ class _Building:
             webhooks=self._section("Webhooks", webhooks),
             cors=self._section("Cors", cors),
             dicom_web=self._section("DicomWeb", dicom_web),
+            ohif=self._section("OHIF", lambda value: ohif(value, self._base)),
             allowed_hosts=self._section("AllowedHosts", allowed_hosts),
             trusted_proxies=self._section("TrustedProxies", trusted_proxies),
             raw=self._values,

@@ -76,6 +76,7 @@ SUBJECTS = {
         *("store", "attachments", "browse", "find", "pixels", "transcoding", "ingest", "archive"),
         *("retention", "jobs"),
     },
+    "viewers": set(),
     "dicom_web_client": {"store", "jobs", "attachments", "browse", "exchange", "ingest", "peers"},
 }
 # What joins the subjects: it opens what each kind of process needs.

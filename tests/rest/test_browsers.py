@@ -1,13 +1,9 @@
 """What a page of another site can do by a browser on this machine: nothing that changes anything;
 and by a name of its own that it points at this machine: nothing at all."""
 
-import functools
-import http.server
 import socket
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,6 +12,7 @@ from support import generated
 from support.driven_browser import Browser
 from support.process import ServerProcess
 from support.server import OurServer
+from support.web_pages import pages
 
 EVIL = "https://evil.example.org"
 FRIEND = "https://viewer.example.org"
@@ -232,22 +229,6 @@ const image = (path) => new Promise((done) => {{
   document.title = "done";
 }})();
 </script>"""
-
-
-@contextmanager
-def pages(folder: Path) -> Iterator[int]:
-    """The port of a server of pages."""
-    folder.mkdir()
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=running.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield running.server_port
-    finally:
-        running.shutdown()
-        thread.join()
-        running.server_close()
 
 
 @pytest.mark.parametrize("mine", [False, True])

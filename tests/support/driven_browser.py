@@ -176,6 +176,15 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
+    def turn_wheel(self, selector: str, down: float) -> None:
+        """On the middle of an element, by so many pixels."""
+        x, y = self.value(
+            f"(() => {{ const box = document.querySelector({json.dumps(selector)})"
+            ".getBoundingClientRect();"
+            "return [box.x + box.width / 2, box.y + box.height / 2]; })()"
+        )
+        self.call("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=down)
+
     def choose_files(self, selector: str, *paths: Path) -> None:
         """What a person does in the dialog of a file input."""
         root = self.call("DOM.getDocument")["root"]["nodeId"]

@@ -26,6 +26,7 @@ from orthanc_fast.rest.routes import (
     metrics,
     modalities,
     modification,
+    ohif,
     openapi,
     peers,
     pictures,
@@ -82,6 +83,7 @@ FAMILIES = (
     jobs,
     archive,
     dicom_web,
+    ohif,
     openapi,
 )
 

@@ -86,7 +86,8 @@ def _content(name: str) -> bytes:
 async def get_plugins(request: Request) -> Response:
     """The names of the plugins: what every Orthanc lists, and what is built in here and clients
     look for."""
-    return json_response(["explorer.js", "dicom-web"])
+    viewers = [] if request.services.settings.ohif is None else ["ohif"]
+    return json_response(["explorer.js", "dicom-web", *viewers])
 
 
 async def get_plugin(request: Request) -> Response:

@@ -33,6 +33,7 @@ from orthanc_fast.services.volumes.volumes import Volumes
 if TYPE_CHECKING:
     from orthanc_fast.services.exchange.outgoing import OutgoingCalls
     from orthanc_fast.services.peers.exchange import PeerExchange
+    from orthanc_fast.services.viewers.ohif import OhifFiles
 
 
 class HttpServices(ResourceServices):
@@ -88,6 +89,17 @@ class HttpServices(ResourceServices):
     def dicom_web(self) -> DicomWebServices:
         """What DICOMweb needs beyond that."""
         return DicomWebServices(self, self.uploads, self.pixels, self.pictures)
+
+    async def ohif_files(self) -> "OhifFiles":
+        """The files of the viewer, listed in a thread with the first request for one."""
+        return await asyncio.to_thread(lambda: self._ohif_files)
+
+    @cached_property
+    def _ohif_files(self) -> "OhifFiles":
+        from orthanc_fast.services.viewers.ohif import OhifFiles
+
+        assert self.settings.ohif is not None
+        return OhifFiles(self.settings.ohif)
 
     # The library for HTTP calls is large, and most servers make none.
 

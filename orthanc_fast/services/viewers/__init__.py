@@ -1,0 +1,1 @@
+"""Viewers: applications of other projects that this server hands to browsers."""

@@ -1,0 +1,182 @@
+"""Studies for viewers, and the requests that a page has made."""
+
+import io
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydicom.uid import generate_uid
+from support import generated
+from support.driven_browser import PATIENCE, Browser, NoAnswer
+
+SLICES = 12
+FRAMES = 5
+SIZE = 60
+PDF_CLASS = "1.2.840.10008.5.1.4.1.1.104.1"
+TEXT_OF_PDF = "Report of a test"
+
+
+class Studies(NamedTuple):
+    """UIDs of the studies, and the files of all."""
+
+    ct: str
+    multi_frame: str
+    pdf: str
+    files: list[bytes]
+
+
+def marked(number: int, count: int) -> "np.ndarray":
+    """A picture that tells which of `count` it is: black, with one white column."""
+    pixels = np.zeros((SIZE, SIZE), np.uint8)
+    width = SIZE // count
+    pixels[:, number * width : (number + 1) * width] = 255
+    return pixels
+
+
+def studies() -> Studies:
+    """A CT series, an ultrasound of several frames and a PDF, a study each."""
+    ct, multi_frame, pdf = (generate_uid() for _ in range(3))
+    files = _ct(ct)
+    files.append(_multi_frame(multi_frame))
+    files.append(_pdf(pdf))
+    return Studies(ct, multi_frame, pdf, files)
+
+
+def _ct(study: str) -> list[bytes]:
+    series = generate_uid()
+    found = []
+    for number in range(SLICES):
+        dataset = generated.base()
+        generated.add_pixels(dataset, marked(number, SLICES).astype(np.uint16) * 4)
+        dataset.BitsStored, dataset.HighBit = 12, 11
+        dataset.RescaleIntercept, dataset.RescaleSlope = "0", "1"
+        dataset.WindowCenter, dataset.WindowWidth = "510", "1020"
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
+        dataset.PatientName, dataset.PatientID = "Viewed^Slices", "V1"
+        dataset.FrameOfReferenceUID = f"{series}.1"
+        dataset.InstanceNumber = str(number + 1)
+        dataset.ImagePositionPatient = [0, 0, number]
+        found.append(_file(dataset))
+    return found
+
+
+def _multi_frame(study: str) -> bytes:
+    dataset = generated.base(generated.US_MULTIFRAME, "US")
+    generated.add_pixels(dataset, marked(0, FRAMES), FRAMES)
+    frames = (marked(number, FRAMES) for number in range(FRAMES))
+    dataset.PixelData = b"".join(frame.tobytes() for frame in frames)
+    for keyword in ("RescaleIntercept", "RescaleSlope", "ImagePositionPatient"):
+        delattr(dataset, keyword)
+    del dataset.ImageOrientationPatient
+    dataset.WindowCenter, dataset.WindowWidth = "127", "255"
+    dataset.FrameTime = "40"
+    dataset.FrameIncrementPointer = 0x00181063
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, generate_uid()
+    dataset.PatientName, dataset.PatientID = "Viewed^Frames", "V2"
+    return _file(dataset)
+
+
+def _pdf(study: str) -> bytes:
+    dataset = generated.base(PDF_CLASS, "DOC")
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "ImageType"):
+        delattr(dataset, keyword)
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, generate_uid()
+    dataset.PatientName, dataset.PatientID = "Viewed^Report", "V3"
+    dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    dataset.EncapsulatedDocument = _document()
+    return _file(dataset)
+
+
+def _file(dataset: Any) -> bytes:
+    uid = generate_uid()
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _document() -> bytes:
+    """One page of PDF with a line of text."""
+    text = f"BT /F1 24 Tf 72 720 Td ({TEXT_OF_PDF}) Tj ET".encode()
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R"
+        b"/Resources<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(text), text),
+    ]
+    data, offsets = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects, 1):
+        offsets.append(len(data))
+        data += b"%d 0 obj%s endobj\n" % (number, content)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    count = len(objects) + 1
+    return (
+        data
+        + b"xref\n0 %d\n0000000000 65535 f \n%s" % (count, table)
+        + b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (count, len(data))
+        + (b"" if len(data) % 2 else b" ")
+    )
+
+
+class Asked(NamedTuple):
+    """One request of a page."""
+
+    url: str
+    status: int
+
+
+def prepare(browser: Browser) -> None:
+    """Before a page is opened: a window of a usual size, and more requests than browsers keep."""
+    size = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.call("Emulation.setDeviceMetricsOverride", **size)
+    script = "performance.setResourceTimingBufferSize(10000)"
+    browser.call("Page.enable")
+    browser.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+
+def requests(browser: Browser, part: str) -> list[Asked]:
+    """What the page has asked for so far, where the address holds `part`, that was answered."""
+    found = browser.value(
+        "performance.getEntriesByType('resource').map((e) => [e.name, e.responseStatus])"
+    )
+    return [Asked(*each) for each in found if part in each[0]]
+
+
+def wait_for_column(browser: Browser, canvas: str, count: int, number: int) -> None:
+    """Until the canvas shows that picture. Raises NoAnswer where it never does."""
+    end = time.monotonic() + PATIENCE
+    while (found := white_column(browser, canvas, count)) != number:
+        if time.monotonic() > end:
+            raise NoAnswer(f"{canvas} shows picture {found}, not {number}")
+        time.sleep(0.1)
+
+
+def white_column(browser: Browser, canvas: str, count: int) -> int | None:
+    """Which of `count` columns is the white one in the picture that `marked` made, as a canvas
+    shows it; None while there is no such picture."""
+    found = browser.value(
+        f"""(() => {{
+        const canvas = document.querySelector({canvas!r});
+        if (!canvas || !canvas.width) return null;
+        const made = document.createElement("canvas");
+        [made.width, made.height] = [canvas.width, canvas.height];
+        const context = made.getContext("2d");
+        context.drawImage(canvas, 0, 0);
+        const row = context.getImageData(0, made.height >> 1, made.width, 1).data;
+        const gray = [];
+        for (let x = 0; x < made.width; x++) gray.push(row[4 * x]);
+        return gray;
+        }})()"""
+    )
+    if found is None:
+        return None
+    line = np.array(found)
+    white = np.flatnonzero(line > 127)
+    if not len(white) or white[-1] - white[0] >= len(line) / count:
+        return None
+    # The picture is a square, as high as the canvas or as wide; the browser centres it.
+    height = int(browser.value(f"document.querySelector({canvas!r}).height"))
+    side = min(len(line), height)
+    place = (white.mean() - (len(line) - side) / 2) / side
+    return int(place * count)
