@@ -1,8 +1,9 @@
 """Searching one snapshot of the LMDB index by terms."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
-from typing import cast
+from typing import Final, cast
 
 import lmdb
 import msgspec
@@ -36,6 +37,11 @@ class _Links(msgspec.Struct, array_like=True, gc=False):
 _links_decoder = msgspec.msgpack.Decoder(_Links)
 
 
+# Keys that are read before the bound is looked at.
+_FIRST_KEYS: Final = 4
+_MORE_KEYS: Final = 100
+
+
 class LmdbSearch(Search):
     """See the contract."""
 
@@ -60,13 +66,15 @@ class LmdbSearch(Search):
         self, kind: Kind, level: int, number: int, low: bytes = b"", high: bytes | None = None
     ) -> list[bytes]:
         first, stop = between_bounds(kind, level, number, low, high)
-        found = []
+        found: list[bytes] = []
         cursor = self._txn.cursor(db=self._env.value)
         if cursor.set_range(first):
-            for key in _keys(cursor):
-                if key >= stop:
-                    break
-                found.append(key)
+            keys, amount = _keys(cursor), _FIRST_KEYS
+            while chunk := list(islice(keys, amount)):
+                if chunk[-1] >= stop:
+                    return found + chunk[: bisect_left(chunk, stop)]
+                found += chunk
+                amount = _MORE_KEYS  # without a look at each
         return found
 
     def walk(self, kind: Kind, level: int, number: int, descending: bool) -> Iterator[bytes]:

@@ -72,7 +72,7 @@ async def _found(request: Request, level: Level) -> Response:
     results = await searching.results(request.caller, search, base, form)
     headers = _headers(results, base)
     if form == "json":
-        kind, stream = DICOM_JSON, _json(results.parts)
+        kind, stream = DICOM_JSON, _json(results.parts, results.is_endless)
     else:
         writer = MultipartWriter()
         kind, stream = writer.kind(_XML), _multipart(writer, results.parts)
@@ -109,14 +109,18 @@ def _headers(results: Results, base: str) -> tuple[HeaderField, ...]:
     return tuple(headers)
 
 
-def _json(parts: Iterator[list[bytes]]) -> Iterator[bytes]:
-    """One array, a chunk for each part."""
+def _json(parts: Iterator[list[bytes]], early: bool) -> Iterator[bytes]:
+    """One array, a chunk for each part; its beginning by itself, if `early`."""
     start = b"["
+    if early:
+        yield start
+        start = b""
+    separator = b""
     for part in parts:
         if part:
-            yield start + b",".join(part)
-            start = b","
-    yield b"[]" if start == b"[" else b"]"
+            yield start + separator + b",".join(part)
+            start, separator = b"", b","
+    yield start + b"]"
 
 
 def _multipart(writer: MultipartWriter, parts: Iterator[list[bytes]]) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ Encoder = Callable[[Mapping[int, Value]], bytes]
 """Makes one answer of its values by tag."""
 
 _UTF_8: Final = "ISO_IR 192"
-_KEPT: Final = 1 << 15  # elements that are remembered, of each form
+_KEPT: Final = 1 << 13  # elements that are remembered, of each form
 _LONGEST_KEPT: Final = 100  # characters
 
 _XML_HEAD: Final = (

@@ -1,12 +1,12 @@
 """The values that answers of QIDO-RS show. Source: reference chapter 5, section 2.3; PS3.18
 section 10.6.3.3."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import quote
 
 from orthanc_fast.index.contract import Snapshot
-from orthanc_fast.model import SHA1, Caller, Level, Resource
+from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.registries import TRANSFER_SYNTAX
 from orthanc_fast.services.dicom_web.attributes import (
     AVAILABLE_SYNTAXES,
@@ -20,14 +20,15 @@ from orthanc_fast.services.find.computed import matching_children
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.other_matchers import InSequence
+from orthanc_fast.services.find.parts import READ_AT_ONCE, in_parts
 from orthanc_fast.services.find.query import Place
 from orthanc_fast.services.find.requested import RequestedTags, Value
 from orthanc_fast.services.store.frame_maps import layout_decoder
-from orthanc_fast.services.store.lookup import records
+from orthanc_fast.services.store.lookup import first_below, records
 from orthanc_fast.services.store.reads import Reads
 
-# Answers that are made with one snapshot.
-AT_ONCE: Final = 200
+# More answers than this are made part by part, with a snapshot each.
+AT_ONCE: Final = READ_AT_ONCE
 
 # VRs of texts that may be longer than what the index keeps.
 _LONG_VRS: Final = frozenset({"LT", "ST", "UC", "UR", "UT"})
@@ -62,25 +63,44 @@ class Answers:
             if level == Level.INSTANCE and tags.locate(tag, level).place == Place.FILE
         ]
         others = search.wanted.tags - _ADDED - self._below.keys() - set(self._of_images)
-        doubted = {tag for tag in others if tags.dictionary.vr(tag) in _LONG_VRS}
-        self._requested = RequestedTags(
-            sorted(others), level, tags, finder.options, doubted, absent_too=False
-        )
+        homes = {
+            tag: home if place in (Place.BELOW, Place.FAR_BELOW) else level
+            for tag in others
+            for place, home in (tags.locate(tag, level),)
+        }
+        self._requested = self._requesting(others, homes, level)
+        # Of the first child, which the index knows too: Modality of a study, for example.
+        self._of_children = [
+            (home, self._requesting(others, homes, home))
+            for home in sorted(set(homes.values()) - {level})
+        ]
         self._of_files = RequestedTags(
             self._of_images, level, tags, finder.options, absent_too=False
         )
+
+    def _requesting(
+        self, wanted: Iterable[int], homes: Mapping[int, Level], home: Level
+    ) -> RequestedTags:
+        """The wanted tags of one home, for resources of that level."""
+        finder = self._finder
+        own = sorted(tag for tag in wanted if homes[tag] == home)
+        doubted = {tag for tag in own if finder.tags.dictionary.vr(tag) in _LONG_VRS}
+        return RequestedTags(own, home, finder.tags, finder.options, doubted, absent_too=False)
 
     @property
     def reads_files(self) -> bool:
         """Whether a file is read for every answer."""
         return self._requested.reads_files
 
-    def parts(self, caller: Caller, packed: bytes) -> Iterator[list[dict[int, Value]]]:
-        """The values by tag of each resource of a packed list, in its order, some at a time; those
+    def parts(
+        self, caller: Caller, pieces: Iterable[bytes], wanted: int | None
+    ) -> Iterator[list[dict[int, Value]]]:
+        """The values by tag of each resource of packed lists, in their order, some at a time; those
         that have been deleted meanwhile are left out. What is absent has no entry, what is empty
-        "" or None. No snapshot is open between two parts."""
-        for start in range(0, len(packed), AT_ONCE * SHA1):
-            yield self.values(caller, packed[start : start + AT_ONCE * SHA1])
+        "" or None. No snapshot is open between two parts. The first part has `wanted` answers,
+        later ones more."""
+        for packed in in_parts(pieces, wanted):
+            yield self.values(caller, packed)
 
     def values(self, caller: Caller, packed: bytes) -> list[dict[int, Value]]:
         """As a part."""
@@ -105,6 +125,8 @@ class Answers:
             for resource, values in zip(resources, shown, strict=True):
                 if resource.id in found:
                     values[tag] = found[resource.id]
+        for home, requested in self._of_children:
+            self._add_of_children(facts, resources, shown, home, requested)
         if self._syntaxes:
             for resource, values in zip(resources, shown, strict=True):
                 syntax = resource.metadata.get(TRANSFER_SYNTAX)
@@ -113,6 +135,30 @@ class Answers:
         if self._of_images:
             self._add_images(facts, resources, shown)
         return shown
+
+    def _add_of_children(
+        self,
+        facts: Facts,
+        resources: list[Resource],
+        shown: list[dict[int, Value]],
+        home: Level,
+        requested: RequestedTags,
+    ) -> None:
+        firsts = first_below(facts.view, resources, home)
+        pairs = [
+            (first, values)
+            for first, values in zip(firsts, shown, strict=True)
+            if first is not None
+        ]
+        found = requested.values(
+            facts, self._finder.files, [first for first, _ in pairs], with_metadata=True
+        )
+
+        def add() -> None:
+            for (_, values), own in zip(pairs, found, strict=True):
+                values.update(own)
+
+        facts.after.append(add)
 
     def _add_images(
         self, facts: Facts, resources: list[Resource], shown: list[dict[int, Value]]

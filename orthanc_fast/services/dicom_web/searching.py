@@ -1,8 +1,9 @@
 """Searches of DICOMweb: from a query string to encoded answers, part by part. Source: PS3.18
 section 10.6; reference chapter 5, section 2."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from orthanc_fast.model import SHA1, Caller, Level
 from orthanc_fast.services.dicom_web.answer_encoding import AnswerEncoders
@@ -13,7 +14,9 @@ from orthanc_fast.services.store.reads import Reads
 
 Form = Literal["json", "xml"]
 
-_MORE = (
+# Answers of the first part, where each may take long.
+_FEW: Final = 5
+_MORE: Final = (
     "The number of results exceeded the maximum supported by the server. "
     "Additional results can be requested."
 )
@@ -22,12 +25,13 @@ _MORE = (
 class Results(NamedTuple):
     """`total` is how many there are on all pages, None where that is not known without looking
     further; `parts` are encoded answers, some at a time; what `is_long` is better made by a
-    thread."""
+    thread, and may take so long that what is known should be sent before, if `is_endless`."""
 
     total: int | None
     warnings: list[str]
     parts: Iterator[list[bytes]]
     is_long: bool
+    is_endless: bool
 
 
 class Searching:
@@ -52,17 +56,24 @@ class Searching:
         bound = self._bound(search)
         if bound:
             query.limit = bound + 1  # tells whether there are more
-        found = await self._finder.found(caller, query)
-        packed = found.packed
-        if bound and len(packed) > bound * SHA1:
-            packed = packed[: bound * SHA1]
-            warnings.append(_MORE)
         answers = Answers(self._read, self._finder, search, base)
         make = self._encoders.json if form == "json" else self._encoders.xml
         encode = make(search.wanted)
-        parts = (list(map(encode, part)) for part in answers.parts(caller, packed))
-        is_long = answers.reads_files or len(packed) > AT_ONCE * SHA1
-        return Results(found.total, warnings, parts, is_long)
+        wanted = None
+        is_endless = self._finder.is_unbounded(caller, query)
+        if is_endless:
+            total, pieces = await asyncio.to_thread(self._finder.unbounded, caller, query)
+            is_long, wanted = True, _FEW
+        else:
+            found = await self._finder.found(caller, query)
+            total, packed = found.total, found.packed
+            if bound and len(packed) > bound * SHA1:
+                packed = packed[: bound * SHA1]
+                warnings.append(_MORE)
+            pieces = iter((packed,))
+            is_long = answers.reads_files or len(packed) > AT_ONCE * SHA1
+        parts = (list(map(encode, part)) for part in answers.parts(caller, pieces, wanted))
+        return Results(total, warnings, parts, is_long, is_endless)
 
     def _bound(self, search: Search) -> int:
         """The configuration's limit, where it is below the client's; else 0."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from orthanc_fast.dicom.dictionary import Dictionary
@@ -17,13 +18,17 @@ from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.order_values import SnapshotValues
 from orthanc_fast.services.find.ordering import Ordering
 from orthanc_fast.services.find.parts import Left, Parts, in_parts
-from orthanc_fast.services.find.planner import Plan, Planner, kept
+from orthanc_fast.services.find.planner import Filter, Plan, Planner, kept, passing
 from orthanc_fast.services.find.query import Below, FindQuery, Place, Tags
 from orthanc_fast.services.store.lookup import records, records_of_any_level
 from orthanc_fast.services.store.reads import Reads
 
 # A query that may have to test or order more resources than this runs in a thread.
 _TESTED_AT_ONCE = 1000
+# Candidates of the first part of many.
+_FEW = 10
+# More results than this are not put in order before the first of them is shown.
+_MANY = 5000
 # Below this many instances no query is long.
 _SMALL = 50_000
 
@@ -89,6 +94,51 @@ class Finder:
             return Found(packed, _total_of_last_page(packed, query))
         return found
 
+    def unbounded(self, caller: Caller, query: FindQuery) -> tuple[int | None, Iterator[bytes]]:
+        """What a query without a limit finds, for who takes it one part after the other and wants
+        the first one soon: how many there are, where that is known without looking further, and
+        packed lists of a few. Waits for the disk: for a thread, as its iterator is.
+
+        No snapshot is open between two parts. What is deleted meanwhile may be among them.
+        """
+        left, total = self._read(caller, partial(self._left, query))
+        return total, iter(()) if left is None else self._passing(caller, query, left)
+
+    def _left(self, query: FindQuery, view: Snapshot) -> tuple[Left | None, int | None]:
+        """What is to be looked at one by one; and how many that is, where all of it matches."""
+        plan = Planner(view.search, Facts(view), self.tags, self.options.files_allowed).plan(query)
+        if plan is None:
+            return None, 0
+        size = view.totals().resources[query.level] if plan.size is None else plan.size
+        left = Left(plan.candidates, plan.filters, plan.in_files)
+        return left, None if plan.tests else size
+
+    def _passing(self, caller: Caller, query: FindQuery, left: Left) -> Iterator[bytes]:
+        parts = Parts(self._read, self.files, self.tags)
+        skipped = 0
+        for part in parts.split(caller, query, left.candidates, _FEW):
+            if left.in_files:
+                found: Iterable[bytes] = parts.meeting(caller, query.level, part, left)
+            elif left.filters:
+                found = self._read(caller, partial(_kept_of, query.level, part, left.filters))
+            else:
+                found = (part,)
+            for publics in found:
+                start = min(query.since - skipped, len(publics) // SHA1)
+                skipped += start
+                if start * SHA1 < len(publics):
+                    yield publics[start * SHA1 :]
+
+    def is_unbounded(self, caller: Caller, query: FindQuery) -> bool:
+        """Whether the query asks for so much, or for files, that results are better made while they
+        are taken."""
+        if query.limit:
+            return False
+        located = (self.tags.locate(tag, query.level).place for tag, _ in query.conditions)
+        if self.options.files_allowed and Place.FILE in located:
+            return True
+        return self._read(caller, lambda view: view.totals()).resources[query.level] > _MANY
+
     def _found_in_index(
         self, view: Snapshot, query: FindQuery, patient: bool
     ) -> "Found | Left | None":
@@ -109,16 +159,18 @@ class Finder:
         total = view.totals().resources[query.level] if plan.size is None else plan.size
         if plan.candidates is None and not query.order:
             return Found(view.listing_packed(query.level, query.since, query.limit), total)
-        sequence = self._sequence(facts, query, plan.candidates)
+        sequence = self._sequence(facts, query, plan.candidates, unseen=query.since)
         return Found(_page(sequence, query.since, _stop(query)), total)
 
     def _sequence(
-        self, facts: Facts, query: FindQuery, candidates: bytes | None
+        self, facts: Facts, query: FindQuery, candidates: bytes | None, unseen: int = 0
     ) -> Iterator[bytes]:
-        """The candidates, None for all of the level, in order: by identifier, or as asked for."""
+        """The candidates, None for all of the level, in order: by identifier, or as asked for;
+        `unseen` as for `Ordering.sequence`."""
         if query.order:
             values = SnapshotValues(facts, self.tags, query.level)
-            return Ordering(values, self.tags, query.level, query.order).sequence(candidates)
+            ordering = Ordering(values, self.tags, query.level, query.order)
+            return ordering.sequence(candidates, unseen)
         return facts.view.search.scan(query.level) if candidates is None else iter((candidates,))
 
     async def counted(self, caller: Caller, query: FindQuery) -> int:
@@ -209,6 +261,11 @@ class Finder:
         parts = Parts(self._read, self.files, self.tags)
         for part in parts.split(caller, query, left.candidates, _stop(query)):
             yield from parts.meeting(caller, query.level, part, left)
+
+
+def _kept_of(level: Level, part: bytes, filters: list[Filter], view: Snapshot) -> list[bytes]:
+    """Those of a part of the candidates that pass the filters, as one list."""
+    return [passing(Facts(view), level, part, filters)]
 
 
 def _stop(query: FindQuery) -> int | None:

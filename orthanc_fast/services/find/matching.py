@@ -37,6 +37,8 @@ _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 # In folded values, joined by line feeds, whatever may make the two comparisons differ: characters
 # that the normal form changes, spaces at an end.
 _DEVIANT = re.compile(rb"[\x01-\x09\x0b-\x1f\x7f-\xff%_]|[\n\0] | [\n\0]")
+# A value of a key without these.
+_PLAIN_KEY = re.compile(rb"(?! )(?:[ -$&-^`-~]|(?<! )\0(?! ))*(?<! )\Z").match
 
 
 def ascii_lower(text: str) -> str:
@@ -57,6 +59,7 @@ class Matcher:
     """One condition on a value. `indexed` is the first comparison, `exact` the second."""
 
     walks = False  # whether finding its keys takes a walk over many
+    _plain = False  # whether both comparisons see the same in a candidate that is plain
     finds_absent = False  # whether what has no such value matches; then no key finds it
 
     def __init__(self, identifier: bool, case_sensitive: bool) -> None:
@@ -82,11 +85,13 @@ class Matcher:
         longest = max(map(len, found), default=0)
         if longest < MAX_KEY and self._all_match(found):
             return Keys(found, [])
-        values = [(key, value_of(key)) for key in found]
-        return Keys(
-            [key for key, value in values if value is not None and self.matches(value)],
-            [key for key, value in values if value is None],
-        )
+        sure, cut = [], []
+        for key in found:
+            if len(key) >= MAX_KEY:
+                cut.append(key)
+            elif (self._plain and _PLAIN_KEY(key, HEAD_SIZE)) or self.matches(value_of(key) or ""):
+                sure.append(key)
+        return Keys(sure, cut)
 
     def _candidates(self, search: Search, kind: Kind, level: int, number: int) -> list[bytes]:
         raise NotImplementedError
@@ -198,6 +203,11 @@ class Wildcard(Matcher):
         self._key_match = re.compile(_bytes_regex(folded), re.S).match
         self._everything = not pattern.strip("*")
         self._plain = not case_sensitive and are_plain([folded.encode("utf-8", "replace")])
+        # What the normal form takes from a value is none of these letters, so that what it leaves
+        # matches too; `?` may stand for what it takes.
+        self._certain = self._plain and "?" not in pattern and " " not in pattern
+        pieces = re.split(r"[*?]", folded)
+        self._needle = max(pieces, key=len).encode("utf-8", "replace")
 
     def indexed(self, value: str) -> bool:
         return self._first_match(self._first(value)) is not None
@@ -211,11 +221,18 @@ class Wildcard(Matcher):
         found = search.between(kind, level, number, prefix, prefix + b"\xff" if prefix else None)
         if self._everything:
             return found
-        match = self._key_match
-        return [key for key in found if match(key, HEAD_SIZE) or len(key) >= MAX_KEY]
+        match, needle = self._key_match, self._needle
+        return [
+            key
+            for key in found
+            # Most have not even the longest literal part.
+            if (needle in key and match(key, HEAD_SIZE)) or len(key) >= MAX_KEY
+        ]
 
     def _all_match(self, found: list[bytes]) -> bool:
-        return self._everything or (self._plain and are_plain([key[HEAD_SIZE:] for key in found]))
+        if self._everything or self._certain:
+            return True
+        return self._plain and are_plain([key[HEAD_SIZE:] for key in found])
 
 
 def wildcard_expression(pattern: str) -> str:

@@ -51,24 +51,27 @@ class Ordering:
         self._level = level
         self._order = order
 
-    def sequence(self, candidates: bytes | None) -> Iterator[bytes]:
-        """The resources of the set, None for all of the level, in order, as packed stretches.
+    def sequence(self, candidates: bytes | None, unseen: int = 0) -> Iterator[bytes]:
+        """The resources of the set, None for all of the level, in order, as packed stretches; the
+        first `unseen` of them, which nobody looks at, in no order.
 
         Those without a value come last in both directions, and equal ones in the order in which
         they came to be, in both directions, too.
         """
-        return self._ordered(candidates, 0)
+        return self._ordered(candidates, 0, unseen)
 
-    def _ordered(self, candidates: bytes | None, depth: int) -> Iterator[bytes]:
+    def _ordered(self, candidates: bytes | None, depth: int, unseen: int = 0) -> Iterator[bytes]:
         if depth == len(self._order):
             known = self._values.everything() if candidates is None else candidates
             yield self._values.by_creation(known)
             return
         for group in self._groups(candidates, self._order[depth]):
-            if group is not None and len(group) <= SHA1:
+            size = 0 if group is None else len(group) // SHA1
+            if group is not None and (size <= 1 or size <= unseen):
                 yield group
             else:
-                yield from self._ordered(group, depth + 1)
+                yield from self._ordered(group, depth + 1, unseen)
+            unseen = max(0, unseen - size)
 
     def _groups(self, candidates: bytes | None, key: OrderKey) -> Iterator[bytes | None]:
         """The sets of equal value, in order; None for all of the level."""

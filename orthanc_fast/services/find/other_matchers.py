@@ -10,11 +10,16 @@ from typing import Any
 
 from orthanc_fast.dicom.dictionary import tag_text
 from orthanc_fast.index.contract import Search
-from orthanc_fast.index.terms import MAX_KEY, Kind, fold, folded_of, value_of
+from orthanc_fast.index.terms import HEAD_SIZE, MAX_KEY, Kind, fold, folded_of, value_of
 from orthanc_fast.services.find.matching import Keys, Matcher, wildcard_expression
 
 # Between the words of a name: blanks, components, groups, what joins double names.
 _BREAK = "\\s^=,.'\u2019\\\\-"
+# What the decomposed letters of names consist of beside the letters.
+_ACCENTS = re.compile(
+    "[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff"
+    "\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]+"
+)
 # More words than a name has ask for no more.
 _WORDS = 32
 
@@ -63,6 +68,9 @@ class FuzzyName(Matcher):
     def __init__(self, patterns: Sequence[str]) -> None:
         super().__init__(identifier=False, case_sensitive=False)
         expression = "|".join(map(_name_expression, patterns))
+        # What a name must have anyway: few have it, and it is found faster.
+        literals = [piece for word in _words(patterns[0]) for piece in re.split("[*?]", word)]
+        self._needle = max(literals, key=len, default="") if len(patterns) == 1 else ""
         self._match = re.compile(expression, re.S).match
         self._key_match = re.compile(expression.encode("utf-8"), re.S).match
 
@@ -73,17 +81,30 @@ class FuzzyName(Matcher):
         return self._match(plain(value)) is not None
 
     def keys(self, search: Search, kind: Kind, level: int, number: int) -> Keys:
-        sure, cut = [], []
+        sure, cut, foreign = [], [], []
+        match, needle = self._key_match, self._needle.encode()
         for key in search.between(kind, level, number):
-            folded = folded_of(key)
+            value = key[HEAD_SIZE:]
             if len(key) >= MAX_KEY:
                 cut.append(key)
-            elif folded.isascii():  # so is the value: there are no accents to be removed
-                if self._key_match(folded):
-                    sure.append(key)
-            elif self.exact(value_of(key) or ""):
+            elif not value.isascii():
+                foreign.append(key)
+            elif needle in value and match(value):
+                # There are no accents to be removed. Behind the folded value the true one may
+                # follow, of which nothing else can match.
                 sure.append(key)
-        return Keys(sure, cut)
+        return Keys(sure + self._foreign(foreign), cut)
+
+    def _foreign(self, keys: list[bytes]) -> list[bytes]:
+        """Those of keys beyond ASCII that match; the accents of all are removed at once."""
+        joined = b"\n".join(map(folded_of, keys)).decode("utf-8", "replace")
+        values = plain(joined).split("\n")
+        if len(values) != len(keys):  # some have line feeds
+            values = [plain(value_of(key) or "") for key in keys]
+        match, needle = self._match, self._needle
+        return [
+            key for key, value in zip(keys, values, strict=True) if needle in value and match(value)
+        ]
 
 
 class InSequence(Matcher):
@@ -114,14 +135,17 @@ class InSequence(Matcher):
 def plain(text: str) -> str:
     """In upper case without accents."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", text)
-        text = "".join(c for c in text if not unicodedata.combining(c))
+        text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
     return fold(text)
 
 
+def _words(pattern: str) -> list[str]:
+    words = re.split(f"[{_BREAK}]+", plain(pattern))
+    return list(dict.fromkeys(filter(None, words)))[:_WORDS]
+
+
 def _name_expression(pattern: str) -> str:
-    text = plain(pattern)
-    words = list(dict.fromkeys(filter(None, re.split(f"[{_BREAK}]+", text))))[:_WORDS]
+    text, words = plain(pattern), _words(pattern)
     ahead = "".join(f"(?=(?:.*[{_BREAK}])?{wildcard_expression(word)})" for word in words)
-    whole = wildcard_expression(text) + r"\Z"
+    whole = wildcard_expression(text) + r"(?:\0|\Z)"
     return f"(?:{ahead}|{whole})" if words else whole

@@ -48,10 +48,18 @@ def first_instance(view: Snapshot, resource: Resource) -> Resource | None:
 
 def first_instances(view: Snapshot, resources: Sequence[Resource]) -> list[Resource | None]:
     """As `first_instance`, of each."""
+    return first_below(view, resources, Level.INSTANCE)
+
+
+def first_below(
+    view: Snapshot, resources: Sequence[Resource], lowest: Level
+) -> list[Resource | None]:
+    """The resource at the level `lowest` above the first instance of each, or the resource itself
+    where it stands there or below."""
     found: list[Resource | None] = list(resources)
     for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
         above = [(n, each) for n, each in enumerate(found) if each and each.level == level - 1]
-        if not above:
+        if not above or level > lowest:
             continue
         sets = view.children_of([each for _, each in above])
         firsts = _first_of_each(view, level, sets)
