@@ -33,6 +33,8 @@ def _json_members(dataset: Dataset) -> dict[str, dict[str, Any]]:
 
 
 def _json_member(attribute: Attribute) -> dict[str, Any]:
+    if attribute.uri is not None:
+        return {"BulkDataURI": attribute.uri, "vr": attribute.vr}
     if attribute.binary is not None:
         return {"InlineBinary": attribute.binary, "vr": attribute.vr}  # bytes become base64
     if attribute.values is not None:
@@ -54,6 +56,13 @@ def _xml_lines(dataset: Dataset, indent: str) -> Iterator[str]:
     for attribute in dataset:
         keyword = "" if attribute.keyword is None else f" keyword={quoteattr(attribute.keyword)}"
         start = f'{indent}<DicomAttribute tag="{attribute.tag:08X}" vr="{attribute.vr}"{keyword}'
+        if attribute.creator is not None:
+            start += f" privateCreator={quoteattr(_NO_XML.sub('', attribute.creator))}"
+        if attribute.uri is not None:
+            yield f"{start}>"
+            yield f"{indent}  <BulkData uri={quoteattr(attribute.uri)} />"
+            yield f"{indent}</DicomAttribute>"
+            continue
         if attribute.binary is None and not attribute.values:
             yield f"{start} />"
             continue

@@ -1,13 +1,15 @@
 """What an HTTP worker opens for DICOMweb, with the first request that needs it."""
 
+from functools import cached_property
+
 from orthanc_fast.model import Caller
 from orthanc_fast.services.dicom_web.file_steps import FileReader
 from orthanc_fast.services.dicom_web.frame_parts import FrameParts
+from orthanc_fast.services.dicom_web.metadata import Metadata
 from orthanc_fast.services.dicom_web.rendering import Renderings
 from orthanc_fast.services.dicom_web.retrieval import Retrieval
 from orthanc_fast.services.dicom_web.searching import Searching
 from orthanc_fast.services.dicom_web.storing import Storing
-from orthanc_fast.services.dicom_web.targets import Targets
 from orthanc_fast.services.ingest.uploads import Uploads
 from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
@@ -20,8 +22,9 @@ class DicomWebServices:
     def __init__(
         self, services: ResourceServices, uploads: Uploads, pixels: Pixels, pictures: Pictures
     ) -> None:
+        self._services = services
         self.options = services.settings.dicom_web
-        self.targets = Targets(services.reads)
+        self.targets = services.dicom_web_targets
         self._ingest = services.ingest
         self.renderings = Renderings(self.targets, pixels, pictures)
         self.searching = Searching(
@@ -41,6 +44,21 @@ class DicomWebServices:
             pixels,
             self.files,
             services.settings.dicom_lossy_transcoding_quality,
+        )
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """Metadata of studies, series and instances."""
+        services = self._services
+        return Metadata(
+            self.options,
+            services.reads,
+            services.storage,
+            self.targets,
+            services.metadata_cache,
+            services.series_json,
+            services.dictionary,
+            services.default_character_set,
         )
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.main_tags import MainTags
@@ -16,6 +17,8 @@ from orthanc_fast.services.administration.meters import (
     RecordingStorageMeters,
 )
 from orthanc_fast.services.administration.metrics import Metrics
+from orthanc_fast.services.dicom_web.stable_series import StableSeries
+from orthanc_fast.services.dicom_web.targets import Targets
 from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.ingest.ingest import Ingest
 from orthanc_fast.services.jobs.jobs import Jobs
@@ -36,6 +39,10 @@ from orthanc_fast.services.store.opening import (
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.storage.upload_memory import UploadMemory
+
+if TYPE_CHECKING:
+    from orthanc_fast.services.dicom_web.metadata_cache import MetadataCache
+    from orthanc_fast.services.dicom_web.series_json import SeriesJson
 
 
 class WorkerServices:
@@ -75,13 +82,61 @@ class WorkerServices:
             loop,
         )
         self.ingest.took = IngestMeter(self.metrics)
-        self.housekeeping = Housekeeping(self.index, self.storage, settings.stable_age, announce)
+        self._stable_series = self._keep_metadata_of_stable_series()
+        self.housekeeping = Housekeeping(
+            self.index,
+            self.storage,
+            settings.stable_age,
+            announce,
+            self._stable_series.announce if self._stable_series else lambda _: None,
+        )
 
     def _transcode_arriving(self) -> Callable[[Buffer], bytes | None]:
         # The imaging room is large: only whoever transcodes loads it.
         from orthanc_fast.services.transcoding.arriving import ArrivingFiles
 
         return ArrivingFiles(self.settings, self.dictionary).transcoded
+
+    def _keep_metadata_of_stable_series(self) -> StableSeries | None:
+        options = self.settings.dicom_web
+        modes = (options.studies_metadata, options.series_metadata)
+        is_used = options.enable and options.enable_metadata_cache and "Full" in modes
+        if not is_used or self.settings.read_only:
+            return None
+        return StableSeries(self.reads, lambda: self.metadata_cache)
+
+    @cached_property
+    def dicom_web_targets(self) -> Targets:
+        """Resources by their UIDs, as DICOMweb names them."""
+        return Targets(self.reads)
+
+    @cached_property
+    def series_json(self) -> "SeriesJson":
+        """Metadata of DICOMweb from files."""
+        from orthanc_fast.services.dicom_web.series_json import SeriesJson
+
+        return SeriesJson(
+            self.reads,
+            self.storage,
+            self.dicom_web_targets,
+            self.dictionary,
+            self.default_character_set,
+            self.settings.dicom_web.other_binary_mode,
+        )
+
+    @cached_property
+    def metadata_cache(self) -> "MetadataCache":
+        """Metadata of DICOMweb that are kept."""
+        from orthanc_fast.services.dicom_web.metadata_cache import MetadataCache
+
+        return MetadataCache(
+            self.settings,
+            self.reads,
+            self.writes,
+            self.storage,
+            self.series_json,
+            self.default_character_set,
+        )
 
     @cached_property
     def modalities(self) -> ModalityRegistry:
@@ -121,6 +176,8 @@ class WorkerServices:
     def close(self) -> None:
         """Completes what is queued, then closes the store."""
         self.housekeeping.stop()
+        if self._stable_series is not None:
+            self._stable_series.stop()
         self.writer.stop()
         self.ingest.close()
         self.index.close()

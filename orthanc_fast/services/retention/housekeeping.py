@@ -6,10 +6,11 @@ missed when it dies.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from orthanc_fast.index.contract import Index
 from orthanc_fast.log import Category, logger
+from orthanc_fast.model import Resource
 from orthanc_fast.storage.contract import Storage
 
 PERIOD = 0.5  # seconds, as Orthanc's
@@ -28,9 +29,12 @@ class Housekeeping:
         storage: Storage,
         stable_age: int,
         announce: Callable[[], None] = lambda: None,
+        announce_resources: Callable[[Sequence[Resource]], None] = lambda _: None,
     ) -> None:
-        """`announce` is called when the change log may have grown."""
+        """`announce` is called when the change log may have grown, `announce_resources` with what
+        this process has made stable."""
         self._announce = announce
+        self._announce_resources = announce_resources
         self._index = index
         self._storage = storage
         self._stable_age = stable_age
@@ -61,10 +65,11 @@ class Housekeeping:
             first = self._index.read(lambda snapshot: snapshot.first_unstable())
             if first is None or first >= before:
                 return
-            self._index.write(
+            found = self._index.write(
                 lambda transaction: transaction.stabilise(before, now, STABLE_AT_ONCE)
             )
             self._announce()
+            self._announce_resources(found)
 
     def sweep(self) -> None:
         """Unlinks the doomed files that are still there, and forgets those of the last sweep.
