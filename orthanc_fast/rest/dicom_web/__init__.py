@@ -5,6 +5,7 @@ Source: reference chapter 5.
 
 from orthanc_fast.config import Settings
 from orthanc_fast.rest.dicom_web import (
+    bulk_data,
     capabilities,
     deletion,
     description,
@@ -19,6 +20,7 @@ from orthanc_fast.rest.dicom_web import (
 from orthanc_fast.rest.router import Router
 
 FAMILIES = (
+    bulk_data,
     capabilities,
     deletion,
     description,

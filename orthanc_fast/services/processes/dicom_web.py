@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from orthanc_fast.model import Caller
+from orthanc_fast.services.dicom_web.bulk_data import BulkValues
 from orthanc_fast.services.dicom_web.file_steps import FileReader
 from orthanc_fast.services.dicom_web.frame_parts import FrameParts
 from orthanc_fast.services.dicom_web.metadata import Metadata
@@ -60,6 +61,12 @@ class DicomWebServices:
             services.dictionary,
             services.default_character_set,
         )
+
+    @cached_property
+    def bulk_values(self) -> BulkValues:
+        """Values that metadata name by an address."""
+        services = self._services
+        return BulkValues(services.reads, services.storage, self.targets, services.dictionary)
 
     def close(self) -> None:
         """Waits for what threads are doing."""
