@@ -109,6 +109,12 @@ def fragments(context: int, data: bytes, is_command: bool, maximum: int) -> Iter
             return
 
 
+def only_fragment(context: int, length: int) -> bytes:
+    """What stands before a data set of so many bytes that one PDU carries."""
+    size = length + OVERHEAD
+    return _PDU.pack(0x04, 0, size, size - 4, context, _LAST)
+
+
 def store_request(
     message: int, sop_class: str, sop_instance: str, originator: tuple[str, int] | None
 ) -> bytes:

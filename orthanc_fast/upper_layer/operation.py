@@ -58,10 +58,14 @@ class Operation:
     def send_pending(self, identifiers: Iterable[bytes]) -> None:
         """Sends each as a response of status Pending, all in one write. Raises OSError."""
         head = self._head(PENDING, has_data_set=True)
+        room = dimse.fragment_size(self._maximum)
         parts: list[bytes] = []
         for identifier in identifiers:
-            parts.append(head)
-            parts += dimse.fragments(self.context_id, identifier, False, self._maximum)
+            if len(identifier) <= room:  # as nearly all are
+                parts += (head, dimse.only_fragment(self.context_id, len(identifier)), identifier)
+            else:
+                parts.append(head)
+                parts += dimse.fragments(self.context_id, identifier, False, self._maximum)
         if parts:
             self.association.channel.send(b"".join(parts))
 

@@ -1,6 +1,7 @@
 """C-FIND of modalities: /modalities/{id}/query, and /queries with its answers. Source: reference
 chapter 4, section 5.6."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -136,9 +137,9 @@ def get_query(request: Request) -> Response:
     return json_response(OPERATIONS)
 
 
-def delete_query(request: Request) -> Response:
+async def delete_query(request: Request) -> Response:
     """Forgets a query and its answers."""
-    request.services.queries.delete(request.caller, request.params[0])
+    await asyncio.to_thread(request.services.queries.delete, request.caller, request.params[0])
     return text_response()
 
 

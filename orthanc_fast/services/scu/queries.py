@@ -27,6 +27,8 @@ private ones."""
 PAGE: Final = 100  # answers in one value of the runtime state
 ALL: Final = 1 << 30  # bytes of the answers of all
 
+_REMOVED_AT_ONCE: Final = 16  # pages
+
 _ORDER: Final = "query-order"  # of use, the latest last
 _encode = msgspec.msgpack.Encoder().encode
 _decode_page = msgspec.msgpack.Decoder(list[Answer]).decode
@@ -87,8 +89,10 @@ class Queries:
         return _decode_done(head)
 
     def delete(self, caller: Caller, identifier: str) -> None:
-        """Forgets a query, if there is one."""
-        self._runtime.write(restricted(caller, lambda each: _forget(each, identifier)))
+        """Forgets a query, if there is one. Blocks for as long as large answers take."""
+        self._remove(
+            self._runtime.write(restricted(caller, lambda each: self._forget(each, identifier)))
+        )
 
     def answer(self, caller: Caller, done: Done, number: int) -> Answer:
         """One of the answers. Raises ParameterOutOfRange where there is none of that number,
@@ -119,10 +123,11 @@ class Queries:
         try:
             count, size = self._write_pages(identifier, answers)
             done = Done(identifier, query, count)
-            write(lambda transaction: self._enter(transaction, done, size))
+            displaced = write(lambda transaction: self._enter(transaction, done, size))
         except BaseException:
             self._drop_draft(identifier)
             raise
+        self._remove(displaced)
         return done
 
     def _write_pages(self, identifier: str, answers: Iterable[Answer]) -> tuple[int, int]:
@@ -139,26 +144,57 @@ class Queries:
             self._runtime.write(partial(_set, name=_page_name(identifier, number), value=encoded))
         return count, size
 
-    def _enter(self, transaction: Transaction, done: Done, size: int) -> None:
+    def _enter(self, transaction: Transaction, done: Done, size: int) -> list[str]:
+        """The queries that are forgotten for this one."""
         transaction.delete(self._draft(done.identifier))
         transaction.set(_head(done.identifier), _encode(done))
         places = [*_places(transaction.get(_ORDER)), _Place(done.identifier, size)]
         total = sum(place.size for place in places)
+        displaced = []
         while len(places) > self._size or (total > ALL and len(places) > 1):
             oldest = places.pop(0)
             total -= oldest.size
-            _remove(transaction, oldest.identifier)
+            displaced.append(oldest.identifier)
+            self._hide(transaction, oldest.identifier)
         transaction.set(_ORDER, _encode(places))
+        return displaced
+
+    def _forget(self, transaction: Transaction, identifier: str) -> list[str]:
+        """The query, if there is such a one."""
+        places = _places(transaction.get(_ORDER))
+        kept = [place for place in places if place.identifier != identifier]
+        if len(kept) == len(places):
+            return []
+        transaction.set(_ORDER, _encode(kept))
+        self._hide(transaction, identifier)
+        return [identifier]
+
+    def _hide(self, transaction: Transaction, identifier: str) -> None:
+        """Nobody finds it any more; its answers are a draft's, which goes later."""
+        transaction.delete(_head(identifier))
+        transaction.set(self._draft(identifier), b"")
+
+    def _remove(self, hidden: Iterable[str]) -> None:
+        for identifier in hidden:
+            self._drop_draft(identifier)
 
     def _draft(self, identifier: str) -> str:
         return self._drafts + identifier
 
     def _drop_draft(self, identifier: str) -> None:
-        def work(transaction: Transaction) -> None:
-            _remove(transaction, identifier)
-            transaction.delete(self._draft(identifier))
+        """Some pages at a time: all other writes of the runtime state wait meanwhile."""
 
-        self._runtime.write(work)
+        def work(transaction: Transaction) -> bool:
+            for _ in range(_REMOVED_AT_ONCE):
+                page = transaction.first_below(_pages(identifier))
+                if page is None:
+                    transaction.delete(self._draft(identifier))
+                    return True
+                transaction.delete(page[0])
+            return False
+
+        while not self._runtime.write(work):
+            pass
 
 
 def _set(transaction: Transaction, name: str, value: bytes) -> None:
@@ -193,17 +229,3 @@ def _touch(transaction: Transaction, identifier: str) -> None:
     places = _places(transaction.get(_ORDER))
     places.sort(key=lambda place: place.identifier == identifier)
     transaction.set(_ORDER, _encode(places))
-
-
-def _forget(transaction: Transaction, identifier: str) -> None:
-    places = _places(transaction.get(_ORDER))
-    kept = [place for place in places if place.identifier != identifier]
-    if len(kept) < len(places):
-        transaction.set(_ORDER, _encode(kept))
-        _remove(transaction, identifier)
-
-
-def _remove(transaction: Transaction, identifier: str) -> None:
-    transaction.delete(_head(identifier))
-    while (page := transaction.first_below(_pages(identifier))) is not None:
-        transaction.delete(page[0])

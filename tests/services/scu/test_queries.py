@@ -1,13 +1,14 @@
 """Queries that are kept for all processes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
 from orthanc_fast.model import Caller, Level
-from orthanc_fast.runtime.contract import Runtime
+from orthanc_fast.runtime.contract import Runtime, Transaction
 from orthanc_fast.runtime.lmdb import LmdbRuntime
 from orthanc_fast.runtime.memory import MemoryRuntime
 from orthanc_fast.services.scu import queries as module
@@ -128,3 +129,56 @@ def test_deleting(runtime: Runtime, caller: Caller) -> None:
     for nobody in (first.identifier, "", "x" * 600):
         with pytest.raises(UnknownResource):
             queries.get(caller, nobody)
+
+
+class Counting:
+    """A runtime that tells how many pages each of its writes removes."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.removed: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runtime, name)
+
+    def write(self, work: Callable[[Transaction], Any]) -> Any:
+        def counted(transaction: Transaction) -> Any:
+            before = len(transaction.below("query-answers/"))
+            found = work(transaction)
+            self.removed.append(before - len(transaction.below("query-answers/")))
+            return found
+
+        return self._runtime.write(counted)
+
+
+@pytest.mark.parametrize("displaced", [False, True])
+def test_large_answers_go_in_portions(
+    runtime: Runtime, caller: Caller, displaced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else can be written meanwhile."""
+    monkeypatch.setattr(module, "_REMOVED_AT_ONCE", 3)
+    counting = Counting(runtime)
+    queries = Queries(cast(Runtime, counting), 1, "http-0")
+    identifier = queries.add(caller, QUERY, numbered(10 * PAGE)).identifier
+    if displaced:
+        queries.add(caller, QUERY, numbered(0))
+    else:
+        queries.delete(caller, identifier)
+    assert max(counting.removed) == 3
+    assert sum(each for each in counting.removed if each > 0) == 10
+    assert not [name for name in names(runtime) if identifier in name]
+
+
+def test_a_process_that_dies_while_it_forgets(
+    runtime: Runtime, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = Queries(runtime, 5, "http-0")
+    identifier = queries.add(caller, QUERY, numbered(3 * PAGE)).identifier
+    with monkeypatch.context() as patched:
+        patched.setattr(queries, "_remove", lambda hidden: None)
+        queries.delete(caller, identifier)
+    with pytest.raises(UnknownResource):
+        queries.get(caller, identifier)
+    assert [name for name in names(runtime) if identifier in name]
+    Queries(runtime, 5, "http-0")
+    assert not [name for name in names(runtime) if identifier in name]
