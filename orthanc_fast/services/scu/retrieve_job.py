@@ -77,7 +77,7 @@ class Running(ABC):
         """Retrieves as many as one association is good for."""
         self.watch(SubOperations())
         contexts = self.contexts(self.wanted)
-        with self._associations.open(self.target, *contexts) as association:
+        with self._associations.open(self.target, *contexts, watch=self._look) as association:
             requests = Requests(association, self.target.timeout)
             while True:
                 self.detail.status = self.retrieve(association, requests)
@@ -116,6 +116,11 @@ class Running(ABC):
         if told.total:
             done += told.done * _PARTS // told.total
         self.run.step(done, len(self.order.wanted) * _PARTS)
+
+    def _look(self) -> None:
+        """While the association begins or ends, for the operations are watched by themselves.
+        Raises Stopped when the job is not to go on."""
+        self.run.step(self._done * _PARTS, len(self.order.wanted) * _PARTS)
 
     @property
     def _is_left(self) -> bool:

@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import OrthancError, UnknownResource
+from orthanc_fast.errors import NetworkProtocol, OrthancError, UnknownResource
 from orthanc_fast.services.exchange.instances import Instances, Outgoing
 from orthanc_fast.services.exchange.store_memory import StoreMemory
 from orthanc_fast.services.jobs.contract import Kind, Run, Stopped
@@ -78,6 +78,7 @@ class _Running:
         left = self._instances.since(self._memory.done)
         known = frozenset(self._memory.early)
         self._left = (each for each in left if each.number not in known)
+        self._given_back: list[Outgoing] = []
         self._lock = threading.Lock()
         self._is_over = False
         self._stopped_at = 0.0
@@ -95,29 +96,43 @@ class _Running:
 
     def _send_all(self) -> None:
         associations = min(self._kind.parallel, self._order.count - self._memory.done)
-        if associations == 1:
-            self._send()
-        elif associations:
+        if associations > 1:
             with ThreadPoolExecutor(associations, "sending") as pool:
-                sending = [pool.submit(self._send) for _ in range(associations)]
+                sending = [pool.submit(self._send, True) for _ in range(associations)]
             errors = [error for each in sending if (error := each.exception()) is not None]
             if errors:
                 # What went wrong comes before the wish to stop.
                 raise next((each for each in errors if not isinstance(each, Stopped)), errors[0])
+        if associations == 1 or self._given_back:
+            self._send(False)
 
-    def _send(self) -> None:
-        """Sends over one association until nothing is left, or another one has ended the job."""
+    def _send(self, is_one_of_many: bool) -> None:
+        """Sends over one association until nothing is left, or another one has ended the job. One
+        of many that cannot be opened leaves all to the others: the modality may not take as many
+        as we wish."""
+        claimed: dict[int, Outgoing] = {}
+        has_been_open = False
         senders, modality = self._kind.senders, self._order.modality
         rules = senders.rules(modality.allow_transcoding)
         try:
             with senders.open(self._target, self._presentations, rules, self._watch) as sending:
-                for each in sending.looking_ahead(self._claimed()):
+                for each in sending.looking_ahead(self._claimed(claimed)):
                     self._run.step(self._memory.done, self._order.count)
                     try:
                         sending.send(each, self._order.originator)
                     except OrthancError as error:
+                        has_been_open |= sending.is_open
+                        if (
+                            is_one_of_many
+                            and not has_been_open
+                            and isinstance(error, NetworkProtocol)
+                        ):
+                            self._give_back(claimed)
+                            return
                         self._fail(each, error)
+                    has_been_open |= sending.is_open
                     self._finish(each)
+                    del claimed[each.number]
         except BaseException:
             self._is_over = True
             raise
@@ -131,14 +146,19 @@ class _Running:
             if time.monotonic() - self._stopped_at >= _PATIENCE:
                 raise
 
-    def _claimed(self) -> Iterator[Outgoing]:
-        """Instances that nobody else sends."""
+    def _claimed(self, claimed: dict[int, Outgoing]) -> Iterator[Outgoing]:
+        """Instances that nobody else sends; they are in `claimed` too."""
         while not self._is_over:
             with self._lock:
-                instance = next(self._left, None)
+                instance = self._given_back.pop() if self._given_back else next(self._left, None)
             if instance is None:
                 return
+            claimed[instance.number] = instance
             yield instance
+
+    def _give_back(self, claimed: dict[int, Outgoing]) -> None:
+        with self._lock:
+            self._given_back += claimed.values()
 
     def _finish(self, instance: Outgoing) -> None:
         """This one is done, in vain or not."""

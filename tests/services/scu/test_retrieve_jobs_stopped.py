@@ -1,5 +1,8 @@
 """Jobs that retrieve and are stopped, and those that go on."""
 
+import socket
+import time
+
 import pytest
 from support.job_run import KeptRun
 from support.retrieve_scp import dying, sending
@@ -31,6 +34,17 @@ def test_a_peer_that_does_not_hear_of_the_cancellation(
     with pytest.raises(Stopped):
         site.ran(run)
     assert site.scp.aborts == 1
+
+
+def test_a_peer_that_is_silent_from_the_beginning(site: Site) -> None:
+    """Nobody waits for the answer to the A-ASSOCIATE-RQ when the job is stopped."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        modality = {"port": silent.getsockname()[1]}
+        order = site.order("TARGET", *wanted(), timeout=30, modality=modality)
+        begin = time.monotonic()
+        with pytest.raises(Stopped):
+            site.ran(KeptRun(order, on_step=stop_after(2)))
+        assert time.monotonic() - begin < 5
 
 
 def test_a_job_goes_on_where_it_was(site: Site) -> None:

@@ -1,6 +1,7 @@
 """The job that sends to a modality: what it tells, and where it goes on."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ from orthanc_fast.services.scu.associating import Associations
 from orthanc_fast.services.scu.sending import Senders
 from orthanc_fast.services.scu.store_job import StoreJob
 from orthanc_fast.services.scu.store_orders import KIND, JobOptions, StoreOrder, submission
+from orthanc_fast.upper_layer import pdu
+from orthanc_fast.upper_layer.negotiation import LOCAL_LIMIT_EXCEEDED, Agreement, Rejection
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
@@ -134,6 +137,56 @@ def test_as_many_associations_as_the_option_allows(make: Make) -> None:
     assert found.State == "Success"
     assert sorted(numbers(sink.taken)) == list(range(COUNT))
     assert sink.ends == 3 * ["release"]
+
+
+class OneAtATime(Sink):
+    """Rejects every association but the first; `rejected` tells when it has done so twice."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.rejections = 0
+        self.rejected = threading.Event()
+        self._guard = threading.Lock()
+
+    def _negotiate(self, request: pdu.Request) -> Agreement | Rejection:
+        with self._guard:
+            answer = super()._negotiate(request)
+            if len(self.requests) == 1:
+                return answer
+            self.rejections += 1
+            if self.rejections == 2:
+                self.rejected.set()
+            return Rejection(LOCAL_LIMIT_EXCEEDED, "one at a time")
+
+
+def test_a_modality_that_takes_fewer_associations(make: Make) -> None:
+    """What the rejected ones would have sent goes over the one that there is."""
+    jobs = make(dicom_scu_associations_count=3)
+
+    def status(taken: Taken) -> int:
+        assert sink.rejected.wait(20)
+        time.sleep(0.02)
+        return 0
+
+    with OneAtATime(status=status) as sink:
+        jobs.start()
+        job = jobs.send(sink.port)
+        found = jobs.wait(job)
+    assert (found.State, found.ErrorDetails) == ("Success", "")
+    assert sorted(numbers(sink.taken)) == list(range(COUNT))
+    assert jobs.content(job)["FailedInstancesCount"] == 0
+
+
+@pytest.mark.parametrize("is_permissive", [False, True])
+def test_a_modality_that_takes_no_association(make: Make, is_permissive: bool) -> None:
+    """However many are wished, the error is that of one."""
+    jobs = make(dicom_scu_associations_count=3)
+    with Sink(rejects=True) as sink:
+        jobs.start()
+        job = jobs.send(sink.port, count=5, permissive=is_permissive)
+        found = jobs.wait(job)
+    assert found.State == ("Success" if is_permissive else "Failure")
+    assert jobs.content(job)["FailedInstancesCount"] == (5 if is_permissive else 1)
 
 
 @pytest.mark.parametrize("associations", [1, 3])
