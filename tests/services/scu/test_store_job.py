@@ -168,7 +168,8 @@ def test_a_modality_that_takes_fewer_associations(make: Make) -> None:
         time.sleep(0.02)
         return 0
 
-    with OneAtATime(status=status) as sink:
+    sink = OneAtATime(status=status)
+    with sink:
         jobs.start()
         job = jobs.send(sink.port)
         found = jobs.wait(job)
