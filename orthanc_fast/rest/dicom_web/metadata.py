@@ -69,8 +69,10 @@ async def get_metadata(request: Request) -> Response:
 
 
 def _form(request: Request) -> Form:
-    """Among equals JSON comes first, whatever has more parameters."""
-    ranges = accepted(request.header(b"accept"), request.arguments.get("accept"))
+    """What the argument says goes before the header; among equals JSON comes first, whatever has
+    more parameters."""
+    argument = request.arguments.get("accept")
+    ranges = accepted(None if argument else request.header(b"accept"), argument)
     ranges = tuple(sorted(ranges, key=lambda each: (-each.quality, _form_of(each) != "json")))
     return chosen(ranges, _form_of, _OFFERED)
 
