@@ -49,13 +49,21 @@ class ServerRegistry(ABC, Generic[S]):
         """Raises what `parsed` raises for what the option holds."""
         self._read = reads
         self._write = writes
-        self._is_persistent = bool(settings.raw.get(f"{self.option}InDatabase"))
-        entries = {} if self._is_persistent else settings.raw.get(self.option) or {}
+        self._is_persistent = self.is_persistent(settings)
+        entries = {} if self._is_persistent else self.entries(settings)
         configured = {name: self.parsed(name, entries[name]) for name in entries}
         self._session: SessionOption[dict[str, S]] = SessionOption(
             runtime, self.plural, self.table, configured
         )
         self._decode: Callable[[bytes], dict[str, S]] = msgspec.json.Decoder(self.table).decode
+
+    def is_persistent(self, settings: Settings) -> bool:
+        """Whether they are kept in the index, and the option is ignored."""
+        return bool(settings.raw.get(f"{self.option}InDatabase"))
+
+    def entries(self, settings: Settings) -> Mapping[str, Any]:
+        """What the option holds."""
+        return settings.raw.get(self.option) or {}
 
     @abstractmethod
     def parsed(self, name: str, value: Any) -> S:

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -16,11 +15,11 @@ from orthanc_fast.errors import NotImplementedYet, OrthancError
 from orthanc_fast.services.exchange.call_faults import (
     FAULTS,
     NETWORK_PROTOCOL,
-    TooManyRedirections,
     call_failed,
 )
 from orthanc_fast.services.exchange.client_tls import UnusableCertificate
 from orthanc_fast.services.exchange.outgoing import OutgoingCalls
+from orthanc_fast.services.exchange.redirections import answered
 from orthanc_fast.services.peers.bodies import Body
 from orthanc_fast.services.peers.peer import Peer
 
@@ -28,10 +27,6 @@ from orthanc_fast.services.peers.peer import Peer
 _LONGEST_ANSWER: Final = 64 << 20
 
 INSTANCES: Final = "instances"  # where peers take DICOM files
-
-_REDIRECTIONS: Final = 30
-_REDIRECTED: Final = frozenset({301, 302, 303, 307, 308})
-_SEE_OTHER: Final = 303
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -59,19 +54,28 @@ class PeerCalls:
         """Requests for a path below the peer's address, which share up to so many kept connections
         within the block. Raises OrthancError 9 where a certificate cannot be used,
         NotImplementedYet for smart cards."""
+        timeout = peer.timeout or self._settings.http_timeout
+        async with self.connected(peer, peer.url + path, timeout, connections) as client:
+            yield PeerSession(client, self._outgoing, peer, path, timeout)
+
+    @asynccontextmanager
+    async def connected(
+        self, peer: Peer, address: str, timeout: int, connections: int
+    ) -> AsyncGenerator[aiohttp.ClientSession]:
+        """What `open` makes its requests with, for who makes others; raises as it does, about this
+        address. A call may take `timeout` seconds as a whole, 0: any time."""
         if peer.pkcs11:
             raise NotImplementedYet(
-                "Pkcs11: this server cannot use smart cards: give the peer a CertificateFile"
+                "Pkcs11: this server cannot use smart cards: give the server a CertificateFile"
             )
-        timeout = peer.timeout or self._settings.http_timeout
         try:
             tls = None
             if peer.url.startswith("https:"):  # reads the authorities of the system
                 tls = await asyncio.to_thread(self._outgoing.tls, peer.certificate)
         except UnusableCertificate as error:
-            raise call_failed(peer.url + path, error) from error
+            raise call_failed(address, error) from error
         async with self._outgoing.session(timeout, connections, tls) as client:
-            yield PeerSession(client, self._outgoing, peer, path, timeout)
+            yield client
 
 
 class PeerSession:
@@ -118,49 +122,31 @@ class PeerSession:
         except FAULTS as error:
             raise call_failed(self._url, error) from error
 
-    def _headers(self, url: URL) -> dict[str, str]:
-        """What the peer is to be told, and nobody else."""
-        peer = self._peer
-        user, password = peer.username or url.user or "", peer.password or url.password or ""
-        found = dict(peer.headers)
-        if user and password:
-            pair = base64.b64encode(f"{user}:{password}".encode()).decode()
-            found.setdefault("Authorization", f"Basic {pair}")
-        return found
-
     async def _answer(
         self, method: str, url: URL, headers: dict[str, str], body: Body | None
     ) -> Answer:
-        """Follows redirections with the same request, also those at which other programs give up
-        its body (301, 302): the peer would seem to have stored what it never got. Another server
-        gets neither the headers of the peer, which may be keys, nor the client certificate."""
-        sent = headers | self._headers(url)
-        tls: ssl.SSLContext | bool = True  # that of the session
-        url = url.with_user(None)
-        for _ in range(_REDIRECTIONS + 1):
-            async with self._client.request(
-                method, url, headers=sent, data=body, allow_redirects=False, ssl=tls
-            ) as answer:
-                location = answer.headers.get("Location")
-                if answer.status not in _REDIRECTED or location is None:
-                    return Answer(answer.status, await _content(answer.content))
-                target = url.join(URL(location))
-            if not _is_same_origin(url, target):
-                sent, tls = headers, self._outgoing.redirected_tls
-            if answer.status == _SEE_OTHER:
-                method, body = "GET", None
-            url = target
-        raise TooManyRedirections
+        private = private_headers(self._peer, url)
+        async with answered(
+            self._client, self._outgoing, method, url, headers, private, body
+        ) as answer:
+            return Answer(answer.status, await content(answer.content))
 
 
-def _is_same_origin(one: URL, other: URL) -> bool:
-    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
+def private_headers(peer: Peer, url: URL) -> dict[str, str]:
+    """What the peer is to be told, and nobody else."""
+    user, password = peer.username or url.user or "", peer.password or url.password or ""
+    found = dict(peer.headers)
+    if user and password:
+        pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+        found.setdefault("Authorization", f"Basic {pair}")
+    return found
 
 
-async def _content(stream: aiohttp.StreamReader) -> bytes:
-    content = bytearray()
+async def content(stream: aiohttp.StreamReader) -> bytes:
+    """All of an answer. Raises OrthancError 9 where it is too long for memory."""
+    found = bytearray()
     async for part in stream.iter_any():
-        content += part
-        if len(content) > _LONGEST_ANSWER:
+        found += part
+        if len(found) > _LONGEST_ANSWER:
             raise OrthancError("The answer of the peer is too long", code=NETWORK_PROTOCOL)
-    return bytes(content)
+    return bytes(found)

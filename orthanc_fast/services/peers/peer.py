@@ -49,6 +49,11 @@ def parse_peer(name: str, value: Any) -> Peer:
     """Reads `["url"]`, `["url", "user", "password"]` or the object form. Raises BadFileFormat or
     BadParameterType with what is wrong."""
     check_name(name)
+    return parse_server(value)
+
+
+def parse_server(value: Any) -> Peer:
+    """As `parse_peer`, under whatever name: servers of DICOMweb are described in the same way."""
     if isinstance(value, list):
         return _short(value)
     if isinstance(value, dict):
