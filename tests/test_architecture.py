@@ -22,6 +22,7 @@ GROUND = {
     "implementation",
     "log",
     "model",
+    "multipart",
     "numerals",
     "registries",
     "transfer_syntaxes",
