@@ -85,6 +85,7 @@ class DicomWeb(msgspec.Struct, frozen=True, rename="pascal"):
     enable_delete: bool = True  # DELETE of studies, series and instances: ours
     servers: dict[str, Any] = {}
     servers_in_database: bool = False
+    client_connections: int = 4  # of one job that sends or retrieves: ours
 
 
 def dicom_web(value: Any) -> DicomWeb:
@@ -99,6 +100,8 @@ def dicom_web(value: Any) -> DicomWeb:
     wado = "/" + found.wado_root.strip("/")
     if wado == "/":
         raise ValueError("WadoRoot must not be the root of the server: give /wado, for example")
+    if found.client_connections < 1:
+        raise ValueError("ClientConnections must be at least 1")
     return msgspec.structs.replace(found, root=root, public_root=public, wado_root=wado)
 
 

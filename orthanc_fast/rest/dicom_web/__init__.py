@@ -14,6 +14,7 @@ from orthanc_fast.rest.dicom_web import (
     rendered,
     retrieve,
     search,
+    servers,
     store,
     wado_uri,
 )
@@ -29,6 +30,7 @@ FAMILIES = (
     rendered,
     retrieve,
     search,
+    servers,
     store,
     wado_uri,
 )

@@ -39,10 +39,10 @@ async def get_plugin(request: Request) -> Response:
 async def get_info(request: Request) -> Response:
     """Where DICOMweb and the REST API are, for pages served below it."""
     options = request.services.settings.dicom_web
-    answer = {"DicomWebRoot": options.root, "OrthancApiRoot": _way_up(options)}
+    answer = {"DicomWebRoot": options.root, "OrthancApiRoot": way_up(options)}
     return Response(encode_json(answer), PLAIN_JSON)
 
 
-def _way_up(options: DicomWeb) -> str:
+def way_up(options: DicomWeb) -> str:
     """From a page in the root of DICOMweb to that of the REST API."""
     return "./" + "../" * (options.root.count("/") - 1)

@@ -1,6 +1,8 @@
 """What an HTTP worker opens for DICOMweb, with the first request that needs it."""
 
+import asyncio
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from orthanc_fast.model import Caller
 from orthanc_fast.services.dicom_web.bulk_data import BulkValues
@@ -11,10 +13,14 @@ from orthanc_fast.services.dicom_web.rendering import Renderings
 from orthanc_fast.services.dicom_web.retrieval import Retrieval
 from orthanc_fast.services.dicom_web.searching import Searching
 from orthanc_fast.services.dicom_web.storing import Storing
+from orthanc_fast.services.dicom_web_client.registry import DicomWebServers
 from orthanc_fast.services.ingest.uploads import Uploads
 from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.processes.resources import ResourceServices
+
+if TYPE_CHECKING:
+    from orthanc_fast.services.dicom_web_client.exchange import DicomWebExchange
 
 
 class DicomWebServices:
@@ -76,3 +82,24 @@ class DicomWebServices:
     def storing(self, caller: Caller, study: str | None) -> Storing:
         """For the instances of one request; only those of the study, if there is one."""
         return Storing(self._ingest, caller, study)
+
+    @cached_property
+    def servers(self) -> DicomWebServers:
+        """Servers of DICOMweb that this one knows."""
+        own = self._services
+        return DicomWebServers(own.settings, own.reads, own.writes, own.runtime)
+
+    async def exchange(self) -> "DicomWebExchange":
+        """What is asked of them. The library for HTTP calls is large: it is opened with the first
+        call, in a thread."""
+        return await asyncio.to_thread(lambda: self._exchange)
+
+    @cached_property
+    def _exchange(self) -> "DicomWebExchange":
+        from orthanc_fast.services.dicom_web_client.calls import WebCalls
+        from orthanc_fast.services.dicom_web_client.exchange import DicomWebExchange
+        from orthanc_fast.services.exchange.outgoing import OutgoingCalls
+
+        own = self._services
+        calls = WebCalls(own.settings, OutgoingCalls(own.settings))
+        return DicomWebExchange(own.reads, self.servers, calls, own.dictionary)

@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from orthanc_fast.config import Settings
 from orthanc_fast.services.archive.jobs import ArchiveJob, MediaJob
@@ -12,6 +13,9 @@ from orthanc_fast.services.jobs.contract import Kind
 from orthanc_fast.services.jobs.engine import Engine
 from orthanc_fast.services.jobs.registry import Registry
 from orthanc_fast.services.processes.resources import ResourceServices
+
+if TYPE_CHECKING:
+    from orthanc_fast.services.dicom_web_client.calls import WebCalls
 
 NICENESS = 10  # what answers clients goes first
 
@@ -94,6 +98,30 @@ def _peer_store(services: JobServices) -> Kind:
     )
 
 
+def _stow(services: JobServices) -> Kind:
+    from orthanc_fast.services.dicom_web_client.stow_job import StowJob
+
+    return StowJob(
+        services.settings, services.reads, services.attachments.parts, _web_calls(services)
+    )
+
+
+def _retrieve(services: JobServices) -> Kind:
+    from orthanc_fast.services.dicom_web_client.receiving import Receiver
+    from orthanc_fast.services.dicom_web_client.retrieve_job import RetrieveJob
+
+    largest = max(1, services.settings.maximum_upload_memory_mb) << 20
+    receiver = Receiver(services.ingest, services.upload_memory, largest)
+    return RetrieveJob(services.settings, receiver, _web_calls(services))
+
+
+def _web_calls(services: JobServices) -> "WebCalls":
+    from orthanc_fast.services.dicom_web_client.calls import WebCalls
+    from orthanc_fast.services.exchange.outgoing import OutgoingCalls
+
+    return WebCalls(services.settings, OutgoingCalls(services.settings))
+
+
 def _commitment(services: JobServices) -> Kind:
     from orthanc_fast.services.storage_commitment.scp_job import CommitmentJob
 
@@ -113,6 +141,8 @@ KINDS: dict[str, Opening] = {
     "DicomGetScu": _get,
     "OrthancPeerStore": _peer_store,
     "StorageCommitmentScp": _commitment,
+    "DicomWebStowClient": _stow,
+    "DicomWebWadoRetrieveClient": _retrieve,
 }
 
 

@@ -16,7 +16,7 @@ from orthanc_fast.services.exchange.dicom_tls import check_files, tls_options
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.jobs.outputs import outputs_folder
 from orthanc_fast.services.jobs.saved import SavedJobs
-from orthanc_fast.services.peers.peer import parse_peer
+from orthanc_fast.services.peers.peer import parse_peer, parse_server
 from orthanc_fast.services.retention.housekeeping import forget_files
 from orthanc_fast.services.retention.recycling import recycle_at_start
 from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
@@ -156,6 +156,12 @@ def _check_peers(settings: Settings) -> None:
             if peer.pkcs11:
                 text = f"OrthancPeers: {name}: Pkcs11: this server cannot use smart cards"
                 logger.warning(Category.GENERIC, text)
+    if not settings.dicom_web.servers_in_database:
+        for name, value in settings.dicom_web.servers.items():
+            try:
+                parse_server(value)
+            except OrthancError as error:
+                raise BadFileFormat(f"DicomWeb.Servers: {name}: {error.details}") from error
     if settings.https_ca_certificates is None:
         return
     try:

@@ -1,0 +1,173 @@
+"""DICOM files that come in the answers of other servers, on their way to the ingest: each is given
+to it as soon as it is complete, so that no more than a few are held. Source: reference chapter 5,
+section 11.2; PS3.18, section 10.4."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Final
+
+from orthanc_fast.errors import BadFileFormat, NetworkProtocol
+from orthanc_fast.model import Caller
+from orthanc_fast.multipart import Event, MultipartReader, Related, media_type, related
+from orthanc_fast.services.dicom_web_client.calls import WebAnswer
+from orthanc_fast.services.ingest.contract import IngestRequest, Share, Stored, UploadMemory
+from orthanc_fast.services.ingest.ingest import Ingest
+from orthanc_fast.storage.arriving import ArrivingBody, Body
+
+_STORED_AT_ONCE: Final = 16  # of one answer: those that wait for the disk are committed together
+_DICOM: Final = "application/dicom"
+
+StoredOne = Callable[[Stored, int], None]
+
+
+class Receiver:
+    """Where files go to; for one process. Those of more than `largest` bytes, or for which there is
+    no memory, go through spools."""
+
+    def __init__(self, ingest: Ingest, memory: UploadMemory, largest: int) -> None:
+        self._ingest = ingest
+        self._memory = memory
+        self._largest = largest
+
+    def arriving(self) -> "Arriving":
+        """For the next file."""
+        return Arriving(Share(self._memory), self._largest, self._ingest)
+
+
+class Arriving:
+    """One file that comes."""
+
+    def __init__(self, share: Share, largest: int, ingest: Ingest) -> None:
+        self._share = share
+        self._body = ArrivingBody(largest, ingest.new_spool, share)
+        self._ingest = ingest
+
+    @property
+    def size(self) -> int:
+        return self._body.size
+
+    async def add(self, part: bytes) -> None:
+        """Raises FullStorage or StorageFault."""
+        if not self._body.add_now(part):
+            await asyncio.to_thread(self._body.add, part)
+
+    async def store(self, caller: Caller) -> Stored:
+        """Returns when it is durable. Raises as `Ingest.store`."""
+        try:
+            if self._body.waits:
+                content = await asyncio.to_thread(self._body.finish)
+            else:
+                content = self._body.finish()
+            promise = await asyncio.to_thread(self._submitted, content, caller)
+            return await asyncio.wrap_future(promise)
+        finally:
+            self._share.release()
+
+    def _submitted(self, content: Body, caller: Caller) -> "Future[Stored]":
+        promise: Future[Stored] = Future()
+        self._ingest.submit(IngestRequest(caller=caller, data=content), promise)
+        return promise
+
+    def discard(self) -> None:
+        """Leaves nothing behind of what is not going to be stored."""
+        self._body.discard()
+        self._share.release()
+
+
+class Received:
+    """The files of one answer. `stored` is called with each, and its size."""
+
+    def __init__(self, receiver: Receiver, caller: Caller, stored: StoredOne) -> None:
+        self._receiver = receiver
+        self._caller = caller
+        self._stored = stored
+        self._pending: set[asyncio.Task[None]] = set()
+
+    async def take(self, answer: WebAnswer) -> None:
+        """Returns when all of them are durable. Raises what storing does, NetworkProtocol for an
+        answer that is none of DICOM files, or breaks off."""
+        try:
+            multipart = _related(answer.content_type)
+            if multipart is None:
+                await self._single(answer)
+            elif multipart.type not in ("", _DICOM):
+                raise _no_dicom(answer.content_type)
+            else:
+                await self._parts(answer, MultipartReader(multipart.boundary))
+            while self._pending:
+                await self._settle()
+        finally:
+            for task in self._pending:
+                task.cancel()
+            await asyncio.gather(*self._pending, return_exceptions=True)
+
+    async def _single(self, answer: WebAnswer) -> None:
+        """A server may send one file as it is."""
+        if media_type(answer.content_type) != _DICOM:
+            raise _no_dicom(answer.content_type)
+        body = self._receiver.arriving()
+        try:
+            async for chunk in answer.chunks():
+                await body.add(chunk)
+        except BaseException:
+            body.discard()
+            raise
+        await self._store(body)
+
+    async def _parts(self, answer: WebAnswer, reader: MultipartReader) -> None:
+        body: Arriving | None = None
+        try:
+            async for chunk in answer.chunks():
+                for event in _events(reader, chunk):
+                    if isinstance(event, dict):
+                        kind = event.get("content-type", _DICOM)
+                        if media_type(kind) != _DICOM:
+                            raise _no_dicom(kind)
+                        body = self._receiver.arriving()
+                    elif body is not None and isinstance(event, bytes):
+                        await body.add(event)
+                    elif body is not None:
+                        complete, body = body, None
+                        await self._store(complete)
+        finally:
+            if body is not None:
+                body.discard()
+        if not reader.is_whole:
+            raise NetworkProtocol("The answer of the DICOMweb server ends before it is complete")
+
+    async def _store(self, body: Arriving) -> None:
+        while len(self._pending) >= _STORED_AT_ONCE:
+            await self._settle()
+        self._pending.add(asyncio.create_task(self._store_one(body)))
+
+    async def _store_one(self, body: Arriving) -> None:
+        size = body.size
+        stored = await body.store(self._caller)
+        self._stored(stored, size)
+
+    async def _settle(self) -> None:
+        done, self._pending = await asyncio.wait(self._pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+
+def _no_dicom(kind: str) -> NetworkProtocol:
+    return NetworkProtocol(f"The DICOMweb server has not sent DICOM files, but {kind[:100]!r}")
+
+
+# What the other server does wrong is no bad file.
+
+
+def _related(content_type: str) -> Related | None:
+    try:
+        return related(content_type)
+    except BadFileFormat as error:
+        raise NetworkProtocol(error.details) from error
+
+
+def _events(reader: MultipartReader, chunk: bytes) -> Iterator[Event]:
+    try:
+        yield from reader.feed(chunk)
+    except BadFileFormat as error:
+        raise NetworkProtocol(error.details) from error
