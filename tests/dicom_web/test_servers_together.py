@@ -110,6 +110,21 @@ def test_orthanc_is_searched(pair: DicomWebPair) -> None:
     assert ours
 
 
+def test_read_only(tmp_path: Path) -> None:
+    """Nothing is stored, but others are asked and sent to."""
+    with (
+        OurServer(tmp_path, {"ReadOnly": True, "HttpWorkers": 1}) as server,
+        HttpPeer() as peer,
+        httpx.Client(base_url=server.url, timeout=60) as client,
+    ):
+        client.put(f"{ROOT}/p", json=[peer.url]).raise_for_status()
+        statuses = {
+            verb: client.post(f"{ROOT}/p/{verb}", json={"Uri": "x", "Resources": []}).status_code
+            for verb in ("get", "stow", "retrieve", "wado")
+        }
+        assert statuses == {"get": 200, "stow": 200, "retrieve": 404, "wado": 404}
+
+
 # The way
 
 

@@ -41,6 +41,8 @@ def add_routes(router: Router, settings: Settings) -> None:
         ("wado", post_wado),
         ("delete", post_delete),
     ):
+        if settings.read_only and handler in (post_retrieve, post_wado):
+            continue  # they store
         router.add("POST", f"{root}/{{}}/{name}", handler, body=dict[str, Any], answer=answer)
 
 

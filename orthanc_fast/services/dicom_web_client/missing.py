@@ -64,9 +64,10 @@ class Inventory:
             page = await self._search(f"{where}instances", {"offset": str(len(found))})
             known = len(found)
             for each in page:
-                sop_instance, series = _value(each, _SOP_INSTANCE), _value(each, _SERIES)
-                if isinstance(sop_instance, str) and isinstance(series or wanted.series, str):
-                    found[sop_instance] = series or wanted.series
+                sop_instance = _value(each, _SOP_INSTANCE)
+                series = wanted.series or _value(each, _SERIES)
+                if isinstance(sop_instance, str) and isinstance(series, str) and series:
+                    found[sop_instance] = series
             if len(found) == known:
                 break
         if announced is None or len(found) != announced:

@@ -82,7 +82,7 @@ class Received:
         self._receiver = receiver
         self._caller = caller
         self._stored = stored
-        self._pending: set[asyncio.Task[None]] = set()
+        self._pending: dict[asyncio.Task[None], Arriving] = {}
 
     async def take(self, answer: WebAnswer) -> None:
         """Returns when all of them are durable. Raises what storing does, NetworkProtocol for an
@@ -101,6 +101,8 @@ class Received:
             for task in self._pending:
                 task.cancel()
             await asyncio.gather(*self._pending, return_exceptions=True)
+            for body in self._pending.values():
+                body.discard()
 
     async def _single(self, answer: WebAnswer) -> None:
         """A server may send one file as it is."""
@@ -139,7 +141,7 @@ class Received:
     async def _store(self, body: Arriving) -> None:
         while len(self._pending) >= _STORED_AT_ONCE:
             await self._settle()
-        self._pending.add(asyncio.create_task(self._store_one(body)))
+        self._pending[asyncio.create_task(self._store_one(body))] = body
 
     async def _store_one(self, body: Arriving) -> None:
         size = body.size
@@ -147,8 +149,9 @@ class Received:
         self._stored(stored, size)
 
     async def _settle(self) -> None:
-        done, self._pending = await asyncio.wait(self._pending, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(self._pending, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
+            del self._pending[task]
             task.result()
 
 
