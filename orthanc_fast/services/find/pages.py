@@ -9,7 +9,7 @@ from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import SHA1, Caller, Level, Resource
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.finder import Finder
-from orthanc_fast.services.find.parts import READ_AT_ONCE, Left, Parts
+from orthanc_fast.services.find.parts import Left, Parts
 from orthanc_fast.services.find.planner import Filter, Planner, kept
 from orthanc_fast.services.find.query import FindQuery
 from orthanc_fast.services.store.lookup import records
@@ -44,10 +44,11 @@ class Pages:
         self._parts = Parts(reads, finder.files, finder.tags)
 
     def pages(
-        self, caller: Caller, query: FindQuery, show: Show[T], most: int = READ_AT_ONCE
+        self, caller: Caller, query: FindQuery, show: Show[T], most: int | None = None
     ) -> Iterator[list[T]]:
         """What `show` makes of the resources that match, at most `query.limit`, and at most `most`
-        together. Where a part of the candidates does not match, its page is empty.
+        (None: READ_AT_ONCE) together. Where a part of the candidates does not match, its page is
+        empty.
 
         Raises OrthancError 1012 for a tag that cannot be asked of this level.
         """

@@ -57,7 +57,7 @@ class Parts:
         candidates: bytes | None,
         wanted: int | None,
         after: bytes = b"",
-        most: int = READ_AT_ONCE,
+        most: int | None = None,
     ) -> Iterator[bytes]:
         """The candidates some at a time, as `_amounts` says, without a snapshot in between; those
         whose identifier is above `after`, where the query has no order."""
@@ -118,9 +118,10 @@ def _to_read(level: Level, part: bytes, left: Left, view: Snapshot) -> list[tupl
     return [(each.public, instance) for each, instance in pairs if instance is not None]
 
 
-def _amounts(wanted: int | None, most: int = READ_AT_ONCE) -> Iterator[int]:
+def _amounts(wanted: int | None, most: int | None = None) -> Iterator[int]:
     """How many candidates to look at with one call, again and again, where `wanted` results are
-    enough: mostly one in a few matches; never more than `most`."""
+    enough: mostly one in a few matches; never more than `most`, or READ_AT_ONCE."""
+    most = READ_AT_ONCE if most is None else most
     amount = most if wanted is None else min(wanted, most)
     while True:
         yield amount
@@ -128,7 +129,7 @@ def _amounts(wanted: int | None, most: int = READ_AT_ONCE) -> Iterator[int]:
 
 
 def in_parts(
-    stretches: Iterable[bytes], wanted: int | None, most: int = READ_AT_ONCE
+    stretches: Iterable[bytes], wanted: int | None, most: int | None = None
 ) -> Iterator[bytes]:
     """The same packed list in parts of `_amounts`, the last one shorter."""
     amounts = _amounts(wanted, most)
