@@ -4,9 +4,9 @@
 Source: reference chapter 2, section 5.5.
 """
 
-from libc.stdint cimport uint16_t
+from libc.stdint cimport uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 
 cdef int check(Py_ssize_t size, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t samples) except -1:
@@ -137,4 +137,58 @@ def smooth(
             for j in range(5):
                 lines[j] = sums + min(max(i + j - 2, <Py_ssize_t> 0), rows - 1) % 5 * stride
             down_columns(lines[0], lines[1], lines[2], lines[3], lines[4], &out[i * stride], stride)
+    free(sums)
+
+
+cdef void add_rows(
+    const unsigned char* source,
+    uint32_t* sums,
+    Py_ssize_t stride,
+    Py_ssize_t out_columns,
+    Py_ssize_t samples,
+    Py_ssize_t factor,
+) noexcept nogil:
+    """Adds `factor` rows of `stride` bytes to the sums of the blocks that they cross."""
+    cdef Py_ssize_t row, column, inner, sample
+    cdef const unsigned char* pixel
+    for row in range(factor):
+        pixel = source + row * stride
+        for column in range(out_columns):
+            for inner in range(factor):
+                for sample in range(samples):
+                    sums[column * samples + sample] += pixel[sample]
+                pixel += samples
+
+
+def average(
+    const unsigned char[::1] source not None,
+    Py_ssize_t rows,
+    Py_ssize_t columns,
+    Py_ssize_t samples,
+    Py_ssize_t factor,
+    unsigned char[::1] out not None,
+):
+    """Fills `out`, of rows // factor x columns // factor pixels, with the means of blocks of factor x factor; what is
+    left over at the right and the bottom does not count. Raises ValueError where sizes do not fit."""
+    cdef Py_ssize_t out_rows, out_columns, count, stride = columns * samples, row, i
+    cdef uint32_t* sums
+    cdef uint32_t area
+    cdef const unsigned char* first
+    cdef unsigned char* target
+    check(source.shape[0], rows, columns, samples)
+    if not 1 <= factor <= 4096:    # the sum of more would not fit
+        raise ValueError(f"blocks of {factor} x {factor}")
+    out_rows, out_columns = rows // factor, columns // factor
+    check(out.shape[0], out_rows, out_columns, samples)
+    count, area = out_columns * samples, <uint32_t> (factor * factor)
+    sums = <uint32_t*> malloc(count * sizeof(uint32_t))
+    if sums == NULL:
+        raise MemoryError()
+    first, target = &source[0], &out[0]
+    with nogil:
+        for row in range(out_rows):
+            memset(sums, 0, count * sizeof(uint32_t))
+            add_rows(first + row * factor * stride, sums, stride, out_columns, samples, factor)
+            for i in range(count):
+                target[row * count + i] = <unsigned char> ((sums[i] + area // 2) // area)
     free(sums)

@@ -130,6 +130,22 @@ def fitted(picture: Picture, width: int, height: int, smooth: bool) -> Picture:
     return out
 
 
+def reduced(picture: Picture, longest: int) -> Picture:
+    """The picture with at most `longest` pixels on its longer side, each the mean of those that it
+    stands for, as far as whole numbers go."""
+    rows, columns = picture.shape[:2]
+    if max(rows, columns) <= longest:
+        return picture
+    factor = min(max(rows, columns) // longest, rows, columns)
+    if factor > 1:
+        shape = (rows // factor, columns // factor, *picture.shape[2:])
+        out = np.empty(shape, np.uint8)
+        samples = 1 if picture.ndim == 2 else 3
+        resize.average(_raw(picture), rows, columns, samples, factor, _raw(out))
+        picture = out
+    return fitted(picture, longest, longest, smooth=True)
+
+
 def _round(value: np.float32) -> int:
     return math.floor(float(value) + 0.5)
 

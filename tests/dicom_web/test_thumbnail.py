@@ -148,3 +148,22 @@ def test_what_has_no_picture(pair: DicomWebPair, kind: str) -> None:
         assert Image.open(io.BytesIO(ours.content)).size == (128, 128)
         symbols.append(ours.content)
     assert symbols[0] != symbols[1]
+
+
+def test_a_large_image(ours: httpx.Client) -> None:
+    """Each pixel is the mean of those that it stands for: fine stripes become grey."""
+    rows, columns = 600, 1100
+    pixels_of = np.zeros((rows, columns, 3), np.uint8)
+    pixels_of[:, ::2] = 200
+    data = image_file(
+        pixels_of.tobytes(),
+        Rows=rows,
+        Columns=columns,
+        SamplesPerPixel=3,
+        PhotometricInterpretation="RGB",
+        PlanarConfiguration=0,
+        vr="OB",
+    )
+    found = pixels(ours.get(f"{put(ours, data, '409')}/thumbnail?accept={PNG}"))
+    assert found.shape == (140, 256, 3)
+    assert abs(found - 100).max() <= 1

@@ -73,3 +73,24 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
     for call in calls:
         with pytest.raises(ValueError):
             call()
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (7, 5), (64, 33), (30, 41, 3), (5, 5, 3)])
+@pytest.mark.parametrize("factor", [1, 2, 3, 5])
+def test_average(shape: tuple[int, ...], factor: int) -> None:
+    """The means of blocks; what is left over does not count."""
+    rows, columns, samples = shape[0] // factor, shape[1] // factor, (*shape, 1)[2]
+    picture = np.random.default_rng(factor).integers(0, 256, shape, np.uint8)
+    out = np.empty(rows * columns * samples, np.uint8)
+    resize.average(picture.reshape(-1), shape[0], shape[1], samples, factor, out)
+    blocks = picture[: rows * factor, : columns * factor]
+    means = blocks.reshape(rows, factor, columns, factor, samples).mean(axis=(1, 3))
+    np.testing.assert_array_equal(out, np.floor(means + 0.5).astype(np.uint8).reshape(-1))
+
+
+@pytest.mark.parametrize(
+    ("factor", "size"), [(0, 64), (-1, 64), (9, 0), (5000, 64), (2, 15), (2, 17), (2, 64)]
+)
+def test_averages_that_do_not_fit(factor: int, size: int) -> None:
+    with pytest.raises(ValueError, match=r"blocks|no picture"):
+        resize.average(np.zeros(64, np.uint8), 8, 8, 1, factor, np.zeros(size, np.uint8))

@@ -3,6 +3,7 @@
 Source: PS3.18, sections 8.3.5, 8.7.4 and 10.4; reference chapter 5, section 7.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
@@ -34,6 +35,7 @@ _LEVELS: Final = (
     "studies/{}/series/{}/instances/{}",
     "studies/{}/series/{}/instances/{}/frames/{}",
 )
+_INSTANCE: Final = 3  # UIDs name one
 _ARGUMENTS: Final = "accept viewport quality window"
 _MULTIPART: Final = "multipart/related"
 _FORMS: Final[dict[str, Form]] = {
@@ -83,7 +85,10 @@ async def _answer(request: Request, is_thumbnail: bool) -> Response:
     ranges = accepted(request.header(b"accept"), arguments.get("accept"))
     uids, frames = request.params[:3], _frames(request.params[3:])
     renderings = services.dicom_web.renderings
-    instance = await services.reads.run(renderings.key_image, request.caller, uids)
+    if len(uids) == _INSTANCE:
+        instance = await services.reads.run(renderings.key_image, request.caller, uids)
+    else:  # thousands of instances may have to be put in order
+        instance = await asyncio.to_thread(renderings.key_image, request.caller, uids)
     if is_video(instance):
         if is_thumbnail:
             return _symbol(request, instance, "video", ranges)
@@ -162,7 +167,7 @@ async def _parts(
 
     async def stream() -> AsyncGenerator[bytes]:
         is_empty = True
-        while (place := await services.reads.run(next, places, None)) is not None:
+        while (place := await asyncio.to_thread(next, places, None)) is not None:
             body = await services.dicom_web.renderings.picture(place, view, form, quality)
             location = f"{base}{quote(place.path)}/frames/{place.frame + 1}/{name}"
             yield writer.head(form, len(body), location) + body

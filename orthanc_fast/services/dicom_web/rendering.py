@@ -59,9 +59,7 @@ class View(msgspec.Struct, frozen=True):
         picture = self._mapped(shown, part.of(frame))
         if viewport is not None:
             return viewport.filled(picture, frame)
-        if self.is_thumbnail and max(picture.shape[:2]) > THUMBNAIL:
-            return render.fitted(picture, THUMBNAIL, THUMBNAIL, smooth=True)
-        return picture
+        return render.reduced(picture, THUMBNAIL) if self.is_thumbnail else picture
 
     def _mapped(self, shown: Shown, frame: Frame) -> Picture:
         is_inverted = shown.image.info.is_inverted
