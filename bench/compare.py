@@ -44,8 +44,8 @@ class Round(msgspec.Struct):
 
 
 class Row(msgspec.Struct):
-    """One scenario: medians of the servers, `theirs` 1.13.0 and `older` 1.10.1. Times in seconds,
-    rates per second, without what was not measured."""
+    """One scenario: medians of the servers, `theirs` 1.13.0 and `older` 1.10.1, empty where that is
+    not there. Times in seconds, rates per second, without what was not measured."""
 
     name: str
     goal: Goal
@@ -79,7 +79,8 @@ class Pair:
         self.older: ServerProcess = DebianServer(self.folder / "older", dict(DURABLE))
 
     @property
-    def servers(self) -> tuple[ServerProcess, ServerProcess, ServerProcess]:
+    def servers(self) -> tuple[ServerProcess, ...]:
+        """Ours, 1.13.0 and, where there is one, 1.10.1."""
         return self.ours, self.theirs, self.older
 
     def __enter__(self) -> Self:
@@ -100,13 +101,14 @@ class Pair:
     ) -> Row:
         """Runs `work(server, round)` on each server in turn; the first round is not counted. CPU
         time counts until `seconds_after` it."""
-        found: tuple[list[Round], ...] = ([], [], [])
+        found: list[list[Round]] = [[] for _ in self.servers]
         for number in range(rounds + 1):
             for counted, server in zip(found, self.servers, strict=True):
                 measured = _measured(server, number, work, seconds_after)
                 if number:
                     counted.append(measured)
-        row = Row(name, goal, *map(_medians, found))
+        ours, theirs, *older = map(_medians, found)
+        row = Row(name, goal, ours, theirs, older[0] if older else {})
         print(line(row), flush=True)
         return row
 
@@ -161,9 +163,12 @@ def line(row: Row) -> str:
     cells += [f"x{row.rate_ratio:.2f}", f"x{row.goal.rate:g}"]
     cells += [f"x{row.cpu_ratio:.2f}", f"x{row.goal.cpu:g}"]
     cells.append("reached" if row.reached else "**short**")
-    cells.append(f"{row.older['rate']:,.0f}")
-    cells.append(f"x{row.ours['rate'] / row.older['rate']:.2f}")
-    cells.append(f"x{row.ours['cpu'] / row.older['cpu']:.2f}")
+    if row.older:
+        cells.append(f"{row.older['rate']:,.0f}")
+        cells.append(f"x{row.ours['rate'] / row.older['rate']:.2f}")
+        cells.append(f"x{row.ours['cpu'] / row.older['cpu']:.2f}")
+    else:
+        cells += ["", "", ""]
     return "| " + " | ".join(cells) + " |"
 
 

@@ -90,19 +90,20 @@ def limits(folder: Path, rounds: int) -> list[str]:
     return [*lines, f"anonymous memory grew by at most {memory:.0f} MB"]
 
 
-def fetch(port: int, path: str) -> tuple[float, float, int]:
+def fetch(port: int, path: str, accept: str = "*/*") -> tuple[float, float, int]:
     """(seconds to the last byte, to the first one, bytes of the answer), into one buffer."""
-    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode()
+    head = f"GET {path} HTTP/1.1\r\nHost: bench\r\nAccept: {accept}\r\nConnection: close"
+    request = f"{head}\r\n\r\n".encode()
     buffer = bytearray(BUFFER)
     begin = time.perf_counter()
     with socket.create_connection(("127.0.0.1", port), timeout=600) as connection:
         connection.sendall(request)
         count = total = connection.recv_into(buffer)
         first = time.perf_counter() - begin
-        head = bytes(buffer[: min(count, 4096)])
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(f"{path}: {head[:200]!r}")
-        length = re.search(rb"(?i)content-length: (\d+)", head)
+        answer = bytes(buffer[: min(count, 4096)])
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"{path}: {answer[:200]!r}")
+        length = re.search(rb"(?i)content-length: (\d+)", answer.partition(b"\r\n\r\n")[0])
         wanted = int(length[1]) if length else None
         while count and (wanted is None or total < wanted):
             count = connection.recv_into(buffer)
