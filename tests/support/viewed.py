@@ -43,7 +43,7 @@ def studies() -> Studies:
 
 
 def _ct(study: str) -> list[bytes]:
-    series = generate_uid()
+    series, frame_of_reference = generate_uid(), generate_uid()
     found = []
     for number in range(SLICES):
         dataset = generated.base()
@@ -53,7 +53,7 @@ def _ct(study: str) -> list[bytes]:
         dataset.WindowCenter, dataset.WindowWidth = "510", "1020"
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
         dataset.PatientName, dataset.PatientID = "Viewed^Slices", "V1"
-        dataset.FrameOfReferenceUID = f"{series}.1"
+        dataset.FrameOfReferenceUID = frame_of_reference
         dataset.InstanceNumber = str(number + 1)
         dataset.ImagePositionPatient = [0, 0, number]
         found.append(_file(dataset))
@@ -166,17 +166,16 @@ def white_column(browser: Browser, canvas: str, count: int) -> int | None:
         const row = context.getImageData(0, made.height >> 1, made.width, 1).data;
         const gray = [];
         for (let x = 0; x < made.width; x++) gray.push(row[4 * x]);
-        return gray;
+        return [gray, canvas.height];
         }})()"""
     )
     if found is None:
         return None
-    line = np.array(found)
+    line, height = np.array(found[0]), found[1]
     white = np.flatnonzero(line > 127)
-    if not len(white) or white[-1] - white[0] >= len(line) / count:
+    if not len(white) or white[-1] - white[0] > 1.5 * len(line) / count:
         return None
     # The picture is a square, as high as the canvas or as wide; the browser centres it.
-    height = int(browser.value(f"document.querySelector({canvas!r}).height"))
     side = min(len(line), height)
     place = (white.mean() - (len(line) - side) / 2) / side
     return int(place * count)
