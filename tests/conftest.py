@@ -70,6 +70,13 @@ def needs_browser() -> None:
 
 
 @pytest.fixture(scope="session")
+def needs_nginx() -> None:
+    """For tests behind a reverse proxy."""
+    if "nginx" in MISSING:
+        pytest.skip("nginx is not installed: see the end of this run")
+
+
+@pytest.fixture(scope="session")
 def needs_viewers(needs_browser: None) -> None:
     """For tests with viewers and JavaScript clients in a real browser."""
     if VIEWERS in MISSING:

@@ -6,11 +6,22 @@ from typing import NamedTuple
 
 import httpx
 import pytest
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
 from support import npm, viewed
 from support.driven_browser import Browser
+from support.nginx import nginx
 from support.server import OurServer
 from support.viewed import FRAMES, SLICES, Studies
 
+# JPEG 2000, RLE, JPEG-LS, lossless and lossy JPEG; gray, colour, several frames.
+COMPRESSED = (
+    "693_J2KI.dcm",
+    "MR_small_RLE.dcm",
+    "emri_small_jpeg_ls_lossless.dcm",
+    "JPGLosslessP14SV1_1s_1f_8b.dcm",
+    "examples_ybr_color.dcm",
+)
 CANVAS = "canvas.cornerstone-canvas"
 
 
@@ -23,7 +34,12 @@ class Site(NamedTuple):
 
 @pytest.fixture(scope="module")
 def site(needs_viewers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    options = {"OHIF": {"Folder": str(npm.package(npm.OHIF))}}
+    options = {
+        "OHIF": {"Folder": str(npm.package(npm.OHIF))},
+        "TrustedProxies": ["127.0.0.1"],
+        "RemoteAccessAllowed": True,
+        "AuthenticationEnabled": False,
+    }
     found = viewed.studies()
     with OurServer(tmp_path_factory.mktemp("server"), options) as server:
         for data in found.files:
@@ -86,4 +102,48 @@ def test_a_pdf(site: Site, browser: Browser) -> None:
         "(await answer.text()).slice(0, 5)])"
     )
     assert (kind, start) == ("application/pdf", "%PDF-")
-    all_answered(browser)
+    assert not browser.value("document.querySelector('object > div').checkVisibility()")
+    all_answered(browser, "/rendered")
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+def test_compressed_images(site: Site, browser: Browser, name: str) -> None:
+    """They come as they are stored, and the viewer decodes them."""
+    path = get_testdata_file(name)
+    assert path is not None
+    data = Path(str(path)).read_bytes()
+    httpx.post(f"{site.url}/instances", content=data).raise_for_status()
+    open_study(browser, site, dcmread(str(path), stop_before_pixels=True).StudyInstanceUID)
+    viewed.wait_for_picture(browser, CANVAS)
+    all_answered(browser, "/frames/1")
+
+
+def test_two_studies(site: Site, browser: Browser) -> None:
+    open_study(browser, site, f"{site.studies.ct},{site.studies.multi_frame}")
+    viewed.wait_for_column(browser, CANVAS, SLICES, SLICES - 1)
+    all_answered(browser, site.studies.ct, site.studies.multi_frame)
+
+
+# As docs/behind-a-proxy.md shows it.
+BELOW_A_PREFIX = """
+location /orthanc/ {{
+    proxy_pass {server}/;
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Host $http_host;
+    proxy_set_header X-Forwarded-Prefix /orthanc;
+    proxy_set_header Forwarded "";
+}}
+"""
+
+
+def test_below_a_prefix_of_nginx(site: Site, needs_nginx: None, tmp_path: Path) -> None:
+    with (
+        nginx(tmp_path / "nginx", BELOW_A_PREFIX.format(server=site.url)) as url,
+        Browser(tmp_path / "profile") as browser,
+    ):
+        viewed.prepare(browser)
+        open_study(browser, Site(f"{url}/orthanc", site.studies), site.studies.multi_frame)
+        viewed.wait_for_column(browser, CANVAS, FRAMES, 0)
+        all_answered(browser, f"{url}/orthanc/dicom-web/studies")

@@ -143,6 +143,24 @@ def requests(browser: Browser, part: str) -> list[Asked]:
     return [Asked(*each) for each in found if part in each[0]]
 
 
+def wait_for_picture(browser: Browser, canvas: str) -> None:
+    """Until the canvas shows anything but one gray."""
+    browser.wait_for(
+        f"""(() => {{
+        const canvas = document.querySelector({canvas!r});
+        if (!canvas || !canvas.width) return false;
+        const made = document.createElement("canvas");
+        made.width = made.height = 32;
+        const context = made.getContext("2d");
+        context.drawImage(canvas, 0, 0, 32, 32);
+        const data = context.getImageData(0, 0, 32, 32).data;
+        const seen = new Set();
+        for (let at = 0; at < data.length; at += 4) seen.add(data[at] >> 4);
+        return seen.size > 2;
+        }})()"""
+    )
+
+
 def wait_for_column(browser: Browser, canvas: str, count: int, number: int) -> None:
     """Until the canvas shows that picture. Raises NoAnswer where it never does."""
     end = time.monotonic() + PATIENCE

@@ -1,0 +1,58 @@
+"""nginx as a site's reverse proxy."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from support.ports import free_port
+
+_CONFIGURATION = """
+daemon off;
+master_process off;
+pid {folder}/pid;
+error_log {folder}/errors;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        {locations}
+    }}
+}}
+"""
+
+
+@contextmanager
+def nginx(folder: Path, locations: str) -> Iterator[str]:
+    """Its address, without a slash at the end; `locations` is what the server is told."""
+    port = free_port()
+    folder.mkdir()
+    configuration = folder / "nginx.conf"
+    text = _CONFIGURATION.format(folder=folder, port=port, locations=locations)
+    configuration.write_text(text)
+    process = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(configuration)])
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait(url)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait(url: str) -> None:
+    for _ in range(200):
+        try:
+            httpx.get(url)
+            return
+        except httpx.TransportError:
+            time.sleep(0.02)
+    raise RuntimeError("nginx does not answer")
