@@ -40,7 +40,11 @@ def add_routes(router: Router, settings: Settings) -> None:
     series = f"{study}/series/{{}}"
     for place in (study, series, f"{series}/instances/{{}}"):
         router.add(
-            "GET", f"{place}/metadata", get_metadata, arguments="accept", answer=DICOM_JSON[1]
+            "GET",
+            f"{place}/metadata",
+            get_metadata,
+            arguments="accept",
+            answer="application/dicom+json",
         )
     if not settings.read_only:
         router.add("POST", "/studies/{}/update-dicomweb-cache", update_cache, answer=dict[str, str])

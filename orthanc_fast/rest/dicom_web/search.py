@@ -4,7 +4,7 @@ reference chapter 5, section 2."""
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from itertools import takewhile
-from typing import Any, Final
+from typing import Final
 
 from orthanc_fast.config import Settings
 from orthanc_fast.model import Level
@@ -50,9 +50,13 @@ def add_routes(router: Router, settings: Settings) -> None:
     if not options.enable:
         return
     for path, level in _ROUTES:
-        answer = list[dict[str, Any]]
-        handler = _handler(level)
-        router.add("GET", options.root + path, handler, arguments=_ARGUMENTS, answer=answer)
+        router.add(
+            "GET",
+            options.root + path,
+            _handler(level),
+            arguments=_ARGUMENTS,
+            answer="application/dicom+json",
+        )
 
 
 def _handler(level: Level) -> Handler:
