@@ -10,7 +10,7 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from support import npm, viewed
 from support.driven_browser import Browser
-from support.nginx import nginx
+from support.nginx import BELOW_A_PREFIX, nginx
 from support.server import OurServer
 from support.viewed import FRAMES, SLICES, Studies
 
@@ -122,20 +122,6 @@ def test_two_studies(site: Site, browser: Browser) -> None:
     open_study(browser, site, f"{site.studies.ct},{site.studies.multi_frame}")
     viewed.wait_for_column(browser, CANVAS, SLICES, SLICES - 1)
     all_answered(browser, site.studies.ct, site.studies.multi_frame)
-
-
-# As docs/behind-a-proxy.md shows it.
-BELOW_A_PREFIX = """
-location /orthanc/ {{
-    proxy_pass {server}/;
-    proxy_set_header Host $http_host;
-    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    proxy_set_header X-Forwarded-Proto $scheme;
-    proxy_set_header X-Forwarded-Host $http_host;
-    proxy_set_header X-Forwarded-Prefix /orthanc;
-    proxy_set_header Forwarded "";
-}}
-"""
 
 
 def test_below_a_prefix_of_nginx(site: Site, needs_nginx: None, tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ def uid(*levels: int) -> str:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
-    with OurServer(tmp_path_factory.mktemp("server")) as running:
+    running = OurServer(tmp_path_factory.mktemp("server"))
+    running.configuration["DicomWeb"] = {"Servers": {"itself": [f"{running.url}/dicom-web/"]}}
+    with running:
         for number in range(SLICES):
             data = TEMPLATE.number(1, 1, 1, number)
             httpx.post(f"{running.url}/instances", content=data).raise_for_status()
@@ -48,6 +50,15 @@ def test_api_client_uploads(server: OurServer, api: OrthancApiClient, tmp_path: 
     answer = api.upload_files_dicom_web(paths)
     assert len(answer["00081199"]["Value"]) == 2
     assert api.studies.lookup(uid(2)) is not None
+
+
+def test_api_client_sends_and_retrieves(api: OrthancApiClient) -> None:
+    study = api.studies.lookup(uid(1))
+    api.dicomweb_servers.send("itself", study)
+    assert api.dicomweb_servers.send_async("itself", [study]).wait_completed(timeout=30)
+    assert api.dicomweb_servers.retrieve_study("itself", uid(1)) == SLICES
+    assert api.dicomweb_servers.retrieve_series("itself", uid(1), uid(1, 1)) == SLICES
+    assert api.dicomweb_servers.retrieve_instance("itself", uid(1), uid(1, 1), uid(1, 1, 0))
 
 
 def test_command_line(server: OurServer) -> None:

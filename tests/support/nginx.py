@@ -29,6 +29,19 @@ http {{
 }}
 """
 
+# For a server below /orthanc/, as docs/behind-a-proxy.md shows it, with the port of the proxy.
+BELOW_A_PREFIX = """
+location /orthanc/ {{
+    proxy_pass {server}/;
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Host $http_host;
+    proxy_set_header X-Forwarded-Prefix /orthanc;
+    proxy_set_header Forwarded "";
+}}
+"""
+
 
 @contextmanager
 def nginx(folder: Path, locations: str) -> Iterator[str]:
