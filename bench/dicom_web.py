@@ -25,6 +25,7 @@ from bench.compare import DURABLE, OURS, SECONDS_AFTER, Goal, Pair, Row
 from bench.load import Load
 from bench.measure import anonymous_megabytes
 from bench.volumes import ATTACHMENT, fetch
+from bench.web_server import nginx
 
 PLUGIN = "libOrthancDicomWeb.so"
 STUDIES = 10_000
@@ -216,21 +217,34 @@ def _stow(port: int, template: generated.Template, number: int, slices: int) -> 
 
 
 def _plain_file(pair: DicomWebPair, slices: int, rounds: int) -> str:
-    """The rate of a study in one answer against that of a file through the same server."""
+    """The rate of a study in one answer against that of this server and of nginx for a file of the
+    same size."""
     study = _series(pair, generated.ct_slice(), slices).rpartition("/series/")[0]
-    rates: dict[str, list[float]] = {"plain file": [], "study": []}
+    files = pair.folder / "files"
+    files.mkdir()
+    content = bytes(fetch(pair.ours.port, study, DICOM)[2])
+    (files / "study").write_bytes(content)
     with httpx.Client(base_url=pair.ours.url, timeout=600) as client:
         instance = client.get("/instances?limit=1&since=0").json()[0]
-        path = f"/instances/{instance}/attachments/{ATTACHMENT}"
-        client.put(path, content=bytes(slices * 525_000)).raise_for_status()
-    for _ in range(rounds):
-        for name, where in (("plain file", f"{path}/data"), ("study", study)):
-            seconds, _first, total = fetch(pair.ours.port, where, DICOM)
-            rates[name].append(total / seconds / 1e6)
-    plain, found = (median(rates[name]) for name in ("plain file", "study"))
+        attachment = f"/instances/{instance}/attachments/{ATTACHMENT}"
+        client.put(attachment, content=content).raise_for_status()
+    rates: dict[str, list[float]] = {"file": [], "nginx": [], "ours": [], "plugin": []}
+    with nginx(pair.folder / "nginx", files) as url:
+        places = {
+            "file": (pair.ours.port, f"{attachment}/data"),
+            "nginx": (int(url.rpartition(":")[2].strip("/")), "/files/study"),
+            "ours": (pair.ours.port, study),
+            "plugin": (pair.theirs.port, study),
+        }
+        for _ in range(rounds + 1):
+            for name, (port, path) in places.items():
+                seconds, _first, total = fetch(port, path, DICOM)
+                rates[name].append(total / seconds / 1e6)
+    file, plain, ours, plugin = (median(found[1:]) for found in rates.values())
     return (
-        f"{slices} slices by WADO-RS: {found:,.0f} MB/s, {found / plain:.0%} of a plain file's "
-        f"{plain:,.0f} MB/s (goal: 60%)."
+        f"{slices} slices by WADO-RS: {ours:,.0f} MB/s, {ours / file:.0%} (goal: 60%) of the "
+        f"{file:,.0f} MB/s at which this server sends a file of that size, {ours / plain:.0%} of "
+        f"nginx's {plain:,.0f} MB/s; plugin {plugin:,.0f} MB/s."
     )
 
 
@@ -247,9 +261,12 @@ def _first_byte(pair: DicomWebPair, slices: int, rounds: int) -> str:
 
 
 def _memory(pair: DicomWebPair, slices: int) -> str:
-    """How far anonymous memory grows while each kind of request is made."""
+    """How far anonymous memory grows while each kind of request is made, after a restart."""
     template = generated.ct_slice()
     series = _series(pair, template, slices)
+    for server in pair.servers:
+        server.stop(60)
+        server.start()
     study = series.rpartition("/series/")[0]
     uid = series.rpartition("/")[2]
     image = f"{series}/instances/{uid}.6{0:09d}"
@@ -264,6 +281,8 @@ def _memory(pair: DicomWebPair, slices: int) -> str:
     found = []
     for name, server in (("ours", pair.ours), ("plugin", pair.theirs)):
         assert server.process is not None
+        for _ in range(20):  # what is loaded with the first request is no growth
+            fetch(server.port, "/dicom-web/studies?limit=1")
         idle = anonymous_megabytes(server.process.pid)
         grown = []
         for kind, call in calls.items():
