@@ -1,5 +1,6 @@
 """The OHIF viewer, served by this server, in a browser: what it draws, and what it asks for."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -69,6 +70,11 @@ def all_answered(browser: Browser, *parts: str) -> None:
         assert any(part in each.url for each in asked), part
 
 
+def document_of(data: bytes) -> bytes:
+    document: bytes = dcmread(io.BytesIO(data)).EncapsulatedDocument
+    return document
+
+
 def test_list_of_studies(site: Site, browser: Browser) -> None:
     browser.open(f"{site.url}/ohif/")
     for text in ("Viewed, Slices", "Viewed, Frames", "Viewed, Report"):
@@ -93,6 +99,16 @@ def test_frames_of_one_instance(site: Site, browser: Browser) -> None:
     all_answered(browser, "/frames/1", "/frames/2")
 
 
+def test_a_loop_of_500_frames(site: Site, browser: Browser) -> None:
+    study, data = viewed.cine(500)
+    httpx.post(f"{site.url}/instances", content=data).raise_for_status()
+    open_study(browser, site, study)
+    viewed.wait_for_column(browser, CANVAS, FRAMES, 0)
+    browser.press("End")
+    viewed.wait_for_column(browser, CANVAS, FRAMES, 499 % FRAMES)
+    all_answered(browser, "/frames/500")
+
+
 def test_a_pdf(site: Site, browser: Browser) -> None:
     open_study(browser, site, site.studies.pdf)
     browser.wait_for("document.querySelector('object[type=\"application/pdf\"]')?.data")
@@ -104,6 +120,27 @@ def test_a_pdf(site: Site, browser: Browser) -> None:
     assert (kind, start) == ("application/pdf", "%PDF-")
     assert not browser.value("document.querySelector('object > div').checkVisibility()")
     all_answered(browser, "/rendered")
+
+
+def test_a_pdf_as_bulk_data(site: Site, tmp_path: Path) -> None:
+    """As OHIF asks for it by itself; so told by a script of the user."""
+    script = tmp_path / "mine.js"
+    script.write_text("delete window.config.dataSources[0].configuration.singlepart;")
+    folder = str(npm.package(npm.OHIF))
+    options = {"OHIF": {"Folder": folder, "UserConfiguration": str(script)}}
+    with (
+        OurServer(tmp_path / "server", options) as server,
+        Browser(tmp_path / "profile") as browser,
+    ):
+        httpx.post(f"{server.url}/instances", content=site.studies.files[-1]).raise_for_status()
+        viewed.prepare(browser)
+        open_study(browser, Site(server.url, site.studies), site.studies.pdf)
+        browser.wait_for("document.querySelector('object')?.data.startsWith('blob:')")
+        size = (
+            "fetch(document.querySelector('object').data).then(async (a) => (await a.blob()).size)"
+        )
+        assert abs(browser.value(size) - len(document_of(site.studies.files[-1]))) <= 1
+        all_answered(browser, "/bulk/")
 
 
 @pytest.mark.parametrize("name", COMPRESSED)

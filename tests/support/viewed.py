@@ -60,11 +60,17 @@ def _ct(study: str) -> list[bytes]:
     return found
 
 
-def _multi_frame(study: str) -> bytes:
+def cine(frames: int) -> tuple[str, bytes]:
+    """A study with a long loop, and its file; the pictures of `FRAMES` frames come in turns."""
+    study = generate_uid()
+    return study, _multi_frame(study, frames)
+
+
+def _multi_frame(study: str, frames: int = FRAMES) -> bytes:
     dataset = generated.base(generated.US_MULTIFRAME, "US")
-    generated.add_pixels(dataset, marked(0, FRAMES), FRAMES)
-    frames = (marked(number, FRAMES) for number in range(FRAMES))
-    dataset.PixelData = b"".join(frame.tobytes() for frame in frames)
+    generated.add_pixels(dataset, marked(0, FRAMES), frames)
+    pictures = [marked(number, FRAMES).tobytes() for number in range(FRAMES)]
+    dataset.PixelData = b"".join(pictures[number % FRAMES] for number in range(frames))
     for keyword in ("RescaleIntercept", "RescaleSlope", "ImagePositionPatient"):
         delattr(dataset, keyword)
     del dataset.ImageOrientationPatient
