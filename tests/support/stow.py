@@ -100,3 +100,24 @@ def outcome(answer: httpx.Response) -> Outcome:
         ],
         [value(each, "00081197") for each in items("0008119A")],
     )
+
+
+def identifiers(client: httpx.Client, uid: str) -> list[str]:
+    """Orthanc's identifiers of the instances with this UID."""
+    query = {"Level": "Instance", "Query": {"SOPInstanceUID": uid}}
+    found: list[str] = client.post("/tools/find", json=query).json()
+    return found
+
+
+def stored(client: httpx.Client, uid: str) -> pydicom.Dataset:
+    """The file of the instance with this UID."""
+    (public,) = identifiers(client, uid)
+    return pydicom.dcmread(io.BytesIO(client.get(f"/instances/{public}/file").content))
+
+
+def is_whole(client: httpx.Client, uid: str, size: int) -> bool:
+    """Whether the file of this instance has so many bytes, and is as it was when it came."""
+    (public,) = identifiers(client, uid)
+    path = f"/instances/{public}/attachments/dicom"
+    is_verified = client.post(f"{path}/verify-md5").status_code == 200
+    return is_verified and client.get(f"{path}/size").text == str(size)

@@ -10,23 +10,28 @@ from typing import Final
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.attributes import Dataset
 from orthanc_fast.dicom.data_set_models import data_set_json, data_set_xml
-from orthanc_fast.errors import BadRequest, FullStorage, OrthancError, StorageFault
-from orthanc_fast.rest.body import add, discarded, finished
+from orthanc_fast.errors import BadRequest, OrthancError
 from orthanc_fast.rest.dicom_web.addresses import base_of
+from orthanc_fast.rest.dicom_web.store_parts import (
+    DICOM,
+    METADATA_JSON,
+    METADATA_XML,
+    InstanceParts,
+    MetadataParts,
+)
 from orthanc_fast.rest.media_types import MediaRange, accepted, content_type
 from orthanc_fast.rest.multipart_parser import RelatedParser
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.services.dicom_web.store_answer import store_answer
-from orthanc_fast.services.dicom_web.storing import OUT_OF_RESOURCES, Storing
-from orthanc_fast.services.ingest.uploads import ArrivingBody
+from orthanc_fast.services.dicom_web.storing import Storing
 
-DICOM: Final = "application/dicom"
 _JSON: Final = (b"content-type", b"application/dicom+json")
 _XML: Final = (b"content-type", b"application/dicom+xml")
 _IN_XML: Final = frozenset({"application/dicom+xml", "application/xml", "text/xml"})
 _IN_JSON: Final = frozenset({"application/dicom+json", "application/json", "*/*", "application/*"})
+_PART_TYPES: Final = frozenset({DICOM, METADATA_JSON, METADATA_XML})
 _UNSUPPORTED: Final = 3000
 _MANY: Final = 500  # instances whose answer takes some milliseconds to make
 
@@ -84,7 +89,8 @@ async def _read(request: Request, kind: MediaRange, storing: Storing) -> None:
     if kind.type == DICOM:
         await storing.add(await request.upload(), request.services.uploads.share())
         return
-    parts = _InstanceParts(request, storing)
+    is_binary = kind.part_type == DICOM
+    parts = (InstanceParts if is_binary else MetadataParts)(request, storing, kind.part_type)
     parser = RelatedParser(kind.parameters["boundary"].encode("latin-1"))
     is_empty = True  # which is a body without parts
     try:
@@ -99,48 +105,9 @@ async def _read(request: Request, kind: MediaRange, storing: Storing) -> None:
                     await parts.end()
         if not is_empty:
             parser.close()
+        await parts.finish()
     finally:
         await parts.close()
-
-
-class _InstanceParts:
-    """The parts of one body on their way into the store."""
-
-    def __init__(self, request: Request, storing: Storing) -> None:
-        self._uploads = request.services.uploads
-        self._memory = request.services.settings.maximum_upload_memory_mb << 20
-        self._storing = storing
-        self._share = self._uploads.share()
-        self._body: ArrivingBody | None = None
-
-    def begin(self, headers: list[HeaderField]) -> None:
-        """Raises BadRequest where too many parts are no instances."""
-        kind = next((value for name, value in headers if name == b"content-type"), None)
-        if kind is None or content_type(kind).type == DICOM:
-            self._body = self._uploads.arriving(self._memory, self._share)
-        else:
-            self._storing.refuse()
-
-    async def add(self, content: bytes) -> None:
-        if self._body is not None:
-            try:
-                await add(self._body, content)
-            except (FullStorage, StorageFault):
-                await self.close()
-                self._storing.refuse(OUT_OF_RESOURCES)
-
-    async def end(self) -> None:
-        if self._body is not None:
-            body, self._body = self._body, None
-            share, self._share = self._share, self._uploads.share()
-            await self._storing.add(await finished(body), share)
-
-    async def close(self) -> None:
-        """Leaves nothing behind of a part that has not come as a whole."""
-        body, self._body = self._body, None
-        if body is not None:
-            await discarded(body)
-        self._share.release()
 
 
 def _kind(request: Request) -> MediaRange:
@@ -152,12 +119,12 @@ def _kind(request: Request) -> MediaRange:
             code=_UNSUPPORTED,
         )
     kind = content_type(request.header(b"content-type") or b"")
-    is_multipart = kind.type == "multipart/related" and kind.part_type == DICOM
+    is_multipart = kind.type == "multipart/related" and kind.part_type in _PART_TYPES
     if kind.type == DICOM or (is_multipart and kind.parameters.get("boundary")):
         return kind
     raise OrthancError(
-        'Content-Type must be multipart/related; type="application/dicom"; boundary=..., or '
-        "application/dicom",
+        'Content-Type must be multipart/related; type="application/dicom"; boundary=..., the same '
+        "with the type application/dicom+json or application/dicom+xml, or application/dicom",
         code=_UNSUPPORTED,
     )
 

@@ -107,6 +107,10 @@ class Storing:
         while len(self._pending) >= _PENDING or self._bytes > _PENDING_BYTES:
             await self._settle()
 
+    def fail(self, sop_class: str, sop_uid: str) -> None:
+        """The next instance, which has these UIDs, could not be made."""
+        self._pending.append((0, Failure(CANNOT_UNDERSTAND, sop_class, sop_uid)))
+
     def refuse(self, reason: int = CANNOT_UNDERSTAND) -> None:
         """The next part is no instance, or could not be taken in. Raises BadRequest where there
         are too many such."""
