@@ -99,6 +99,14 @@ def test_frames_of_one_instance(site: Site, browser: Browser) -> None:
     all_answered(browser, "/frames/1", "/frames/2")
 
 
+def test_from_the_front_page(site: Site, browser: Browser) -> None:
+    found = httpx.post(f"{site.url}/tools/lookup", content=site.studies.multi_frame).json()
+    browser.open(f"{site.url}/app/explorer.html#/studies/{found[0]['ID']}")
+    browser.wait_for_text("Open in OHIF")
+    browser.click("Open in OHIF")
+    viewed.wait_for_column(browser, CANVAS, FRAMES, 0)
+
+
 def test_a_loop_of_500_frames(site: Site, browser: Browser) -> None:
     study, data = viewed.cine(500)
     httpx.post(f"{site.url}/instances", content=data).raise_for_status()

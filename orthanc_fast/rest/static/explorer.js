@@ -63,6 +63,11 @@ async function ask(path, options = {}) {
 const json = async (path, options) => (await ask(path, options)).json();
 const post = (path, body) => ask(path, { method: "POST", body: JSON.stringify(body) });
 
+// The address of the OHIF viewer, null where there is none.
+const ohif = json("plugins")
+  .then(async (names) => (names.includes("ohif") ? (await json("plugins/ohif")).RootUri : null))
+  .catch(() => null);
+
 function date(text) {
   return /^\d{8}$/.test(text) ? `${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6)}` : text;
 }
@@ -196,6 +201,10 @@ async function one(level, id) {
   const actions = el("div", { className: "actions" });
   if (level === "instances")
     actions.append(el("a", { className: "button", href: `${API}instances/${id}/file`, download: `${id}.dcm` }, "Download"));
+  if (level === "studies" && (await ohif) !== null) {
+    const study = encodeURIComponent(resource.MainDicomTags.StudyInstanceUID);
+    actions.append(el("a", { className: "button", href: `${await ohif}viewer?StudyInstanceUIDs=${study}` }, "Open in OHIF"));
+  }
   actions.append(el("button", { className: "danger", onclick: () => remove(level, resource) }, "Delete…"));
   const rows = Object.entries(tagsOf(resource)).map(([tag, value]) => [words(tag), shown(tag, value)]);
   rows.push(["Labels", (resource.Labels || []).join(", ")], ["Last update", resource.LastUpdate],
