@@ -8,7 +8,7 @@ from typing import Any
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadRequest
 from orthanc_fast.rest.response import BYTES_PER_SECOND, HeaderField, Response, empty_response
-from orthanc_fast.services.ingest.uploads import ArrivingBody, Spool
+from orthanc_fast.services.ingest.uploads import ArrivingBody, Content, Spool
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -187,7 +187,7 @@ class Body:
         return seconds
 
 
-async def add(body: ArrivingBody, part: bytes) -> None:
+async def add(body: ArrivingBody, part: Content) -> None:
     """`ArrivingBody.add`, in a thread where that may wait for the disk."""
     if not body.add_now(part):
         await asyncio.to_thread(body.add, part)

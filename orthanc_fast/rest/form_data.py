@@ -6,6 +6,7 @@ boundary, a part without header or one that does not end is passed over.
 
 import re
 
+from orthanc_fast._ext.buffers import find
 from orthanc_fast.errors import BadRequest
 from orthanc_fast.rest.multipart_parser import (
     MAXIMUM_HEADER,
@@ -35,9 +36,9 @@ class FormParser(MultipartParser):
         self._first = b"--" + separator
 
     def _preamble(self) -> bool:
-        at = self._held.find(self._first)
+        at = find(self._held, self._first, self._at)
         if at < 0:
-            self._drop(max(0, len(self._held) - len(self._first) + 1))
+            self._drop(max(self._at, len(self._held) - len(self._first) + 1))
             return False
         self._drop(at + len(self._first))
         self._state = State.HEADER
@@ -49,20 +50,21 @@ class FormParser(MultipartParser):
     def _header(self) -> list[HeaderField] | None:
         held = self._held
         while True:
-            if held[:2] == b"--":
+            begin = self._at
+            if held.startswith(b"--", begin):
                 self._end()
                 return None
             # Behind the end of the boundary's own line: a part without header does not count.
             # Where the next part begins nothing more is looked for: there may be very many.
-            after = held.find(self._delimiter)
-            end = held.find(b"\r\n\r\n", 2, len(held) if after < 0 else after + 3)
+            after = find(held, self._delimiter, begin)
+            end = held.find(b"\r\n\r\n", begin + 2, len(held) if after < 0 else after + 3)
             if after >= 0 and end < 0:
                 self._drop(after + len(self._delimiter))  # a part without content
                 continue
             if end < 0:
-                if len(held) > MAXIMUM_HEADER:
+                if len(held) - begin > MAXIMUM_HEADER:
                     raise BadRequest("the header of a part of the form is too long")
                 return None
-            headers = headers_of(bytes(held[:end]))
+            headers = headers_of(held[begin:end])
             self._begin_content(end + 2, 2)
             return headers

@@ -40,7 +40,7 @@ async def parts(
     try:
         async for chunk in request.chunks():
             for event in parser.feed(chunk):
-                if isinstance(event, bytes):
+                if isinstance(event, bytes | memoryview):
                     await add(body, event)
                 elif event is not None:
                     headers, body = event, request.arriving()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
+from orthanc_fast._ext.buffers import find
 from orthanc_fast.errors import BadRequest
 from orthanc_fast.rest.response import HeaderField
 
@@ -24,8 +25,9 @@ _HEADER_END: Final = re.compile(rb"\n(\r?\n)")
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")
 _BLANKS: Final = re.compile(rb"[ \t]*")
 
-# The headers of a part (names in lower case), then its content in pieces, then None at its end.
-Event = list[HeaderField] | bytes | None
+# The headers of a part (names in lower case), then its content in pieces, which are views into the
+# chunks where that spares a copy, then None at its end.
+Event = list[HeaderField] | bytes | memoryview | None
 
 
 class State(Enum):
@@ -35,23 +37,27 @@ class State(Enum):
 
 
 class MultipartParser(ABC):
-    """Splits one body; holds no more of it than a header and a boundary. The events are the same
-    however the body is cut into chunks."""
+    """Splits one body; holds no more of it than a chunk, a header and a boundary. The events are
+    the same however the body is cut into chunks, but for the pieces that a content comes in."""
 
     def __init__(self, delimiter: bytes) -> None:
         """`delimiter`: what ends the content of a part."""
         self._delimiter = delimiter
         self._state = State.PREAMBLE
         self._has_ended = False
-        self._held = bytearray()
-        self._skip = 0  # bytes held that were given out, or belong to the header
-        self._seen = 0  # bytes held in which no delimiter begins
+        # The last chunk, behind what was left of those before, and places in it:
+        self._held = b""
+        self._at = 0  # here begins what is not done with: a content, header or preamble
+        self._seen = 0  # no delimiter begins before
+        self._skip = 0  # bytes at the begin of a content that belong to the header
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """What the next bytes of the body complete. Raises BadRequest for an endless header."""
         if self._has_ended:
             return
-        self._held += chunk
+        rest = self._hold(chunk)
+        if rest:
+            yield rest
         while not self._has_ended:
             if self._state is State.CONTENT:
                 yield from self._content()
@@ -90,33 +96,49 @@ class MultipartParser(ABC):
     def _end(self) -> None:
         """What follows is no part of the body any longer."""
         self._has_ended = True
-        self._held.clear()
+        self._held = b""
 
-    def _drop(self, count: int) -> None:
-        del self._held[:count]
-        self._seen = 0
+    def _drop(self, until: int) -> None:
+        self._at = self._seen = until
+
+    def _hold(self, chunk: bytes) -> bytes:
+        """Goes on with a chunk. Gives the content in what was left of the one before, where the
+        chunk decides about it, so that the two need not be joined."""
+        left = self._held[self._at :]
+        seen, self._at, self._seen = self._seen - self._at, 0, 0
+        if not left:
+            self._held = chunk
+            return b""
+        reach = len(self._delimiter) - 1
+        is_content = self._state is State.CONTENT and not self._skip and len(chunk) >= reach
+        if is_content and find(left + chunk[:reach], self._delimiter) < 0:
+            self._held = chunk
+            return left
+        self._held = left + chunk
+        self._seen = seen
+        return b""
 
     def _content(self) -> Iterator[Event]:
-        held = self._held
-        while (at := held.find(self._delimiter, self._seen)) >= 0:
+        while (at := find(self._held, self._delimiter, self._seen)) >= 0:
             after = self._behind(at + len(self._delimiter))
             if after is None:
                 yield from self._given(at)
                 return
             if after >= 0:
-                if at > self._skip:
-                    yield bytes(memoryview(held)[self._skip : at])
+                yield from self._given(at)
                 self._drop(after)
+                self._skip = 0
                 self._state = State.HEADER
                 yield None
                 return
             self._seen = at + 1
-        yield from self._given(len(held) - len(self._delimiter) + 1)
+        yield from self._given(len(self._held) - len(self._delimiter) + 1)
 
-    def _given(self, until: int) -> Iterator[bytes]:
-        """The content before `until`, which is not held any longer; no delimiter begins in it."""
-        if until > self._skip:
-            yield bytes(memoryview(self._held)[self._skip : until])
+    def _given(self, until: int) -> Iterator[Event]:
+        """The content before `until`, which is done with; no delimiter begins in it."""
+        begin = self._at + self._skip
+        if until > begin:
+            yield memoryview(self._held)[begin:until]
             self._drop(until)
             self._skip = 0
 
@@ -127,7 +149,7 @@ class RelatedParser(MultipartParser):
     def __init__(self, boundary: bytes) -> None:
         self._line = b"\n--" + boundary
         super().__init__(b"\r" + self._line)
-        self._held += b"\n"  # as if a line had ended: the body may begin with the boundary
+        self._held = b"\n"  # as if a line had ended: the body may begin with the boundary
 
     def close(self) -> None:
         """All has been fed. Raises BadRequest where the body ends too early."""
@@ -140,7 +162,7 @@ class RelatedParser(MultipartParser):
 
     def _preamble(self) -> bool:
         held = self._held
-        while (at := held.find(self._line, self._seen)) >= 0:
+        while (at := find(held, self._line, self._seen)) >= 0:
             after = self._behind(at + len(self._line))
             if after is None:
                 self._drop(at)
@@ -152,40 +174,41 @@ class RelatedParser(MultipartParser):
                 self._state = State.HEADER
                 return True
             self._seen = at + 1
-        self._drop(max(0, len(held) - len(self._line) + 1))
+        self._drop(max(self._at, len(held) - len(self._line) + 1))
         return False
 
     def _behind(self, at: int) -> int | None:
         held = self._held
         if held.startswith(b"--", at):
             return at
-        if len(held) - at < 2 and bytes(held[at:]) in (b"", b"-"):
+        if len(held) - at < 2 and held[at:] in (b"", b"-"):
             return None
         match = _BLANKS.match(held, at)
         assert match is not None  # it matches no blanks too
         end = match.end()
         if end - at > MAXIMUM_PADDING:
             raise BadRequest("There are too many blanks behind a boundary of the multipart body")
-        rest = bytes(held[end : end + 2])
+        rest = held[end : end + 2]
         if rest in (b"", b"\r"):
             return None
         return end if rest == b"\r\n" or rest[:1] == b"\n" else -1
 
     def _header(self) -> list[HeaderField] | None:
-        held = self._held  # begins with the end of the line of the boundary, or with "--"
-        if held.startswith(b"--"):
+        # At `_at` is the end of the line of the boundary, or "--".
+        held, begin = self._held, self._at
+        if held.startswith(b"--", begin):
             self._end()
             return None
         match = _HEADER_END.search(held, self._seen)
         end = len(held) if match is None else match.start()
-        if held.find(self._line, max(0, self._seen - len(self._line)), end) >= 0:
+        if held.find(self._line, max(begin, self._seen - len(self._line)), end) >= 0:
             raise BadRequest("The header of a part of the multipart body has no end")
-        if end > MAXIMUM_HEADER + (match is None) * 2:
+        if end - begin > MAXIMUM_HEADER + (match is None) * 2:
             raise BadRequest("The header of a part of the multipart body is too long")
         if match is None:
-            self._seen = max(0, end - 2)
+            self._seen = max(begin, end - 2)
             return None
-        headers = headers_of(_FOLD.sub(b" ", bytes(held[: match.start() + 1])))
+        headers = headers_of(_FOLD.sub(b" ", held[begin : match.start() + 1]))
         self._begin_content(match.start(1), len(match[1]))
         return headers
 

@@ -3,7 +3,7 @@ few, else in a spool of the storage."""
 
 from collections.abc import Callable
 
-from orthanc_fast.storage.spool import Spool
+from orthanc_fast.storage.spool import Content, Spool
 from orthanc_fast.storage.upload_memory import Share
 
 Body = bytes | Spool  # one that has come; a spool belongs to whoever gets it
@@ -22,10 +22,10 @@ class ArrivingBody:
         self._memory = memory
         self._new_spool = new_spool
         self._share = share
-        self._parts: list[bytes] | None = []
+        self._parts: list[Content] | None = []
         self._spool: Spool | None = None
 
-    def add_now(self, part: bytes) -> bool:
+    def add_now(self, part: Content) -> bool:
         """As `add` if that does not wait for the disk, else False."""
         size = len(part)
         if self._parts is None or self.size + size > self._memory or not self._share.take(size):
@@ -34,8 +34,9 @@ class ArrivingBody:
         self.size += size
         return True
 
-    def add(self, part: bytes) -> None:
-        """May wait for the disk. Raises FullStorage or StorageFault."""
+    def add(self, part: Content) -> None:
+        """May wait for the disk. The part must not change until `finish`. Raises FullStorage or
+        StorageFault."""
         if not self.add_now(part):
             self._spooled().write(part)
             self.size += len(part)
@@ -49,7 +50,8 @@ class ArrivingBody:
         """All of it. Raises FullStorage or StorageFault."""
         if self._spool is None:
             parts, self._parts = self._parts or [], []
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+            first = parts[0] if len(parts) == 1 else b""
+            return first if isinstance(first, bytes) and first else b"".join(parts)
         self._spool.flush()
         spool, self._spool = self._spool, None
         return spool

@@ -20,7 +20,7 @@ def parsed(pieces: list[bytes], separator: bytes = b"BB") -> list[Part]:
     headers: list[HeaderField] = []
     content = b""
     for event in events:
-        if isinstance(event, bytes):
+        if isinstance(event, bytes | memoryview):
             content += event
         elif event is None:
             found.append((headers, content))

@@ -25,7 +25,7 @@ def parsed(pieces: list[bytes], boundary: bytes = b"BB") -> Parsed:
     try:
         for piece in pieces:
             for event in parser.feed(piece):
-                if isinstance(event, bytes):
+                if isinstance(event, bytes | memoryview):
                     assert event
                     content += event
                 elif event is None:

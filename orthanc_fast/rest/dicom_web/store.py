@@ -97,7 +97,7 @@ async def _read(request: Request, kind: MediaRange, storing: Storing) -> None:
         async for chunk in request.chunks():
             is_empty = is_empty and not chunk
             for event in parser.feed(chunk):
-                if isinstance(event, bytes):
+                if isinstance(event, bytes | memoryview):
                     await parts.add(event)
                 elif event is not None:
                     parts.begin(event)

@@ -14,7 +14,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField
 from orthanc_fast.services.dicom_web.composing import Bulk, composed, identity_of
 from orthanc_fast.services.dicom_web.storing import OUT_OF_RESOURCES, Storing
-from orthanc_fast.services.ingest.uploads import ArrivingBody, Body, Share, Spool
+from orthanc_fast.services.ingest.uploads import ArrivingBody, Body, Content, Share, Spool
 
 DICOM: Final = "application/dicom"
 METADATA_JSON: Final = "application/dicom+json"
@@ -47,7 +47,7 @@ class InstanceParts:
         else:
             self._storing.refuse()
 
-    async def add(self, content: bytes) -> None:
+    async def add(self, content: Content) -> None:
         if self._body is not None:
             try:
                 await add(self._body, content)
@@ -108,7 +108,7 @@ class MetadataParts:
         else:
             self._body = self._uploads.arriving(self._memory, self._share)
 
-    async def add(self, content: bytes) -> None:
+    async def add(self, content: Content) -> None:
         """Raises BadRequest (413) for too much metadata, FullStorage or StorageFault."""
         if self._body is None:
             return

@@ -13,6 +13,7 @@ from orthanc_fast.services.ingest.ingest import Ingest
 from orthanc_fast.services.ingest.unpack import Bounds, gunzip, is_zip, members
 from orthanc_fast.storage.arriving import ArrivingBody as ArrivingBody
 from orthanc_fast.storage.arriving import Body as Body
+from orthanc_fast.storage.contract import Content as Content
 from orthanc_fast.storage.contract import Spool as Spool
 from orthanc_fast.storage.contract import Storage
 from orthanc_fast.storage.upload_memory import Share as Share

@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def find(data: Buffer, sought: bytes, start: int = 0, /) -> int: ...
