@@ -176,6 +176,19 @@ def wait_for_column(browser: Browser, canvas: str, count: int, number: int) -> N
         time.sleep(0.1)
 
 
+def scroll_to(browser: Browser, canvas: str, count: int, number: int, down: int) -> None:
+    """By the wheel, of which one notch down is `down` pictures; a viewer may not listen yet."""
+    end = time.monotonic() + PATIENCE
+    while (found := white_column(browser, canvas, count)) != number:
+        if time.monotonic() > end:
+            raise NoAnswer(f"{canvas} shows picture {found}, not {number}")
+        if found is not None:
+            browser.turn_wheel(canvas, 100 if (number - found) * down > 0 else -100)
+        turned = time.monotonic() + 3
+        while time.monotonic() < turned and white_column(browser, canvas, count) in (found, None):
+            time.sleep(0.1)
+
+
 def white_column(browser: Browser, canvas: str, count: int) -> int | None:
     """Which of `count` columns is the white one in the picture that `marked` made, as a canvas
     shows it; None while there is no such picture."""
