@@ -33,15 +33,21 @@ def models_of_json(data: bytes) -> list[Model]:
 
 def model_of_xml(data: bytes) -> Model:
     """The data set of an XML document as DICOM JSON. Raises BadFileFormat."""
-    if b"<!" in data.replace(b"<!--", b"").replace(b"<![CDATA[", b""):
-        raise BadFileFormat("Native DICOM Model has no document type and no entities")
     try:
-        root = ElementTree.fromstring(data)
+        root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_Builder()))
         if _name(root) != "NativeDicomModel":
             raise BadFileFormat("The root of a Native DICOM Model is NativeDicomModel")
         return _members(root)
-    except (ElementTree.ParseError, ValueError, RecursionError) as error:
+    except (ElementTree.ParseError, ValueError, LookupError, RecursionError) as error:
+        # LookupError: an encoding that nobody knows.
         raise BadFileFormat(f"Cannot parse a Native DICOM Model: {error}") from error
+
+
+class _Builder(ElementTree.TreeBuilder):
+    """Refuses what entities are declared in, before any is: whatever the encoding."""
+
+    def doctype(self, name: str, public: str | None, system: str | None) -> None:
+        raise BadFileFormat("Native DICOM Model has no document type and no entities")
 
 
 def _name(element: ElementTree.Element) -> str:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,11 +13,14 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from support import generated
+from support.http_peer import HttpPeer, answer
 from support.stow import instance, outcome, post, stored
 
 from orthanc_fast.dicom.attributes import read_attributes
 from orthanc_fast.dicom.data_set_models import data_set_xml
 from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.model_reading import model_of_xml
+from orthanc_fast.errors import BadFileFormat
 
 KIND = 'multipart/related; type="application/dicom+json"; boundary=BB'
 XML_KIND = 'multipart/related; type="application/dicom+xml"; boundary=BB'
@@ -143,6 +147,7 @@ def test_what_is_missing(ours: httpx.Client) -> None:
 
 
 ENTITIES = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;">]><NativeDicomModel/>'
+FOREIGN = b'<?xml version="1.0" encoding="nonsense"?><NativeDicomModel/>'
 
 
 @pytest.mark.parametrize(
@@ -157,11 +162,56 @@ ENTITIES = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;">]><NativeD
         (XML_KIND, part(b"<a>", "application/dicom+xml")),
         (XML_KIND, part(b"<html/>", "application/dicom+xml")),
         (XML_KIND, part(ENTITIES, "application/dicom+xml")),
+        (XML_KIND, part(ENTITIES.decode().encode("utf-16"), "application/dicom+xml")),
+        (XML_KIND, part(FOREIGN, "application/dicom+xml")),
         (XML_KIND, part(b"<x>" * 100_000, "application/dicom+xml")),
     ],
 )
 def test_metadata_that_are_none(ours: httpx.Client, kind: str, content: bytes) -> None:
     assert post(ours, content + b"--BB--", kind=kind).status_code == 400
+
+
+def test_entities_in_any_encoding() -> None:
+    for encoding in ("utf-8", "utf-16", "utf-16-be"):
+        with pytest.raises(BadFileFormat, match="no entities"):
+            model_of_xml(ENTITIES.decode().encode(encoding))
+
+
+@pytest.mark.parametrize(
+    ("key", "member"),
+    [
+        ("00420011", {"vr": "OB", "BulkDataURI": ["bulk/0"]}),
+        ("7FE00010", {"vr": "OW", "BulkDataURI": {}}),
+        ("00420011", {"vr": ["OB"], "BulkDataURI": "bulk/0"}),
+        ("FFFFFFFF", {"vr": "OB", "BulkDataURI": "bulk/0"}),
+        ("FFFEE0DD", {"vr": "OB", "InlineBinary": "AAAA"}),
+        ("0x420011", {"vr": "OB", "BulkDataURI": "bulk/0"}),
+        ("0_0_4_22", {"vr": "OB", "BulkDataURI": "bulk/0"}),
+    ],
+)
+def test_references_that_are_none(ours: httpx.Client, key: str, member: Any) -> None:
+    dataset = sample(60)
+    model, bulks = split(dataset)
+    content = part(json.dumps({**model, key: member}).encode(), None) + bulks + b"--BB--"
+    found = outcome(post(ours, content, kind=KIND))
+    assert found.status == 400
+    assert found.failed == [(generated.CT, dataset.SOPInstanceUID, 0xC000)]
+
+
+def test_addresses_of_others_are_never_asked(ours: httpx.Client, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    with HttpPeer(lambda received: answer(200, b"secret")) as peer:
+        for number, address in enumerate((f"file://{tmp_path}/secret", f"{peer.url}secret")):
+            dataset = sample(70 + number)
+            model, bulks = split(dataset)
+            model["00420011"] = {"vr": "OB", "BulkDataURI": address}
+            model["00081140"] = {"vr": "SQ", "Value": [{"00420011": model["00420011"]}]}
+            content = part(json.dumps(model).encode(), None) + bulks + b"--BB--"
+            assert outcome(post(ours, content, kind=KIND)).status == 200
+            same = stored(ours, dataset.SOPInstanceUID)
+            assert "EncapsulatedDocument" not in same
+            assert not same.ReferencedImageSequence[0].get("EncapsulatedDocument")
+        assert peer.connections == 0
 
 
 def test_values_that_are_none(ours: httpx.Client) -> None:

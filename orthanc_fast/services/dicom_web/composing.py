@@ -3,6 +3,7 @@
 Source: PS3.18, sections 8.7.3 and 10.5.2, annex F.
 """
 
+import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -19,6 +20,8 @@ from orthanc_fast.services.ingest.uploads import Body
 
 ELEMENTS_DISCARDED: Final = 0xB006  # warning reason: PS3.18, table I.2-1
 
+_TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
+_DELIMITERS: Final = 0xFFFE  # the group of items and their ends
 _PIXEL_DATA: Final = 0x7FE00010
 _EXPLICIT: Final = "1.2.840.10008.1.2.1"
 _CHARACTER_SET: Final = "00080005"
@@ -83,13 +86,13 @@ def composed(model: Model, bulks: Bulks) -> Composed:
     warning = 0
     for key, member in model.items():
         tag = _tag(key)
-        address = member.get("BulkDataURI") if isinstance(member, dict) else None
         if tag >> 16 <= 2 or not tag & 0xFFFF:
             continue  # written anew
+        address, vr = _reference(key, member)
         if address is None:
             plain[key] = member
-        elif address in bulks and member.get("vr") in _LONG:
-            large[tag] = (member["vr"], bulks[address])
+        elif address in bulks and vr in _LONG:
+            large[tag] = (vr, bulks[address])
         elif tag == _PIXEL_DATA:
             raise BadFileFormat(f"the bulk data {address!r} of PixelData is not in the body")
         else:
@@ -235,12 +238,21 @@ def _size(body: Body) -> int:
 
 
 def _tag(key: str) -> int:
-    try:
-        if len(key) == 8:
-            return int(key, 16)
-    except ValueError:
-        pass
-    raise BadFileFormat(f"no tag of eight digits: {key[:20]!r}")
+    if not _TAG.fullmatch(key):
+        raise BadFileFormat(f"no tag of eight digits: {key[:20]!r}")
+    tag = int(key, 16)
+    if tag >> 16 >= _DELIMITERS:
+        raise BadFileFormat(f"no tag of a data element: {key}")
+    return tag
+
+
+def _reference(key: str, member: Any) -> tuple[str | None, str]:
+    """The address of the bulk data of an element, if it refers to any, and its VR."""
+    address = member.get("BulkDataURI") if isinstance(member, dict) else None
+    vr = "" if address is None else member.get("vr", "")
+    if not isinstance(vr, str) or not isinstance(address, str | None):
+        raise BadFileFormat(f"the BulkDataURI and the vr of {key} are texts")
+    return address, vr
 
 
 def _first(model: Model, key: str) -> str:
