@@ -16,7 +16,7 @@ from yarl import URL
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.services.dicom_web_client.bodies import Moved, StowBody
+from orthanc_fast.services.dicom_web_client.bodies import StowBody
 from orthanc_fast.services.dicom_web_client.server import Server
 from orthanc_fast.services.exchange.addresses import without_user
 from orthanc_fast.services.exchange.call_faults import FAULTS, NETWORK_PROTOCOL, call_failed
@@ -99,24 +99,13 @@ class WebSession:
         url = self._url(uri, arguments)
         async with AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout(self._timeout) as deadline:
-                    if body is not None:
-                        body.moved = self._put_off(deadline)
+                async with _silence(self._timeout, body):
                     answer = await self._answer(stack, method, url, defaults, headers, body)
             except FAULTS as error:
                 if body is not None and body.fault is not None:
                     raise body.fault from error
                 raise call_failed(str(url), error) from error
-            yield WebAnswer(answer, url, self._timeout)
-
-    def _put_off(self, deadline: asyncio.Timeout) -> Moved:
-        seconds, now = self._timeout, asyncio.get_running_loop().time
-
-        def moved() -> None:
-            if seconds is not None and not deadline.expired():
-                deadline.reschedule(now() + seconds)
-
-        return moved
+            yield WebAnswer(answer, url, self._timeout, body)
 
     async def _answer(
         self,
@@ -162,10 +151,18 @@ class WebSession:
 class WebAnswer:
     """An answer whose body comes."""
 
-    def __init__(self, answer: aiohttp.ClientResponse, url: URL, timeout: float | None) -> None:
+    def __init__(
+        self,
+        answer: aiohttp.ClientResponse,
+        url: URL,
+        timeout: float | None,
+        body: StowBody | None = None,
+    ) -> None:
+        """`body` is that of the request: it may still be on its way."""
         self._answer = answer
         self._url = url
         self._timeout = timeout
+        self._body = body
 
     @property
     def status(self) -> int:
@@ -201,7 +198,7 @@ class WebAnswer:
     async def content(self) -> bytes:
         """All of it. Raises as `chunks`, and OrthancError 9 where it is too long for memory."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with _silence(self._timeout, self._body):
                 return await content(self._answer.content)
         except FAULTS as error:
             raise call_failed(str(self._url), error) from error
@@ -215,6 +212,27 @@ class WebAnswer:
                 if len(excerpt) >= _EXCERPT:
                     break
             raise refused(self.status, str(self._url), excerpt)
+
+
+@asynccontextmanager
+async def _silence(seconds: float | None, body: StowBody | None) -> AsyncGenerator[None]:
+    """Raises TimeoutError where the block takes longer; while the body of the request moves, the
+    time begins anew."""
+    async with asyncio.timeout(seconds) as deadline:
+        now = asyncio.get_running_loop().time
+
+        def moved() -> None:
+            if seconds is not None and not deadline.expired():
+                deadline.reschedule(now() + seconds)
+
+        if body is not None:
+            body.moved = moved
+        try:
+            yield
+        finally:
+            if body is not None:
+                # A server may answer before it has read all: then the body goes on moving.
+                body.moved = StowBody.moved
 
 
 def refused(status: int, url: str, answer: bytes) -> OrthancError:
