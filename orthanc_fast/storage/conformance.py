@@ -112,6 +112,9 @@ class StorageConformance:
             assert handle.read(240, 100) == data[240:]
             assert handle.read(250) == handle.read(300, 5) == b""
             assert handle.read_now(7, 3) in (data[7:10], None)
+            assert handle.read_now(7, 3, b"head", b"tail") in (b"head" + data[7:10] + b"tail", None)
+            assert handle.read_now(0, 0, b"head", b"tail") in (b"headtail", None)
+            assert handle.read_now(248, 3) is None
             handle.will_need()
             out = bytearray(20)
             handle.read_into(100, memoryview(out))

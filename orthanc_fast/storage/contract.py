@@ -59,8 +59,9 @@ class Handle(ABC):
         ends before, WouldWait where waiting is forbidden and nothing else helps."""
 
     @abstractmethod
-    def read_now(self, start: int, size: int) -> bytes | None:
-        """As `read` if that takes no waiting, else None: for threads that must not wait."""
+    def read_now(self, start: int, size: int, head: bytes = b"", tail: bytes = b"") -> bytes | None:
+        """As `read` if that takes no waiting, between `head` and `tail`, else None, as for bytes
+        beyond the end: for threads that must not wait."""
 
     @abstractmethod
     def buffer(self) -> Content:

@@ -45,8 +45,9 @@ class MemoryHandle(Handle):
             raise ParameterOutOfRange(BEYOND_END)
         out[:] = found
 
-    def read_now(self, start: int, size: int) -> bytes | None:
-        return self.read(start, size)
+    def read_now(self, start: int, size: int, head: bytes = b"", tail: bytes = b"") -> bytes | None:
+        data = self.read(start, size)
+        return None if len(data) < size else head + data + tail
 
     def buffer(self) -> Content:
         return self._data

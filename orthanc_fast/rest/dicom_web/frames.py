@@ -99,20 +99,27 @@ async def _one(request: Request, asked: Asked) -> Response:
     if known is not None:
         return known
     ranges = await frames.ranges(image, index, sent.syntax)
+    data = b""
     if ranges is None:
         data = await frames.made(image, index, sent.syntax)
+        size = len(data)
     else:
         size = sum(end - begin for begin, end in ranges)
         if size > PATHSEND_FROM:
             return await _large(request, asked, ranges, size)
-        data = await frames.read(image, ranges)
     if not sent.is_multipart:
-        part = asked_part(request, len(data), headers)
+        if ranges is not None:
+            data = await frames.read(image, ranges)
+        part = asked_part(request, size, headers)
         kind = (b"content-type", sent.type.encode())
         return Response(data[part.first : part.stop], kind, part.status, part.headers)
     writer = MultipartWriter()
-    head = writer.head(sent.type, len(data), f"{_location(request)}{index + 1}")
-    return Response(b"".join((head, data, writer.end())), writer.kind(sent.type), headers=headers)
+    head = writer.head(sent.type, size, f"{_location(request)}{index + 1}")
+    if ranges is None:
+        data = b"".join((head, data, writer.end()))
+    else:
+        data = await frames.read(image, ranges, head, writer.end())
+    return Response(data, writer.kind(sent.type), headers=headers)
 
 
 async def _large(request: Request, asked: Asked, ranges: list[Range], size: int) -> Response:

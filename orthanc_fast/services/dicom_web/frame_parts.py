@@ -120,10 +120,19 @@ class FrameParts:
         known = self._tables.get(image.file.uuid, index)
         return await self._run(partial(self._located, image, index)) if known is None else known
 
-    async def read(self, image: FrameImage, ranges: list[Range]) -> bytes:
-        """What lies there, at once. Raises OrthancError 2006, CorruptedFile."""
+    async def read(
+        self, image: FrameImage, ranges: list[Range], head: bytes = b"", tail: bytes = b""
+    ) -> bytes:
+        """What lies there, at once, between `head` and `tail`. Raises OrthancError 2006,
+        CorruptedFile."""
         handle = self._storage.open(image.file.uuid)
-        return await self._files.ranges(handle, ranges)
+        if len(ranges) == 1:
+            ((first, stop),) = ranges
+            found = handle.read_now(first, stop - first, head, tail)
+            if found is not None:
+                return found
+        data = await self._files.ranges(handle, ranges)
+        return b"".join((head, data, tail)) if head or tail else data
 
     def pieces(self, image: FrameImage, ranges: list[Range]) -> AsyncGenerator[bytes]:
         """The same in pieces."""

@@ -5,12 +5,10 @@ import mmap
 import os
 from time import perf_counter
 
+from orthanc_fast._ext.framed import read_cached_between
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.storage.contract import BEYOND_END, Content, Handle, WouldWait
 from orthanc_fast.storage.meters import StorageMeters
-
-# Up to so many bytes the call that asks reads them too; above that a copy costs more than a call.
-_AT_ONCE = 64 << 10
 
 # preadv with RWF_NOWAIT fails with these where the bytes would have to come from the disk.
 _WOULD_WAIT = (errno.EAGAIN, errno.EOPNOTSUPP)
@@ -64,29 +62,12 @@ class FileHandle(Handle):
             done += count
         self._meters.read(done, perf_counter() - began)
 
-    def read_now(self, start: int, size: int) -> bytes | None:
-        """Of a long range both ends stand for what lies between."""
-        if 0 < size <= _AT_ONCE:
-            began = perf_counter()
-            out = bytearray(size)
-            if self._filled_now(start, out) == size:
-                self._meters.read(size, perf_counter() - began)
-                return bytes(out)
-        if self._is_cached(start) and self._is_cached(start + size - 1):
-            return self.read(start, size)
-        return None
-
-    def _is_cached(self, offset: int) -> bool:
-        return self._filled_now(max(offset, 0), bytearray(1)) == 1
-
-    def _filled_now(self, start: int, out: bytearray) -> int:
-        """How many bytes could be read without waiting for the disk."""
-        try:
-            return os.preadv(self._fd, [out], start, os.RWF_NOWAIT)
-        except OSError as error:
-            if error.errno in _WOULD_WAIT:
-                return 0
-            raise
+    def read_now(self, start: int, size: int, head: bytes = b"", tail: bytes = b"") -> bytes | None:
+        began = perf_counter()
+        data = read_cached_between(self._fd, start, size, head, tail)
+        if data is not None:
+            self._meters.read(size, perf_counter() - began)
+        return data
 
     def buffer(self) -> Content:
         """The file mapped into memory, read-only."""

@@ -1,0 +1,3 @@
+def read_cached_between(
+    fd: int, start: int, size: int, head: bytes, tail: bytes
+) -> bytes | None: ...
