@@ -322,6 +322,22 @@ class IndexConformance:
 
             index.read(look)
 
+    def test_numbered(self) -> None:
+        with self.open_index() as index:
+            asked = public("a") + public("b")
+
+            def numbered() -> bytes:
+                return index.read(lambda view: view.numbered(Level.PATIENT, asked))
+
+            self.fill(index, "aaaa", "baaa")
+            both = numbered()
+            self.fill(index, "caaa")
+            assert numbered() == both
+            index.write(lambda txn: txn.delete(Level.PATIENT, public("a"), 5))
+            one = numbered()
+            self.fill(index, "aaaa")
+            assert len({both, one, numbered()}) == 3
+
     def test_metadata(self) -> None:
         with self.open_index() as index:
             self.fill(index, "aaaa")

@@ -229,6 +229,14 @@ class Snapshot(ABC):
         found = self.resources(level, list(unpack(packed)))
         return [(resource.id, resource.public) for resource in found if resource is not None]
 
+    def numbered(self, level: Level, packed: bytes) -> bytes:
+        """What is the same as before only if the same resources of a level exist, none of them
+        created anew since."""
+        return b"".join(
+            public + number.to_bytes(8, "big")
+            for number, public in self.creation_numbers(level, packed)
+        )
+
     def with_term(self, level: Level, tag: int, value: str) -> list[Resource]:
         """The resources of a level with a term of `tag` that is `value` in upper or lower case; by
         value, then by identifier."""

@@ -1,7 +1,7 @@
 """Reading the LMDB index: one consistent snapshot that never waits for a writer."""
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from types import TracebackType
 
@@ -83,8 +83,12 @@ class LmdbSnapshot(Snapshot):
         numbered = self._numbered(level, packed)
         return [(int.from_bytes(number, "big"), key[1:]) for key, number in numbered]
 
+    def numbered(self, level: Level, packed: bytes) -> bytes:
+        return b"".join(chain.from_iterable(self._numbered(level, packed)))
+
     def _numbered(self, level: Level, packed: bytes) -> list[tuple[bytes, bytes]]:
-        wanted = [keys.public_key(level, public) for public in unpack(packed)]
+        prefix = keys.public_key(level, b"")
+        wanted = [prefix + public for public in unpack(packed)]
         return self._txn.cursor(db=self._env.public).getmulti(wanted)
 
     def parent(self, resource: Resource) -> Resource | None:

@@ -31,7 +31,7 @@ from orthanc_fast.storage.contract import Handle, Pending, Spool, Storage
 METADATA_CACHE: Final = 4301
 """The number of the attachment, as of the plugin of Orthanc."""
 
-_FORMAT: Final = b"1"  # to be raised whenever other bytes are made of the same files
+_FORMAT: Final = b"2"  # to be raised whenever other bytes are made of the same files
 _STEP: Final = 512 << 10  # bytes that are read, and sent, at a time
 _WRITTEN_WITHIN: Final = 600  # seconds
 
@@ -68,9 +68,7 @@ class MetadataCache:
     def state(self, view: Snapshot, series: Resource) -> bytes:
         """What the metadata of a series depend on, as 16 bytes."""
         digest = xxhash.xxh3_128(_FORMAT + self.options + self._default_character_set().encode())
-        packed = view.children_packed(series)
-        for number, public in sorted(view.creation_numbers(Level.INSTANCE, packed)):
-            digest.update(b"%d " % number + public)
+        digest.update(view.numbered(Level.INSTANCE, view.children_packed(series)))
         return digest.digest()
 
     async def stream(self, series: Resource, state: bytes) -> AsyncGenerator[bytes] | None:
@@ -98,7 +96,9 @@ class MetadataCache:
         if at < _STEP:
             return
         with self._storage.open(uuid) as handle:
-            while part := await _read_part(handle, at):
+            size = handle.size
+            while at < size:
+                part = await _read_part(handle, at)
                 yield part
                 at += len(part)
 
@@ -194,7 +194,7 @@ async def _rest_of(first: bytes, parts: Iterator[bytes], head: bytes) -> AsyncGe
 
 
 async def _read_part(handle: Handle, at: int) -> bytes:
-    size = min(_STEP, handle.size - at)
+    size = min(_STEP, max(handle.size - at, 0))
     part = handle.read_now(at, size)
     return await asyncio.to_thread(handle.read, at, size) if part is None else part
 
