@@ -5,7 +5,7 @@ Source: RFC 2387; reference chapter 5, section 1.4.
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from uuid import uuid4
+from secrets import token_hex
 
 from orthanc_fast.rest.response import HeaderField
 
@@ -17,7 +17,7 @@ class MultipartWriter:
 
     def __init__(self) -> None:
         # 70 characters, the most that a boundary may have (RFC 2046, section 5.1.1).
-        self._boundary = f"{uuid4()}-{uuid4().hex}".encode()[:70]
+        self._boundary = token_hex(35).encode()
         self._is_first = True
 
     def kind(self, part_type: str) -> HeaderField:

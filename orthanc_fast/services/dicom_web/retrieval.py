@@ -104,8 +104,7 @@ class Retrieval:
     async def _steps(
         self, caller: Caller, found: Sequence[Resource], form: Form, head: Head
     ) -> AsyncGenerator[Step]:
-        walk = self._walk(caller, found)
-        while (some := await asyncio.to_thread(next, walk, None)) is not None:
+        async for some in self._walk(caller, found):
             for instance in some:
                 if not self.keeps(instance, form):
                     yield await self._transcoding(caller, instance, form, head)
@@ -169,20 +168,24 @@ class Retrieval:
 
     # What is sent
 
-    def _walk(self, caller: Caller, found: Sequence[Resource]) -> Iterator[list[Resource]]:
-        """The instances in their order, some at a time. Waits for the index."""
+    async def _walk(
+        self, caller: Caller, found: Sequence[Resource]
+    ) -> AsyncGenerator[list[Resource]]:
+        """The instances in their order, some at a time. Only what takes long is done by a thread:
+        each change to one costs as much as reading the records."""
         if found[0].level == Level.INSTANCE:
             yield list(found)
             return
-        for series in self._targets.series(caller, found):
-            publics = self._ordered(caller, series)
+        for series in await asyncio.to_thread(self._targets.series, caller, found):
+            publics = await asyncio.to_thread(self._ordered, caller, series)
             for start in range(0, len(publics), _AT_ONCE * SHA1):
                 part = list(unpack(publics[start : start + _AT_ONCE * SHA1]))
 
                 def records(view: Snapshot, part: list[bytes] = part) -> list[Resource | None]:
                     return view.resources(Level.INSTANCE, part)
 
-                yield [each for each in self._reads(caller, records) if each is not None]
+                there = await self._reads.run(self._reads, caller, records)
+                yield [each for each in there if each is not None]
 
     def _ordered(self, caller: Caller, series: Resource) -> bytes:
         """The instances of a series by their number, those without one behind the others, then as

@@ -96,16 +96,18 @@ class Targets:
 def named(view: Snapshot, uids: Sequence[str]) -> list[Resource]:
     """The resources with the last of these UIDs below those with the others."""
     level, tag = _UIDS[len(uids) - 1]
-    found = []
-    for resource in view.with_term(level, tag, uids[-1]):
-        chain = [resource, *view.ancestors(resource)]
-        own = {each.level: each for each in chain}
-        if all(
-            own[at].tags.get(uid_tag) == uid
-            for (at, uid_tag), uid in zip(_UIDS, uids, strict=False)
-        ):
-            found.append(resource)
-    return found
+    return [each for each in view.with_term(level, tag, uids[-1]) if _has(view, each, uids)]
+
+
+def _has(view: Snapshot, resource: Resource, uids: Sequence[str]) -> bool:
+    """Whether the last of these UIDs is that of the resource, those before it its parents'."""
+    own: Resource | None = resource
+    for (_, tag), uid in zip(_UIDS[len(uids) - 1 :: -1], reversed(uids), strict=True):
+        if own is None or own.tags.get(tag) != uid:
+            return False
+        if tag != STUDY_INSTANCE_UID:
+            own = view.parent(own)
+    return True
 
 
 def _agrees(parents: Iterable[Resource], wanted: Iterable[tuple[int, str]]) -> bool:
