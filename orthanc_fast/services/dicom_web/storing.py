@@ -100,25 +100,33 @@ class Storing:
 
     async def add(self, data: Body, share: Share, warning: int = 0) -> None:
         """Stores the next instance; returns when there is room for another one. Its spool belongs
-        to this method, as the `share` of memory that it has; `warning` is told if it is stored."""
+        to this method, as the `share` of memory that it has; `warning` is told if it is stored.
+        Raises BadRequest as `refuse`."""
         size = len(data) if isinstance(data, bytes) else 0
         self._bytes += size
         self._pending.append((size, asyncio.create_task(self._one(data, share, warning))))
         while len(self._pending) >= _PENDING or self._bytes > _PENDING_BYTES:
             await self._settle()
+        self._check_others()
 
     def fail(self, sop_class: str, sop_uid: str) -> None:
-        """The next instance, which has these UIDs, could not be made."""
+        """The next instance, which has these UIDs, could not be made. Raises as
+        `refuse`."""
+        self._others += not (sop_class and sop_uid)
+        self._check_others()
         self._pending.append((0, Failure(CANNOT_UNDERSTAND, sop_class, sop_uid)))
 
     def refuse(self, reason: int = CANNOT_UNDERSTAND) -> None:
         """The next part is no instance, or could not be taken in. Raises BadRequest where there
         are too many such."""
         self._others += 1
-        if self._others > _MAXIMUM_OTHERS:
-            raise BadRequest(f"More than {_MAXIMUM_OTHERS} parts of the body are no instances")
+        self._check_others()
         status = FULL if reason == OUT_OF_RESOURCES else 400
         self._pending.append((0, Failure(reason, http_status=status)))
+
+    def _check_others(self) -> None:
+        if self._others > _MAXIMUM_OTHERS:
+            raise BadRequest(f"More than {_MAXIMUM_OTHERS} parts of the body are no instances")
 
     async def report(self) -> Report:
         """What became of all of them, once they are durable."""
@@ -137,6 +145,7 @@ class Storing:
         outcome = await pending if isinstance(pending, asyncio.Task) else pending
         self._bytes -= size
         if isinstance(outcome, Failure):
+            self._others += isinstance(pending, asyncio.Task) and not outcome.is_named
             self._report.failed.append(outcome)
         else:
             self._report.stored.append(outcome)
