@@ -33,7 +33,7 @@ from orthanc_fast.services.archive.packing import (
     pack_part,
 )
 from orthanc_fast.services.archive.tree import Entry
-from orthanc_fast.services.attachments.reading import opened
+from orthanc_fast.services.attachments.reading import opened, require_all
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.transcoding.transcode import transcode
 from orthanc_fast.storage.compression import uncompress
@@ -275,6 +275,7 @@ class Archive:
         except OrthancError as error:
             self._raise_unless_gone(instance, error)
             return None
+        require_all(stored, file.stored_size)
         if file.compressed:
             data = uncompress(stored)
             return Member(pack_compressed(stored, data), self.inspected(lambda: data))

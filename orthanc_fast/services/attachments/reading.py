@@ -2,7 +2,7 @@
 
 import asyncio
 
-from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
+from orthanc_fast.errors import CorruptedFile, ParameterOutOfRange, UnknownResource
 from orthanc_fast.model import Attachment, Resource, SendablePath
 from orthanc_fast.registries import DICOM_ATTACHMENT, PIXEL_DATA_OFFSET, UNTIL_PIXEL_DATA_ATTACHMENT
 from orthanc_fast.storage.compression import uncompress
@@ -100,4 +100,13 @@ def content_of(handle: Handle, attachment: Attachment) -> Content:
     """As `opened`, for who has a handle of it already."""
     if attachment.compressed:
         return uncompress(handle.read(0, attachment.stored_size))
-    return handle.buffer()
+    data = handle.buffer()
+    require_all(data, attachment.size)
+    return data
+
+
+def require_all(data: Content, size: int) -> None:
+    """A file that ends between two elements would pass for a smaller data set. Raises
+    CorruptedFile."""
+    if len(data) < size:
+        raise CorruptedFile("a file is shorter than the index knows: it is damaged")

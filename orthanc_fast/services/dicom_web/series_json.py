@@ -16,7 +16,7 @@ from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.registries import PIXEL_DATA_OFFSET
 from orthanc_fast.services.attachments.parts import ContentParts
-from orthanc_fast.services.attachments.reading import dicom_attachment, opened
+from orthanc_fast.services.attachments.reading import dicom_attachment, opened, require_all
 from orthanc_fast.services.dicom_web.targets import Targets
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.terms import (
@@ -107,7 +107,9 @@ def head_of(storage: Storage, parts: ContentParts, instance: Resource) -> Conten
     size = min(int(offset) + PIXEL_HEADER, attachment.size)
     if attachment.compressed:
         return b"".join(parts.excerpt(attachment, 0, size))
-    return storage.read(attachment.uuid, 0, size)
+    head = storage.read(attachment.uuid, 0, size)
+    require_all(head, size)
+    return head
 
 
 def raise_unless_gone(
