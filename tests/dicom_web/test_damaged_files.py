@@ -9,6 +9,7 @@ import httpx
 import pydicom
 import pytest
 from pydicom.dataset import FileDataset
+from pydicom.uid import UID
 from support.files import file_named
 from support.server import OurServer
 
@@ -36,7 +37,7 @@ def client(folder: Path) -> Iterator[httpx.Client]:
 def stored(client: httpx.Client, dataset: FileDataset, uid: str) -> tuple[str, str]:
     """Its path, and its identifier in the REST API."""
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"{uid}.1", f"{uid}.2"
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(uid)
     out = io.BytesIO()
     dataset.save_as(out)
     answer = client.post("/instances", content=out.getvalue())

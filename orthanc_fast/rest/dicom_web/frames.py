@@ -54,10 +54,11 @@ async def get_frames(request: Request) -> Response:
     image = await services.dicom_web.frames.image(instance)
     count = image.info.number_of_frames
     if indices is None:
-        indices = range(count)
+        # No more than the file has room for: a small one may announce 2^31 of them.
+        indices = range(services.pixels.frame_count(instance))
     ranges = accepted(request.header(b"accept"), request.arguments.get("accept"))
     sent = chosen(ranges, lambda each: sent_as(each, image, len(indices)), OFFERED)
-    beyond = next((index for index in indices if index >= count), None)
+    beyond = next((index for index in indices if index >= count), None) if numbers else None
     if beyond is not None:
         raise ParameterOutOfRange(
             f"There is no frame {beyond + 1}: the instance has {count}, numbered from 1"

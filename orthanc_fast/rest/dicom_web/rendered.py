@@ -108,6 +108,8 @@ async def _answer(request: Request, is_thumbnail: bool) -> Response:
         return await _parts(request, found, view, wanted.form, quality)
     elif wanted.form == "image/gif":
         places = list(renderings.frames(instance))
+        if not places:
+            raise ParameterOutOfRange("there is no image")
     else:
         places = [Place(instance, 0)]
     if wanted.is_multipart or (len(places) > 1 and wanted.form != "image/gif"):
