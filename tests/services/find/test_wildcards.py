@@ -3,9 +3,11 @@
 import time
 from functools import cache
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.terms import HEAD_SIZE
 from orthanc_fast.services.find.matching import Wildcard
 
@@ -44,3 +46,11 @@ def test_many_stars_cost_no_power_of_the_length() -> None:
     began = time.process_time()
     assert not wildcard.exact("A" * 250)
     assert time.process_time() - began < 60, "the naive expression takes years"
+
+
+@pytest.mark.parametrize("pattern", ["*?" * 129, "*A" * 257, "?" * 257])
+def test_too_many_wildcards(pattern: str) -> None:
+    """A pattern of 40 KB took seconds to compile, while nothing else went on."""
+    with pytest.raises(ParameterOutOfRange, match="256 wildcards at most"):
+        Wildcard(pattern, identifier=False, case_sensitive=False)
+    assert Wildcard(pattern[:256], identifier=False, case_sensitive=False)
