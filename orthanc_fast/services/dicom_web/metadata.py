@@ -23,7 +23,7 @@ from orthanc_fast.services.dicom_web.series_json import (
     PLACE,
     SeriesJson,
     bulk_path,
-    raise_unless_gone,
+    successor,
 )
 from orthanc_fast.services.dicom_web.targets import Targets
 from orthanc_fast.services.store.reads import Reads
@@ -188,8 +188,8 @@ class Metadata:
         try:
             data = opened(self._storage, dicom_attachment(instance))
         except OrthancError as error:
-            raise_unless_gone(self._read, caller, instance, error)
-            return None
+            later = successor(self._read, caller, instance, error)
+            return None if later is None else self._document(caller, later, base)
         prefix = base + bulk_path((above[1], above[0], instance))
         bulk = BulkData(self.options.other_binary_mode, prefix)
         default = self._default_character_set()

@@ -79,8 +79,8 @@ class SeriesJson:
         try:
             head = head_of(self._storage, self._parts, instance)
         except OrthancError as error:
-            raise_unless_gone(self._read, caller, instance, error)
-            return None
+            later = successor(self._read, caller, instance, error)
+            return None if later is None else self._made(caller, study, series, later)
         prefix = PLACE + bulk_path((study, series, instance)).encode()
         return self._writer.json(head, self._default_character_set(), prefix)
 
@@ -112,14 +112,18 @@ def head_of(storage: Storage, parts: ContentParts, instance: Resource) -> Conten
     return head
 
 
-def raise_unless_gone(
+def successor(
     reads: Reads, caller: Caller, instance: Resource, error: OrthancError
-) -> None:
-    """A file that is missing was deleted with its instance, or is lost."""
-
-    def is_there(view: Snapshot) -> bool:
-        now = view.resource(Level.INSTANCE, instance.public)
-        return now is not None and now.id == instance.id
-
-    if error.code != MISSING_FILE or reads(caller, is_there):
+) -> Resource | None:
+    """A file that is missing was deleted with its instance, or is lost: then the error is raised.
+    What has overwritten the instance takes its place; None where nothing has."""
+    if error.code != MISSING_FILE:
         raise error
+
+    def now(view: Snapshot) -> Resource | None:
+        return view.resource(Level.INSTANCE, instance.public)
+
+    found = reads(caller, now)
+    if found is not None and found.id == instance.id:
+        raise error
+    return found
