@@ -189,6 +189,29 @@ def test_searches_that_answer_no_dicom(client: httpx.Client, body: bytes) -> Non
         assert found.json()["OrthancStatus"] in (9, 15)
 
 
+def test_others_do_not_wait_for_a_long_answer(server: OurServer, client: httpx.Client) -> None:
+    members = ",".join(f'"0008{tag:04X}":{{"vr":"LO","Value":["x"]}}' for tag in range(20))
+    body = ("[" + ",".join([f"{{{members}}}"] * 20_000) + "]").encode()
+    found: list[int] = []
+    with HttpPeer(lambda received: answer(200, body, "Content-Type: application/json")) as peer:
+        enter(client, peer.url)
+
+        def search() -> None:
+            asked = httpx.post(f"{server.url}{ROOT}/p/qido", json={"Uri": "studies"}, timeout=60)
+            found.append(len(asked.json()))
+
+        thread = threading.Thread(target=search)
+        thread.start()
+        slowest, whole = 0.0, time.monotonic()
+        while thread.is_alive():
+            began = time.monotonic()
+            client.get("/system").raise_for_status()
+            slowest = max(slowest, time.monotonic() - began)
+        thread.join()
+        assert found == [20_000]
+        assert slowest < (time.monotonic() - whole) / 2
+
+
 def test_large_numbers_are_passed_on(client: httpx.Client) -> None:
     body = b'[{"00080018":{"vr":"UV","Value":[' + b"9" * 40 + b"]}}]"
     with HttpPeer(lambda received: answer(200, body, "Content-Type: application/json")) as peer:

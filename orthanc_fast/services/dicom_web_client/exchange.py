@@ -1,5 +1,6 @@
 """What clients ask of other servers of DICOMweb. Source: reference chapter 5, section 11.2."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -90,7 +91,8 @@ class DicomWebExchange:
                 "GET", question.uri, question.arguments, question.headers
             )
         _require_success(status, server.url + question.uri, body)
-        return matches(body, self._dictionary)
+        # A long answer takes seconds.
+        return await asyncio.to_thread(matches, body, self._dictionary)
 
     async def delete(self, caller: Caller, name: str, uri: str, headers: Texts) -> None:
         """Has the server delete what is there. Raises BadFileFormat for a server that does not."""
