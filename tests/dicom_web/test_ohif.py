@@ -166,9 +166,19 @@ def test_compressed_images(site: Site, browser: Browser, name: str) -> None:
 
 
 def test_two_studies(site: Site, browser: Browser) -> None:
-    open_study(browser, site, f"{site.studies.ct},{site.studies.multi_frame}")
-    viewed.wait_for_column(browser, CANVAS, SLICES, SLICES - 1)
-    all_answered(browser, site.studies.ct, site.studies.multi_frame)
+    """The viewer shows that whose metadata come first."""
+    studies = (site.studies.ct, site.studies.multi_frame)
+    open_study(browser, site, ",".join(studies))
+    end = time.monotonic() + PATIENCE
+    while (
+        viewed.white_column(browser, CANVAS, SLICES) != SLICES - 1
+        and viewed.white_column(browser, CANVAS, FRAMES) != 0
+    ):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    for study in studies:
+        viewed.wait_for_request(browser, f"/studies/{study}/series/")
+    all_answered(browser)
 
 
 def test_below_a_prefix_of_nginx(site: Site, needs_nginx: None, tmp_path: Path) -> None:

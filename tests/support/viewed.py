@@ -149,6 +149,15 @@ def requests(browser: Browser, part: str) -> list[Asked]:
     return [Asked(*each) for each in found if part in each[0]]
 
 
+def wait_for_request(browser: Browser, part: str) -> None:
+    """Until the page has asked for such an address. Raises NoAnswer where it never does."""
+    end = time.monotonic() + PATIENCE
+    while not requests(browser, part):
+        if time.monotonic() > end:
+            raise NoAnswer(f"nobody has asked for {part}")
+        time.sleep(0.2)
+
+
 def wait_for_picture(browser: Browser, canvas: str) -> None:
     """Until the canvas shows anything but one gray."""
     browser.wait_for(
