@@ -109,7 +109,9 @@ def test_an_answer_before_all_is_sent(client: httpx.Client, reads_on: bool) -> N
 
     with raw(refuse) as url:
         enter(client, url)
-        assert "403" in failure(client, "stow", {"Resources": [study]})
+        found = failure(client, "stow", {"Resources": [study]})
+    # A server that closes with unread data resets the connection: its answer may be lost with it.
+    assert "403" in found or (not reads_on and "receiving data from the peer" in found)
 
 
 GARBAGE = [
