@@ -100,6 +100,8 @@ def test_equals_the_model_on_generated_files(
     except BadFileFormat:
         if any(tag == PIXEL_DATA for tag, _, _ in outer):
             return  # what follows them is looked at by the model only
+        if any(vr == "SQ" for _, vr, _ in inner):
+            return  # a rest that is no item is passed over by the writer
         with pytest.raises(BadFileFormat):
             written(data, mode)
         return

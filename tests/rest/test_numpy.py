@@ -390,8 +390,8 @@ def test_a_damaged_first_slice_is_an_error(own: tuple[OurServer, httpx.Client]) 
     client = own[1]
     name = damaged(client, 500, 4, 0)
     answer = client.get(f"/series/{name}/numpy")
-    assert answer.status_code == 400
-    assert answer.json()["OrthancStatus"] == 15
+    assert answer.status_code == 500
+    assert answer.json()["OrthancStatus"] == 20  # the file is, not the request
 
 
 def test_a_damaged_later_slice_aborts_the_connection(

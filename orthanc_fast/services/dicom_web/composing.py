@@ -6,17 +6,17 @@ Source: PS3.18, sections 8.7.3 and 10.5.2, annex F.
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
-from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 
 from orthanc_fast.dicom.file_meta import meta_header
 from orthanc_fast.dicom.model_reading import Model
 from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.services.ingest.uploads import Body
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 ELEMENTS_DISCARDED: Final = 0xB006  # warning reason: PS3.18, table I.2-1
 
@@ -126,7 +126,9 @@ class _Nested:
         return b"".join(piece for each in found for piece in _parts(each.body))
 
 
-def _dataset(model: Model, nested: Callable[[str, str, str], bytes | None]) -> Dataset:
+def _dataset(model: Model, nested: Callable[[str, str, str], bytes | None]) -> "Dataset":
+    from pydicom.dataset import Dataset  # large: only for who sends metadata
+
     try:
         if not _encode(model).isascii():
             # The text of JSON and XML is Unicode, whatever the file had.
@@ -141,7 +143,7 @@ def _dataset(model: Model, nested: Callable[[str, str, str], bytes | None]) -> D
 
 def _pieces(
     header: bytes,
-    dataset: Dataset,
+    dataset: "Dataset",
     large: Mapping[int, tuple[str, Sequence[Bulk]]],
     is_encapsulated: bool,
 ) -> Iterator[bytes]:
@@ -158,7 +160,10 @@ def _pieces(
     yield _written(dataset[start:])
 
 
-def _written(dataset: Dataset) -> bytes:
+def _written(dataset: "Dataset") -> bytes:
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filewriter import write_dataset
+
     out = DicomBytesIO()
     out.is_little_endian, out.is_implicit_VR = True, False
     try:
