@@ -1,155 +1,225 @@
-"""Bodies of multipart/related, taken apart while they arrive: no more is held of one than the
-header of a part and a boundary. Source: RFC 2046, section 5.1; RFC 2387.
+"""Multipart bodies, split while they arrive: those of clients, and what other servers answer.
+Source: RFC 2046, section 5.1; RFC 2387.
+
+`MultipartParser` is what multipart/form-data (`rest.form_data`) and multipart/related have in
+common. The second is strict where bytes would be lost in silence: a part whose header does not end
+and a body that does are errors. It is as lenient as others in what is before the first boundary and
+behind the last, in blanks behind a boundary, and in lines that end with LF alone.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
-from orthanc_fast.errors import BadFileFormat
+from orthanc_fast._ext.buffers import find
+from orthanc_fast.errors import BadRequest
 
-LONGEST_HEADER: Final = 16 << 10  # bytes of the header of one part
-LONGEST_BOUNDARY: Final = 256  # RFC 2046 says 70, Orthanc's have 73
-_LONGEST_PADDING: Final = 64  # blanks between a boundary and the end of its line
+HeaderField = tuple[bytes, bytes]
 
-_TYPE: Final = re.compile(r"\s*([^\s;,]+)\s*(?:;|\Z)")
-_PARAMETER: Final = re.compile(r';\s*([^\s;=]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]*))')
+# Bytes of the header of one part.
+MAXIMUM_HEADER = 64 << 10
+# Blanks behind a boundary (RFC 2046: transport padding).
+MAXIMUM_PADDING = 1000
 
-# The headers of a part (names in lower case), then its content in pieces, then None at its end.
-Event = dict[str, str] | bytes | None
+_HEADER_END: Final = re.compile(rb"\n(\r?\n)")
+_FOLD: Final = re.compile(rb"\r?\n[ \t]+")
+_BLANKS: Final = re.compile(rb"[ \t]*")
 
-
-class Related(NamedTuple):
-    """What a Content-Type of multipart/related says; `type` is that of the parts, "" where none is
-    named."""
-
-    boundary: bytes
-    type: str
+# The headers of a part (names in lower case), then its content in pieces, which are views into the
+# chunks where that spares a copy, then None at its end.
+Event = list[HeaderField] | bytes | memoryview | None
 
 
-def media_type(content_type: str) -> str:
-    """Without its parameters, in lower case; "" where it is none."""
-    match = _TYPE.match(content_type)
-    return "" if match is None else match[1].lower()
-
-
-def related(content_type: str) -> Related | None:
-    """None for any other type. Raises BadFileFormat where the boundary is missing or too long."""
-    if media_type(content_type) != "multipart/related":
-        return None
-    found = {
-        match[1].lower(): match[3] if match[2] is None else re.sub(r"\\(.)", r"\1", match[2])
-        for match in _PARAMETER.finditer(content_type)
-    }
-    boundary = found.get("boundary", "").encode("utf-8", "surrogateescape")
-    if not 0 < len(boundary) <= LONGEST_BOUNDARY:
-        raise BadFileFormat("multipart/related: the boundary is missing, or too long")
-    return Related(boundary, found.get("type", "").lower())
-
-
-class _State(Enum):
+class State(Enum):
     PREAMBLE = 1
     HEADER = 2
     CONTENT = 3
-    END = 4
 
 
-class MultipartReader:
-    """Takes one body apart."""
+class MultipartParser(ABC):
+    """Splits one body; holds no more of it than a chunk, a header and a boundary. The events are
+    the same however the body is cut into chunks, but for the pieces that a content comes in."""
 
-    def __init__(self, boundary: bytes) -> None:
-        self._delimiter = b"\r\n--" + boundary
-        self._state = _State.PREAMBLE
-        self._held = bytearray(b"\r\n")  # a body may begin with its first boundary
-        self._skip = 0  # bytes held that belong to the header
-        self._from = 0  # before there is no boundary
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the closing boundary has come."""
-        return self._state is _State.END
+    def __init__(self, delimiter: bytes) -> None:
+        """`delimiter`: what ends the content of a part."""
+        self._delimiter = delimiter
+        self._state = State.PREAMBLE
+        self._has_ended = False
+        # The last chunk, behind what was left of those before, and places in it:
+        self._held = b""
+        self._at = 0  # here begins what is not done with: a content, header or preamble
+        self._seen = 0  # no delimiter begins before
+        self._skip = 0  # bytes at the begin of a content that belong to the header
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """What the next bytes complete. Raises BadFileFormat for what is no header."""
-        if self.is_whole:
-            return  # the epilogue
-        self._held += chunk
-        while not self.is_whole:
-            if self._state is _State.HEADER:
+        """What the next bytes of the body complete. Raises BadRequest for an endless header."""
+        if self._has_ended:
+            return
+        rest = self._hold(chunk)
+        if rest:
+            yield rest
+        while not self._has_ended:
+            if self._state is State.CONTENT:
+                yield from self._content()
+                if self._state is State.CONTENT:
+                    return
+            elif self._state is State.HEADER:
                 headers = self._header()
-                if headers is None:
+                if headers is not None:
+                    yield headers
+                else:
                     return
-                yield headers
-            else:
-                was = self._state
-                content, is_over = self._content()
-                if was is _State.CONTENT and content:
-                    yield content
-                if not is_over:
-                    return
-                if was is _State.CONTENT:
-                    yield None
+            elif not self._preamble():
+                return
 
-    def _header(self) -> dict[str, str] | None:
-        """None if it is not complete."""
-        end = self._held.find(b"\r\n\r\n")
-        if max(end, len(self._held) - 4 if end < 0 else 0) > LONGEST_HEADER:
-            raise BadFileFormat("multipart/related: the header of a part is too long")
-        if end < 0:
+    @abstractmethod
+    def _preamble(self) -> bool:
+        """Whether the first boundary is there; it is dropped."""
+
+    @abstractmethod
+    def _header(self) -> list[HeaderField] | None:
+        """The header of the next part, which is dropped; None if it is not complete, or there is
+        none."""
+
+    @abstractmethod
+    def _behind(self, at: int) -> int | None:
+        """Where a part begins, or the end of the body is told, behind the delimiter that ends at
+        this byte; -1 if that is none, None if more bytes have to come to tell."""
+
+    def _begin_content(self, at: int, line_end: int) -> None:
+        """At `at` is the line end of so many bytes that ends a header: it may be the one before a
+        boundary too."""
+        self._drop(at)
+        self._skip = line_end
+        self._state = State.CONTENT
+
+    def _end(self) -> None:
+        """What follows is no part of the body any longer."""
+        self._has_ended = True
+        self._held = b""
+
+    def _drop(self, until: int) -> None:
+        self._at = self._seen = until
+
+    def _hold(self, chunk: bytes) -> bytes:
+        """Goes on with a chunk. Gives the content in what was left of the one before, where the
+        chunk decides about it, so that the two need not be joined."""
+        left = self._held[self._at :]
+        seen, self._at, self._seen = self._seen - self._at, 0, 0
+        if not left:
+            self._held = chunk
+            return b""
+        reach = len(self._delimiter) - 1
+        is_content = self._state is State.CONTENT and not self._skip and len(chunk) >= reach
+        if is_content and find(left + chunk[:reach], self._delimiter) < 0:
+            self._held = chunk
+            return left
+        self._held = left + chunk
+        self._seen = seen
+        return b""
+
+    def _content(self) -> Iterator[Event]:
+        while (at := find(self._held, self._delimiter, self._seen)) >= 0:
+            after = self._behind(at + len(self._delimiter))
+            if after is None:
+                yield from self._given(at)
+                return
+            if after >= 0:
+                yield from self._given(at)
+                self._drop(after)
+                self._skip = 0
+                self._state = State.HEADER
+                yield None
+                return
+            self._seen = at + 1
+        yield from self._given(len(self._held) - len(self._delimiter) + 1)
+
+    def _given(self, until: int) -> Iterator[Event]:
+        """The content before `until`, which is done with; no delimiter begins in it."""
+        begin = self._at + self._skip
+        if until > begin:
+            yield memoryview(self._held)[begin:until]
+            self._drop(until)
+            self._skip = 0
+
+
+class RelatedParser(MultipartParser):
+    """The parts of multipart/related."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self._line = b"\n--" + boundary
+        super().__init__(b"\r" + self._line)
+        self._held = b"\n"  # as if a line had ended: the body may begin with the boundary
+
+    def close(self) -> None:
+        """All has been fed. Raises BadRequest where the body ends too early."""
+        if not self._has_ended:
+            raise BadRequest(
+                "The multipart body has no boundary"
+                if self._state is State.PREAMBLE
+                else "The multipart body was cut off: its closing boundary is missing"
+            )
+
+    def _preamble(self) -> bool:
+        held = self._held
+        while (at := find(held, self._line, self._seen)) >= 0:
+            after = self._behind(at + len(self._line))
+            if after is None:
+                self._drop(at)
+                return False
+            if after >= 0:
+                if held[after : after + 1] == b"\n":
+                    self._delimiter = self._line  # lines end so in this body
+                self._drop(after)
+                self._state = State.HEADER
+                return True
+            self._seen = at + 1
+        self._drop(max(self._at, len(held) - len(self._line) + 1))
+        return False
+
+    def _behind(self, at: int) -> int | None:
+        held = self._held
+        if held.startswith(b"--", at):
+            return at
+        if len(held) - at < 2 and held[at:] in (b"", b"-"):
             return None
-        lines = bytes(self._held[:end]).decode("latin-1").split("\r\n")[1:]
-        found: dict[str, str] = {}
-        for line in lines:
-            name, colon, value = line.partition(":")
-            if not colon:
-                raise BadFileFormat("multipart/related: a part begins with what is no header")
-            found[name.strip().lower()] = value.strip()
-        # The line end before a boundary may be the one that ends the header.
-        del self._held[: end + 2]
-        self._skip, self._from = 2, 0
-        self._state = _State.CONTENT
-        return found
+        match = _BLANKS.match(held, at)
+        assert match is not None  # it matches no blanks too
+        end = match.end()
+        if end - at > MAXIMUM_PADDING:
+            raise BadRequest("There are too many blanks behind a boundary of the multipart body")
+        rest = held[end : end + 2]
+        if rest in (b"", b"\r"):
+            return None
+        return end if rest == b"\r\n" or rest[:1] == b"\n" else -1
 
-    def _content(self) -> tuple[bytes, bool]:
-        """The bytes that have come of a content, and whether that was all of it."""
-        held = self._held
-        while True:
-            at = held.find(self._delimiter, self._from)
-            if at < 0:
-                return self._take(max(len(held) - len(self._delimiter) + 1, self._from)), False
-            line = self._boundary_line(at + len(self._delimiter))
-            if line is None:
-                self._from = at
-                return self._take(at), False
-            if line:
-                content = self._take(at)
-                del held[: line - at]
-                self._from = 0
-                return content, True
-            self._from = at + 2  # it only begins like one
+    def _header(self) -> list[HeaderField] | None:
+        # At `_at` is the end of the line of the boundary, or "--".
+        held, begin = self._held, self._at
+        if held.startswith(b"--", begin):
+            self._end()
+            return None
+        match = _HEADER_END.search(held, self._seen)
+        end = len(held) if match is None else match.start()
+        if held.find(self._line, max(begin, self._seen - len(self._line)), end) >= 0:
+            raise BadRequest("The header of a part of the multipart body has no end")
+        if end - begin > MAXIMUM_HEADER + (match is None) * 2:
+            raise BadRequest("The header of a part of the multipart body is too long")
+        if match is None:
+            self._seen = max(begin, end - 2)
+            return None
+        headers = headers_of(_FOLD.sub(b" ", held[begin : match.start() + 1]))
+        self._begin_content(match.start(1), len(match[1]))
+        return headers
 
-    def _boundary_line(self, at: int) -> int | None:
-        """How many bytes to drop with the boundary that ends at `at`; 0 if it is none, None if that
-        cannot be told yet. What follows it begins with the end of its line."""
-        held = self._held
-        after = bytes(held[at : at + _LONGEST_PADDING])
-        if after.startswith(b"--"):
-            self._state = _State.END
-            return len(held)
-        padding = len(after) - len(after.lstrip(b" \t"))
-        rest = after[padding : padding + 2]
-        if rest == b"\r\n":
-            self._state = _State.HEADER
-            return at + padding
-        is_begun = rest in (b"", b"\r") or (rest == b"-" and not padding)
-        return None if is_begun and len(after) < _LONGEST_PADDING else 0
 
-    def _take(self, until: int) -> bytes:
-        """The content up to there; what is behind it stays."""
-        content = bytes(memoryview(self._held)[self._skip : until]) if until > self._skip else b""
-        if until > 0:
-            del self._held[:until]
-            self._skip = max(0, self._skip - until)
-            self._from = max(0, self._from - until)
-        return content
+def headers_of(lines: bytes) -> list[HeaderField]:
+    """The fields, names in lower case; what is no field is left out."""
+    found: list[HeaderField] = []
+    for line in lines.split(b"\n"):
+        name, colon, value = line.partition(b":")
+        if colon:
+            found.append((name.strip().lower(), value.strip()))
+    return found

@@ -21,6 +21,7 @@ GROUND = {
     "errors",
     "implementation",
     "log",
+    "media_types",
     "model",
     "multipart",
     "numerals",

@@ -8,7 +8,7 @@ import re
 
 from orthanc_fast._ext.buffers import find
 from orthanc_fast.errors import BadRequest
-from orthanc_fast.rest.multipart_parser import (
+from orthanc_fast.multipart import (
     MAXIMUM_HEADER,
     MultipartParser,
     State,

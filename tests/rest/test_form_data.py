@@ -5,8 +5,8 @@ import random
 import pytest
 
 from orthanc_fast.errors import BadRequest
+from orthanc_fast.multipart import MAXIMUM_HEADER, Event
 from orthanc_fast.rest.form_data import FormParser, boundary
-from orthanc_fast.rest.multipart_parser import MAXIMUM_HEADER, Event
 from orthanc_fast.rest.response import HeaderField
 
 Part = tuple[list[HeaderField], bytes]

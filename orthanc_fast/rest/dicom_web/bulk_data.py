@@ -8,9 +8,9 @@ from typing import Final
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import UnknownResource
+from orthanc_fast.media_types import MediaRange, accepted, chosen, not_acceptable
 from orthanc_fast.rest.byte_range import byte_range
 from orthanc_fast.rest.dicom_web.conditional import headers_of, not_modified
-from orthanc_fast.rest.media_types import MediaRange, accepted, chosen, not_acceptable
 from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response

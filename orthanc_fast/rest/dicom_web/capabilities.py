@@ -9,8 +9,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import NotImplementedYet, UnknownResource
+from orthanc_fast.media_types import MediaRange, accepted, chosen
 from orthanc_fast.rest.dicom_web.addresses import base_of
-from orthanc_fast.rest.media_types import MediaRange, accepted, chosen
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import PLAIN_JSON, Response, encode_json
 from orthanc_fast.rest.router import METHODS, ONE, REST, Route, Router

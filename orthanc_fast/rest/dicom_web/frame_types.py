@@ -7,7 +7,7 @@ Source: PS3.18, section 8.7.3 (tables 8.7.3-4 and 8.7.3-5); reference chapter 5,
 from typing import Final, NamedTuple
 
 from orthanc_fast.errors import BadRequest
-from orthanc_fast.rest.media_types import MediaRange
+from orthanc_fast.media_types import MediaRange
 from orthanc_fast.services.dicom_web.frame_parts import FrameImage
 from orthanc_fast.transfer_syntaxes import (
     DEFLATED,

@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
+from orthanc_fast.media_types import accepted, chosen
 from orthanc_fast.numerals import MAX_INT32, MIN_INT32
 from orthanc_fast.rest.dicom_web.addresses import base_of
 from orthanc_fast.rest.dicom_web.content_ranges import asked_part, not_modified, validators
 from orthanc_fast.rest.dicom_web.frame_types import OFFERED, Sent, sent_as
-from orthanc_fast.rest.media_types import accepted, chosen
 from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import PATHSEND_FROM, HeaderField, Response

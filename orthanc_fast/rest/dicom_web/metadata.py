@@ -9,9 +9,9 @@ from typing import Final, Literal
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadRequest
+from orthanc_fast.media_types import MediaRange, accepted, chosen
 from orthanc_fast.rest.dicom_web.addresses import base_of
 from orthanc_fast.rest.dicom_web.conditional import headers_of, not_modified
-from orthanc_fast.rest.media_types import MediaRange, accepted, chosen
 from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request

@@ -14,13 +14,13 @@ from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
 from orthanc_fast.imaging.accept import PictureFormat
 from orthanc_fast.imaging.picture import DEFAULT_QUALITY, encode
 from orthanc_fast.imaging.picture_gif import picture_to_gif
+from orthanc_fast.media_types import MediaRange, accepted, chosen
 from orthanc_fast.model import Resource
 from orthanc_fast.numerals import integer
 from orthanc_fast.rest.dicom_web import picture_arguments, shown_file
 from orthanc_fast.rest.dicom_web.addresses import base_of
 from orthanc_fast.rest.dicom_web.content_ranges import not_modified
 from orthanc_fast.rest.dicom_web.shown_file import file_validators
-from orthanc_fast.rest.media_types import MediaRange, accepted, chosen
 from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response

@@ -8,9 +8,9 @@ from typing import Final, Literal, NamedTuple
 from orthanc_fast._ext.ids import to_text
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadRequest
+from orthanc_fast.media_types import MediaRange, accepted, chosen
 from orthanc_fast.model import Resource
 from orthanc_fast.rest.dicom_web.content_ranges import asked_part, not_modified, validators
-from orthanc_fast.rest.media_types import MediaRange, accepted, chosen
 from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (

@@ -7,9 +7,9 @@ from itertools import takewhile
 from typing import Final
 
 from orthanc_fast.config import Settings
+from orthanc_fast.media_types import MediaRange, accepted, chosen
 from orthanc_fast.model import Level
 from orthanc_fast.rest.dicom_web.addresses import base_of
-from orthanc_fast.rest.media_types import MediaRange, accepted, chosen
 from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response

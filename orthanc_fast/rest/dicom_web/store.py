@@ -11,6 +11,8 @@ from orthanc_fast.config import Settings
 from orthanc_fast.dicom.attributes import Dataset
 from orthanc_fast.dicom.data_set_models import data_set_json, data_set_xml
 from orthanc_fast.errors import BadRequest, OrthancError
+from orthanc_fast.media_types import MediaRange, accepted, content_type
+from orthanc_fast.multipart import RelatedParser
 from orthanc_fast.rest.dicom_web.addresses import base_of
 from orthanc_fast.rest.dicom_web.store_parts import (
     DICOM,
@@ -19,8 +21,6 @@ from orthanc_fast.rest.dicom_web.store_parts import (
     InstanceParts,
     MetadataParts,
 )
-from orthanc_fast.rest.media_types import MediaRange, accepted, content_type
-from orthanc_fast.rest.multipart_parser import RelatedParser
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response
 from orthanc_fast.rest.router import Router

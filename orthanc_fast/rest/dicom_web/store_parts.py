@@ -8,8 +8,8 @@ from typing import Final
 
 from orthanc_fast.dicom.model_reading import Model, model_of_xml, models_of_json
 from orthanc_fast.errors import BadFileFormat, BadRequest, FullStorage, StorageFault
+from orthanc_fast.media_types import content_type
 from orthanc_fast.rest.body import add, discarded, finished
-from orthanc_fast.rest.media_types import content_type
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField
 from orthanc_fast.services.dicom_web.composing import Bulk, composed, identity_of

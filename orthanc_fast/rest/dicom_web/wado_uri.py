@@ -8,12 +8,12 @@ from typing import Final, Literal
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadRequest, OrthancError, ParameterOutOfRange, UnknownResource
+from orthanc_fast.media_types import MediaRange, accepted
 from orthanc_fast.model import Resource
 from orthanc_fast.numerals import decimal, unsigned
 from orthanc_fast.rest.dicom_web import picture_arguments, shown_file
 from orthanc_fast.rest.dicom_web.content_ranges import not_modified
 from orthanc_fast.rest.dicom_web.shown_file import file_validators
-from orthanc_fast.rest.media_types import MediaRange, accepted
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import DICOM, PATHSEND_FROM, Response
 from orthanc_fast.rest.router import Router

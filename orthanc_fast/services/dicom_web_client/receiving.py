@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Final
 
-from orthanc_fast.errors import BadFileFormat, NetworkProtocol
+from orthanc_fast.errors import BadRequest, NetworkProtocol
+from orthanc_fast.media_types import content_type
 from orthanc_fast.model import Caller
-from orthanc_fast.multipart import Event, MultipartReader, Related, media_type, related
+from orthanc_fast.multipart import Event, HeaderField, RelatedParser
 from orthanc_fast.services.dicom_web_client.calls import WebAnswer
 from orthanc_fast.services.ingest.contract import IngestRequest, Share, Stored, UploadMemory
 from orthanc_fast.services.ingest.ingest import Ingest
@@ -47,7 +48,7 @@ class Arriving:
     def size(self) -> int:
         return self._body.size
 
-    async def add(self, part: bytes) -> None:
+    async def add(self, part: bytes | memoryview) -> None:
         """Raises FullStorage or StorageFault."""
         if not self._body.add_now(part):
             await asyncio.to_thread(self._body.add, part)
@@ -88,13 +89,16 @@ class Received:
         """Returns when all of them are durable. Raises what storing does, NetworkProtocol for an
         answer that is none of DICOM files, or breaks off."""
         try:
-            multipart = _related(answer.content_type)
-            if multipart is None:
+            kind = content_type(answer.content_type.encode("latin-1", "replace"))
+            boundary = kind.parameters.get("boundary", "").encode("latin-1")
+            if kind.type == _DICOM:  # a server may send one file as it is
                 await self._single(answer)
-            elif multipart.type not in ("", _DICOM):
+            elif kind.type != "multipart/related" or kind.part_type not in ("", _DICOM):
                 raise _no_dicom(answer.content_type)
+            elif not boundary:
+                raise NetworkProtocol("multipart/related: the boundary is missing")
             else:
-                await self._parts(answer, MultipartReader(multipart.boundary))
+                await self._parts(answer, RelatedParser(boundary))
             while self._pending:
                 await self._settle()
         finally:
@@ -105,9 +109,6 @@ class Received:
                 body.discard()
 
     async def _single(self, answer: WebAnswer) -> None:
-        """A server may send one file as it is."""
-        if media_type(answer.content_type) != _DICOM:
-            raise _no_dicom(answer.content_type)
         body = self._receiver.arriving()
         try:
             async for chunk in answer.chunks():
@@ -117,17 +118,15 @@ class Received:
             raise
         await self._store(body)
 
-    async def _parts(self, answer: WebAnswer, reader: MultipartReader) -> None:
+    async def _parts(self, answer: WebAnswer, parser: RelatedParser) -> None:
         body: Arriving | None = None
         try:
             async for chunk in answer.chunks():
-                for event in _events(reader, chunk):
-                    if isinstance(event, dict):
-                        kind = event.get("content-type", _DICOM)
-                        if media_type(kind) != _DICOM:
-                            raise _no_dicom(kind)
+                for event in _events(parser, chunk):
+                    if isinstance(event, list):
+                        _check_dicom(event)
                         body = self._receiver.arriving()
-                    elif body is not None and isinstance(event, bytes):
+                    elif body is not None and event is not None:
                         await body.add(event)
                     elif body is not None:
                         complete, body = body, None
@@ -135,8 +134,7 @@ class Received:
         finally:
             if body is not None:
                 body.discard()
-        if not reader.is_whole:
-            raise NetworkProtocol("The answer of the DICOMweb server ends before it is complete")
+        _close(parser)
 
     async def _store(self, body: Arriving) -> None:
         while len(self._pending) >= _STORED_AT_ONCE:
@@ -159,18 +157,25 @@ def _no_dicom(kind: str) -> NetworkProtocol:
     return NetworkProtocol(f"The DICOMweb server has not sent DICOM files, but {kind[:100]!r}")
 
 
-# What the other server does wrong is no bad file.
+def _check_dicom(headers: list[HeaderField]) -> None:
+    """A part that does not say what it is counts as DICOM."""
+    kind = next((value for name, value in headers if name == b"content-type"), None)
+    if kind is not None and content_type(kind).type != _DICOM:
+        raise _no_dicom(kind.decode("latin-1"))
 
 
-def _related(content_type: str) -> Related | None:
+# What is wrong with an answer is the other server's fault.
+
+
+def _events(parser: RelatedParser, chunk: bytes) -> Iterator[Event]:
     try:
-        return related(content_type)
-    except BadFileFormat as error:
+        yield from parser.feed(chunk)
+    except BadRequest as error:
         raise NetworkProtocol(error.details) from error
 
 
-def _events(reader: MultipartReader, chunk: bytes) -> Iterator[Event]:
+def _close(parser: RelatedParser) -> None:
     try:
-        yield from reader.feed(chunk)
-    except BadFileFormat as error:
+        parser.close()
+    except BadRequest as error:
         raise NetworkProtocol(error.details) from error

@@ -1,4 +1,5 @@
-"""What a client accepts: the header `Accept` and the argument `accept`.
+"""Media types: what a client accepts by the header `Accept` and the argument `accept`, and what a
+body is by its `Content-Type`.
 
 Source: RFC 9110, section 12.5.1; PS3.18, section 8.7; reference chapter 5, sections 3.1 and 5.2.
 """

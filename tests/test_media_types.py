@@ -3,7 +3,7 @@
 import pytest
 
 from orthanc_fast.errors import BadRequest
-from orthanc_fast.rest.media_types import MediaRange, accepted, chosen
+from orthanc_fast.media_types import MediaRange, accepted, chosen
 
 OHIF = (
     b"application/dicom+json, multipart/related; type=application/octet-stream; transfer-syntax=*"
