@@ -10,10 +10,11 @@ from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free
 from libc.math cimport floor, isinf, isnan
 from libc.stdio cimport snprintf
-from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, strlen
 
 from element cimport *
+
+include "growing.pxi"
 
 cdef extern from "Python.h":
     char* PyOS_double_to_string(double val, char format_code, int precision, int flags, int* ptype) except NULL
@@ -82,50 +83,8 @@ cdef int item_size(unsigned int vr) noexcept nogil:
     return 4                                       # UL SL FL OF OL AT
 
 
-cdef class Out:
-    """A growing buffer."""
-    cdef char* data
-    cdef Py_ssize_t used
-    cdef Py_ssize_t room
-
-    def __cinit__(self):
-        self.room = 16384
-        self.used = 0
-        self.data = <char*>malloc(self.room)
-        if self.data == NULL:
-            raise MemoryError()
-
-    def __dealloc__(self):
-        free(self.data)
-
-    cdef int need(self, Py_ssize_t more) except -1:
-        cdef Py_ssize_t room = self.room
-        cdef char* data
-        if self.used + more <= room:
-            return 0
-        while room < self.used + more:
-            room *= 2
-        data = <char*>realloc(self.data, room)
-        if data == NULL:
-            raise MemoryError()
-        self.data = data
-        self.room = room
-        return 0
-
-    cdef int put(self, const char* text, Py_ssize_t size) except -1:
-        self.need(size)
-        memcpy(self.data + self.used, text, size)
-        self.used += size
-        return 0
-
-    cdef int put_bytes(self, bytes text) except -1:
-        return self.put(PyBytes_AsString(text), len(text))
-
-    cdef int put_char(self, char c) except -1:
-        self.need(1)
-        self.data[self.used] = c
-        self.used += 1
-        return 0
+cdef class Out(Growing):
+    """What is written."""
 
     cdef int put_tag(self, unsigned int tag, const char* digits) except -1:
         cdef int i
@@ -634,6 +593,6 @@ def data_set_json(data, Py_ssize_t start, bint explicit, bint big, int mode, byt
         writer.inline_of = inline_of
         writer.path_used = 0
         writer.dataset(&pos, view.len, explicit, big, 0, False)
-        return PyBytes_FromStringAndSize(writer.out.data, writer.out.used)
+        return writer.out.result()
     finally:
         PyBuffer_Release(&view)

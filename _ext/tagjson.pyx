@@ -9,10 +9,11 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.math cimport isinf, isnan
 from libc.stdio cimport snprintf
-from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, strlen
 
 from element cimport *
+
+include "growing.pxi"
 
 cdef enum:
     FULL = 0
@@ -41,50 +42,8 @@ class TagError(ValueError):
     """The data set cannot be shown: it is damaged, or its sequences are nested too deeply."""
 
 
-cdef class Out:
-    """A growing buffer."""
-    cdef char* data
-    cdef Py_ssize_t used
-    cdef Py_ssize_t room
-
-    def __cinit__(self):
-        self.room = 16384
-        self.used = 0
-        self.data = <char*>malloc(self.room)
-        if self.data == NULL:
-            raise MemoryError()
-
-    def __dealloc__(self):
-        free(self.data)
-
-    cdef int need(self, Py_ssize_t more) except -1:
-        cdef Py_ssize_t room = self.room
-        cdef char* data
-        if self.used + more <= room:
-            return 0
-        while room < self.used + more:
-            room *= 2
-        data = <char*>realloc(self.data, room)
-        if data == NULL:
-            raise MemoryError()
-        self.data = data
-        self.room = room
-        return 0
-
-    cdef int put(self, const char* text, Py_ssize_t size) except -1:
-        self.need(size)
-        memcpy(self.data + self.used, text, size)
-        self.used += size
-        return 0
-
-    cdef int put_bytes(self, bytes text) except -1:
-        return self.put(PyBytes_AsString(text), len(text))
-
-    cdef int put_char(self, char c) except -1:
-        self.need(1)
-        self.data[self.used] = c
-        self.used += 1
-        return 0
+cdef class Out(Growing):
+    """What is written."""
 
     cdef int put_escaped(self, const unsigned char* text, Py_ssize_t size) except -1:
         # The inside of a JSON string; `text` is valid UTF-8.
@@ -122,9 +81,6 @@ cdef class Out:
             at += 1
         self.used += 9
         return 0
-
-    cdef bytes result(self):
-        return PyBytes_FromStringAndSize(self.data, self.used)
 
 
 cdef int kind_of(unsigned int vr) noexcept nogil:
