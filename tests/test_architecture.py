@@ -51,7 +51,7 @@ SUBJECTS = {
     "retention": {"store"},
     "attachments": {"store", "retention"},
     "browse": {"store", "attachments"},
-    "exchange": {"store", "browse"},
+    "exchange": {"store", "jobs", "browse"},
     "find": {"store", "browse"},
     "pixels": {"store", "attachments"},
     "transcoding": {"attachments", "pixels"},

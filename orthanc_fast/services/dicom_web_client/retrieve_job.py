@@ -22,7 +22,7 @@ from orthanc_fast.services.dicom_web_client.orders import (
     decode_retrieve_order,
 )
 from orthanc_fast.services.dicom_web_client.receiving import Received, Receiver
-from orthanc_fast.services.dicom_web_client.running import Running, megabytes
+from orthanc_fast.services.dicom_web_client.running import WebTransfer, megabytes
 from orthanc_fast.services.dicom_web_client.server import sends_any_syntax
 from orthanc_fast.services.ingest.contract import Stored
 from orthanc_fast.services.jobs.contract import Kind, Run
@@ -61,7 +61,7 @@ class RetrieveJob(Kind):
         _Retrieving(self, run, decode_retrieve_order(run.payload)).complete()
 
 
-class _Retrieving(Running):
+class _Retrieving(WebTransfer):
     def __init__(self, kind: RetrieveJob, run: Run, order: RetrieveOrder) -> None:
         super().__init__(run)
         self._kind = kind

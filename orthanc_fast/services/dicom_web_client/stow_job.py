@@ -9,34 +9,22 @@ nothing for the receiver.
 
 from typing import ClassVar, Final
 
-import msgspec
-
 from orthanc_fast.config import Settings
 from orthanc_fast.services.attachments.parts import ContentParts
 from orthanc_fast.services.dicom_web_client.answers import check_stored, has_failures
 from orthanc_fast.services.dicom_web_client.bodies import StowBody
 from orthanc_fast.services.dicom_web_client.calls import WebCalls, WebSession, refused
 from orthanc_fast.services.dicom_web_client.orders import STOW, StowOrder, decode_stow_order
-from orthanc_fast.services.dicom_web_client.running import Running, megabytes
+from orthanc_fast.services.dicom_web_client.running import WebTransfer, megabytes
 from orthanc_fast.services.dicom_web_client.server import takes_chunks
 from orthanc_fast.services.exchange.instances import Instances, Outgoing
-from orthanc_fast.services.exchange.store_memory import StoreMemory
+from orthanc_fast.services.exchange.store_memory import SentMemory, decode_sent, encode_sent
 from orthanc_fast.services.jobs.contract import Kind, Run
 from orthanc_fast.services.store.reads import Reads
 
 # Of one request.
 _MOST_INSTANCES: Final = 100
 _MOST_BYTES: Final = 32 << 20
-
-
-class _Memory(StoreMemory):
-    """And so many bytes have been sent, again ones too."""
-
-    size: int = 0
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Memory).decode
 
 
 class StowJob(Kind):
@@ -56,12 +44,12 @@ class StowJob(Kind):
         _Stowing(self, run, decode_stow_order(run.payload)).complete()
 
 
-class _Stowing(Running):
+class _Stowing(WebTransfer):
     def __init__(self, kind: StowJob, run: Run, order: StowOrder) -> None:
         super().__init__(run)
         self._kind = kind
         self._order = order
-        self._memory = _Memory() if run.recalled is None else _decode(run.recalled)
+        self._memory = SentMemory() if run.recalled is None else decode_sent(run.recalled)
         left = Instances(kind.read, run.caller, order.instances).since(self._memory.done)
         known = frozenset(self._memory.early)
         self._left = (each for each in left if each.number not in known)
@@ -77,7 +65,7 @@ class _Stowing(Running):
             await self.together(count, lambda: self._send_batches(session))
 
     def memory(self) -> bytes:
-        return _encode(self._memory)
+        return encode_sent(self._memory)
 
     def tell(self) -> None:
         memory = self._memory

@@ -59,3 +59,13 @@ class StoreMemory(msgspec.Struct):
         """The failures as clients see them in the content of the job."""
         failures = [failure for _, failure in self.failures]
         return {"FailedInstancesCount": len(self.failed), "FailedInstances": failures or None}
+
+
+class SentMemory(StoreMemory):
+    """And so many bytes have been sent, again ones too."""
+
+    size: int = 0
+
+
+encode_sent = msgspec.msgpack.Encoder().encode
+decode_sent = msgspec.msgpack.Decoder(SentMemory).decode

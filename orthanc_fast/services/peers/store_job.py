@@ -5,19 +5,15 @@ waits for its answer another one is sent. The job goes on where it was when it i
 its worker is killed; what it then sends again changes nothing for the peer.
 """
 
-import asyncio
-import time
-from typing import ClassVar, Final
-
-import msgspec
-import uvloop
+from typing import ClassVar
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import OrthancError, UnknownResource
 from orthanc_fast.services.exchange.call_faults import NETWORK_PROTOCOL
 from orthanc_fast.services.exchange.instances import Instances, Outgoing
-from orthanc_fast.services.exchange.store_memory import StoreMemory
-from orthanc_fast.services.jobs.contract import Kind, Run, Stopped
+from orthanc_fast.services.exchange.store_memory import SentMemory, decode_sent, encode_sent
+from orthanc_fast.services.exchange.transfer import Transfer
+from orthanc_fast.services.jobs.contract import Kind, Run
 from orthanc_fast.services.peers.calls import INSTANCES, PeerCalls, PeerSession
 from orthanc_fast.services.peers.files import SentFiles
 from orthanc_fast.services.peers.store_orders import (
@@ -27,19 +23,6 @@ from orthanc_fast.services.peers.store_orders import (
     size_content,
 )
 from orthanc_fast.services.store.reads import Reads
-
-_REMEMBERED_EACH: Final = 1.0  # second
-_LOOKED_EACH: Final = 0.2  # second: whether the job is to stop, while all requests wait
-
-
-class _Memory(StoreMemory):
-    """And so many bytes have been sent, again ones too."""
-
-    size: int = 0
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Memory).decode
 
 
 class PeerStoreJob(Kind):
@@ -58,61 +41,37 @@ class PeerStoreJob(Kind):
     def run(self, run: Run) -> None:
         """Raises OrthancError 9 where the peer does not take an instance, UnknownResource for one
         that is gone, unless the job is permissive."""
-        running = _Running(self, run, decode_store_order(run.payload))
-        try:
-            uvloop.run(running.all())
-        except Stopped:
-            running.remember()
-            raise
+        _Sending(self, run, decode_store_order(run.payload)).complete()
 
 
-class _Running:
-    """One run of one job."""
-
+class _Sending(Transfer):
     def __init__(self, kind: PeerStoreJob, run: Run, order: StoreOrder) -> None:
+        super().__init__(run)
         self._kind = kind
-        self._run = run
         self._order = order
-        self._memory = _Memory() if run.recalled is None else _decode(run.recalled)
+        self._memory = SentMemory() if run.recalled is None else decode_sent(run.recalled)
         self._memory.forget_undone()
         left = Instances(kind.read, run.caller, order.instances).since(self._memory.done)
         known = frozenset(self._memory.early)
         self._left = (each for each in left if each.number not in known)
-        self._remembered_at = time.monotonic()
 
-    async def all(self) -> None:
-        self._run.tell(**self._memory.told())
+    async def work(self) -> None:
+        self.run.tell(**self._memory.told())
         count = min(self._kind.connections, self._order.count - self._memory.done)
         if count <= 0:
             return
         async with self._kind.calls.open(self._order.peer, INSTANCES, count) as session:
-            tasks = {asyncio.create_task(self._send(session)) for _ in range(count)}
             try:
-                await self._watch(tasks)
+                await self.together(count, lambda: self._send(session))
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-                self._run.tell(**size_content(self._memory.size))
+                self.run.tell(**size_content(self._memory.size))
 
-    async def _watch(self, pending: "set[asyncio.Task[None]]") -> None:
-        """Until all is sent: looks after the job's progress, and whether it is to stop, while the
-        tasks wait for the peer. Raises what one of them raises, Stopped."""
-        while pending:
-            self._run.step(self._memory.done, self._order.count)
-            self._run.tell(**size_content(self._memory.size))
-            done, pending = await asyncio.wait(
-                pending, timeout=_LOOKED_EACH, return_when=asyncio.FIRST_EXCEPTION
-            )
-            for task in done:
-                task.result()
-            if time.monotonic() - self._remembered_at >= _REMEMBERED_EACH:
-                self._remembered_at = time.monotonic()
-                await asyncio.to_thread(self._run.remember, _encode(self._memory))
+    def memory(self) -> bytes:
+        return encode_sent(self._memory)
 
-    def remember(self) -> None:
-        """How far the job has come."""
-        self._run.remember(_encode(self._memory))
+    def tell(self) -> None:
+        self.run.step(self._memory.done, self._order.count)
+        self.run.tell(**size_content(self._memory.size))
 
     async def _send(self, session: PeerSession) -> None:
         """Sends one instance after the other, those that no other task has taken."""
@@ -140,6 +99,6 @@ class _Running:
         is told."""
         if self._order.permissive or not self._memory.failed:
             self._memory.fail(instance, error)
-            self._run.tell(**self._memory.told())
+            self.run.tell(**self._memory.told())
         if not self._order.permissive:
             raise error
