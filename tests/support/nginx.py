@@ -1,4 +1,4 @@
-"""nginx as a site's reverse proxy."""
+"""nginx: a site's reverse proxy, and a measure of HTTP over the loopback interface."""
 
 import subprocess
 import time
@@ -13,7 +13,7 @@ _CONFIGURATION = """
 daemon off;
 master_process off;
 pid {folder}/pid;
-error_log {folder}/errors;
+error_log stderr crit;
 events {{ worker_connections 256; }}
 http {{
     access_log off;
@@ -22,6 +22,10 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+    sendfile on;
+    tcp_nodelay on;
+    keepalive_requests 1000000;
+    client_max_body_size 0;
     server {{
         listen 127.0.0.1:{port};
         {locations}
