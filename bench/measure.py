@@ -1,11 +1,13 @@
 """What a server costs: CPU time and anonymous memory of all its processes, from /proc."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
 
 import httpx
 from support.process import children
+from support.process_memory import anonymous_of
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -34,13 +36,9 @@ def anonymous_megabytes(pid: int) -> float:
     """Anonymous memory of a process tree."""
     total = 0
     for number in tree(pid):
-        try:
-            for line in Path(f"/proc/{number}/status").read_text().splitlines():
-                if line.startswith("RssAnon:"):
-                    total += int(line.split()[1])
-        except FileNotFoundError:
-            continue
-    return total / 1024
+        with contextlib.suppress(FileNotFoundError):
+            total += anonymous_of(number)
+    return total / (1 << 20)
 
 
 def memory_of_job(client: httpx.Client, job: str, pid: int) -> str:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import httpx
 from support import generated
 from support.process import children
+from support.process_memory import anonymous_of
 from support.server import OurServer
 
 MB = 1 << 20
@@ -71,7 +72,7 @@ class Peak:
     """The greatest anonymous memory of a process, in MB."""
 
     def __init__(self, pid: int) -> None:
-        self._path = Path(f"/proc/{pid}/status")
+        self._pid = pid
         self.idle = self.most = self._now()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -85,10 +86,7 @@ class Peak:
         self._thread.join()
 
     def _now(self) -> float:
-        for line in self._path.read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) / 1024
-        raise AssertionError("no RssAnon")
+        return anonymous_of(self._pid) / (1 << 20)
 
     def _run(self) -> None:
         while not self._stop.wait(0.02):

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
-import psutil
 import pydicom
 import pytest
 from support import generated
 from support.dicom_web import parts
 from support.files import file_named
 from support.images import image_file, item
-from support.process import workers
+from support.process_memory import anonymous, worker
 from support.server import OurServer
 
 SLICES = 400  # of 525 KB: 210 MB
@@ -75,19 +74,6 @@ def many_frames(client: httpx.Client, request: pytest.FixtureRequest) -> str:
     )
     assert client.post("/instances", content=data).status_code == 200
     return f"/dicom-web/studies/1.2.3.5/series/1.2.3.6/instances/{uid}/frames"
-
-
-def worker(server: OurServer) -> psutil.Process:
-    assert server.process is not None
-    (pid,) = workers(server.process.pid)
-    return psutil.Process(pid)
-
-
-def anonymous(process: psutil.Process) -> int:
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) << 10
-    raise AssertionError
 
 
 @pytest.mark.parametrize("syntax", ["*", "1.2.840.10008.1.2", "1.2.840.10008.1.2.4.80"])

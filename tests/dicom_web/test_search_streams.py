@@ -7,9 +7,8 @@ from pathlib import Path
 
 import httpx
 import msgspec
-import psutil
 import pytest
-from support.process import workers
+from support.process_memory import anonymous, worker
 from support.searched import CT, files
 from support.server import OurServer
 
@@ -66,19 +65,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
         yield server
 
 
-def process(server: OurServer) -> psutil.Process:
-    assert server.process is not None
-    (pid,) = workers(server.process.pid)
-    return psutil.Process(pid)
-
-
-def anonymous(process: psutil.Process) -> int:
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) << 10
-    raise AssertionError
-
-
 QUERY = (
     "instances?includefield=ImageComments,StudyDescription,InstitutionName,Manufacturer"
     ",AccessionNumber"
@@ -88,16 +74,16 @@ QUERY = (
 @pytest.mark.parametrize("accept", ["application/dicom+json", "application/dicom+xml"])
 def test_memory_does_not_follow_the_answer(server: OurServer, accept: str) -> None:
     base, headers = f"{server.url}{ROOT}", {"Accept": accept}
-    worker = process(server)
+    searched = worker(server)
     httpx.get(f"{base}{QUERY}&limit=2000", headers=headers, timeout=60)
-    idle = anonymous(worker)
+    idle = anonymous(searched)
     peak = total = 0
     with httpx.stream("GET", base + QUERY, headers=headers, timeout=300) as answer:
         assert answer.headers["x-total-count"] == str(AMOUNT)
         for number, chunk in enumerate(answer.iter_raw()):
             total += len(chunk)
             if number % 20 == 0:
-                peak = max(peak, anonymous(worker))
+                peak = max(peak, anonymous(searched))
     assert total > 1500 * AMOUNT
     assert peak - idle < BOUND
 

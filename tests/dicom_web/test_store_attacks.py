@@ -4,12 +4,11 @@ them stays behind, and memory does not follow them."""
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from support.process import children
+from support.process_memory import largest
 from support.server import OurServer
 from support.stow import DICOM_PART, KIND, body, instance, outcome, post
 
@@ -31,18 +30,8 @@ def client(server: OurServer) -> Iterator[httpx.Client]:
     assert list((server.folder / "storage" / "incoming").rglob("*.part")) == []
 
 
-def memory(server: OurServer) -> int:
-    assert server.process is not None
-    found = 0
-    for pid in children(server.process.pid):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                found = max(found, int(line.split()[1]) << 10)
-    return found
-
-
 def test_a_hundred_thousand_empty_parts(server: OurServer, client: httpx.Client) -> None:
-    before = memory(server)
+    before = largest(server)
 
     def pieces() -> Iterator[bytes]:
         for _ in range(1000):
@@ -53,7 +42,7 @@ def test_a_hundred_thousand_empty_parts(server: OurServer, client: httpx.Client)
     assert answer.status_code == 400
     assert "no instances" in answer.headers["warning"]
     assert len(answer.json()["0008119A"]["Value"]) < 11_000
-    assert memory(server) - before < 40 << 20
+    assert largest(server) - before < 40 << 20
 
 
 def test_cut_at_each_byte(client: httpx.Client) -> None:

@@ -5,12 +5,11 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from support import generated
-from support.process import children
+from support.process_memory import largest
 from support.server import OurServer
 from support.stow import DICOM_PART, KIND, body, identifiers, instance, is_whole, outcome, post
 
@@ -30,17 +29,6 @@ def client(server: OurServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=300) as made:
         yield made
     assert list((server.folder / "storage" / "incoming").rglob("*.part")) == []
-
-
-def memory(server: OurServer) -> int:
-    """Bytes of the largest process that are its own."""
-    assert server.process is not None
-    found = 0
-    for pid in children(server.process.pid):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                found = max(found, int(line.split()[1]) << 10)
-    return found
 
 
 def large(number: int, size: int) -> tuple[bytes, int]:
@@ -64,12 +52,12 @@ def pieces(sizes: list[int], first: int) -> Iterator[bytes]:
 
 def test_memory_for_a_gigabyte(server: OurServer, client: httpx.Client) -> None:
     post(client, pieces([MB] * 40 + [20 * MB], 10_000))  # what workers keep once they have worked
-    before = memory(server)
+    before = largest(server)
     peak, ends = [before], threading.Event()
 
     def watch() -> None:
         while not ends.wait(0.05):
-            peak.append(memory(server))
+            peak.append(largest(server))
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -104,3 +104,44 @@ def test_a_get_over_tls(tmp_path: Path) -> None:
     assert found.final.status == 0
     assert all(any(data.endswith(each.data_set) for data in slices) for each in found.received)
     assert len(found.received) == 3
+
+
+def test_we_get_over_tls(tmp_path: Path) -> None:
+    """From another server of ours, which knows us by our certificate."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("both")
+    port = free_port()
+    common = {
+        "DicomTlsCertificate": str(certificate),
+        "DicomTlsPrivateKey": str(key),
+        "DicomTlsTrustedCertificates": str(authority.certificate),
+    }
+    archive = {
+        **common,
+        "DicomServerEnabled": True,
+        "DicomPort": port,
+        "DicomWorkers": 1,
+        "DicomAlwaysAllowGet": True,
+        "DicomTlsEnabled": True,
+    }
+    modality = {"AET": "ARCHIVE", "Host": "127.0.0.1", "Port": port, "UseDicomTls": True}
+    slices = [generated.ct_slice().number(1, 1, 1, number) for number in range(3)]
+    wanted = {
+        "Level": "Study",
+        "Resources": [{"StudyInstanceUID": f"{generated.ROOT}.4{1:09d}"}],
+        "RetrieveMethod": "C-GET",
+    }
+    with (
+        OurServer(tmp_path / "archive", archive) as far,
+        OurServer(tmp_path / "near", {**common, "DicomModalities": {"far": modality}}) as near,
+    ):
+        for data in slices:
+            httpx.post(f"{far.url}/instances", content=data).raise_for_status()
+        answer = httpx.post(f"{near.url}/modalities/far/get", json=wanted, timeout=60)
+        assert answer.status_code == 200, answer.text
+        found = httpx.get(f"{near.url}/instances").json()
+        assert sorted(found) == sorted(httpx.get(f"{far.url}/instances").json())
+        for each in found:
+            paths = [f"{server.url}/instances/{each}/attachments/dicom" for server in (near, far)]
+            ours, theirs = (httpx.get(f"{path}/data").content for path in paths)
+            assert ours.endswith(theirs[-len(slices[0]) // 2 :])

@@ -5,14 +5,13 @@ import io
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import numpy as np
 import psutil
 import pytest
 from support import generated
-from support.process import workers
+from support.process_memory import anonymous, worker
 from support.server import OurServer
 
 FRAMES = 700  # of 512 x 512: 350 MB in the file, 700 MB as float32
@@ -41,19 +40,6 @@ def series(server: OurServer) -> str:
     assert answer.status_code == 200, answer.text
     name: str = answer.json()["ParentSeries"]
     return name
-
-
-def worker(server: OurServer) -> psutil.Process:
-    assert server.process is not None
-    (pid,) = workers(server.process.pid)
-    return psutil.Process(pid)
-
-
-def anonymous(process: psutil.Process) -> int:
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) << 10
-    raise AssertionError
 
 
 @pytest.mark.parametrize("query", ["", "?rescale=0", "?compress=1"])
