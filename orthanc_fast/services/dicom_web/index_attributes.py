@@ -53,11 +53,9 @@ class IndexAttributes:
             return view.ancestors(series)
 
         shared = self._shared([series, *self._read(caller, read)])
-        instances = self._targets.instances(caller, series)
-        for attribute in self._common(instances, extrapolated):
+        for attribute in self._common(caller, series, extrapolated):
             shared.setdefault(attribute.tag, attribute)
-        for start in range(0, len(instances), _TOGETHER):
-            part = instances[start : start + _TOGETHER]
+        for part in self._targets.instances(caller, series, _TOGETHER):
             yield [self._data_set(shared, instance) for instance in part]
 
     def _shared(self, chain: Sequence[Resource]) -> dict[int, Attribute]:
@@ -82,11 +80,15 @@ class IndexAttributes:
         own = {each.tag: each for each in self._own(instance)}
         return [each for _, each in sorted({**shared, **own}.items())]
 
-    def _common(self, instances: Sequence[Resource], tags: Sequence[int]) -> Iterator[Attribute]:
-        """What most of the first instances say of each tag."""
+    def _common(self, caller: Caller, series: Resource, tags: Sequence[int]) -> Iterator[Attribute]:
+        """What most of the instances with the lowest identifiers say of each tag."""
         if not tags:
             return
-        examples = sorted(instances, key=lambda each: each.public)[:_EXAMPLES]
+
+        def read(view: Snapshot) -> bytes:
+            return b"".join(sorted(view.children(series))[:_EXAMPLES])
+
+        examples = self._targets.resources(caller, self._read(caller, read))
         found = [self._attributes_of(each) for each in examples]
         for tag in tags:
             said = [each[tag] for each in found if tag in each]

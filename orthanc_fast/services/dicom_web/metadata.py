@@ -4,6 +4,7 @@ chapter 5, sections 4 and 12."""
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
+from itertools import chain
 from typing import Final, NamedTuple
 
 import msgspec
@@ -166,7 +167,7 @@ class Metadata:
             yield from self._full_documents(caller, [instance], base)
         for series, _ in wanted.series:
             if wanted.mode == "Full":
-                instances = self._targets.instances(caller, series)
+                instances = chain.from_iterable(self._targets.instances(caller, series))
                 yield from self._full_documents(caller, instances, base)
             else:
                 for group in self._index_data_sets(caller, series, wanted.extrapolated):

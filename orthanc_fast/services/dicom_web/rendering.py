@@ -6,6 +6,7 @@ Source: reference chapter 5, sections 7 and 10; PS3.18, sections 8.3.5.1 and 10.
 
 import math
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -20,7 +21,7 @@ from orthanc_fast.imaging.picture_gif import gif_end, gif_frame, gif_start, pict
 from orthanc_fast.imaging.render import Frame, Picture
 from orthanc_fast.imaging.viewport import Part, Viewport
 from orthanc_fast.imaging.voi import Display, Rescale, Window
-from orthanc_fast.model import Caller, Level, Resource
+from orthanc_fast.model import SHA1, Caller, Level, Resource
 from orthanc_fast.numerals import BLANKS, decimal
 from orthanc_fast.registries import TRANSFER_SYNTAX
 from orthanc_fast.services.dicom_web.latest_pictures import LatestPictures
@@ -144,13 +145,13 @@ class Renderings:
             return found[0]
         first: Resource | None = None
         for series in _from_the_middle(self._targets.series(caller, found)):
-            instances = self._targets.instances(caller, series)
-            if not instances:
-                continue  # deleted meanwhile
-            instance = instances[(len(instances) - 1) // 2]
-            if self.is_image(instance):
-                return instance
-            first = first or instance
+            publics = self._targets.ordered(caller, series)
+            middle = (len(publics) // SHA1 - 1) // 2 * SHA1
+            # None of them where it has been deleted meanwhile.
+            for instance in self._targets.resources(caller, publics[middle : middle + SHA1]):
+                if self.is_image(instance):
+                    return instance
+                first = first or instance
         if first is None:
             raise InexistentItem("its instances have been deleted meanwhile")
         return first
@@ -164,7 +165,7 @@ class Renderings:
             return
         for series in self._targets.series(caller, found):
             prefix = f"studies/{uids[0]}/series/{series.tags.get(SERIES_INSTANCE_UID, '')}"
-            for instance in self._targets.instances(caller, series):
+            for instance in chain.from_iterable(self._targets.instances(caller, series)):
                 if self.is_image(instance) and not is_video(instance):
                     uid = instance.tags.get(SOP_INSTANCE_UID, "")
                     yield from self.frames(instance, f"{prefix}/instances/{uid}")

@@ -8,7 +8,6 @@ Source: reference chapter 5, sections 1.4 and 3; PS3.18, section 10.4.
 """
 
 import asyncio
-from array import array
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from typing import Final
@@ -18,24 +17,18 @@ import msgspec
 from orthanc_fast.errors import BadRequest, NotImplementedYet, OrthancError
 from orthanc_fast.imaging.registry import CODINGS
 from orthanc_fast.index.contract import Snapshot
-from orthanc_fast.index.packed import unpack
 from orthanc_fast.model import SHA1, Attachment, Caller, Level, Resource
-from orthanc_fast.numerals import integer
-from orthanc_fast.registries import INDEX_IN_SERIES, TRANSFER_SYNTAX
+from orthanc_fast.registries import TRANSFER_SYNTAX
 from orthanc_fast.services.archive.ordering import WINDOW, Step, in_order
 from orthanc_fast.services.attachments.reading import Contents, dicom_attachment
 from orthanc_fast.services.dicom_web.file_steps import FileReader, Head, gathered, pieces
-from orthanc_fast.services.dicom_web.targets import Targets
+from orthanc_fast.services.dicom_web.targets import AT_ONCE, Targets
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.transcoding.transcode import Transcoded
 from orthanc_fast.services.transcoding.transcoder import Transcoder
 from orthanc_fast.storage.contract import MISSING_FILE
 from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE
 
-_AT_ONCE: Final = 32  # records that are read with one call
-_TEXTS_AT_ONCE: Final = 1000
-_NO_NUMBER: Final = (1 << 63) - 1  # behind those that have one
-_NUMBERS: Final = range(-(1 << 62), 1 << 62)
 _IN_TRANSCODERS: Final = WINDOW // 4  # so that no more than four files are there at a time
 _EXPANSION: Final = 6  # of compressed pixels, as a rule
 
@@ -177,38 +170,7 @@ class Retrieval:
             yield list(found)
             return
         for series in await asyncio.to_thread(self._targets.series, caller, found):
-            publics = await asyncio.to_thread(self._ordered, caller, series)
-            for start in range(0, len(publics), _AT_ONCE * SHA1):
-                part = list(unpack(publics[start : start + _AT_ONCE * SHA1]))
-
-                def records(view: Snapshot, part: list[bytes] = part) -> list[Resource | None]:
-                    return view.resources(Level.INSTANCE, part)
-
-                there = await self._reads.run(self._reads, caller, records)
-                yield [each for each in there if each is not None]
-
-    def _ordered(self, caller: Caller, series: Resource) -> bytes:
-        """The instances of a series by their number, those without one behind the others, then as
-        they came; packed."""
-
-        def by_creation(view: Snapshot) -> bytes:
-            return view.by_creation(Level.INSTANCE, view.children_packed(series))
-
-        publics = self._reads(caller, by_creation)
-        numbers = array("q")
-        for start in range(0, len(publics), _TEXTS_AT_ONCE * SHA1):
-            part = list(unpack(publics[start : start + _TEXTS_AT_ONCE * SHA1]))
-
-            def texts(view: Snapshot, part: list[bytes] = part) -> list[str | None]:
-                return view.texts_of(Level.INSTANCE, part, INDEX_IN_SERIES)
-
-            numbers.extend(map(_number, self._reads(caller, texts)))
-        places = sorted(range(len(numbers)), key=numbers.__getitem__)
-        if places == list(range(len(numbers))):
-            return publics
-        return b"".join([publics[SHA1 * at : SHA1 * (at + 1)] for at in places])
-
-
-def _number(text: str | None) -> int:
-    number = None if text is None else integer(text.strip())
-    return number if number is not None and number in _NUMBERS else _NO_NUMBER
+            publics = await asyncio.to_thread(self._targets.ordered, caller, series)
+            for start in range(0, len(publics), AT_ONCE * SHA1):
+                part = publics[start : start + AT_ONCE * SHA1]
+                yield await self._reads.run(self._targets.resources, caller, part)

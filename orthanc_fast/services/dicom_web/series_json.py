@@ -58,13 +58,9 @@ class SeriesJson:
         study = self._read(caller, lambda view: view.parent(series))
         if study is None:
             return
-        instances = self._targets.instances(caller, series)
-        start = 0
-        while start < len(instances):
-            stop = start + (_TOGETHER if start else _FIRST)
-            found = [self._made(caller, study, series, each) for each in instances[start:stop]]
+        for instances in self._targets.instances(caller, series, _TOGETHER, _FIRST):
+            found = [self._made(caller, study, series, each) for each in instances]
             yield [each for each in found if each is not None]
-            start = stop
 
     def one(self, caller: Caller, instance: Resource) -> bytes | None:
         """The object of one instance; None where it has been deleted."""

@@ -3,13 +3,16 @@
 Source: reference chapter 5, sections 3.2 and 14.
 """
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from orthanc_fast.errors import InexistentItem, UnknownResource
 from orthanc_fast.index.contract import Snapshot
-from orthanc_fast.model import Caller, Level, Resource
+from orthanc_fast.index.packed import unpack
+from orthanc_fast.model import SHA1, Caller, Level, Resource
 from orthanc_fast.numerals import integer
+from orthanc_fast.registries import INDEX_IN_SERIES
 from orthanc_fast.services.store.lookup import records
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.terms import (
@@ -25,7 +28,11 @@ _UIDS: Final = (
 )
 _NAMES: Final = {Level.STUDY: "Study", Level.SERIES: "Series", Level.INSTANCE: "Instance"}
 _SERIES_NUMBER: Final = 0x00200011
-_INSTANCE_NUMBER: Final = 0x00200013
+
+AT_ONCE: Final = 32  # records that are read with one call
+_TEXTS_AT_ONCE: Final = 1000
+_NO_NUMBER: Final = (1 << 63) - 1  # behind those that have one
+_NUMBERS: Final = range(-(1 << 62), 1 << 62)
 _SHOWN: Final = 100  # characters of a UID in an error
 
 
@@ -82,15 +89,45 @@ class Targets:
 
         return self._read(caller, read)
 
-    def instances(self, caller: Caller, series: Resource) -> list[Resource]:
-        """The instances of a series, by InstanceNumber."""
+    def ordered(self, caller: Caller, series: Resource) -> bytes:
+        """The identifiers of the instances of a series by InstanceNumber, those without one behind
+        the others, then as they came; packed."""
 
-        def read(view: Snapshot) -> list[Resource]:
-            below = view.children_packed(series)
-            found = [each for part in records(view, Level.INSTANCE, below) for each in part]
-            return sorted(found, key=lambda each: _place(each, _INSTANCE_NUMBER))
+        def by_creation(view: Snapshot) -> bytes:
+            return view.by_creation(Level.INSTANCE, view.children_packed(series))
 
-        return self._read(caller, read)
+        publics = self._read(caller, by_creation)
+        numbers = array("q")
+        for start in range(0, len(publics), _TEXTS_AT_ONCE * SHA1):
+            part = list(unpack(publics[start : start + _TEXTS_AT_ONCE * SHA1]))
+
+            def texts(view: Snapshot, part: list[bytes] = part) -> list[str | None]:
+                return view.texts_of(Level.INSTANCE, part, INDEX_IN_SERIES)
+
+            numbers.extend(map(_number, self._read(caller, texts)))
+        places = sorted(range(len(numbers)), key=numbers.__getitem__)
+        if places == list(range(len(numbers))):
+            return publics
+        return b"".join([publics[SHA1 * at : SHA1 * (at + 1)] for at in places])
+
+    def instances(
+        self, caller: Caller, series: Resource, at_once: int = AT_ONCE, first: int = AT_ONCE
+    ) -> Iterator[list[Resource]]:
+        """The instances of a series in that order, so many at a time, of which the `first` ones
+        come earlier; without those that are deleted meanwhile."""
+        publics = self.ordered(caller, series)
+        start, stop = 0, min(first, at_once) * SHA1
+        while start < len(publics):
+            yield self.resources(caller, publics[start:stop])
+            start, stop = stop, stop + at_once * SHA1
+
+    def resources(self, caller: Caller, publics: bytes) -> list[Resource]:
+        """The instances with these identifiers that are there."""
+
+        def read(view: Snapshot) -> list[Resource | None]:
+            return view.resources(Level.INSTANCE, list(unpack(publics)))
+
+        return [each for each in self._read(caller, read) if each is not None]
 
 
 def named(view: Snapshot, uids: Sequence[str]) -> list[Resource]:
@@ -119,3 +156,8 @@ def _place(resource: Resource, tag: int) -> tuple[bool, int, int]:
     """By number, those without one behind the others, and then as they came."""
     number = integer(resource.tags.get(tag, "").strip())
     return number is None, number or 0, resource.id
+
+
+def _number(text: str | None) -> int:
+    number = None if text is None else integer(text.strip())
+    return number if number is not None and number in _NUMBERS else _NO_NUMBER

@@ -1,6 +1,7 @@
 """What an HTTP worker opens for DICOMweb, with the first request that needs it."""
 
 import asyncio
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,21 +15,26 @@ from orthanc_fast.services.dicom_web.retrieval import Retrieval
 from orthanc_fast.services.dicom_web.searching import Searching
 from orthanc_fast.services.dicom_web.storing import Storing
 from orthanc_fast.services.dicom_web_client.registry import DicomWebServers
-from orthanc_fast.services.ingest.uploads import Uploads
 from orthanc_fast.services.pixels.pictures import Pictures
 from orthanc_fast.services.pixels.pixels import Pixels
 from orthanc_fast.services.processes.resources import ResourceServices
 
 if TYPE_CHECKING:
     from orthanc_fast.services.dicom_web_client.exchange import DicomWebExchange
+    from orthanc_fast.services.exchange.outgoing import OutgoingCalls
 
 
 class DicomWebServices:
     """The services of DICOMweb over those of the worker."""
 
     def __init__(
-        self, services: ResourceServices, uploads: Uploads, pixels: Pixels, pictures: Pictures
+        self,
+        services: ResourceServices,
+        pixels: Pixels,
+        pictures: Pictures,
+        outgoing: "Callable[[], OutgoingCalls]",
     ) -> None:
+        self._outgoing = outgoing
         self._services = services
         self.options = services.settings.dicom_web
         self.targets = services.dicom_web_targets
@@ -98,8 +104,7 @@ class DicomWebServices:
     def _exchange(self) -> "DicomWebExchange":
         from orthanc_fast.services.dicom_web_client.calls import WebCalls
         from orthanc_fast.services.dicom_web_client.exchange import DicomWebExchange
-        from orthanc_fast.services.exchange.outgoing import OutgoingCalls
 
         own = self._services
-        calls = WebCalls(own.settings, OutgoingCalls(own.settings))
+        calls = WebCalls(own.settings, self._outgoing())
         return DicomWebExchange(own.reads, self.servers, calls, own.dictionary)

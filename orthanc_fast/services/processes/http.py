@@ -88,7 +88,7 @@ class HttpServices(ResourceServices):
     @cached_property
     def dicom_web(self) -> DicomWebServices:
         """What DICOMweb needs beyond that."""
-        return DicomWebServices(self, self.uploads, self.pixels, self.pictures)
+        return DicomWebServices(self, self.pixels, self.pictures, lambda: self.outgoing)
 
     async def ohif_files(self) -> "OhifFiles":
         """The files of the viewer, listed in a thread with the first request for one."""
