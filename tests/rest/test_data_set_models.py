@@ -38,6 +38,16 @@ def file_as(client: httpx.Client, identifier: str, kind: str) -> httpx.Response:
     return answer
 
 
+def stored_anew(client: httpx.Client, data: bytes) -> httpx.Response:
+    """The answer to the upload of the file, in place of what another file of its instance left:
+    `ours` holds what other modules stored, and several files of pydicom share an instance."""
+    answer = client.post("/instances", content=data)
+    if answer.status_code != 200 or answer.json()["Status"] == "Success":
+        return answer
+    client.delete(f"/instances/{answer.json()['ID']}")
+    return client.post("/instances", content=data)
+
+
 def json_of(client: httpx.Client, data: bytes) -> dict[str, Any]:
     answer = client.post("/instances", content=data)
     assert answer.status_code == 200, answer.text
@@ -73,7 +83,8 @@ def reason(file: str, mine: Any, other: Any) -> str | None:
         return SPLIT if values == [joined(others)] else None
     if list(map(unpadded, others)) == values:
         return PADDED
-    return EXTENDED if file == "chrH32.dcm" and mine["vr"] == "PN" else None
+    extended = {"chrH32.dcm": ("PN",), "chrJapMultiExplicitIR6.dcm": ("PN", "LT")}
+    return EXTENDED if mine["vr"] in extended.get(file, ()) else None
 
 
 def joined(values: list[str | None]) -> str:
@@ -92,7 +103,7 @@ def test_json_of_collected_files(both: Clients) -> None:
     reasons = set()
     for file in dicom_files():
         data = file.read_bytes()
-        answers = [client.post("/instances", content=data) for client in both]
+        answers = [stored_anew(client, data) for client in both]
         if any(answer.status_code != 200 for answer in answers):
             continue
         identifier = answers[0].json()["ID"]
