@@ -62,6 +62,7 @@ SPLIT = "it splits texts that have one value at backslashes"
 TINY = "it takes tiny numbers for 0"
 PRIVATE = "its dictionary lacks the private tag"
 EXTENDED = "it does not follow code extensions"
+FOLLOWED = {"chrH32.dcm": ("PN",), "chrJapMultiExplicitIR6.dcm": ("PN", "LT")}
 REASONS = {LEFT_OUT, PADDED, SPLIT, TINY, PRIVATE, EXTENDED}
 
 
@@ -77,14 +78,15 @@ def reason(file: str, mine: Any, other: Any) -> str | None:
         return PRIVATE if same else None
     if values is None or others is None or mine["vr"] != other["vr"]:
         return None
+    if mine["vr"] in FOLLOWED.get(file, ()):
+        return EXTENDED
     if mine["vr"] in ("FL", "FD"):
         return TINY if others == [pytest.approx(x, rel=0, abs=1e-13) for x in values] else None
     if mine["vr"] in ("LT", "ST", "UT", "UR"):
         return SPLIT if values == [joined(others)] else None
     if list(map(unpadded, others)) == values:
         return PADDED
-    extended = {"chrH32.dcm": ("PN",), "chrJapMultiExplicitIR6.dcm": ("PN", "LT")}
-    return EXTENDED if mine["vr"] in extended.get(file, ()) else None
+    return None
 
 
 def joined(values: list[str | None]) -> str:
