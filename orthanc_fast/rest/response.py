@@ -76,6 +76,8 @@ class Response:
         seconds, and one more for every 16 KB; 0 is no limit. What the stream holds is freed."""
         await send(self.start(common))
         if not with_body:
+            if self.stream is not None:
+                await self.stream.aclose()
             await send({"type": "http.response.body", "body": b""})
         elif self.path is not None:
             await send({"type": "http.response.pathsend", "path": self.path})

@@ -1,49 +1,15 @@
 """Rendered videos and documents, which are sent as they are stored: reference chapter 5, section
 7."""
 
-import io
-
 import httpx
-import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID
 from support import web_pictures
 from support.dicom_web import DicomWebPair
-from support.images import image_file, item
+from support.web_files import PDF, STREAM, document, put, video
 from support.web_pictures import JPEG, PNG
 
-OCTETS, PDF, MP4, MPEG = "application/octet-stream", "application/pdf", "video/mp4", "video/mpeg"
-MPEG2_SYNTAX, MPEG4_SYNTAX = "1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.4.102"
-STREAM = bytes(range(256)) * 9000  # more than is sent at once
-
-
-def video(syntax: str = MPEG4_SYNTAX) -> bytes:
-    """In two fragments."""
-    pixels = item(b"") + item(STREAM[:1000]) + item(STREAM[1000:])
-    return image_file(pixels, syntax, "OB", NumberOfFrames=30)
-
-
-def document(content: bytes, length: int | None = None, kind: str = PDF) -> bytes:
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.1")
-    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.104.1"
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3")
-    dataset.MIMETypeOfEncapsulatedDocument = kind
-    dataset.EncapsulatedDocument = content
-    if length is not None:
-        dataset.EncapsulatedDocumentLength = length
-    target = io.BytesIO()
-    pydicom.dcmwrite(target, dataset, enforce_file_format=True)
-    return target.getvalue()
-
-
-def put(client: httpx.Client, data: bytes, number: str) -> str:
-    content = web_pictures.renamed(data, number)
-    assert client.post("/instances", content=content).status_code == 200
-    return f"{web_pictures.path(number)}/rendered"
+OCTETS, MP4, MPEG = "application/octet-stream", "video/mp4", "video/mpeg"
+MPEG2_SYNTAX = "1.2.840.10008.1.2.4.100"
 
 
 @pytest.fixture(scope="module")

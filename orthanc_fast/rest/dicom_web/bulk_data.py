@@ -9,8 +9,12 @@ from typing import Final
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import UnknownResource
 from orthanc_fast.media_types import MediaRange, accepted, chosen, not_acceptable
-from orthanc_fast.rest.byte_range import byte_range
-from orthanc_fast.rest.dicom_web.conditional import headers_of, not_modified
+from orthanc_fast.rest.dicom_web.content_ranges import (
+    asked_part,
+    conditional,
+    not_modified,
+    validators,
+)
 from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response
@@ -33,6 +37,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         )
 
 
+@conditional
 async def get_bulk_data(request: Request) -> Response:
     """The value of one element as it is stored, in little endian: in parts, of which compressed
     pixel data have one for their offset table and each fragment; or as it is, with `Range`."""
@@ -45,16 +50,17 @@ async def get_bulk_data(request: Request) -> Response:
     form = chosen(ranges, _form, _OFFERED)
     instance = await service.require(request.caller, uids)
     tag = version(instance, [*tags, *numbers], form)
-    known = not_modified(request, tag)
+    headers = validators(tag, weak=form == "parts")
+    known = not_modified(request, headers)
     if known is not None:
         return known
     value = await asyncio.to_thread(service.value, instance, tags, numbers)
     if form == "parts":
-        return await _in_parts(request, value, headers_of(tag))
+        return await _in_parts(request, value, headers)
     whole = value.whole
     if whole is None or form not in (OCTETS, value.kind):
         raise not_acceptable(f'multipart/related; type="{OCTETS}"')
-    return await _as_it_is(request, whole, form, headers_of(tag))
+    return await _as_it_is(request, whole, form, headers)
 
 
 def _form(wanted: MediaRange) -> str | None:
@@ -82,14 +88,7 @@ async def _as_it_is(
 ) -> Response:
     if kind != OCTETS and whole[-1:] == b"\0":
         whole = whole[:-1]  # documents of odd lengths are padded
-    headers += ((b"accept-ranges", b"bytes"),)
-    size, status = len(whole), 200
-    header = request.header(b"range")
-    part = None if header is None else byte_range(header, size)
-    if part is not None:
-        first, stop = part
-        whole, status = whole[first:stop], 206
-        headers += ((b"content-range", b"bytes %d-%d/%d" % (first, stop - 1, size)),)
-    stream = await begun(chunks([whole]))
-    content_type = (b"content-type", kind.encode())
-    return await while_present(request, stream, content_type, headers, len(whole), status)
+    part = asked_part(request, len(whole), headers)
+    stream = await begun(chunks([whole[part.first : part.stop]]))
+    length, content_type = part.stop - part.first, (b"content-type", kind.encode())
+    return await while_present(request, stream, content_type, part.headers, length, part.status)

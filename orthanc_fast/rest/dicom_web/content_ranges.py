@@ -3,16 +3,24 @@
 Source: RFC 9110, sections 8.8, 13 and 14; reference chapter 5, section 14.
 """
 
+import re
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Final, NamedTuple
 
 from orthanc_fast.rest.byte_range import byte_range
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response, empty_response
 
+AsyncHandler = Callable[[Request], Awaitable[Response]]
+
+_CONDITION: Final = b"if-none-match"
+_TAG: Final = re.compile(rb'"([^"]*)"')
 _RANGES: Final[HeaderField] = (b"accept-ranges", b"bytes")
 # What another file may replace under the same UIDs is asked for again each time.
 _CACHE: Final[HeaderField] = (b"cache-control", b"private, no-cache")
 _VARY: Final[HeaderField] = (b"vary", b"Accept")
+_OF_304: Final = frozenset({b"etag", b"cache-control", b"vary"})
 
 
 class Part(NamedTuple):
@@ -32,15 +40,35 @@ def validators(tag: str, weak: bool = False) -> tuple[HeaderField, ...]:
 
 
 def not_modified(request: Request, headers: tuple[HeaderField, ...]) -> Response | None:
-    """The 304 for a client that has what these validators name."""
-    known = request.header(b"if-none-match")
-    if known is None:
+    """The 304 for a client that has what these validators name. Of `*` the answer itself tells
+    whether there is something: see `conditional`."""
+    if request.header(_CONDITION) is None:
         return None
-    # The comparison is the weak one: RFC 9110, section 13.1.2.
-    tags = {each.strip().removeprefix(b"W/") for each in known.split(b",")}
-    if headers[0][1].removeprefix(b"W/") in tags or b"*" in tags:
+    known = b",".join(value for name, value in request.headers if name == _CONDITION)
+    # The comparison is the weak one: RFC 9110, section 13.1.2. A tag may have commas in it.
+    if headers[0][1].removeprefix(b"W/")[1:-1] in _TAG.findall(known):
         return empty_response(304, headers)
     return None
+
+
+def conditional(handler: AsyncHandler) -> AsyncHandler:
+    """The handler, for which `If-None-Match: *` means what RFC 9110, section 13.1.2, says: 304
+    instead of an answer with a validator. It has to be made first, since there may be none, and a
+    condition does not change an error (section 13.2.1)."""
+
+    @wraps(handler)
+    async def checked(request: Request) -> Response:
+        response = await handler(request)
+        if (request.header(_CONDITION) or b"").strip() != b"*":
+            return response
+        headers = tuple(each for each in response.headers if each[0] in _OF_304)
+        if not any(name == b"etag" for name, _ in headers):
+            return response
+        if response.stream is not None:
+            await response.stream.aclose()
+        return empty_response(304, headers)
+
+    return checked
 
 
 def asked_part(request: Request, size: int, headers: tuple[HeaderField, ...]) -> Part:

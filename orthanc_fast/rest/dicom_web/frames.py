@@ -11,7 +11,12 @@ from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
 from orthanc_fast.media_types import accepted, chosen
 from orthanc_fast.numerals import MAX_INT32, MIN_INT32
 from orthanc_fast.rest.dicom_web.addresses import base_of
-from orthanc_fast.rest.dicom_web.content_ranges import asked_part, not_modified, validators
+from orthanc_fast.rest.dicom_web.content_ranges import (
+    asked_part,
+    conditional,
+    not_modified,
+    validators,
+)
 from orthanc_fast.rest.dicom_web.frame_types import OFFERED, Sent, sent_as
 from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.request import Request
@@ -40,6 +45,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         router.add("GET", path, get_frames, arguments="accept", answer="multipart/related")
 
 
+@conditional
 async def get_frames(request: Request) -> Response:
     """Frames by their numbers, with commas, in the order in which they are asked for; without
     numbers all of them. Multipart/related, or of one frame the bytes by themselves

@@ -11,7 +11,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadRequest
 from orthanc_fast.media_types import MediaRange, accepted, chosen
 from orthanc_fast.rest.dicom_web.addresses import base_of
-from orthanc_fast.rest.dicom_web.conditional import headers_of, not_modified
+from orthanc_fast.rest.dicom_web.content_ranges import conditional, not_modified, validators
 from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
@@ -50,6 +50,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         router.add("POST", "/studies/{}/update-dicomweb-cache", update_cache, answer=dict[str, str])
 
 
+@conditional
 async def get_metadata(request: Request) -> Response:
     """The data sets of all instances of a study or series, or of one instance, with addresses
     instead of bulk data; as JSON, or as XML in parts."""
@@ -57,11 +58,11 @@ async def get_metadata(request: Request) -> Response:
     service = request.services.dicom_web.metadata
     wanted = await service.wanted(request.caller, request.params)
     base = base_of(request, service.options)
-    version = service.version(wanted, base, form)
-    known = not_modified(request, version)
+    # What is compressed on the way stays the same: weak.
+    headers = validators(service.version(wanted, base, form), weak=True)
+    known = not_modified(request, headers)
     if known is not None:
         return known
-    headers = headers_of(version)
     if form == "json":
         stream = service.json(request.caller, wanted, base)
         return await while_present(request, stream, DICOM_JSON, headers)

@@ -19,7 +19,7 @@ from orthanc_fast.model import Resource
 from orthanc_fast.numerals import integer
 from orthanc_fast.rest.dicom_web import picture_arguments, shown_file
 from orthanc_fast.rest.dicom_web.addresses import base_of
-from orthanc_fast.rest.dicom_web.content_ranges import not_modified
+from orthanc_fast.rest.dicom_web.content_ranges import conditional, not_modified
 from orthanc_fast.rest.dicom_web.shown_file import file_validators
 from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.request import Request
@@ -64,11 +64,13 @@ def add_routes(router: Router, settings: Settings) -> None:
             router.add("GET", path, handler, arguments=_ARGUMENTS, answer="image/jpeg")
 
 
+@conditional
 async def get_rendered(request: Request) -> Response:
     """A picture of a study, series, instance or frame; several frames as multipart."""
     return await _answer(request, is_thumbnail=False)
 
 
+@conditional
 async def get_thumbnail(request: Request) -> Response:
     """A small picture of a study, series, instance or frame."""
     return await _answer(request, is_thumbnail=True)

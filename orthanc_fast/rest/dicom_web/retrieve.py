@@ -10,7 +10,12 @@ from orthanc_fast.config import Settings
 from orthanc_fast.errors import BadRequest
 from orthanc_fast.media_types import MediaRange, accepted, chosen
 from orthanc_fast.model import Resource
-from orthanc_fast.rest.dicom_web.content_ranges import asked_part, not_modified, validators
+from orthanc_fast.rest.dicom_web.content_ranges import (
+    asked_part,
+    conditional,
+    not_modified,
+    validators,
+)
 from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
@@ -52,6 +57,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         )
 
 
+@conditional
 async def get_files(request: Request) -> Response:
     """The DICOM files of a study, a series or an instance, ordered by series and instance number:
     multipart/related, of one instance also application/dicom, or application/zip. The parameter

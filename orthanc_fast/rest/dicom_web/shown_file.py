@@ -39,7 +39,8 @@ def file_validators(
 
 
 async def document(request: Request, instance: Resource) -> Response:
-    """The document in an Encapsulated PDF. Raises ParameterOutOfRange where there is none."""
+    """The document in an Encapsulated PDF, or a range of it. Raises ParameterOutOfRange where there
+    is none."""
     headers = file_validators(request, instance, "pdf")
     known = not_modified(request, headers)
     if known is not None:
@@ -48,7 +49,8 @@ async def document(request: Request, instance: Resource) -> Response:
     found = await pdf(services.contents, services.dictionary, instance)
     if found is None:
         raise ParameterOutOfRange("the instance has no PDF document in it")
-    return Response(found, _PDF, headers=headers)
+    part = asked_part(request, len(found), headers)
+    return Response(found[part.first : part.stop], _PDF, part.status, part.headers)
 
 
 def video_type(instance: Resource) -> str:

@@ -12,7 +12,7 @@ from orthanc_fast.media_types import MediaRange, accepted
 from orthanc_fast.model import Resource
 from orthanc_fast.numerals import decimal, unsigned
 from orthanc_fast.rest.dicom_web import picture_arguments, shown_file
-from orthanc_fast.rest.dicom_web.content_ranges import not_modified
+from orthanc_fast.rest.dicom_web.content_ranges import conditional, not_modified
 from orthanc_fast.rest.dicom_web.shown_file import file_validators
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import DICOM, PATHSEND_FROM, Response
@@ -50,6 +50,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         router.add("GET", options.wado_root, get_object, arguments=_ARGUMENTS, answer="image/jpeg")
 
 
+@conditional
 async def get_object(request: Request) -> Response:
     """One object as a picture, or in another form that `contentType` names."""
     arguments, services = request.arguments, request.services
