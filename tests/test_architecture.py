@@ -47,6 +47,7 @@ ALLOWED = {
 SUBJECTS = {
     "store": set[str](),
     "jobs": {"store"},
+    "key_values": {"store"},
     "scp": {"store"},
     "retention": {"store"},
     "attachments": {"store", "retention"},
@@ -109,6 +110,7 @@ ORDERS = {
         "lmdb.locks",
         "lmdb.pace",
         "lmdb.environment",
+        "lmdb.properties",
         "lmdb.search",
         "lmdb.tables",
         "lmdb.snapshot",

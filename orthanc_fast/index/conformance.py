@@ -532,6 +532,49 @@ class IndexConformance:
             assert list(found) == sorted(found)
             assert index.read(lambda view: view.properties("x")) == {}
 
+    def test_some_properties(self) -> None:
+        with self.open_index() as index:
+            names = ["q/1", "q/2", "q/3", "q/é"]
+
+            def work(txn: Transaction) -> list[list[str]]:
+                for name in ("p", "q", "r", *names):
+                    txn.set_property(name, b"x")
+                return [
+                    [name for name, _ in txn.some_properties("q/", after, limit, descending)]
+                    for after, limit, descending in cases
+                ]
+
+            cases = [
+                (None, 9, False),
+                (None, 2, False),
+                ("q/2", 1, False),
+                ("q/25", 9, False),
+                ("q/é", 9, False),
+                (None, 9, True),
+                (None, 1, True),
+                ("q/3", 9, True),
+                ("q/1", 9, True),
+            ]
+            expected = [
+                names,
+                names[:2],
+                names[2:3],
+                names[2:],
+                [],
+                names[::-1],
+                names[:2:-1],
+                names[1::-1],
+                [],
+            ]
+            assert index.write(work) == expected
+            for case, wanted in zip(cases, expected, strict=True):
+                after, limit, descending = case
+                reading = partial(Snapshot.some_properties, prefix="q/", after=after, limit=limit)
+                found = index.read(partial(reading, descending=descending))
+                assert found == [(name, b"x") for name in wanted]
+            last = index.read(lambda view: view.some_properties("r", None, 9, True))
+            assert last == [("r", b"x")]
+
     def test_logs(self) -> None:
         with self.open_index() as index:
             self.fill(index, "aaaa")

@@ -291,6 +291,14 @@ class Snapshot(ABC):
         raise NotImplementedError
 
     @abstractmethod
+    def some_properties(
+        self, prefix: str, after: str | None, limit: int, descending: bool = False
+    ) -> list[tuple[str, bytes]]:
+        """Up to `limit` of the properties whose name begins with `prefix`, by name, from the one
+        that follows the name `after` (None: from the first; `descending`: the other way)."""
+        raise NotImplementedError
+
+    @abstractmethod
     def first_unstable(self) -> int | None:
         """The second in which the oldest unstable resource got its last instance, or None."""
         raise NotImplementedError
@@ -375,6 +383,12 @@ class Transaction(Protocol):
 
     def property(self, name: str) -> bytes | None:
         """A property of the whole server as it is now; see `Snapshot.property`."""
+        raise NotImplementedError
+
+    def some_properties(
+        self, prefix: str, after: str | None, limit: int, descending: bool = False
+    ) -> list[tuple[str, bytes]]:
+        """As `Snapshot.some_properties`, as they are now."""
         raise NotImplementedError
 
     # Instances

@@ -11,6 +11,7 @@ from orthanc_fast._ext.idsets import sort
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.lmdb import keys
 from orthanc_fast.index.lmdb.environment import Environment
+from orthanc_fast.index.lmdb.properties import some_properties
 from orthanc_fast.index.lmdb.records import metadata_decoder, resource_decoder, totals_decoder
 from orthanc_fast.index.lmdb.search import CHILD_OFFSET, CHILD_STRIDE, LmdbSearch
 from orthanc_fast.index.packed import unpack
@@ -194,6 +195,12 @@ class LmdbSnapshot(Snapshot):
                     break
                 found[keys.property_name(key)] = bytes(value)
         return found
+
+    def some_properties(
+        self, prefix: str, after: str | None, limit: int, descending: bool = False
+    ) -> list[tuple[str, bytes]]:
+        cursor = self._txn.cursor(db=self._env.globals)
+        return some_properties(cursor, prefix, after, limit, descending)
 
     def first_unstable(self) -> int | None:
         cursor = self._txn.cursor(db=self._env.unstable)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from orthanc_fast.errors import StorageFault
 from orthanc_fast.index.lmdb import keys
 from orthanc_fast.index.lmdb.environment import Environment, WriteTransaction
+from orthanc_fast.index.lmdb.properties import some_properties
 from orthanc_fast.index.lmdb.records import encoder, resource_decoder, totals_decoder
 from orthanc_fast.index.rules.tables import Tables
 from orthanc_fast.model import Change, Export, Level, Resource, Totals
@@ -156,6 +157,12 @@ class LmdbTables(Tables):
     def property(self, name: str) -> bytes | None:
         found = self._txn.get(keys.property_key(name), db=self._env.globals)
         return None if found is None else bytes(found)
+
+    def some_properties(
+        self, prefix: str, after: str | None, limit: int, descending: bool
+    ) -> list[tuple[str, bytes]]:
+        cursor = self._txn.cursor(db=self._env.globals)
+        return some_properties(cursor, prefix, after, limit, descending)
 
     def set_property(self, name: str, value: bytes | None) -> None:
         if value is None:

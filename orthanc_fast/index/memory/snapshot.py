@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 
 from orthanc_fast.index.contract import Search, Snapshot
-from orthanc_fast.index.memory.state import State
+from orthanc_fast.index.memory.state import State, some_properties
 from orthanc_fast.index.memory.tables import decode_record, totals_of
 from orthanc_fast.index.packed import union, unpack
 from orthanc_fast.index.terms import (
@@ -123,6 +123,11 @@ class MemorySnapshot(Snapshot):
     def properties(self, prefix: str) -> dict[str, bytes]:
         found = [row for row in self._state.properties.items() if row[0].startswith(prefix)]
         return dict(sorted(found, key=lambda row: row[0].encode()))
+
+    def some_properties(
+        self, prefix: str, after: str | None, limit: int, descending: bool = False
+    ) -> list[tuple[str, bytes]]:
+        return some_properties(self._state, prefix, after, limit, descending)
 
     def first_unstable(self) -> int | None:
         return min((second for second, _, _ in self._state.unstable), default=None)

@@ -30,6 +30,21 @@ class State:
         self.totals: dict[str, bytes] = {}  # one entry
 
 
+def some_properties(
+    state: State, prefix: str, after: str | None, limit: int, descending: bool
+) -> list[tuple[str, bytes]]:
+    """See `Snapshot.some_properties`."""
+    names = sorted((name for name in state.properties if name.startswith(prefix)), key=str.encode)
+    if descending:
+        names.reverse()
+    if after is not None:
+        edge = after.encode()
+        names = [
+            name for name in names if (name.encode() < edge if descending else name.encode() > edge)
+        ]
+    return [(name, state.properties[name]) for name in names[:limit]]
+
+
 class Undo:
     """Changes dictionaries, and remembers how they were."""
 

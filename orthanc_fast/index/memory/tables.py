@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from orthanc_fast.errors import StorageFault
-from orthanc_fast.index.memory.state import State, Undo
+from orthanc_fast.index.memory.state import State, Undo, some_properties
 from orthanc_fast.index.rules.tables import Tables
 from orthanc_fast.model import Change, Export, Level, Resource, Totals
 
@@ -136,6 +136,11 @@ class MemoryTables(Tables):
 
     def property(self, name: str) -> bytes | None:
         return self._state.properties.get(name)
+
+    def some_properties(
+        self, prefix: str, after: str | None, limit: int, descending: bool
+    ) -> list[tuple[str, bytes]]:
+        return some_properties(self._state, prefix, after, limit, descending)
 
     def set_property(self, name: str, value: bytes | None) -> None:
         if value is None:

@@ -91,6 +91,11 @@ class Tables(Protocol):
 
     def property(self, name: str) -> bytes | None: ...
 
+    def some_properties(
+        self, prefix: str, after: str | None, limit: int, descending: bool
+    ) -> list[tuple[str, bytes]]:
+        """See `Snapshot.some_properties`."""
+
     def set_property(self, name: str, value: bytes | None) -> None:
         """Sets or (None) removes a property."""
 

@@ -105,6 +105,11 @@ class Transaction(Contract):
     def property(self, name: str) -> bytes | None:
         return self._tables.property(name)
 
+    def some_properties(
+        self, prefix: str, after: str | None, limit: int, descending: bool = False
+    ) -> list[tuple[str, bytes]]:
+        return self._tables.some_properties(prefix, after, limit, descending)
+
     # Storing
 
     def store_instance(self, new: NewInstance, make_room: MakeRoom | None = None) -> Outcome:
