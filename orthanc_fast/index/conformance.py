@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from functools import partial
+from operator import methodcaller
 from typing import Any
 
 from orthanc_fast.index.contract import Index, Result, Snapshot, Transaction, Write
@@ -568,9 +569,7 @@ class IndexConformance:
             ]
             assert index.write(work) == expected
             for case, wanted in zip(cases, expected, strict=True):
-                after, limit, descending = case
-                reading = partial(Snapshot.some_properties, prefix="q/", after=after, limit=limit)
-                found = index.read(partial(reading, descending=descending))
+                found = index.read(methodcaller("some_properties", "q/", *case))
                 assert found == [(name, b"x") for name in wanted]
             last = index.read(lambda view: view.some_properties("r", None, 9, True))
             assert last == [("r", b"x")]
