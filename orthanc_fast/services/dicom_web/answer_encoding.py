@@ -7,17 +7,18 @@ from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
+from orthanc_fast._ext.json_answers import JsonAnswers
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.services.dicom_web.answer_elements import BINARY, Element, element
 from orthanc_fast.services.dicom_web.attributes import CHARACTER_SET, RETRIEVE_URL
 from orthanc_fast.services.dicom_web.query import Wanted
 from orthanc_fast.services.find.requested import Value
 
-Encoder = Callable[[Mapping[int, Value]], bytes]
+Encoder = Callable[[dict[int, Value]], bytes]
 """Makes one answer of its values by tag."""
 
 _UTF_8: Final = "ISO_IR 192"
-_KEPT: Final = 1 << 13  # elements that are remembered, of each form
+_KEPT: Final = 1 << 13  # elements of XML that are remembered
 _LONGEST_KEPT: Final = 100  # characters
 
 _XML_HEAD: Final = (
@@ -30,24 +31,17 @@ _json = msgspec.json.Encoder().encode
 
 
 class AnswerEncoders:
-    """The encoders of one process. They remember elements by their values: most answers have the
-    same dates, modalities and empty elements as others, and a page is often asked for again."""
+    """The encoders of one process. Those of XML remember elements by their values: most answers
+    have the same dates, modalities and empty elements as others."""
 
     def __init__(self, dictionary: Dictionary) -> None:
         self._dictionary = dictionary
-        self._json = lru_cache(_KEPT)(self._json_element)
         self._xml = lru_cache(_KEPT)(self._xml_element)
 
     def json(self, wanted: Wanted) -> Encoder:
         """Makes JSON objects."""
-        columns = self._columns(wanted)
-        fixed = self._json(CHARACTER_SET, "CS", _UTF_8)
-        known, new = self._json, self._json_element
-
-        def encode(values: Mapping[int, Value]) -> bytes:
-            return b"{" + b",".join(_elements(columns, fixed, values, known, new)) + b"}"
-
-        return encode
+        fixed = self._json_element(CHARACTER_SET, "CS", _UTF_8)
+        return JsonAnswers(fixed, self._columns(wanted), self._json_element).encode
 
     def xml(self, wanted: Wanted) -> Encoder:
         """Makes documents of the Native DICOM Model."""
@@ -55,7 +49,7 @@ class AnswerEncoders:
         fixed = self._xml(CHARACTER_SET, "CS", _UTF_8)
         known, new, head = self._xml, self._xml_element, _XML_HEAD
 
-        def encode(values: Mapping[int, Value]) -> bytes:
+        def encode(values: dict[int, Value]) -> bytes:
             parts = _elements(columns, fixed, values, known, new)
             return head + b"".join(parts) + b"</NativeDicomModel>"
 

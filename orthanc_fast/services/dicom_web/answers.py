@@ -1,6 +1,7 @@
 """The values that answers of QIDO-RS show. Source: reference chapter 5, section 2.3; PS3.18
 section 10.6.3.3."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import quote
@@ -33,6 +34,7 @@ AT_ONCE: Final = READ_AT_ONCE
 # VRs of texts that may be longer than what the index keeps.
 _LONG_VRS: Final = frozenset({"LT", "ST", "UC", "UR", "UT"})
 _ADDED: Final = frozenset({CHARACTER_SET, RETRIEVE_URL, AVAILABLE_SYNTAXES})
+_is_plain: Final = re.compile(r"[0-9.]*").fullmatch  # no address has it otherwise
 _PLURALS: Final[Mapping[Level, str]] = {
     Level.STUDY: "studies/",
     Level.SERIES: "/series/",
@@ -195,5 +197,8 @@ class Answers:
         for level, tag in UIDS.items():
             if level <= self._level:
                 uid = values.get(tag)
-                url += _PLURALS[level] + (quote(uid, safe="") if isinstance(uid, str) else "")
+                if isinstance(uid, str):
+                    url += _PLURALS[level] + (uid if _is_plain(uid) else quote(uid, safe=""))
+                else:
+                    url += _PLURALS[level]
         return url

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from orthanc_fast._ext.json_answers import pick
 from orthanc_fast.dicom.dictionary import tag_text
 from orthanc_fast.dicom.main_tags import (
     COMPUTED,
@@ -62,6 +63,12 @@ class RequestedTags:
                 options.warn("W005", f"{tag_text(tag)} is requested of a higher level")
             if tag >> 16 == META_HEADER_GROUP:
                 options.warn("W006", f"{tag_text(tag)} belongs to the meta header")
+        # By the level that has them.
+        self._main: dict[Level, tuple[int, ...]] = {}
+        for tag, (place, home) in self._located.items():
+            is_elsewhere = tag >> 16 == META_HEADER_GROUP or tag in OF_SERVERS or tag in COMPUTED
+            if place == Place.MAIN and not is_elsewhere:
+                self._main[home] = (*self._main.get(home, ()), tag)
         # The highest level that has one of them.
         above = (home for place, home in self._located.values() if place == Place.MAIN)
         self._home = min(above, default=level)
@@ -110,8 +117,10 @@ class RequestedTags:
         found: list[dict[int, Value]] = [{} for _ in resources]
         missing: list[list[int]] = [[] for _ in resources]
         facts.load_ancestors(resources, self._home)
-        holders: dict[Level, list[Resource | None]] = {}
-        for tag, (place, home) in self._located.items():
+        for home, tags in self._main.items():
+            holders = [facts.at_level(each, home) for each in resources]
+            self._add_main_tags(facts, tags, holders, with_metadata, found, missing)
+        for tag, (place, _) in self._located.items():
             if tag >> 16 == META_HEADER_GROUP or tag in OF_SERVERS:
                 continue
             if tag in COMPUTED:
@@ -120,9 +129,7 @@ class RequestedTags:
                     if value is not None:
                         values[tag] = value
             elif place == Place.MAIN:
-                if home not in holders:
-                    holders[home] = [facts.at_level(each, home) for each in resources]
-                self._add_main_tag(facts, tag, holders[home], with_metadata, found, missing)
+                continue
             elif place == Place.CLASS:
                 for resource, values, lacking in zip(resources, found, missing, strict=True):
                     sop_class = resource.metadata.get(SOP_CLASS_UID)
@@ -136,24 +143,24 @@ class RequestedTags:
         self._read_missing(facts, files, resources, found, missing)
         return found
 
-    def _add_main_tag(
+    def _add_main_tags(
         self,
         facts: Facts,
-        tag: int,
+        tags: tuple[int, ...],
         holders: Sequence[Resource | None],
         with_metadata: bool,
         found: list[dict[int, Value]],
         missing: list[list[int]],
     ) -> None:
-        """The value as the index has it; what it does not know of is `missing`."""
+        """The values as the index has them; what it does not know of is `missing`."""
         for number, holder in enumerate(holders):
-            if holder is not None:
-                value = holder.tags.get(tag)
-                if value is None:
-                    value = holder.patient_tags.get(tag)
-                if value is not None:
-                    found[number][tag] = value
-                    continue
+            if holder is None:
+                missing[number] += tags
+                continue
+            lacking = pick(holder.tags, holder.patient_tags, tags, found[number])
+            if lacking is None:
+                continue
+            for tag in lacking:
                 if with_metadata or holder.level < self._level:
                     sequence = main_sequence(holder, tag)
                     if sequence is not None:
@@ -161,7 +168,7 @@ class RequestedTags:
                         continue
                     if tag not in self._doubted and self._is_known(facts, holder, tag):
                         continue
-            missing[number].append(tag)
+                missing[number].append(tag)
 
     def _read_missing(
         self,
