@@ -86,6 +86,7 @@ class DicomWeb(msgspec.Struct, frozen=True, rename="pascal"):
     servers: dict[str, Any] = {}
     servers_in_database: bool = False
     client_connections: int = 4  # of one job that sends or retrieves: ours
+    client_minimum_rate: int = 100  # bytes per second that another server sends at least: ours
 
 
 def dicom_web(value: Any) -> DicomWeb:
@@ -102,6 +103,8 @@ def dicom_web(value: Any) -> DicomWeb:
         raise ValueError("WadoRoot must not be the root of the server: give /wado, for example")
     if found.client_connections < 1:
         raise ValueError("ClientConnections must be at least 1")
+    if found.client_minimum_rate < 0:
+        raise ValueError("ClientMinimumRate must not be negative: 0 for none")
     return msgspec.structs.replace(found, root=root, public_root=public, wado_root=wado)
 
 

@@ -20,6 +20,8 @@ HeaderField = tuple[bytes, bytes]
 
 # Bytes of the header of one part.
 MAXIMUM_HEADER = 64 << 10
+# Bytes before the first boundary: who sends more may never come to an end.
+MAXIMUM_PREAMBLE = 64 << 10
 # Blanks behind a boundary (RFC 2046: transport padding).
 MAXIMUM_PADDING = 1000
 
@@ -88,6 +90,11 @@ class MultipartParser(ABC):
         """Where a part begins, or the end of the body is told, behind the delimiter that ends at
         this byte; -1 if that is none, None if more bytes have to come to tell."""
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end of the body was told: what follows says nothing."""
+        return self._has_ended
+
     def _begin_content(self, at: int, line_end: int) -> None:
         """At `at` is the line end of so many bytes that ends a header: it may be the one before a
         boundary too."""
@@ -152,6 +159,7 @@ class RelatedParser(MultipartParser):
         self._line = b"\n--" + boundary
         super().__init__(b"\r" + self._line)
         self._held = b"\n"  # as if a line had ended: the body may begin with the boundary
+        self._before = 0  # bytes of the preamble that were dropped
 
     def close(self) -> None:
         """All has been fed. Raises BadRequest where the body ends too early."""
@@ -167,17 +175,28 @@ class RelatedParser(MultipartParser):
         while (at := find(held, self._line, self._seen)) >= 0:
             after = self._behind(at + len(self._line))
             if after is None:
+                self._count_preamble(at)
                 self._drop(at)
                 return False
             if after >= 0:
+                self._count_preamble(at)
                 if held[after : after + 1] == b"\n":
                     self._delimiter = self._line  # lines end so in this body
                 self._drop(after)
                 self._state = State.HEADER
                 return True
             self._seen = at + 1
-        self._drop(max(self._at, len(held) - len(self._line) + 1))
+        until = max(self._at, len(held) - len(self._line) + 1)
+        self._count_preamble(until)
+        self._drop(until)
         return False
+
+    def _count_preamble(self, until: int) -> None:
+        self._before += until - self._at
+        if self._before > MAXIMUM_PREAMBLE:
+            raise BadRequest(
+                f"The multipart body has no boundary in its first {MAXIMUM_PREAMBLE >> 10} KB"
+            )
 
     def _behind(self, at: int) -> int | None:
         held = self._held

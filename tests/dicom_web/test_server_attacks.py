@@ -22,7 +22,13 @@ PART = b"--BB\r\nContent-Type: application/dicom\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
-    options = {"HttpWorkers": 1, "HttpTimeout": 5, "MaximumUploadMemoryMB": 4}
+    options = {
+        "HttpWorkers": 1,
+        "HttpTimeout": 5,
+        "MaximumUploadMemoryMB": 4,
+        "MaximumRequestBodySizeMB": 32,
+        "DicomWeb": {"ClientMinimumRate": 1000},
+    }
     with OurServer(tmp_path_factory.mktemp("server"), options) as running:
         yield running
 
@@ -144,28 +150,100 @@ def test_garbage(client: httpx.Client, content: bytes) -> None:
             assert found.json()["Details"]
 
 
-@pytest.mark.parametrize("start", [b"", PART], ids=["preamble", "part"])
-def test_a_body_without_end(client: httpx.Client, start: bytes) -> None:
-    """It is written to the disk or dropped; the job can be cancelled at any time."""
+def chunk(content: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(content), content)
+
+
+HEAD = f"HTTP/1.1 200 OK\r\n{MULTIPART}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+STUDY = {"Resources": [{"Study": "1"}]}
+
+
+def test_a_part_without_end(client: httpx.Client) -> None:
+    """It is written to the disk; the job can be cancelled at any time."""
     stops = threading.Event()
 
     def endless(connection: socket.socket) -> None:
         read_head(connection)
-        head = f"HTTP/1.1 200 OK\r\n{MULTIPART}\r\nTransfer-Encoding: chunked\r\n\r\n"
-        connection.sendall(head.encode())
-        for part in (start, *([b"x" * 50_000] * 400)):
-            connection.sendall(b"%x\r\n%b\r\n" % (len(part), part) if part else b"")
+        connection.sendall(HEAD + chunk(PART) + chunk(b"x" * 50_000) * 400)
         while not stops.wait(0.05):
-            connection.sendall(b"1\r\nx\r\n")
+            connection.sendall(chunk(b"x" * 100))
 
     with raw(endless) as url:
         enter(client, url)
-        body = {"Resources": [{"Study": "1"}], "Synchronous": False}
-        job = client.post(f"{ROOT}/p/retrieve", json=body).json()["ID"]
+        job = client.post(f"{ROOT}/p/retrieve", json={**STUDY, "Synchronous": False}).json()["ID"]
         until(lambda: client.get(f"/jobs/{job}").json()["State"] == "Running")
         client.post(f"/jobs/{job}/cancel").raise_for_status()
         assert wait_for(client, job, "Failure")["ErrorCode"] == 37
         stops.set()
+
+
+@pytest.mark.parametrize("start", [b"", PART], ids=["preamble", "part"])
+def test_a_trickle(client: httpx.Client, start: bytes) -> None:
+    """Ends the job by itself: who sends next to nothing is silent."""
+
+    def trickle(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(HEAD + (chunk(start) if start else b""))
+        while True:
+            time.sleep(0.05)
+            connection.sendall(chunk(b"x"))
+
+    with raw(trickle) as url:
+        enter(client, url, Timeout=1)
+        assert "Timeout was reached" in failure(client, "retrieve", STUDY)
+
+
+def test_slow_but_not_silent(client: httpx.Client) -> None:
+    """The time-out of one second begins anew as long as enough comes."""
+    content = instance(1, 44)
+
+    def slow(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(HEAD + chunk(b"x" * 900 + b"\r\n" + PART))
+        for at in range(0, len(content), 200):
+            connection.sendall(chunk(content[at : at + 200]))
+            connection.sendall(chunk(b"\r\n--BB--")) if at + 200 >= len(content) else None
+            time.sleep(0.15)
+        for _ in range(12):
+            connection.sendall(chunk(b"\r\n" * 150))
+            time.sleep(0.15)
+        connection.sendall(b"0\r\n\r\n")
+
+    with raw(slow) as url:
+        enter(client, url, Timeout=1)
+        found = client.post(f"{ROOT}/p/retrieve", json={**STUDY, "Synchronous": True})
+        assert found.json()["ReceivedInstancesCount"] == "1"
+
+
+def flood(start: bytes) -> Callable[[socket.socket], None]:
+    def serve(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(HEAD + (chunk(start) if start else b""))
+        while True:
+            connection.sendall(chunk(b"x" * 100_000))
+
+    return serve
+
+
+def test_a_preamble_without_end(client: httpx.Client) -> None:
+    with raw(flood(b"")) as url:
+        enter(client, url)
+        assert "no boundary in its first 64 KB" in failure(client, "retrieve", STUDY)
+
+
+def test_a_file_without_end(client: httpx.Client) -> None:
+    with raw(flood(PART)) as url:
+        enter(client, url)
+        assert "MaximumRequestBodySizeMB" in failure(client, "retrieve", STUDY)
+
+
+def test_an_epilogue_without_end(client: httpx.Client) -> None:
+    """All has come before it."""
+    start = PART + instance(1, 45) + b"\r\n--BB--\r\n"
+    with raw(flood(start)) as url:
+        enter(client, url)
+        found = client.post(f"{ROOT}/p/retrieve", json={**STUDY, "Synchronous": True})
+        assert found.json()["ReceivedInstancesCount"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -342,3 +343,54 @@ def test_an_answer_too_long_for_memory(client: httpx.Client) -> None:
         found = client.post(f"{ROOT}/p/get", json={"Uri": "x"})
         assert found.status_code == 200
         assert found.content == body
+
+
+def parts_of(contents: list[bytes]) -> bytes:
+    head = b"--BB\r\nContent-Type: application/dicom\r\n\r\n"
+    return b"".join(head + content + b"\r\n" for content in contents)
+
+
+@pytest.mark.parametrize("is_announced", [True, False], ids=["bytes", "instances"])
+def test_progress_within_a_study(client: httpx.Client, is_announced: bool) -> None:
+    """Half of the only one has come. Where the server does not say how long its answer is, it is
+    asked how many instances there are."""
+    contents = files(4)
+    whole = parts_of(contents) + b"--BB--\r\n"
+    at = len(parts_of(contents[:2])) + 6  # with the boundary that ends the second
+    half, rest = whole[:at], whole[at:]
+    goes_on = threading.Event()
+    kind = 'Content-Type: multipart/related; type="application/dicom"; boundary=BB'
+    length = f"Content-Length: {len(whole)}" if is_announced else "Connection: close"
+    head = f"HTTP/1.1 200 OK\r\n{kind}\r\n{length}\r\n\r\n".encode()
+    asked: list[str] = []
+
+    def serve(connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as stream:
+            target = stream.readline().split()[1].decode()
+            while stream.readline().strip():
+                pass
+            asked.append(target)
+            if target.startswith("/studies?"):
+                body = json.dumps([{"00201208": {"vr": "IS", "Value": [4]}}]).encode()
+                connection.sendall(answer(200, body, "Content-Type: application/dicom+json"))
+                return
+            connection.sendall(head + half)
+            goes_on.wait(PATIENCE)
+            connection.sendall(rest)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            for _ in range(1 if is_announced else 2):
+                threading.Thread(target=serve, args=(listener.accept()[0],)).start()
+
+        acceptor = threading.Thread(target=accept)
+        acceptor.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        job = begun(client, url, "retrieve", {"Resources": [{"Study": "1"}]})
+        until(lambda: 45 <= client.get(f"/jobs/{job}").json()["Progress"] <= 55)
+        goes_on.set()
+        found = wait_for(client, job, "Success")
+        assert (found["Progress"], found["Content"]["ReceivedInstancesCount"]) == (100, "4")
+        acceptor.join()
+    assert ("/studies/1" in asked) and len(asked) == (1 if is_announced else 2)

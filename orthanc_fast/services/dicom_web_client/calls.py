@@ -2,13 +2,14 @@
 8.4.
 
 A transfer may take any time as long as bytes move: its time-out is that of a server which is
-silent, or reads nothing. A small call has it as a whole.
+silent, or reads nothing. Who sends next to nothing within the time-out counts as silent, else one
+that trickles would keep a job for ever. A small call has it as a whole.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -38,6 +39,14 @@ _EXCERPT: Final = 300  # bytes of an answer that are written into the log
 Headers = Mapping[str, str]
 
 
+class Pace(NamedTuple):
+    """How long, in seconds, a server may be silent, None for any time; and how many bytes a second
+    it has to send on average of so long a time."""
+
+    timeout: float | None
+    rate: int
+
+
 class WebCalls:
     """Opens connections to servers of DICOMweb, for one process."""
 
@@ -52,7 +61,8 @@ class WebCalls:
         `PeerCalls.open`."""
         timeout = server.timeout or self._settings.http_timeout
         async with self._peers.connected(server, server.url, 0, connections) as client:
-            yield WebSession(client, self._outgoing, server, timeout or None)
+            pace = Pace(timeout or None, self._settings.dicom_web.client_minimum_rate)
+            yield WebSession(client, self._outgoing, server, pace)
 
 
 class WebSession:
@@ -64,12 +74,12 @@ class WebSession:
         client: aiohttp.ClientSession,
         outgoing: OutgoingCalls,
         server: Server,
-        timeout: float | None,
+        pace: Pace,
     ) -> None:
         self._client = client
         self._outgoing = outgoing
         self._server = server
-        self._timeout = timeout
+        self._pace = pace
 
     async def call(
         self, method: str, uri: str, arguments: Headers, headers: Headers
@@ -78,7 +88,7 @@ class WebSession:
         OrthancError 9 for one that is too long too."""
         url = self._url(uri, arguments)
         try:
-            async with asyncio.timeout(self._timeout), AsyncExitStack() as stack:
+            async with asyncio.timeout(self._pace.timeout), AsyncExitStack() as stack:
                 answer = await self._answer(stack, method, url, {}, headers, None)
                 return answer.status, await content(answer.content)
         except FAULTS as error:
@@ -99,13 +109,13 @@ class WebSession:
         url = self._url(uri, arguments)
         async with AsyncExitStack() as stack:
             try:
-                async with _silence(self._timeout, body):
+                async with _silence(self._pace.timeout, body):
                     answer = await self._answer(stack, method, url, defaults, headers, body)
             except FAULTS as error:
                 if body is not None and body.fault is not None:
                     raise body.fault from error
                 raise call_failed(str(url), error) from error
-            yield WebAnswer(answer, url, self._timeout, body)
+            yield WebAnswer(answer, url, self._pace, body)
 
     async def _answer(
         self,
@@ -155,14 +165,15 @@ class WebAnswer:
         self,
         answer: aiohttp.ClientResponse,
         url: URL,
-        timeout: float | None,
+        pace: Pace,
         body: StowBody | None = None,
     ) -> None:
         """`body` is that of the request: it may still be on its way."""
         self._answer = answer
         self._url = url
-        self._timeout = timeout
+        self._pace = pace
         self._body = body
+        self.received = 0  # bytes of the body that have come
 
     @property
     def status(self) -> int:
@@ -183,14 +194,25 @@ class WebAnswer:
         return self._answer.content_length
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """The body. Raises OrthancError 9 where it breaks off, or nothing comes for too long."""
-        stream = self._answer.content
+        """The body. Raises OrthancError 9 where it breaks off, or nothing, or next to nothing,
+        comes for too long. The time in which nobody asks for more does not count."""
+        stream, (timeout, rate) = self._answer.content, self._pace
+        now = asyncio.get_running_loop().time
+        waited, came = 0.0, 0
         try:
             while True:
-                async with asyncio.timeout(self._timeout):
+                began = now()
+                async with asyncio.timeout(timeout):
                     chunk = await stream.readany()
                 if not chunk:
                     return
+                self.received += len(chunk)
+                waited += now() - began
+                came += len(chunk)
+                if timeout is not None and waited >= timeout:
+                    if came < rate * waited:
+                        raise TimeoutError(f"{came} bytes in {waited:.0f} seconds")
+                    waited, came = 0.0, 0
                 yield chunk
         except FAULTS as error:
             raise call_failed(str(self._url), error) from error
@@ -198,7 +220,7 @@ class WebAnswer:
     async def content(self) -> bytes:
         """All of it. Raises as `chunks`, and OrthancError 9 where it is too long for memory."""
         try:
-            async with _silence(self._timeout, self._body):
+            async with _silence(self._pace.timeout, self._body):
                 return await content(self._answer.content)
         except FAULTS as error:
             raise call_failed(str(self._url), error) from error

@@ -55,7 +55,7 @@ class Inventory:
     async def _instances(self, wanted: Wanted) -> dict[str, list[str]] | None:
         """By series; None where they are not as many as the server counts, as with one that answers
         a part of them only."""
-        announced = await self._count(wanted)
+        announced = await self.count(wanted)
         where = f"studies/{wanted.study}/"
         if wanted.series:
             where += f"series/{wanted.series}/"
@@ -77,7 +77,8 @@ class Inventory:
             by_series.setdefault(series, []).append(sop_instance)
         return by_series
 
-    async def _count(self, wanted: Wanted) -> int | None:
+    async def count(self, wanted: Wanted) -> int | None:
+        """The instances that the server says a study or series has, None where it does not."""
         if wanted.series:
             uri, tag = f"studies/{wanted.study}/series", _COUNT_OF_SERIES
             arguments = {"SeriesInstanceUID": wanted.series}

@@ -16,6 +16,7 @@ from orthanc_fast.services.ingest.contract import IngestRequest, Share, Stored, 
 from orthanc_fast.services.ingest.ingest import Ingest
 from orthanc_fast.storage.arriving import ArrivingBody, Body
 
+_EPILOGUE: Final = 64 << 10  # bytes behind the closing boundary that are waited for
 _STORED_AT_ONCE: Final = 16  # of one answer: those that wait for the disk are committed together
 _DICOM: Final = "application/dicom"
 
@@ -24,23 +25,25 @@ StoredOne = Callable[[Stored, int], None]
 
 class Receiver:
     """Where files go to; for one process. Those of more than `largest` bytes, or for which there is
-    no memory, go through spools."""
+    no memory, go through spools; none may have more than `bound` bytes, 0: any."""
 
-    def __init__(self, ingest: Ingest, memory: UploadMemory, largest: int) -> None:
+    def __init__(self, ingest: Ingest, memory: UploadMemory, largest: int, bound: int) -> None:
         self._ingest = ingest
         self._memory = memory
         self._largest = largest
+        self._bound = bound
 
     def arriving(self) -> "Arriving":
         """For the next file."""
-        return Arriving(Share(self._memory), self._largest, self._ingest)
+        return Arriving(Share(self._memory), self._largest, self._bound, self._ingest)
 
 
 class Arriving:
     """One file that comes."""
 
-    def __init__(self, share: Share, largest: int, ingest: Ingest) -> None:
+    def __init__(self, share: Share, largest: int, bound: int, ingest: Ingest) -> None:
         self._share = share
+        self._bound = bound
         self._body = ArrivingBody(largest, ingest.new_spool, share)
         self._ingest = ingest
 
@@ -49,7 +52,12 @@ class Arriving:
         return self._body.size
 
     async def add(self, part: bytes | memoryview) -> None:
-        """Raises FullStorage or StorageFault."""
+        """Raises FullStorage or StorageFault, NetworkProtocol for a file that is too large."""
+        if self._bound and self._body.size + len(part) > self._bound:
+            raise NetworkProtocol(
+                f"The DICOMweb server sends a file of more than {self._bound >> 20} MB: see the "
+                "option MaximumRequestBodySizeMB"
+            )
         if not self._body.add_now(part):
             await asyncio.to_thread(self._body.add, part)
 
@@ -120,8 +128,13 @@ class Received:
 
     async def _parts(self, answer: WebAnswer, parser: RelatedParser) -> None:
         body: Arriving | None = None
+        behind = 0
         try:
             async for chunk in answer.chunks():
+                if parser.has_ended:
+                    behind += len(chunk)
+                    if behind > _EPILOGUE:
+                        break  # nothing more comes of it, and it may have no end
                 for event in _events(parser, chunk):
                     if isinstance(event, list):
                         _check_dicom(event)

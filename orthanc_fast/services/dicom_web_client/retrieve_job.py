@@ -14,6 +14,7 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.services.dicom_web_client.calls import WebCalls, WebSession
+from orthanc_fast.services.dicom_web_client.coming import Coming
 from orthanc_fast.services.dicom_web_client.missing import Inventory
 from orthanc_fast.services.dicom_web_client.orders import (
     RETRIEVE,
@@ -29,6 +30,7 @@ from orthanc_fast.services.jobs.contract import Kind, Run
 
 _ACCEPT: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 _NO_CONTENT: Final = 204
+_STEPS: Final = 1000  # of the progress of one resource
 _DIGEST: Final = 8  # bytes that stand for a SOP Instance UID in what a job remembers
 
 
@@ -71,6 +73,7 @@ class _Retrieving(WebTransfer):
         self._received = {known[at : at + _DIGEST] for at in range(0, len(known), _DIGEST)}
         self._interrupted = self._memory.begun - self._memory.done
         self._left = self._not_done()
+        self._coming: set[Coming] = set()
         self._defaults = {"Accept": _ACCEPT} if sends_any_syntax(order.server) else {}
 
     def _not_done(self) -> Iterator[tuple[int, Wanted]]:
@@ -84,7 +87,8 @@ class _Retrieving(WebTransfer):
             count = self._kind.connections
         if count <= 0:
             return
-        async with self._kind.calls.open(self._order.server, count) as session:
+        # One connection more: how much will come may be asked while it comes.
+        async with self._kind.calls.open(self._order.server, count + 1) as session:
             await self.together(count, lambda: self._retrieve_all(session))
 
     def memory(self) -> bytes:
@@ -95,7 +99,8 @@ class _Retrieving(WebTransfer):
         self.run.tell(
             NetworkUsageMB=megabytes(memory.size), ReceivedInstancesCount=str(memory.count)
         )
-        self.run.step(len(memory.done), len(self._order.wanted))
+        shares = len(memory.done) + sum(each.share for each in self._coming)
+        self.run.step(int(shares * _STEPS), len(self._order.wanted) * _STEPS)
 
     async def _retrieve_all(self, session: WebSession) -> None:
         """Fetches one resource after the other, those that no other task has taken."""
@@ -105,21 +110,33 @@ class _Retrieving(WebTransfer):
 
     async def _retrieve(self, session: WebSession, number: int, wanted: Wanted) -> None:
         parts = [wanted]
+        inventory = Inventory(session, self._order.headers, self._has_come)
         if number in self._interrupted and wanted.study:
-            inventory = Inventory(session, self._order.headers, self._has_come)
             parts = await inventory.missing(wanted)
         self._memory.begun.add(number)
-        for part in parts:
-            await self._fetch(session, part)
+        coming = Coming(inventory, len(parts))
+        self._coming.add(coming)
+        try:
+            for part in parts:
+                await self._fetch(session, part, coming)
+                coming.next_part()
+        finally:
+            self._coming.discard(coming)
 
-    async def _fetch(self, session: WebSession, wanted: Wanted) -> None:
+    async def _fetch(self, session: WebSession, wanted: Wanted, coming: Coming) -> None:
         order = self._order
         async with session.transfer(
             "GET", wanted.uri, order.arguments, self._defaults, order.headers
         ) as answer:
             await answer.require_success()
             if answer.status != _NO_CONTENT:
-                await Received(self._kind.receiver, self.run.caller, self._stored).take(answer)
+
+                def stored(one: Stored, size: int) -> None:
+                    coming.count += 1
+                    self._stored(one, size)
+
+                async with coming.begun(wanted, answer):
+                    await Received(self._kind.receiver, self.run.caller, stored).take(answer)
 
     def _has_come(self, sop_instance: str) -> bool:
         return _digest(sop_instance) in self._received

@@ -111,7 +111,8 @@ def _retrieve(services: JobServices) -> Kind:
     from orthanc_fast.services.dicom_web_client.retrieve_job import RetrieveJob
 
     largest = max(1, services.settings.maximum_upload_memory_mb) << 20
-    receiver = Receiver(services.ingest, services.upload_memory, largest)
+    bound = services.settings.maximum_request_body_size_mb << 20
+    receiver = Receiver(services.ingest, services.upload_memory, largest, bound)
     return RetrieveJob(services.settings, receiver, _web_calls(services))
 
 
