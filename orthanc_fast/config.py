@@ -16,12 +16,14 @@ from orthanc_fast.config_sections import (
     Cors,
     DicomWeb,
     Ohif,
+    Scripting,
     Webhook,
     allowed_hosts,
     cors,
     dicom_web,
     http_proxy,
     ohif,
+    scripting,
     trusted_proxies,
     user_content_types,
     user_metadata,
@@ -140,6 +142,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors: Cors = Cors()
     allowed_hosts: tuple[str, ...] | None = None  # besides this machine's own; None: all
     trusted_proxies: tuple[str, ...] = ()
+    scripting: Scripting | None = None  # None: there are no scripts
     raw: dict[str, Any] = {}  # every option as given, for what reports the configuration
 
 
@@ -386,8 +389,16 @@ class _Building:
             ohif=self._section("OHIF", lambda value: ohif(value, self._base)),
             allowed_hosts=self._section("AllowedHosts", allowed_hosts),
             trusted_proxies=self._section("TrustedProxies", trusted_proxies),
+            scripting=self._section("Scripts", self._scripting),
             raw=self._values,
         )
+
+    def _scripting(self, value: Any) -> Scripting | None:
+        names = (
+            *("LuaScripts", "LuaHeartBeatPeriod", "ExecuteLuaEnabled"),
+            *("Python", "PythonScript", "PythonVerbose"),
+        )
+        return scripting(value, {name: self._get(name) for name in names}, self._base)
 
     def _check_conflicts(self) -> None:
         get = self._get

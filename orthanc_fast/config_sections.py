@@ -1,5 +1,5 @@
 """The options that have a structure of their own: UserMetadata, UserContentType, Webhooks, Cors,
-AllowedHosts, TrustedProxies, HttpProxy, DicomWeb, OHIF.
+AllowedHosts, TrustedProxies, HttpProxy, DicomWeb, OHIF, Scripts with LuaScripts and Python.
 
 For each there is a function that makes it of what the file says. They raise ValueError with the
 reason.
@@ -257,3 +257,71 @@ def _check_numbers(names: dict[str, Any], builtin: Collection[str]) -> None:
     if len(set(names.values())) < len(names):
         twice = next(n for n in names.values() if list(names.values()).count(n) > 1)
         raise ValueError(f"the number {twice} is given twice")
+
+
+class Scripting(msgspec.Struct, frozen=True, kw_only=True):
+    """The scripts of a site, and what they may cost. Times are in seconds, 0: no limit."""
+
+    lua_scripts: tuple[Path, ...] = ()
+    lua_heart_beat: int = 0  # between two calls of OnHeartBeat; 0: none
+    execute_lua: bool = False  # /tools/execute-script
+    python_script: Path | None = None
+    python_verbose: bool = False
+    filter_timeout: float = 30.0  # of a filter, which somebody waits for
+    event_timeout: float = 600.0  # of an event, a REST callback and a script of execute-script
+    on_failure: Literal["Refuse", "Accept"] = "Refuse"  # where a filter gives no answer
+    maximum_memory_mb: int = 2048  # of one script process
+    virtual_environment: Path | None = None  # whose packages a Python script imports
+
+    @property
+    def has_lua(self) -> bool:
+        return bool(self.lua_scripts) or self.execute_lua
+
+
+class _ScriptsSection(_Section, frozen=True):
+    """This server's own options of scripts."""
+
+    filter_timeout: float = 30.0
+    event_timeout: float = 600.0
+    on_failure: Literal["Refuse", "Accept"] = "Refuse"
+    maximum_memory_mb: int = msgspec.field(default=2048, name="MaximumMemoryMB")
+    virtual_environment: str = ""
+
+
+class _PythonSection(msgspec.Struct, frozen=True, rename="pascal"):
+    """As the plugin has it; what is unknown is passed over, as by the plugin."""
+
+    path: str = ""
+    verbose: bool = False
+
+
+def scripting(value: Any, options: dict[str, Any], here: Path) -> Scripting | None:
+    """The options of the section `Scripts`, with those of Orthanc (`options`): None where there is
+    neither a script nor a way to run one. Scripts in Lua are looked for from `here`, as Orthanc
+    does, the one in Python from the working directory, as its plugin does."""
+    own = msgspec.convert(value, _ScriptsSection)
+    plugin = msgspec.convert(options["Python"], _PythonSection)
+    python = options["PythonScript"]
+    if python is None:
+        python = plugin.path if "Path" in options["Python"] else None
+    if python is not None and not python.endswith(".py"):
+        raise ValueError(f"PythonScript must be a file whose name ends with .py, not {python!r}")
+    if own.filter_timeout < 0 or own.event_timeout < 0:
+        raise ValueError("FilterTimeout and EventTimeout must be at least 0")
+    lua = tuple(here / each for each in msgspec.convert(options["LuaScripts"], tuple[str, ...]))
+    environment = here / own.virtual_environment if own.virtual_environment else None
+    if environment is not None and not (environment / "pyvenv.cfg").is_file():
+        raise ValueError(f"VirtualEnvironment: there is no virtual environment in {environment}")
+    found = Scripting(
+        lua_scripts=lua,
+        lua_heart_beat=options["LuaHeartBeatPeriod"],
+        execute_lua=options["ExecuteLuaEnabled"],
+        python_script=None if python is None else Path(python).absolute(),
+        python_verbose=bool(options["PythonVerbose"] or plugin.verbose),
+        filter_timeout=own.filter_timeout,
+        event_timeout=own.event_timeout,
+        on_failure=own.on_failure,
+        maximum_memory_mb=own.maximum_memory_mb,
+        virtual_environment=environment,
+    )
+    return found if found.has_lua or found.python_script is not None else None

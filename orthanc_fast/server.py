@@ -14,6 +14,7 @@ from orthanc_fast.services.administration import metrics
 from orthanc_fast.services.exchange.dicom_tls import server_context
 from orthanc_fast.services.processes.supervisor import GuardedStore
 from orthanc_fast.services.query_retrieve.options import query_options
+from orthanc_fast.services.scripts.options import languages
 from orthanc_fast.services.store.opening import INDEX_FOLDER
 from orthanc_fast.services.store.privacy import keep_private
 from orthanc_fast.supervisor import CannotStart, Kind, Signals, Supervisor, bind
@@ -120,6 +121,7 @@ def _supervisor(
     return Supervisor(
         settings,
         [
+            *(Kind(each, 1, (), start_first=True) for each in languages(settings)),
             Kind("http", settings.http_workers, web),
             Kind("dicom", settings.dicom_workers if dicom else 0, dicom),
             Kind("jobs", settings.concurrent_jobs, (), start_last=True),

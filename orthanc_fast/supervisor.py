@@ -44,13 +44,14 @@ class CannotStart(Exception):
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """`count` workers that serve the same listening sockets, if any. Clients are served before
-    those that `start_last` are there."""
+    """`count` workers that serve the same listening sockets, if any. Those that `start_first` are
+    there before any other starts; clients are served before those that `start_last` are there."""
 
     name: str
     count: int
     listeners: tuple[int, ...]
     start_last: bool = False
+    start_first: bool = False
 
 
 class _Worker:
@@ -171,10 +172,16 @@ class Supervisor:
         signals = self._signals
         self._selector.register(signals.wakeup, selectors.EVENT_READ)
         try:
-            for worker in self._workers:
-                if not worker.kind.start_last:
-                    self._start(worker)
-            self._await_first_start()
+            for first in (True, False):
+                begun = [
+                    worker
+                    for worker in self._workers
+                    if worker.kind.start_first == first and not worker.kind.start_last
+                ]
+                for worker in begun:
+                    if not signals.ending:
+                        self._start(worker)
+                self._await_first_start()
             if not signals.ending:
                 announce()
                 for worker in self._workers:
@@ -291,10 +298,16 @@ class Supervisor:
         worker.pidfd = worker.ready = -1
 
     def _stop_all(self) -> None:
-        running = [w.process for w in self._workers if w.process is not None]
+        deadline = time.monotonic() + DRAIN_SECONDS
+        for first in (False, True):  # those that others need end after them
+            self._stop([w for w in self._workers if w.kind.start_first == first], deadline)
+        for worker in self._workers:
+            self._forget(worker)
+
+    def _stop(self, workers: Sequence[_Worker], deadline: float) -> None:
+        running = [w.process for w in workers if w.process is not None]
         for process in running:
             process.terminate()
-        deadline = time.monotonic() + DRAIN_SECONDS
         for process in running:
             try:
                 process.wait(max(0.01, deadline - time.monotonic()))
@@ -302,5 +315,3 @@ class Supervisor:
                 logger.warning(Category.GENERIC, "A worker did not stop in time and is killed")
                 process.kill()
                 process.wait()
-        for worker in self._workers:
-            self._forget(worker)

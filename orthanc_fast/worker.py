@@ -10,12 +10,16 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Wish
+
+if TYPE_CHECKING:
+    from orthanc_fast.scripting.host import Scripts
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
@@ -123,6 +127,18 @@ def _run_jobs(assignment: Assignment) -> int:
 
     run(assignment.settings, assignment.slot, lambda: _announce(assignment.ready))
     return 0
+
+
+def _run_scripts(assignment: Assignment, scripts: "type[Scripts]") -> int:
+    from orthanc_fast.scripting.host import run
+
+    return run(
+        assignment.settings,
+        assignment.slot,
+        scripts,
+        lambda wish: ask(assignment.supervisor, wish),
+        lambda: _announce(assignment.ready),
+    )
 
 
 _SERVE: dict[str, Callable[[Assignment], int]] = {

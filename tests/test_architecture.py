@@ -31,6 +31,7 @@ GROUND = {
 }
 KNOWLEDGE = {"index", "storage", "imaging", "dicom", "upper_layer", "runtime"}
 DOORS = {"rest", "network", "client"}
+SCRIPTING = {"scripting"}
 WIRING = {"cli", "server", "https", "supervisor", "worker", "granian_worker"}
 
 # Doors know services, not what keeps the data.
@@ -41,7 +42,8 @@ ALLOWED = {
     **{room: {room} | GROUND for room in KNOWLEDGE},
     "services": {"services"} | KNOWLEDGE | GROUND,
     **{room: {room, "services"} | BEHIND_DOORS | GROUND for room in DOORS},
-    **dict.fromkeys(WIRING, WIRING | DOORS | BEHIND_DOORS | GROUND | {"services"}),
+    "scripting": {"scripting", "rest", "services"} | BEHIND_DOORS | GROUND,
+    **dict.fromkeys(WIRING, WIRING | DOORS | SCRIPTING | BEHIND_DOORS | GROUND | {"services"}),
 }
 # The subjects of services, each with those below it that it may use.
 SUBJECTS = {
@@ -81,6 +83,7 @@ SUBJECTS = {
     },
     "viewers": set(),
     "dicom_web_client": {"store", "jobs", "attachments", "browse", "exchange", "ingest", "peers"},
+    "scripts": {"store", "jobs", "ingest"},
 }
 # What joins the subjects: it opens what each kind of process needs.
 ABOVE_SUBJECTS = {"processes"}
@@ -159,6 +162,7 @@ KEEPERS = {
     "pynetdicom": {"upper_layer"},
     "imagecodecs": {"imaging"},
     "click": {"cli"},
+    "lupa": {"scripting"},
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -5,7 +5,7 @@ import asyncio
 import traceback
 from collections.abc import Callable, MutableMapping
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import OrthancError, UnknownResource
@@ -18,6 +18,7 @@ from orthanc_fast.rest.browsers import BrowserGuard
 from orthanc_fast.rest.cors import CrossOrigin
 from orthanc_fast.rest.errors import error_response
 from orthanc_fast.rest.form_data import boundary
+from orthanc_fast.rest.inside import SCOPE_KEY, Inside
 from orthanc_fast.rest.meters import RequestMeters
 from orthanc_fast.rest.proxies import TrustedProxies
 from orthanc_fast.rest.request import Request, caller_of
@@ -33,6 +34,9 @@ from orthanc_fast.rest.routes import build_router
 from orthanc_fast.rest.uri import first_argument, segments
 from orthanc_fast.services.ingest.uploads import Spool
 from orthanc_fast.services.processes.http import HttpServices
+
+if TYPE_CHECKING:
+    from orthanc_fast.rest.scripted import ScriptedRequests
 
 REST_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
 # Known to WebDAV, which is not mounted here: nothing is found under these.
@@ -56,6 +60,7 @@ class App:
         self._router: Router = build_router(settings)
         self._services: HttpServices | None = None
         self._delivery: asyncio.Task[None] | None = None
+        self._scripted: ScriptedRequests | None = None  # None without scripts
         self._meters: RequestMeters
         always: HeaderField = (b"x-content-type-options", b"nosniff")
         self._last: list[HeaderField] = [always, (b"connection", b"close")]  # of a connection
@@ -105,6 +110,12 @@ class App:
             request.release()
             self._meters.end(request, began)
 
+    @property
+    def services(self) -> HttpServices:
+        """The services of this process, once the lifespan has begun."""
+        assert self._services is not None
+        return self._services
+
     def stopping(self) -> None:
         """The process has been told to stop: requests that wait for something shall end."""
         if self._services is not None:
@@ -128,6 +139,10 @@ class App:
         if not self._services.reads.in_place:
             self._router.read_elsewhere()
         self._meters = RequestMeters(self._services.metrics, self._router)
+        if self._services.script_calls is not None:
+            from orthanc_fast.rest.scripted import ScriptedRequests
+
+            self._scripted = ScriptedRequests(self._services.script_calls)
         if self._settings.webhooks:
             self._delivery = asyncio.create_task(deliver_webhooks(self._services))
         await send({"type": "lifespan.startup.complete"})
@@ -157,6 +172,9 @@ class App:
 
     def _admit(self, request: Request, scope: MutableMapping[str, Any]) -> Reply:
         """The answer of a request that no handler sees, else what its handler will answer."""
+        inside: Inside | None = scope.get(SCOPE_KEY)
+        if inside is not None:
+            return self._from_inside(request, scope, inside)
         if self._settings.trusted_proxies:
             request.proxied = self._proxies.place(request.peer, request.headers)
         if self._browsers.checks_hosts:
@@ -173,9 +191,31 @@ class App:
             return UNAUTHORIZED
         request.caller = caller_of(user, address)
         method = self._effective_method(request, scope)
+        if self._scripted is not None:
+            request.method = method
+            return self._scripted.reply(request, method, self._dispatch)
         if method not in REST_METHODS:
             return self._other_method(request, method)
         request.method = method
+        return self._dispatch(request)
+
+    def _from_inside(
+        self, request: Request, scope: MutableMapping[str, Any], inside: Inside
+    ) -> Reply:
+        """A request of a script: neither admitted nor filtered."""
+        request.caller = inside.caller
+        request.method = self._effective_method(request, scope)
+        if self._scripted is not None and not inside.builtin:
+            route = self._scripted.route(request, request.method)
+            if route is not None:
+                return self._scripted.answer(request, request.method, *route)
+        return self._dispatch(request)
+
+    def _dispatch(self, request: Request) -> Reply:
+        """The answer of one of the server's own routes."""
+        method = request.method
+        if method not in REST_METHODS:
+            return self._other_method(request, method)
         if method != "GET" and self._browsers.checks_changes:
             self._browsers.check_change(request)
         if method == "POST":

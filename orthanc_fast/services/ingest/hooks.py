@@ -8,6 +8,7 @@ raises is logged.
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Protocol
 
 import msgspec
 
@@ -44,10 +45,26 @@ Filter = Callable[[Candidate], bool]
 Announcement = Callable[[Stored, Caller], None]
 
 
+class Scripts(Protocol):
+    """The scripts of the server, which may have something to say or not, from one moment to the
+    next. They come after all other receivers and filters."""
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether a script is asked before a file is stored."""
+
+    def receive(self, content: Content, caller: Caller) -> Decision | bytes:
+        """As a receiver."""
+
+    def keeps(self, candidate: Candidate) -> bool:
+        """As a filter."""
+
+
 class Hooks:
     """Those of one process; none to begin with."""
 
     def __init__(self) -> None:
+        self.scripts: Scripts | None = None
         self.receivers: list[Receiver] = []
         self.filters: list[Filter] = []
         self.announcements: list[Announcement] = []
@@ -55,4 +72,6 @@ class Hooks:
     @property
     def may_refuse(self) -> bool:
         """Whether anybody is asked before a file is stored."""
-        return bool(self.receivers or self.filters)
+        if self.receivers or self.filters:
+            return True
+        return self.scripts is not None and self.scripts.may_refuse

@@ -174,7 +174,7 @@ class Ingest:
         stored = Stored("Success", publics, header.sop_class, header.sop_uid)
         if overwrite == "Never" and self._is_known(request.caller, publics):
             return msgspec.structs.replace(stored, status="AlreadyStored")
-        if self.hooks.filters and not self._filter(body, header, publics, request.caller):
+        if self.hooks.may_refuse and not self._filter(body, header, publics, request.caller):
             return msgspec.structs.replace(stored, status="FilteredOut")
         new = new_instance(header, publics, self._signatures, request.caller, overwrite)
         files = self._files(new, header, body, request.is_cold)
@@ -182,7 +182,11 @@ class Ingest:
 
     def _receive(self, body: "_Body", caller: Caller) -> bool:
         """False if a hook discards the file."""
-        for receiver in self.hooks.receivers:
+        hooks = self.hooks
+        if not hooks.may_refuse:
+            return True
+        last = () if hooks.scripts is None else (hooks.scripts.receive,)
+        for receiver in (*hooks.receivers, *last):
             decision = receiver(body.data, caller)
             if decision is Decision.DISCARD:
                 return False
@@ -203,7 +207,10 @@ class Ingest:
     ) -> bool:
         """False if a hook discards the file."""
         candidate = Candidate(body.data, header, publics, caller)
-        return all(keeps(candidate) for keeps in self.hooks.filters)
+        scripts = self.hooks.scripts
+        return all(keeps(candidate) for keeps in self.hooks.filters) and (
+            scripts is None or scripts.keeps(candidate)
+        )
 
     def _files(
         self, new: NewInstance, header: Header, body: "_Body", is_cold: bool

@@ -43,6 +43,7 @@ from orthanc_fast.storage.upload_memory import UploadMemory
 if TYPE_CHECKING:
     from orthanc_fast.services.dicom_web.metadata_cache import MetadataCache
     from orthanc_fast.services.dicom_web.series_json import SeriesJson
+    from orthanc_fast.services.scripts.calls import Calls
 
 
 class WorkerServices:
@@ -82,6 +83,7 @@ class WorkerServices:
             loop,
         )
         self.ingest.took = IngestMeter(self.metrics)
+        self.script_calls = None if settings.scripting is None else self._open_scripts()
         self._stable_series = self._keep_metadata_of_stable_series()
         self.housekeeping = Housekeeping(
             self.index,
@@ -90,6 +92,17 @@ class WorkerServices:
             announce,
             self._stable_series.announce if self._stable_series else lambda _: None,
         )
+
+    def _open_scripts(self) -> "Calls":
+        """Where there are any: they are asked about what arrives."""
+        from orthanc_fast.services.scripts.calls import Calls
+        from orthanc_fast.services.scripts.instances import InstanceScripts
+
+        calls = Calls(self.settings, self.runtime)
+        self.ingest.hooks.scripts = InstanceScripts(
+            calls, self.dictionary, self.default_character_set
+        )
+        return calls
 
     def _transcode_arriving(self) -> Callable[[Buffer], bytes | None]:
         # The imaging room is large: only whoever transcodes loads it.
@@ -180,6 +193,8 @@ class WorkerServices:
             self._stable_series.stop()
         self.writer.stop()
         self.ingest.close()
+        if self.script_calls is not None:
+            self.script_calls.close()
         self.index.close()
         self._log_counter.stop()
         self.runtime.close()

@@ -1,0 +1,139 @@
+"""Scripts and HTTP: the filter of requests, and the routes of scripts, which come before those of
+the server. Source: reference chapter 7, sections 2.1, 2.2 and 6.3."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Callable
+from typing import Final
+
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.log import Category, logger
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import HeaderField, Response, empty_response
+from orthanc_fast.rest.router import Reply
+from orthanc_fast.rest.uri import arguments
+from orthanc_fast.services.scripts.calls import Calls
+from orthanc_fast.services.scripts.options import Language
+from orthanc_fast.services.scripts.questions import (
+    Callback,
+    HttpRequest,
+    RestAnswer,
+    RestRequest,
+)
+
+FORBIDDEN: Final = 403
+FILTERED: Final = frozenset({"GET", "POST", "PUT", "DELETE"})
+_WITH_BODY: Final = frozenset({"POST", "PUT"})
+
+Dispatch = Callable[[Request], Reply]
+
+
+class ScriptedRequests:
+    """The scripts as the application of one process asks them."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def reply(self, request: Request, method: str, dispatch: Dispatch) -> Reply:
+        """The answer to a request whose effective method this is: of a script, or what `dispatch`
+        gives."""
+        route = self.route(request, method)
+        asked = "GET" if method == "OPTIONS" else method
+        who = self._calls.who(Callback.HTTP_FILTER) if asked in FILTERED else ()
+        if not who and route is None:
+            return dispatch(request)
+        return self._reply(request, asked, who, route, dispatch)
+
+    def route(self, request: Request, method: str) -> "tuple[Language, int, re.Match[str]] | None":
+        """The first route of a script that the path matches."""
+        routes = self._calls.registered.routes
+        if not routes or method not in FILTERED or request.is_head:
+            return None
+        path = "/" + "/".join(request.segments)
+        for language, number, pattern in routes:
+            match = pattern.fullmatch(path)
+            if match is not None:
+                return language, number, match
+        return None
+
+    async def _reply(
+        self,
+        request: Request,
+        method: str,
+        who: tuple[Language, ...],
+        route: "tuple[Language, int, re.Match[str]] | None",
+        dispatch: Dispatch,
+    ) -> Response:
+        for language in who:
+            if not await self._admits(language, request, method):
+                return empty_response(FORBIDDEN)
+        if route is not None:
+            return await self.answer(request, method, *route)
+        reply = dispatch(request)
+        return reply if isinstance(reply, Response) else await reply
+
+    async def _admits(self, language: Language, request: Request, method: str) -> bool:
+        question = HttpRequest(
+            method=method,
+            uri="/" + "/".join(request.segments),
+            ip=request.remote_ip,
+            user=request.caller.user or "",
+            headers=_headers(request),
+            arguments=_arguments(request, method),
+        )
+        try:
+            return await self._calls.ask_async(language, Callback.HTTP_FILTER, question, bool)
+        except OrthancError as error:
+            if self._calls.accepts(error):
+                logger.error(Category.HTTP, f"IncomingHttpRequestFilter ({language}): {error}")
+                return True
+            raise
+
+    async def answer(
+        self, request: Request, method: str, language: Language, number: int, match: re.Match[str]
+    ) -> Response:
+        """What a route of a script answers. Raises what the script raises, or NoAnswer."""
+        question = RestRequest(
+            route=number,
+            method=method,
+            uri=match.string,
+            groups=tuple(group or "" for group in match.groups()),
+            headers=_headers(request),
+            arguments=_arguments(request, method),
+            body=await request.body() if method in _WITH_BODY else b"",
+        )
+        seconds = self._calls.options.event_timeout
+        found = await self._calls.ask_async(language, Callback.REST, question, RestAnswer, seconds)
+        return _response(found)
+
+
+def _response(found: RestAnswer) -> Response:
+    kind: HeaderField | None = None
+    headers: list[HeaderField] = []
+    for name, value in found.headers:
+        field = (name.lower().encode("latin-1", "replace"), value.encode("utf-8"))
+        if field[0] == b"content-type":
+            kind = field
+        else:
+            headers.append(field)
+    if not found.is_stream:
+        return Response(found.body, kind, found.status, tuple(headers))
+    headers.append((b"connection", b"close"))
+    return Response(
+        kind=kind, status=found.status, headers=tuple(headers), stream=_chunks(found.body)
+    )
+
+
+async def _chunks(body: bytes) -> AsyncGenerator[bytes]:
+    await asyncio.sleep(0)
+    yield body
+
+
+def _headers(request: Request) -> dict[str, str]:
+    return {
+        name.decode("latin-1"): value.decode("utf-8", "replace") for name, value in request.headers
+    }
+
+
+def _arguments(request: Request, method: str) -> dict[str, str]:
+    return arguments(request.query) if method == "GET" else {}

@@ -1,0 +1,134 @@
+"""Events for scripts, out of the change log: in order, at least once, over restarts, and never in
+the way of who stores.
+
+One thread reads the log page by page and hands one event after the other to the script, so what a
+slow script has not seen yet takes no memory. How far it has come is kept twice: after each event in
+the runtime state, for the next process when this one is killed, and now and then in the index, for
+the next start of the server. An event during which the process died several times is left out.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from orthanc_fast.dicom.identifiers import to_text
+from orthanc_fast.log import Category, logger
+from orthanc_fast.model import SERVER, ChangesPage, Level
+from orthanc_fast.registries import CHANGE_TYPES
+from orthanc_fast.scripting.rest_calls import RestCalls
+from orthanc_fast.services.scripts.options import Language
+from orthanc_fast.services.scripts.progress import Attempt, Progress
+
+PAGE: Final = 500  # changes in memory
+KEEP_PERIOD: Final = 1.0  # seconds between two writes to the index
+MOST_ATTEMPTS: Final = 3
+LOOK_AGAIN: Final = 1.0  # seconds
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One change. `kind` is its name in `registries.CHANGE_TYPES`; what is no resource has no
+    level."""
+
+    kind: str
+    resource: str
+    level: Level | None = None
+
+
+class Observer:
+    """Follows the changes of one language, in a thread from `start` to `stop`."""
+
+    def __init__(
+        self,
+        rest: RestCalls,
+        language: Language,
+        wanted: Callable[[], frozenset[int] | None],
+        deliver: Callable[[Event], None],
+    ) -> None:
+        """`wanted` are the numbers of the changes that scripts want to hear of now, None for all.
+        What `deliver` raises is logged."""
+        services = rest.services
+        self._rest = rest
+        self._bell = services.runtime.bell
+        self._read = services.reads
+        self._progress = Progress(language, services.runtime, services.reads)
+        self._wanted = wanted
+        self._deliver = deliver
+        self._position = 0
+        self._kept = 0
+        self._kept_at = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+
+    def start(self) -> None:
+        """New observers begin with the next change."""
+        self._position, self._attempt = self._progress.begin()
+        self._keep()
+        self._thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """Waits so long for the event that is being handled, which otherwise comes again."""
+        self._stopping.set()
+        self._thread.join(seconds)
+        self._keep()
+
+    def _run(self) -> None:
+        topic = self._progress.topic
+        while not self._stopping.is_set():
+            heard = self._bell.heard(topic)
+            try:
+                if not self._turn():
+                    self._bell.wait(topic, heard, LOOK_AGAIN)
+            except Exception as error:
+                logger.error(Category.GENERIC, f"Events for scripts: {error!r}: tried again")
+                self._stopping.wait(LOOK_AGAIN)
+
+    def _turn(self) -> bool:
+        """False where there was nothing to do."""
+        wanted = self._wanted()
+        page: ChangesPage = self._read(
+            SERVER, lambda view: view.changes(self._position, -1, PAGE, wanted)
+        )
+        for sequence, change in page.changes:
+            if self._stopping.is_set():
+                return True
+            level = Level(change.level)
+            event = Event(CHANGE_TYPES[change.type], to_text(change.public), level)
+            self._hand_over(sequence, event)
+            self._position = sequence
+            if time.monotonic() - self._kept_at > KEEP_PERIOD:
+                self._keep()
+        if page.changes:
+            return True
+        if page.last_allocated > self._position:
+            self._position = page.last_allocated  # nothing among them is wanted
+            if time.monotonic() - self._kept_at > KEEP_PERIOD:
+                self._keep()
+        elif self._position != self._kept:
+            self._keep()
+        return False
+
+    def _hand_over(self, sequence: int, event: Event) -> None:
+        before = self._attempt
+        number = before.number + 1 if before.sequence == sequence else 1
+        self._attempt = Attempt(sequence, number)
+        if number > MOST_ATTEMPTS:
+            logger.error(
+                Category.GENERIC,
+                f"The event {event.kind} of {event.resource} is left out: the process has ended "
+                f"{MOST_ATTEMPTS} times while a script was handling it",
+            )
+            return
+        self._progress.attempt(self._attempt)
+        try:
+            self._deliver(event)
+        except Exception as error:
+            logger.error(Category.GENERIC, f"{event.kind} of {event.resource}: {error}")
+
+    def _keep(self) -> None:
+        if self._position != self._kept:
+            self._rest.run(self._rest.services.writes(SERVER, self._progress.keep(self._position)))
+            self._kept = self._position
+        self._kept_at = time.monotonic()

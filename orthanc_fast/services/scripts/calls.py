@@ -1,0 +1,269 @@
+"""Asking scripts: how workers, and script processes among themselves, call a callback.
+
+    for language in calls.who(Callback.INSTANCE_FILTER):
+        keep = calls.ask(language, Callback.INSTANCE_FILTER, question, bool)
+
+Each process holds some connections to each script process, with one question at a time on each. A
+script process that has died is waited for, as it is replaced at once; a question during which it
+died is asked once more, since another script may have been what ended it. What takes longer than
+its time ends in NoAnswer, for which `OnFailure` is the rule of filters.
+"""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from orthanc_fast.config import Settings
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.runtime.contract import Runtime
+from orthanc_fast.services.scripts.faults import NoAnswer, ScriptFault
+from orthanc_fast.services.scripts.lines import LENGTH, reachable, receive, send
+from orthanc_fast.services.scripts.options import Language, channel_path
+from orthanc_fast.services.scripts.questions import Answer, Callback, Question
+from orthanc_fast.services.scripts.registered import Registered
+
+T = TypeVar("T")
+
+AT_ONCE: Final = 64  # questions of one process to one script process
+_LOOK_AGAIN: Final = 0.05  # seconds between two looks whether a script process is back
+_FOR_EVER: Final = 10.0**8  # seconds
+_ATTEMPTS: Final = 2  # a question that ends so many processes is not asked again
+
+_encode = msgspec.msgpack.Encoder().encode
+_answer = msgspec.msgpack.Decoder(Answer).decode
+
+# Answers questions in this process.
+Here = Callable[[Question], Answer]
+
+
+class Calls:
+    """The questions of one process. A script process sets in `here` what answers those to its own
+    scripts."""
+
+    def __init__(self, settings: Settings, runtime: Runtime) -> None:
+        assert settings.scripting is not None
+        self.registered = Registered(runtime)
+        self.options = settings.scripting
+        self.here: dict[Language, Here] = {}
+        self._settings = settings
+        self._lines: dict[Language, _Lines] = {}
+        self._waits: dict[Language, _Waits] = {}
+
+    def who(self, callback: Callback) -> tuple[Language, ...]:
+        """The languages that have it, in the order in which they are asked; mostly none."""
+        return self.registered.who(callback)
+
+    def accepts(self, error: OrthancError) -> bool:
+        """Whether a filter that ended in this error lets pass what it was asked about."""
+        return isinstance(error, NoAnswer) and self.options.on_failure == "Accept"
+
+    def ask(
+        self,
+        language: Language,
+        callback: Callback,
+        question: Any,
+        kind: type[T],
+        seconds: float | None = None,
+    ) -> T:
+        """The answer, of this type, to one of the structs of `questions`: for threads. `seconds` is
+        how long to wait for it, 0 for ever; by default FilterTimeout.
+
+        Raises ScriptFault where the script has failed, NoAnswer where there is none in time.
+        """
+        asked = self._question(callback, question, seconds)
+        here = self.here.get(language)
+        if here is not None:
+            return _understood(here(asked), kind)
+        lines = self._lines.get(language)
+        if lines is None:
+            lines = self._lines.setdefault(language, _Lines(self._settings, language))
+        return _understood(_answer(lines.ask(_encode(asked), asked.seconds)), kind)
+
+    async def ask_async(
+        self,
+        language: Language,
+        callback: Callback,
+        question: Any,
+        kind: type[T],
+        seconds: float | None = None,
+    ) -> T:
+        """As `ask`, for the event loop of the process."""
+        asked = self._question(callback, question, seconds)
+        here = self.here.get(language)
+        if here is not None:
+            return _understood(await asyncio.to_thread(here, asked), kind)
+        waits = self._waits.get(language)
+        if waits is None:
+            waits = self._waits.setdefault(language, _Waits(self._settings, language))
+        return _understood(_answer(await waits.ask(_encode(asked), asked.seconds)), kind)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        for lines in self._lines.values():
+            lines.close()
+        for waits in self._waits.values():
+            waits.close()
+
+    def _question(self, callback: Callback, question: Any, seconds: float | None) -> Question:
+        if seconds is None:
+            seconds = self.options.filter_timeout
+        return Question(callback.value, _encode(question), seconds)
+
+
+def _understood(answer: Answer, kind: type[T]) -> T:
+    """Raises ScriptFault."""
+    if answer.code is not None:
+        raise ScriptFault(answer.details, code=answer.code)
+    return msgspec.msgpack.decode(answer.payload, type=kind)
+
+
+def _late(language: Language, seconds: float) -> NoAnswer:
+    return NoAnswer(
+        f"The {language} script has not answered within {seconds:g} s: see the log for what it is "
+        "doing, or raise FilterTimeout"
+    )
+
+
+def _ended(language: Language) -> NoAnswer:
+    return NoAnswer(f"The {language} script process has ended {_ATTEMPTS} times at this question")
+
+
+class _Lines:
+    """Connections of threads to one script process."""
+
+    def __init__(self, settings: Settings, language: Language) -> None:
+        self._path = channel_path(settings, language)
+        self._language: Language = language
+        self._free: list[socket.socket] = []
+        self._places = threading.BoundedSemaphore(AT_ONCE)
+
+    def ask(self, message: bytes, seconds: float) -> bytes:
+        end = time.monotonic() + (seconds or _FOR_EVER)
+        if not self._places.acquire(timeout=max(0.0, min(end - time.monotonic(), 10.0**6))):
+            raise _late(self._language, seconds)
+        try:
+            return self._asked(message, seconds, end)
+        except TimeoutError as error:
+            raise _late(self._language, seconds) from error
+        finally:
+            self._places.release()
+
+    def _asked(self, message: bytes, seconds: float, end: float) -> bytes:
+        for _ in range(_ATTEMPTS):
+            while True:
+                line, is_new = self._take(end)
+                found = self._answer(line, message, end)
+                if found is not None:
+                    return found
+                if is_new:
+                    break
+                self.close()  # of a process that has been replaced
+        raise _ended(self._language)
+
+    def _answer(self, line: socket.socket, message: bytes, end: float) -> bytes | None:
+        """None where the process has ended. Raises TimeoutError."""
+        try:
+            line.settimeout(max(0.001, end - time.monotonic()))
+            send(line, message)
+            found = receive(line)
+        except TimeoutError:
+            line.close()
+            raise
+        except OSError:
+            found = None
+        if found is None:
+            line.close()
+        else:
+            self._free.append(line)
+        return found
+
+    def _take(self, end: float) -> tuple[socket.socket, bool]:
+        """A connection, and whether it is a new one. Raises TimeoutError."""
+        try:
+            return self._free.pop(), False
+        except IndexError:
+            pass
+        while True:
+            line = socket.socket(socket.AF_UNIX)
+            try:
+                with reachable(self._path) as address:
+                    line.connect(address)
+                return line, True
+            except OSError:
+                line.close()
+            if time.monotonic() >= end:
+                raise TimeoutError
+            time.sleep(_LOOK_AGAIN)
+
+    def close(self) -> None:
+        while self._free:
+            self._free.pop().close()
+
+
+_Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class _Waits:
+    """Connections of the event loop to one script process."""
+
+    def __init__(self, settings: Settings, language: Language) -> None:
+        self._path = channel_path(settings, language)
+        self._language: Language = language
+        self._free: list[_Stream] = []
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(self, message: bytes, seconds: float) -> bytes:
+        try:
+            async with asyncio.timeout(seconds or None):
+                async with self._places:
+                    return await self._asked(message)
+        except TimeoutError as error:
+            raise _late(self._language, seconds) from error
+
+    async def _asked(self, message: bytes) -> bytes:
+        for _ in range(_ATTEMPTS):
+            while True:
+                stream, is_new = await self._take()
+                found = await self._answer(stream, message)
+                if found is not None:
+                    return found
+                if is_new:
+                    break
+                self.close()  # of a process that has been replaced
+        raise _ended(self._language)
+
+    async def _answer(self, stream: _Stream, message: bytes) -> bytes | None:
+        """None where the process has ended."""
+        reader, writer = stream
+        found = None
+        try:
+            writer.write(LENGTH.pack(len(message)) + message)
+            (size,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+            found = await reader.readexactly(size)
+        except (OSError, asyncio.IncompleteReadError):
+            return None
+        finally:
+            if found is None:  # also where nobody waits for the answer any longer
+                writer.close()
+        self._free.append(stream)
+        return found
+
+    async def _take(self) -> tuple[_Stream, bool]:
+        """A connection, and whether it is a new one."""
+        if self._free:
+            return self._free.pop(), False
+        while True:
+            try:
+                with reachable(self._path) as address:
+                    return await asyncio.open_unix_connection(address), True
+            except OSError:
+                await asyncio.sleep(_LOOK_AGAIN)
+
+    def close(self) -> None:
+        while self._free:
+            self._free.pop()[1].close()

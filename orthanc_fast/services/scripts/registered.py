@@ -1,0 +1,75 @@
+"""Which callbacks the scripts have, as every process sees it.
+
+A script process publishes its registration in the runtime state once its scripts are loaded, and
+again when they change it. It stays there while the process is replaced: who asks meanwhile waits
+for the next one. Looking whether somebody is to be asked costs a comparison of two numbers.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+
+from orthanc_fast.runtime.contract import Runtime
+from orthanc_fast.services.scripts.options import LANGUAGES, Language
+
+TOPIC: Final = "scripts"
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """What the scripts of one language have registered: callbacks by name (`Callback`), and the
+    patterns of their REST routes in the order in which they are tried."""
+
+    callbacks: frozenset[str] = frozenset()
+    routes: tuple[str, ...] = ()
+
+
+_decode = msgspec.msgpack.Decoder(Registration).decode
+
+# A route of a script: whose it is, its number there, and what the path has to match.
+Route = tuple[Language, int, re.Pattern[str]]
+
+
+class Registered:
+    """The registrations of all languages, read again when they have changed."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._heard = -1
+        self._who: dict[str, tuple[Language, ...]] = {}
+        self._routes: tuple[Route, ...] = ()
+
+    def who(self, callback: str) -> tuple[Language, ...]:
+        """The languages that have registered a callback, in the order in which they are asked."""
+        self._refresh()
+        return self._who.get(callback, ())
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The REST routes of scripts; the first that matches is the one that answers."""
+        self._refresh()
+        return self._routes
+
+    def publish(self, language: Language, registration: Registration) -> None:
+        """Makes a registration known to all processes."""
+        value = msgspec.msgpack.encode(registration)
+        self._runtime.write(lambda transaction: transaction.set(f"{TOPIC}/{language}", value))
+
+    def _refresh(self) -> None:
+        heard = self._runtime.bell.heard(TOPIC)
+        if heard == self._heard:
+            return
+        who: dict[str, tuple[Language, ...]] = {}
+        routes: list[Route] = []
+        for language in LANGUAGES:
+            value = self._runtime.get(f"{TOPIC}/{language}")
+            if value is None:
+                continue
+            found = _decode(value)
+            for callback in found.callbacks:
+                who[callback] = (*who.get(callback, ()), language)
+            routes += [
+                (language, number, re.compile(pattern))
+                for number, pattern in enumerate(found.routes)
+            ]
+        self._who, self._routes, self._heard = who, tuple(routes), heard
