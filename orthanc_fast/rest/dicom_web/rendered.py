@@ -28,6 +28,7 @@ from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import while_present
 from orthanc_fast.services.attachments import documents
 from orthanc_fast.services.dicom_web.rendering import Form, Place, View, is_video, symbol
+from orthanc_fast.services.dicom_web.repeats import Repeats
 
 _LEVELS: Final = (
     "studies/{}",
@@ -35,6 +36,7 @@ _LEVELS: Final = (
     "studies/{}/series/{}/instances/{}",
     "studies/{}/series/{}/instances/{}/frames/{}",
 )
+_REPEATED: Final = 16 << 20  # bytes of the pictures of one answer that are asked for again
 _INSTANCE: Final = 3  # UIDs name one
 _ARGUMENTS: Final = "accept viewport quality window"
 _MULTIPART: Final = "multipart/related"
@@ -115,7 +117,8 @@ async def _answer(request: Request, is_thumbnail: bool) -> Response:
     else:
         places = [Place(instance, 0)]
     if wanted.is_multipart or (len(places) > 1 and wanted.form != "image/gif"):
-        return await _parts(request, iter(places), view, wanted.form, quality)
+        repeats = Repeats[bytes](frames or (), _REPEATED)
+        return await _parts(request, iter(places), view, wanted.form, quality, repeats)
     return await _picture(request, places, view, wanted.form, quality)
 
 
@@ -162,9 +165,14 @@ async def _picture(
 
 
 async def _parts(
-    request: Request, places: Iterator[Place], view: View, form: Form, quality: int
+    request: Request,
+    places: Iterator[Place],
+    view: View,
+    form: Form,
+    quality: int,
+    repeats: Repeats[bytes] | None = None,
 ) -> Response:
-    """A part for each frame, made while those before it are sent."""
+    """A part for each frame, made while those before it are sent; `repeats` of one instance."""
     writer, services = MultipartWriter(), request.services
     base = base_of(request, services.settings.dicom_web)
     name = "thumbnail" if view.is_thumbnail else "rendered"
@@ -172,7 +180,11 @@ async def _parts(
     async def stream() -> AsyncGenerator[bytes]:
         is_empty = True
         while (place := await asyncio.to_thread(next, places, None)) is not None:
-            body = await services.dicom_web.renderings.picture(place, view, form, quality)
+            body = None if repeats is None else repeats.take(place.frame)
+            if body is None:
+                body = await services.dicom_web.renderings.picture(place, view, form, quality)
+                if repeats is not None:
+                    repeats.keep(place.frame, body, len(body))
             location = f"{base}{quote(place.path)}/frames/{place.frame + 1}/{name}"
             yield writer.head(form, len(body), location) + body
             is_empty = False

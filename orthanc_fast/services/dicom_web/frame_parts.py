@@ -32,12 +32,14 @@ from orthanc_fast.registries import TRANSFER_SYNTAX
 from orthanc_fast.services.archive.ordering import Step, in_order
 from orthanc_fast.services.attachments.reading import dicom_attachment, opened
 from orthanc_fast.services.dicom_web.file_steps import FileReader, Range, gathered, pieces
+from orthanc_fast.services.dicom_web.repeats import Repeats
 from orthanc_fast.services.pixels.pixels import OpenImage, Pixels, extended_offsets
 from orthanc_fast.storage.contract import Handle, Storage
 from orthanc_fast.transfer_syntaxes import DEFLATED, EXPLICIT_LITTLE, SYNTAXES
 
 T = TypeVar("T")
 
+_REPEATED: Final = 64 << 20  # bytes of the frames of one answer that are asked for again
 _REMEMBERED: Final = 1 << 20  # fragments, of 16 bytes each
 
 Head = Callable[[int, int], bytes]
@@ -159,6 +161,8 @@ class FrameParts:
     ) -> AsyncGenerator[Step]:
         source: OpenImage | None = None
         handle: Handle | None = None
+        cost = image.info.frame_bits // 8
+        repeats: Repeats[asyncio.Future[bytes]] = Repeats(indices, _REPEATED)
         for index in indices:
             ranges = await self.ranges(image, index, syntax)
             if ranges is not None:
@@ -168,8 +172,11 @@ class FrameParts:
                 continue
             if source is None:
                 source = await self._run(partial(self._pixels.open, image.instance))
-            work = self._run(partial(_made, source, index, syntax, self._quality))
-            yield Step(image.info.frame_bits // 8, work, _emitter(head, index))
+            work = repeats.take(index)
+            if work is None:
+                work = self._run(partial(_made, source, index, syntax, self._quality))
+                repeats.keep(index, work, cost)
+            yield Step(cost, work, _emitter(head, index))
 
     def _run(self, work: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._threads, work)
