@@ -143,6 +143,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] | None = None  # besides this machine's own; None: all
     trusted_proxies: tuple[str, ...] = ()
     scripting: Scripting | None = None  # None: there are no scripts
+    configuration_path: str = ""  # the first file or folder that was read, as it was given
     raw: dict[str, Any] = {}  # every option as given, for what reports the configuration
 
 
@@ -177,7 +178,8 @@ def load(
             f"{origin['OverwriteInstances']}: OverwriteInstances: the number {overwrite} is "
             'ignored as by Orthanc, nothing is overwritten: give "Always" or "Never"'
         )
-    return _Building(values, origin, _base(paths)).settings()
+    settings = _Building(values, origin, _base(paths)).settings()
+    return msgspec.structs.replace(settings, configuration_path=str(paths[0]) if paths else "")
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

@@ -141,8 +141,15 @@ def _run_scripts(assignment: Assignment, scripts: "type[Scripts]") -> int:
     )
 
 
+def _run_python(assignment: Assignment) -> int:
+    from orthanc_fast.scripting.python.scripts import PythonScripts
+
+    return _run_scripts(assignment, PythonScripts)
+
+
 _SERVE: dict[str, Callable[[Assignment], int]] = {
     "http": _serve_http,
     "dicom": _serve_dicom,
     "jobs": _run_jobs,
+    "python": _run_python,
 }

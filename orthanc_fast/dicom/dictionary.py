@@ -215,6 +215,15 @@ class Dictionary:
         return "UL" if tag & 0xFFFF == 0 else "UN"
 
 
+def multiplicity(tag: int) -> tuple[int, int]:
+    """How many values an attribute of the standard has at least and at most, 0 for any number; 1
+    and 0 for other tags."""
+    entry = _facts().standard.get(tag)
+    low, _, high = ("1-n" if entry is None else entry.multiplicity).partition("-")
+    most = (high or low) if (high or low).isdigit() else "0"
+    return int(low) if low.isdigit() else 1, int(most)
+
+
 def _private_key(group: int, element: int, is_fixed: bool) -> int:
     """What stands for a private element among those of its creator."""
     return 1 << 32 | group << 16 | element if is_fixed else group << 8 | element & 0xFF

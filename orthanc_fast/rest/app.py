@@ -186,7 +186,11 @@ class App:
             permission = self._cors.preflight(request, scope["method"])
             if permission is not None:
                 return permission
-        user = self._gate.user(request.header(b"authorization"))
+        authorization = request.header(b"authorization")
+        if self._scripted is not None and self._scripted.is_trusted(authorization):
+            request.caller = caller_of("", address)
+            return self._unfiltered(request, scope, False)
+        user = self._gate.user(authorization)
         if user is None:
             return UNAUTHORIZED
         request.caller = caller_of(user, address)
@@ -204,8 +208,14 @@ class App:
     ) -> Reply:
         """A request of a script: neither admitted nor filtered."""
         request.caller = inside.caller
+        return self._unfiltered(request, scope, inside.builtin)
+
+    def _unfiltered(
+        self, request: Request, scope: MutableMapping[str, Any], builtin: bool
+    ) -> Reply:
+        """A request that no script is asked whether to let in."""
         request.method = self._effective_method(request, scope)
-        if self._scripted is not None and not inside.builtin:
+        if self._scripted is not None and not builtin:
             route = self._scripted.route(request, request.method)
             if route is not None:
                 return self._scripted.answer(request, request.method, *route)

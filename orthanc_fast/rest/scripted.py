@@ -34,6 +34,11 @@ class ScriptedRequests:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
+    def is_trusted(self, authorization: bytes | None) -> bool:
+        """Whether a request brings a token that a script has made: it needs no user, and no script
+        is asked whether to let it in."""
+        return authorization is not None and self._calls.is_token(authorization)
+
     def reply(self, request: Request, method: str, dispatch: Dispatch) -> Reply:
         """The answer to a request whose effective method this is: of a script, or what `dispatch`
         gives."""

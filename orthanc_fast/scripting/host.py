@@ -76,6 +76,9 @@ class Scripts(ABC):
     def handle(self, event: Event) -> None:
         """One event, after that before it. What it raises is logged."""
 
+    def idle(self) -> None:  # noqa: B027
+        """There is no event for now."""
+
     @abstractmethod
     def started(self) -> None:
         """The scripts are loaded, and the services may be used; before the first event."""
@@ -127,7 +130,11 @@ class Host:
         self.publish()
         self._channel.open()
         self._observer = Observer(
-            self.rest, self._language, self._scripts.wanted, self._scripts.handle
+            self.rest,
+            self._language,
+            self._scripts.wanted,
+            self._scripts.handle,
+            self._scripts.idle,
         )
         self._scripts.started()
         self._observer.start()

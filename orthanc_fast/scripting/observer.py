@@ -46,9 +46,11 @@ class Observer:
         language: Language,
         wanted: Callable[[], frozenset[int] | None],
         deliver: Callable[[Event], None],
+        idle: Callable[[], None] = lambda: None,
     ) -> None:
         """`wanted` are the numbers of the changes that scripts want to hear of now, None for all.
-        What `deliver` raises is logged."""
+        What `deliver` raises is logged. `idle` is called when there is nothing to deliver for
+        now."""
         services = rest.services
         self._rest = rest
         self._bell = services.runtime.bell
@@ -56,6 +58,7 @@ class Observer:
         self._progress = Progress(language, services.runtime, services.reads)
         self._wanted = wanted
         self._deliver = deliver
+        self._idle = idle
         self._position = 0
         self._kept = 0
         self._kept_at = 0.0
@@ -80,6 +83,7 @@ class Observer:
             heard = self._bell.heard(topic)
             try:
                 if not self._turn():
+                    self._idle()
                     self._bell.wait(topic, heard, LOOK_AGAIN)
             except Exception as error:
                 logger.error(Category.GENERIC, f"Events for scripts: {error!r}: tried again")

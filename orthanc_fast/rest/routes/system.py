@@ -54,7 +54,7 @@ def _system(services: HttpServices) -> bytes:
             },
             "CheckRevisions": settings.check_revisions,
             "DatabaseBackendPlugin": None,
-            "DatabaseServerIdentifier": _identifier(settings),
+            "DatabaseServerIdentifier": server_identifier(settings),
             "DatabaseVersion": DATABASE_VERSION,
             "DicomAet": settings.dicom_aet,
             "DicomDefaultRetrieveMethod": settings.dicom_default_retrieve_method,
@@ -115,7 +115,7 @@ def _performance(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _identifier(settings: Settings) -> str:
+def server_identifier(settings: Settings) -> str:
     """The option, else a digest of what tells this server from others: section 10.1."""
     if settings.database_server_identifier is not None:
         return settings.database_server_identifier

@@ -2,20 +2,20 @@
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.editing import Editor
-from orthanc_fast.dicom.json_values import PIXEL_DATA, Elements, is_of_data_set
+from orthanc_fast.dicom.json_values import PIXEL_DATA, Elements, Embedded, is_of_data_set
 from orthanc_fast.dicom.modules import MODULES
 from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.dicom.text import CharacterSet, character_set_of, term_of
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Level
-from orthanc_fast.services.creation.content import add_content
+from orthanc_fast.services.creation.content import add_content, add_elements
 from orthanc_fast.services.creation.data_set import SOP_UID, WRITE, DataSet
 from orthanc_fast.services.creation.request import Item, Tags, Wanted, without_character_set
 from orthanc_fast.services.modification.content import DOCUMENT, is_data_uri
@@ -191,6 +191,42 @@ def legacy_file(tags: Mapping[str, Any], dictionary: Dictionary, character_set: 
             add_content(made, value)
         else:
             _set(made, tag, elements, value)
+    return made.file()
+
+
+def scripted_file(
+    wanted: Wanted,
+    image: Sequence[Embedded],
+    identifies: bool,
+    dictionary: Dictionary,
+    character_set: str,
+) -> bytes:
+    """The DICOM file that a script asks for: nothing is added to what it gives but the character
+    set, new identifiers where it `identifies`, and what describes the image. Raises what the tags
+    raise. Source: reference chapter 7, section 3."""
+    made = DataSet()
+    if identifies:
+        made.set_text(_PATIENT_ID, "LO", str(uuid.uuid4()))
+        for tag in (_STUDY_UID, _SERIES_UID, SOP_UID):
+            made.set_text(tag, "UI", new_uid())
+    term = wanted.term or term_of(character_set)
+    if term is not None:
+        made.set_text(_CHARACTER_SET, "CS", term)
+    raw = None if term is None else term.encode()
+    elements = Elements(
+        dictionary=dictionary,
+        character_set=character_set_of(raw, character_set),
+        write=WRITE,
+        private_creator=wanted.private_creator,
+        literal=wanted.literal,
+    )
+    for name, value in sorted(without_character_set(wanted.tags).items()):
+        tag = dictionary.parse(name)
+        if tag == PIXEL_DATA and _is_content(value):
+            add_content(made, value)
+        else:
+            _set(made, tag, elements, value)
+    add_elements(made, image)
     return made.file()
 
 

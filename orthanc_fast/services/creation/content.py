@@ -1,6 +1,8 @@
 """Images and documents into data sets on their way. Source: reference chapter 3, section 3.6.4."""
 
-from orthanc_fast.dicom.json_values import PIXEL_DATA
+from collections.abc import Iterable
+
+from orthanc_fast.dicom.json_values import PIXEL_DATA, Embedded
 from orthanc_fast.imaging.encapsulate import encapsulate
 from orthanc_fast.services.creation.data_set import WRITE, DataSet
 from orthanc_fast.services.modification.content import embedded, encapsulated_image
@@ -15,6 +17,11 @@ def add_content(data_set: DataSet, uri: str, is_encapsulated: bool = False) -> N
         data_set.set_fragments(PIXEL_DATA, encapsulate([image]).parts, JPEG_BASELINE)
     else:
         elements = embedded(uri)
+    add_elements(data_set, elements)
+
+
+def add_elements(data_set: DataSet, elements: Iterable[Embedded]) -> None:
+    """Adds what describes an image or document; what is there already wins over a default."""
     for each in elements:
         if each.tag not in data_set or not each.is_default:
             header = WRITE.header(each.tag, each.vr, len(each.value))

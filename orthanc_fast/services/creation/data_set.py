@@ -53,7 +53,8 @@ class DataSet:
     def file(self) -> bytes:
         """The DICOM file."""
         sop_class = self._uid(SOP_CLASS) if SOP_CLASS in self else NO_SOP_CLASS
-        parts: list[Buffer] = [meta_header(sop_class, self._uid(SOP_UID), self.transfer_syntax)]
+        sop_uid = self._uid(SOP_UID) if SOP_UID in self else b""
+        parts: list[Buffer] = [meta_header(sop_class, sop_uid, self.transfer_syntax)]
         for tag in sorted(self._elements):
             parts += self._elements[tag]
         return b"".join(parts)

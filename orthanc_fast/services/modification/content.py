@@ -80,7 +80,7 @@ def embedded(uri: str, tag: int = PIXEL_DATA) -> list[Embedded]:
     """
     media_type, data = data_uri(uri)
     if media_type in _DECODERS:
-        return _image(_DECODERS[media_type](data))
+        return image_elements(_DECODERS[media_type](data))
     if media_type == _RAW:
         return [Embedded(tag, "OW" if tag == PIXEL_DATA else "OB", padded(data))]
     if media_type in _DOCUMENTS:
@@ -125,7 +125,8 @@ def _document(media_type: str, data: bytes) -> list[Embedded]:
     ]
 
 
-def _image(pixels: np.ndarray) -> list[Embedded]:
+def image_elements(pixels: np.ndarray) -> list[Embedded]:
+    """Pixels of (rows, columns) or (rows, columns, 3), and what describes them."""
     rows, columns = pixels.shape[:2]
     color = "RGB" if pixels.ndim == 3 else None
     cells = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).reshape(-1)

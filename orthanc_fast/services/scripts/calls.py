@@ -26,6 +26,7 @@ from orthanc_fast.services.scripts.lines import LENGTH, reachable, receive, send
 from orthanc_fast.services.scripts.options import Language, channel_path
 from orthanc_fast.services.scripts.questions import Answer, Callback, Question
 from orthanc_fast.services.scripts.registered import Registered
+from orthanc_fast.services.scripts.tokens import is_token
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class Calls:
     def __init__(self, settings: Settings, runtime: Runtime) -> None:
         assert settings.scripting is not None
         self.registered = Registered(runtime)
+        self._runtime = runtime
         self.options = settings.scripting
         self.here: dict[Language, Here] = {}
         self._settings = settings
@@ -57,6 +59,10 @@ class Calls:
     def who(self, callback: Callback) -> tuple[Language, ...]:
         """The languages that have it, in the order in which they are asked; mostly none."""
         return self.registered.who(callback)
+
+    def is_token(self, authorization: bytes) -> bool:
+        """Whether this is a header field with a token that a script has made."""
+        return is_token(self._runtime, authorization)
 
     def accepts(self, error: OrthancError) -> bool:
         """Whether a filter that ended in this error lets pass what it was asked about."""

@@ -27,6 +27,9 @@ class Callback(StrEnum):
     OUTGOING_FIND_FILTER = "OutgoingFindRequestFilter"  # OutgoingFind -> dict
     FIND = "Find"  # DicomQuery -> DicomAnswers: answers a C-FIND instead of the server
     WORKLIST = "Worklist"  # DicomQuery -> DicomAnswers
+    MOVE = "Move"  # MoveBegin -> MoveTask: performs a C-MOVE instead of the server
+    MOVE_STEP = "MoveStep"  # MoveStep -> bool: a sub-operation of a MoveTask, or its end
+    COMMITMENT = "StorageCommitment"  # Commitment -> list[int]: a reason for each instance
     EXECUTE = "ExecuteScript"  # str -> str: runs a script, gives what it has printed
 
 
@@ -143,6 +146,38 @@ class DicomAnswers(msgspec.Struct, frozen=True):
 
     files: list[bytes]
     is_complete: bool = True
+
+
+class MoveBegin(msgspec.Struct, frozen=True):
+    """A C-MOVE of a modality, as scripts see it: texts, but for the message's number."""
+
+    request: dict[str, str | int]
+    origin: Origin
+
+
+class MoveTask(msgspec.Struct, frozen=True):
+    """A C-MOVE that a script has begun, and how many sub-operations it has. Whoever has got it ends
+    it by a last step."""
+
+    number: int
+    size: int
+
+
+class MoveStep(msgspec.Struct, frozen=True):
+    """The next sub-operation of a task, or its end."""
+
+    number: int
+    is_end: bool = False
+
+
+class Commitment(msgspec.Struct, frozen=True):
+    """A modality wants to know whether instances are kept."""
+
+    job: str
+    transaction: str
+    sop_classes: list[str]
+    sop_instances: list[str]
+    origin: Origin
 
 
 class Question(msgspec.Struct, frozen=True, array_like=True):

@@ -1,0 +1,1 @@
+"""Python scripts: the module `orthanc` and its process."""

@@ -1,0 +1,188 @@
+"""The functions that make and read DICOM files. Source: reference chapter 7, section 3."""
+
+from typing import Any, Final
+
+from orthanc_fast.config_file import parse
+from orthanc_fast.dicom.dictionary import generic_name, multiplicity
+from orthanc_fast.dicom.identifiers import from_text
+from orthanc_fast.errors import UnknownDicomTag, UnknownResource
+from orthanc_fast.model import Level, Resource
+from orthanc_fast.scripting.python.arguments import takes
+from orthanc_fast.scripting.python.data_set_json import data_set_json
+from orthanc_fast.scripting.python.enumerations import MEMBERS
+from orthanc_fast.scripting.python.exceptions import (
+    INTERNAL_ERROR,
+    NOT_IMPLEMENTED,
+    failure,
+    objects_only,
+)
+from orthanc_fast.scripting.python.find_matcher import FindMatcher
+from orthanc_fast.scripting.python.images import Image
+from orthanc_fast.scripting.python.instances import DicomInstance, Facts
+from orthanc_fast.scripting.python.surroundings import SERVER, Surroundings
+from orthanc_fast.services.attachments.reading import dicom_attachment
+from orthanc_fast.services.creation.building import scripted_file
+from orthanc_fast.services.creation.request import Wanted, head
+from orthanc_fast.services.modification.content import image_elements
+from orthanc_fast.services.transcoding.transcode import transcode
+
+_BAD_JSON: Final = 28
+_BAD_TYPE: Final = 5
+_CREATE = MEMBERS["CreateDicomFlags"]
+_LOADING = MEMBERS["LoadDicomInstanceMode"]
+_REPRESENTATIONS = MEMBERS["ValueRepresentation"]
+
+
+class DicomFunctions:
+    """DICOM files in memory and in the store."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+
+    # From the store
+
+    @takes("s")
+    def GetDicomForInstance(self, identifier: str) -> bytes:
+        return self._stored(identifier)
+
+    @takes("siii")
+    def DicomInstanceToJson(self, identifier: str, form: int, flags: int, longest: int) -> str:
+        return self._json(self._stored(identifier), form, flags, longest)
+
+    @takes("si")
+    def LoadDicomInstance(self, identifier: str, mode: int) -> DicomInstance:
+        if mode not in _LOADING.values():
+            raise failure(INTERNAL_ERROR)
+        if mode == _LOADING["WHOLE_DICOM"]:
+            return DicomInstance(self._around, self._stored(identifier))
+        if mode == _LOADING["EMPTY_PIXEL_DATA"]:
+            raise failure(NOT_IMPLEMENTED, "LoadDicomInstance with EMPTY_PIXEL_DATA")
+        services = self._around.services
+        head, _ = services.contents.head_now(self._instance(identifier))
+        return DicomInstance(self._around, head)
+
+    def _instance(self, identifier: str) -> Resource:
+        services = self._around.services
+        public = from_text(identifier)
+        if public is None:
+            raise UnknownResource
+        return services.resources.require(SERVER, Level.INSTANCE, public)
+
+    def _stored(self, identifier: str) -> bytes:
+        instance = self._instance(identifier)
+        return self._around.services.contents.content_now(dicom_attachment(instance))
+
+    # In memory
+
+    @takes("biii")
+    def DicomBufferToJson(self, data: bytes, form: int, flags: int, longest: int) -> str:
+        return self._json(data, form, flags, longest)
+
+    def _json(self, data: bytes, form: int, flags: int, longest: int) -> str:
+        services = self._around.early_services
+        encoding = services.default_character_set()
+        with objects_only():
+            return data_set_json(data, services.dictionary, encoding, form, flags, longest)
+
+    @takes("b")
+    def CreateDicomInstance(self, data: bytes) -> DicomInstance:
+        return DicomInstance(self._around, data, Facts(origin="Plugins"))
+
+    @takes("bs")
+    def TranscodeDicomInstance(self, data: bytes, syntax: str) -> DicomInstance:
+        dictionary = self._around.early_services.dictionary
+        quality = self._around.settings.dicom_lossy_transcoding_quality
+        with objects_only():
+            made = transcode(data, syntax, quality, dictionary)
+        return DicomInstance(self._around, made.data, Facts(origin="Plugins"))
+
+    @takes("soi")
+    def CreateDicom(self, text: str, image: Any, flags: int) -> bytes:
+        return self._create(text, image, flags, "")
+
+    @takes("sois")
+    def CreateDicom2(self, text: str, image: Any, flags: int, creator: str) -> bytes:
+        return self._create(text, image, flags, creator)
+
+    def _create(self, text: str, image: Any, flags: int, creator: str) -> bytes:
+        if image is not None and not isinstance(image, Image):
+            raise TypeError("Invalid orthanc.OrthancPluginImage object")
+        try:
+            tags = parse(text)
+        except ValueError as error:
+            raise failure(_BAD_JSON) from error
+        if not isinstance(tags, dict):
+            raise failure(_BAD_TYPE)
+        services = self._around.early_services
+        wanted = Wanted(
+            tags=tags,
+            term=_term(tags),
+            force=True,
+            literal=not flags & _CREATE["DECODE_DATA_URI_SCHEME"],
+            private_creator=creator or self._around.settings.default_private_creator,
+        )
+        return scripted_file(
+            wanted,
+            [] if image is None else image_elements(image.pixels),
+            bool(flags & _CREATE["GENERATE_IDENTIFIERS"]),
+            services.dictionary,
+            services.default_character_set(),
+        )
+
+    # The dictionary
+
+    @takes("s")
+    def LookupDictionary(self, name: str) -> dict[str, int]:
+        dictionary = self._around.early_services.dictionary
+        try:
+            tag = dictionary.parse(name)
+        except UnknownDicomTag:
+            tag = -1
+        entry = dictionary.entry(tag)
+        if entry is None:
+            raise TypeError(f"Unknown DICOM tag: {name}")
+        low, high = multiplicity(tag)
+        return {
+            "Group": tag >> 16,
+            "Element": tag & 0xFFFF,
+            "ValueRepresentation": _REPRESENTATIONS.get(dictionary.vr(tag), _REPRESENTATIONS["UN"]),
+            "MinMultiplicity": low,
+            "MaxMultiplicity": high,
+        }
+
+    @takes("iis")
+    def GetTagName(self, group: int, element: int, creator: str) -> str:
+        dictionary = self._around.early_services.dictionary
+        tag = group << 16 | element
+        entry = dictionary.entry(tag, creator.encode() or None) or dictionary.entry(tag)
+        return generic_name(tag) if entry is None else entry[0].decode()
+
+    @takes("iiisii")
+    def RegisterDictionaryTag(
+        self, group: int, element: int, vr: int, name: str, low: int, high: int
+    ) -> None:
+        self._register(group, element, vr, name, low, high, "")
+
+    @takes("iiisiis")
+    def RegisterPrivateDictionaryTag(
+        self, group: int, element: int, vr: int, name: str, low: int, high: int, creator: str
+    ) -> None:
+        self._register(group, element, vr, name, low, high, creator)
+
+    def _register(
+        self, group: int, element: int, vr: int, name: str, low: int, high: int, creator: str
+    ) -> None:
+        raise failure(
+            NOT_IMPLEMENTED,
+            "RegisterDictionaryTag: name the tag in the option Dictionary, which all processes "
+            "of the server read",
+        )
+
+    @takes("b")
+    def CreateFindMatcher(self, query: bytes) -> FindMatcher:
+        services = self._around.early_services
+        return FindMatcher(query, services.dictionary, services.default_character_set())
+
+
+def _term(tags: dict[str, Any]) -> str | None:
+    return head({"Tags": tags})[0]
