@@ -2,7 +2,7 @@
 """Sets of 20-byte identifiers as packed, ascending bytes: union, intersection, difference."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 
@@ -103,6 +103,29 @@ def sort(packed, Py_ssize_t stride=20, Py_ssize_t offset=0):
             free(a)
     finally:
         PyBuffer_Release(&view)
+
+
+def by_key(const unsigned char[::1] rows not None, Py_ssize_t key_size):
+    """The identifiers of rows of a key and an identifier, joined for each key. Rows of one key stand together."""
+    cdef dict found = {}
+    cdef Py_ssize_t stride = key_size + ID, start = 0, at, i, size = rows.shape[0]
+    cdef const char* data
+    cdef bytes joined
+    cdef char* out
+    if key_size < 0 or size % stride:
+        raise ValueError("the length is not a multiple of that of a row")
+    while start < size:
+        data = <const char*>&rows[start]
+        at = start + stride
+        while at < size and memcmp(&rows[at], data, key_size) == 0:
+            at += stride
+        joined = PyBytes_FromStringAndSize(NULL, (at - start) // stride * ID)
+        out = PyBytes_AsString(joined)
+        for i in range((at - start) // stride):
+            memcpy(out + i * ID, data + i * stride + key_size, ID)
+        found[PyBytes_FromStringAndSize(data, key_size)] = joined
+        start = at
+    return found
 
 
 cdef Py_ssize_t lower_bound(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import chain
 from operator import methodcaller
 from typing import Any
 
@@ -389,6 +390,12 @@ class IndexConformance:
                 assert snapshot.texts_of(Level.SERIES, asked, 5) == [None] * 4
                 assert snapshot.texts_of(Level.PATIENT, [public("a")], 4) == [None]
                 assert snapshot.texts_of(Level.SERIES, [], 4) == []
+                for level in Level:
+                    some = [public("zzz"), *snapshot.listing(level)]
+                    assert snapshot.tags_of(level, some) == [
+                        None if each is None else (each.tags, each.patient_tags)
+                        for each in snapshot.resources(level, some)
+                    ]
 
             index.read(look)
 
@@ -405,6 +412,12 @@ class IndexConformance:
                 field = (Kind.TAG, Level.STUDY, STUDY_UID)
                 assert search.between(*field, b"AB", b"AB") == search.equal(*field, "ab")
                 every = search.between(*field)
+                for bounds in ((b"", None), (b"AB", b"AB"), (b"B", None), (b"ZZZ", None)):
+                    assert list(chain.from_iterable(search.rows(*field, *bounds))) == [
+                        (key, public)
+                        for key in search.between(*field, *bounds)
+                        for public in unpack(search.members([key]))
+                    ]
                 assert list(search.walk(*field, descending=False)) == every
                 assert list(search.walk(*field, descending=True)) == every[::-1]
                 groups = [[key] for key in every] + [every, []]

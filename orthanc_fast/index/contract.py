@@ -42,6 +42,10 @@ Cargo = tuple[str, bytes | bytearray | memoryview]
 `CargoKeeper`."""
 
 
+MainTagsOf = tuple[dict[int, str], dict[int, str]]
+"""The main tags of a resource, and those of the patient that a study has."""
+
+
 class Search(ABC):
     """The terms of a snapshot: from values to keys, from keys to sets of resources.
 
@@ -61,6 +65,14 @@ class Search(ABC):
     ) -> list[bytes]:
         """The keys whose folded value begins at or after `low` and does not lie above `high` and
         what begins with it; None is no bound."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def rows(
+        self, kind: Kind, level: int, number: int, low: bytes = b"", high: bytes | None = None
+    ) -> Iterator[list[tuple[bytes, bytes]]]:
+        """The same keys, each with each of the resources under it, some pairs at a time and few at
+        first: where most keys have one resource this costs little more than the keys alone."""
         raise NotImplementedError
 
     @abstractmethod
@@ -267,6 +279,13 @@ class Snapshot(ABC):
         that."""
         found = self.resources(level, publics)
         return [None if each is None else each.metadata.get(number) for each in found]
+
+    def tags_of(self, level: Level, publics: Sequence[bytes]) -> list[MainTagsOf | None]:
+        """The main tags of many resources of a level: its own, and those of the patient that a
+        study has; None where the resource does not exist. As for `texts_of` an implementation
+        reads no more."""
+        found = self.resources(level, publics)
+        return [None if each is None else (each.tags, each.patient_tags) for each in found]
 
     @abstractmethod
     def labels_in_use(self) -> list[str]:

@@ -12,6 +12,12 @@ def unpack(packed: bytes) -> Iterator[bytes]:
     return (packed[at : at + SHA1] for at in range(0, len(packed), SHA1))
 
 
+def packed_parts(packed: bytes, amount: int) -> Iterator[bytes]:
+    """The same in parts of `amount` identifiers."""
+    size = amount * SHA1
+    return (packed[start : start + size] for start in range(0, len(packed), size))
+
+
 def union(parts: Iterable[bytes]) -> bytes:
     """The set of what is in any of the parts, sets or not."""
     return sort(b"".join(parts))

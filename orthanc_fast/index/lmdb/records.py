@@ -26,4 +26,17 @@ class _MetadataOnly(msgspec.Struct, array_like=True, gc=False):
     metadata: dict[int, str]
 
 
+class _TagsOnly(msgspec.Struct, array_like=True, gc=False):
+    """The beginning of a `Resource`, up to its main tags."""
+
+    level: msgspec.Raw
+    public: msgspec.Raw
+    id: msgspec.Raw
+    parent: msgspec.Raw
+    parent_public: msgspec.Raw
+    tags: dict[int, str]
+    patient_tags: dict[int, str]
+
+
+tags_decoder = msgspec.msgpack.Decoder(_TagsOnly)
 metadata_decoder = msgspec.msgpack.Decoder(_MetadataOnly)

@@ -3,12 +3,13 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
+from operator import itemgetter
 from typing import Final, cast
 
 import lmdb
 import msgspec
 
-from orthanc_fast._ext.idsets import sort
+from orthanc_fast._ext.idsets import by_key, sort
 from orthanc_fast.index.contract import Search
 from orthanc_fast.index.lmdb.environment import Environment
 from orthanc_fast.index.packed import union, unpack
@@ -19,6 +20,8 @@ from orthanc_fast.model import SHA1, Level
 # its key.
 CHILD_STRIDE = 28
 CHILD_OFFSET = 8
+
+_key_of = itemgetter(0)
 
 # Members of terms that are read in one go.
 _READ_AT_ONCE = 1000
@@ -77,6 +80,23 @@ class LmdbSearch(Search):
                 amount = _MORE_KEYS  # without a look at each
         return found
 
+    def rows(
+        self, kind: Kind, level: int, number: int, low: bytes = b"", high: bytes | None = None
+    ) -> Iterator[list[tuple[bytes, bytes]]]:
+        first, stop = between_bounds(kind, level, number, low, high)
+        cursor = self._txn.cursor(db=self._env.value)
+        if cursor.set_range(first):
+            pairs = cast(Iterator[tuple[bytes, bytes]], cursor.iternext(keys=True, values=True))
+            amount = _MORE_KEYS
+            while chunk := list(islice(pairs, amount)):
+                if chunk[-1][0] >= stop:
+                    chunk = chunk[: bisect_left(chunk, stop, key=_key_of)]
+                    if chunk:
+                        yield chunk
+                    return
+                yield chunk
+                amount = _READ_AT_ONCE
+
     def walk(self, kind: Kind, level: int, number: int, descending: bool) -> Iterator[bytes]:
         prefix = field_prefix(kind, level, number)
         cursor = self._txn.cursor(db=self._env.value)
@@ -117,16 +137,21 @@ class LmdbSearch(Search):
         cursor = self._txn.cursor(db=self._env.value)
         remaining, amount = iter(groups), 1
         while chunk := list(islice(remaining, amount)):
-            members: dict[bytes, list[bytes]] = {}
-            wanted = list(dict.fromkeys(key for keys in chunk for key in keys))
-            pairs = cast(list[tuple[bytes, bytes]], cursor.getmulti(wanted, dupdata=True))
-            for key, public in pairs:
-                members.setdefault(key, []).append(public)
+            by_length: dict[int, list[bytes]] = {}
+            for key in dict.fromkeys(key for keys in chunk for key in keys):
+                by_length.setdefault(len(key), []).append(key)
+            members: dict[bytes, bytes] = {}
+            for length, same in by_length.items():
+                rows = cursor.getmulti(same, dupdata=True, dupfixed_bytes=SHA1, keyfixed=True)
+                members.update(by_key(rows, length))
             for keys in chunk:
-                parts = [public for key in keys for public in members.get(key, ())]
-                yield b"".join(parts) if len(keys) == 1 else sort(b"".join(parts))
+                if len(keys) == 1:
+                    yield members.get(keys[0], b"")
+                else:
+                    yield union(members.get(key, b"") for key in keys)
             # As many as have been small so far; the next ones may be larger.
-            amount = max(1, min(_READ_AT_ONCE * len(chunk) // (len(pairs) or 1), 4 * len(chunk)))
+            known = sum(map(len, members.values())) // SHA1 or 1
+            amount = max(1, min(_READ_AT_ONCE * len(chunk) // known, 4 * len(chunk)))
 
     # Along the hierarchy
 

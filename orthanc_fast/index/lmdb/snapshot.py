@@ -8,11 +8,16 @@ from types import TracebackType
 import msgspec
 
 from orthanc_fast._ext.idsets import sort
-from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.index.contract import MainTagsOf, Snapshot
 from orthanc_fast.index.lmdb import keys
 from orthanc_fast.index.lmdb.environment import Environment
 from orthanc_fast.index.lmdb.properties import some_properties
-from orthanc_fast.index.lmdb.records import metadata_decoder, resource_decoder, totals_decoder
+from orthanc_fast.index.lmdb.records import (
+    metadata_decoder,
+    resource_decoder,
+    tags_decoder,
+    totals_decoder,
+)
 from orthanc_fast.index.lmdb.search import CHILD_OFFSET, CHILD_STRIDE, LmdbSearch
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.index.terms import Kind, field_prefix, value_of
@@ -158,6 +163,21 @@ class LmdbSnapshot(Snapshot):
             record = rows.get(ids.get(key, b""))
             text = None if record is None else metadata_decoder.decode(record).metadata.get(number)
             found.append(text)
+        return found
+
+    def tags_of(self, level: Level, publics: Sequence[bytes]) -> list[MainTagsOf | None]:
+        prefix = keys.public_key(level, b"")
+        get, of_public, of_resource = self._txn.get, self._env.public, self._env.resource
+        decode = tags_decoder.decode
+        found: list[MainTagsOf | None] = []
+        for public in publics:
+            number = get(prefix + public, db=of_public)
+            record = None if number is None else get(number, db=of_resource)
+            if record is None:
+                found.append(None)
+            else:
+                tags = decode(record)
+                found.append((tags.tags, tags.patient_tags))
         return found
 
     def labels_in_use(self) -> list[str]:

@@ -39,6 +39,12 @@ class MemorySearch(Search):
     ) -> list[bytes]:
         return self._keys(*between_bounds(kind, level, number, low, high))
 
+    def rows(
+        self, kind: Kind, level: int, number: int, low: bytes = b"", high: bytes | None = None
+    ) -> Iterator[list[tuple[bytes, bytes]]]:
+        for key in self.between(kind, level, number, low, high):
+            yield [(key, public) for public in unpack(self.members([key]))]
+
     def walk(self, kind: Kind, level: int, number: int, descending: bool) -> Iterator[bytes]:
         prefix = field_prefix(kind, level, number)
         keys = self._keys(prefix, successor(prefix))

@@ -11,6 +11,7 @@ from orthanc_fast.dicom.main_tags import (
     MODALITIES_IN_STUDY,
 )
 from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.index.packed import packed_parts, unpack
 from orthanc_fast.model import SHA1, Level, Resource
 from orthanc_fast.registries import SOP_CLASS_UID
 from orthanc_fast.services.find.matching import Matcher
@@ -48,11 +49,23 @@ def computed_values(view: Snapshot, resources: Sequence[Resource], tag: int) -> 
 def _collected(view: Snapshot, studies: list[Resource], tag: int) -> defaultdict[int, set[str]]:
     """The modalities or SOP classes in each study, by the id of the study."""
     found: defaultdict[int, set[str]] = defaultdict(set)
-    for part in records(view, Level.SERIES, b"".join(view.children_of(studies))):
-        if tag == MODALITIES_IN_STUDY:
-            for series in part:
-                found[series.parent].add(series.tags.get(MODALITY, ""))
-            continue
+    children = view.children_of(studies)
+    if tag == MODALITIES_IN_STUDY:
+        owners = [
+            study.id
+            for study, packed in zip(studies, children, strict=True)
+            for _ in range(len(packed) // SHA1)
+        ]
+        tags = (
+            each
+            for part in packed_parts(b"".join(children), AT_ONCE)
+            for each in view.tags_of(Level.SERIES, list(unpack(part)))
+        )
+        for owner, known in zip(owners, tags, strict=True):
+            if known is not None:
+                found[owner].add(known[0].get(MODALITY, ""))
+        return found
+    for part in records(view, Level.SERIES, b"".join(children)):
         study_of = {series.id: series.parent for series in part}
         for instances in records(view, Level.INSTANCE, b"".join(view.children_of(part))):
             for instance in instances:

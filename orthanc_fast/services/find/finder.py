@@ -16,15 +16,20 @@ from orthanc_fast.services.find.facts import Facts, FileReader
 from orthanc_fast.services.find.matching import IDENTIFIERS, Equality
 from orthanc_fast.services.find.options import FindOptions
 from orthanc_fast.services.find.order_values import SnapshotValues
-from orthanc_fast.services.find.ordering import Ordering
+from orthanc_fast.services.find.ordering import Ordering, field_of
 from orthanc_fast.services.find.parts import Left, Parts, in_parts
 from orthanc_fast.services.find.planner import Filter, Plan, Planner, kept, passing
 from orthanc_fast.services.find.query import Below, FindQuery, Place, Tags
 from orthanc_fast.services.store.lookup import records, records_of_any_level
 from orthanc_fast.services.store.reads import Reads
 
-# A query that may have to test or order more resources than this runs in a thread.
+# A query that may have to test more resources than this, or to order them by their records, runs in
+# a thread.
 _TESTED_AT_ONCE = 1000
+# So does one that walks over the values of more resources than this, to find what matches or to put
+# them in order, or that walks further than so many results.
+_WALKED_AT_ONCE = 20_000
+_RESULTS_AT_ONCE = 5000
 # Candidates of the first part of many.
 _FEW = 10
 # More results than this are not put in order before the first of them is shown.
@@ -230,7 +235,12 @@ class Finder:
         return self._read(caller, read)
 
     def _is_broad(self, caller: Caller, query: FindQuery) -> bool:
-        """Whether already the planning may take long: many instances, and nothing to find few."""
+        """Whether already the planning may take long: many values to be walked over, or many
+        instances and nothing to find few."""
+        if any(matcher.walks for _, matcher in query.conditions) and (
+            self._read(caller, lambda view: view.totals()).resources[Level.STUDY] > _WALKED_AT_ONCE
+        ):
+            return True
         if query.level < Level.INSTANCE or query.parent is not None:
             return False
         if any(
@@ -244,7 +254,13 @@ class Finder:
         if plan.in_files:
             return True
         size = view.totals().resources[query.level] if plan.size is None else plan.size
-        return bool(plan.tests or query.order) and size > _TESTED_AT_ONCE
+        if size <= _TESTED_AT_ONCE or not (plan.tests or query.order):
+            return False
+        if plan.tests or size > _WALKED_AT_ONCE:
+            return True
+        # Of those that are ordered by walking over values few are read.
+        is_walked = field_of(self.tags, query.level, query.order[0]) is not None
+        return not is_walked or not 0 < (_stop(query) or 0) <= _RESULTS_AT_ONCE
 
     def _matching(self, facts: Facts, plan: Plan, query: FindQuery) -> Iterator[bytes]:
         """The candidates that pass all filters, one by one."""

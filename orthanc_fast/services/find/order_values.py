@@ -11,11 +11,12 @@ from itertools import islice
 from typing import Protocol, TypeVar
 
 from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.index.packed import packed_parts, unpack
 from orthanc_fast.index.terms import Kind
 from orthanc_fast.model import SHA1, Caller, Level, Resource
 from orthanc_fast.services.find.facts import Facts
 from orthanc_fast.services.find.query import OrderKey, Tags
-from orthanc_fast.services.store.lookup import records
+from orthanc_fast.services.store.lookup import AT_ONCE, records
 from orthanc_fast.services.store.reads import Reads
 
 T = TypeVar("T")
@@ -77,8 +78,21 @@ class SnapshotValues:
             yield search.descend(members, home, self._level)
 
     def values(self, packed: bytes, key: OrderKey) -> Valued:
+        if key.source == "tag" and self._tags.locate(key.number, self._level).level == self._level:
+            yield from self._of_its_own(packed, key.number)
+            return
         for part in records(self._view, self._level, packed):
             yield from self._of(part, key)
+
+    def _of_its_own(self, packed: bytes, tag: int) -> Valued:
+        """The main tag of each, of which no more is read than the tags."""
+        for some in packed_parts(packed, AT_ONCE):
+            publics = list(unpack(some))
+            found = self._view.tags_of(self._level, publics)
+            for public, tags in zip(publics, found, strict=True):
+                if tags is not None:
+                    value = tags[0].get(tag)
+                    yield public, tags[1].get(tag) if value is None else value
 
     def _of(self, resources: list[Resource], key: OrderKey) -> Valued:
         facts = self._facts
@@ -109,7 +123,7 @@ class PartedValues:
 
     def by_creation(self, packed: bytes) -> bytes:
         numbered: list[tuple[int, bytes]] = []
-        for part in _parts(packed):
+        for part in packed_parts(packed, _AT_ONCE):
             numbered += self._read(partial(_numbered, self._level, part))
         numbered.sort()
         return b"".join(public for _, public in numbered)
@@ -131,7 +145,7 @@ class PartedValues:
             amount = max(1, min(_AT_ONCE * len(chunk) // (resources or 1), 4 * len(chunk)))
 
     def values(self, packed: bytes, key: OrderKey) -> Valued:
-        for part in _parts(packed):
+        for part in packed_parts(packed, _AT_ONCE):
             yield from self._read(partial(self._values_in, part, key))
 
     def _read(self, work: Callable[[Snapshot], T]) -> T:
@@ -144,11 +158,6 @@ class PartedValues:
         self, packed: bytes, key: OrderKey, view: Snapshot
     ) -> list[tuple[bytes, str | None]]:
         return list(SnapshotValues(Facts(view), self._tags, self._level).values(packed, key))
-
-
-def _parts(packed: bytes) -> Iterator[bytes]:
-    size = _AT_ONCE * SHA1
-    return (packed[start : start + size] for start in range(0, len(packed), size))
 
 
 def _behind(level: Level, public: bytes, view: Snapshot) -> bytes:

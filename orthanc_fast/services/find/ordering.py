@@ -40,6 +40,15 @@ def _sort_value(key: OrderKey) -> SortValue:
     return _as_bytes
 
 
+def field_of(tags: Tags, level: Level, key: OrderKey) -> tuple[Kind, Level] | None:
+    """Kind and level of the terms that have the values of a level, None without terms."""
+    if key.source == "metadata":
+        indexed = is_indexed_metadata(level, key.number)
+        return (Kind.METADATA, level) if indexed else None
+    home = tags.locate(key.number, level).level
+    return (Kind.TAG, home) if is_indexed_tag(home, key.number) else None
+
+
 class Ordering:
     """Orders sets of resources of one level as OrderBy asks."""
 
@@ -77,20 +86,12 @@ class Ordering:
         """The sets of equal value, in order; None for all of the level."""
         if not self._tags.has_order(key, self._level):
             return iter((candidates,))  # nobody has a value
-        field = self._field(key)
+        field = field_of(self._tags, self._level, key)
         if field is None or (candidates is not None and len(candidates) <= _LOADED * SHA1):
             if candidates is None:
                 candidates = self._values.everything()
             return self._loaded_groups(candidates, key)
         return self._walked_groups(candidates, key, *field)
-
-    def _field(self, key: OrderKey) -> tuple[Kind, Level] | None:
-        """Kind and level of the terms that have the values, None without terms."""
-        if key.source == "metadata":
-            indexed = is_indexed_metadata(self._level, key.number)
-            return (Kind.METADATA, self._level) if indexed else None
-        home = self._tags.locate(key.number, self._level).level
-        return (Kind.TAG, home) if is_indexed_tag(home, key.number) else None
 
     def _loaded_groups(self, candidates: bytes, key: OrderKey) -> Iterator[bytes]:
         convert = _sort_value(key)
@@ -131,7 +132,9 @@ class Ordering:
             return ([each] for each in self._values.walk(kind, home, key.number, key.descending))
         keys = self._values.keys(kind, home, key.number)
         values = [each[HEAD_SIZE:] for each in keys]
-        if key.conversion == "text" and not any(map(_has_case, values)) and are_plain(values):
+        # Behind a zero the true value would follow, which is not the folded one.
+        has_case = b"".join(values).find(b"\0") >= 0
+        if key.conversion == "text" and not has_case and are_plain(values):
             # Nothing is folded or normalised: the order of the index is the one asked for.
             ordered = reversed(keys) if key.descending else keys
             return ([each] for each in ordered)
@@ -164,8 +167,3 @@ def _spelling(term: bytes) -> bytes:
 
 def _first(pair: tuple[Any, bytes]) -> Any:
     return pair[0]
-
-
-def _has_case(value: bytes) -> bool:
-    """Whether the true value follows the folded one."""
-    return b"\0" in value
