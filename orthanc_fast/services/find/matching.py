@@ -9,9 +9,11 @@ both are decided there.
 import re
 from collections.abc import Callable, Sequence
 
+from orthanc_fast._ext.wildcards import Pattern
 from orthanc_fast.dicom.identifiers import normalise
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.contract import Search
+from orthanc_fast.index.packed import union
 from orthanc_fast.index.terms import HEAD_SIZE, MAX_KEY, Kind, fold, value_of
 
 # Identifiers are compared in their normal form.
@@ -34,6 +36,8 @@ WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", 
 
 # Compiling one takes a tenth of a millisecond, while nothing else goes on.
 MAX_WILDCARDS = 256
+# Which part of the resources must have a key of its own for keys and resources to be read together.
+_OWN_KEYS = 0.5
 _SHOWN = 40  # characters of a pattern in an error
 
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
@@ -96,6 +100,13 @@ class Matcher:
             elif (self._plain and _PLAIN_KEY(key, HEAD_SIZE)) or self.matches(value_of(key) or ""):
                 sure.append(key)
         return Keys(sure, cut)
+
+    def members(
+        self, search: Search, kind: Kind, level: int, number: int
+    ) -> tuple[bytes, list[bytes]] | None:
+        """The set of the resources whose value matches, and the keys of values that were cut, where
+        that takes less than `keys` and the sets under them; else None."""
+        return None
 
     def _candidates(self, search: Search, kind: Kind, level: int, number: int) -> list[bytes]:
         raise NotImplementedError
@@ -204,18 +215,19 @@ class Wildcard(Matcher):
         self.pattern = pattern
         folded = fold(pattern)
         # One expression for each of the two comparisons (see Matcher), whose values differ in case
-        # and accents; one for the keys of the index, so that a walk need not decode them.
+        # and accents; a compiled pattern for the keys of the index.
         self._first_match = re.compile(wildcard_expression(self._first(pattern)), re.S).fullmatch
         self._second_match = re.compile(wildcard_expression(self._second(pattern)), re.S).fullmatch
-        self._prefix = re.split(r"[*?]", folded, maxsplit=1)[0].encode("utf-8", "replace")
-        self._key_match = re.compile(_bytes_regex(folded), re.S).match
+        prefix = re.split(r"[*?]", folded, maxsplit=1)[0].encode("utf-8", "replace")
+        # The greatest UTF-8 text with this prefix lies below the prefix followed by FF.
+        self._bounds = prefix, prefix + b"\xff" if prefix else None
+        pieces = [_key_piece(piece) for piece in re.split(r"\*+", folded)]
+        self._pattern = Pattern(pieces, HEAD_SIZE)
         self._everything = not pattern.strip("*")
         self._plain = not case_sensitive and are_plain([folded.encode("utf-8", "replace")])
         # What the normal form takes from a value is none of these letters, so that what it leaves
         # matches too; `?` may stand for what it takes.
         self._certain = self._plain and "?" not in pattern and " " not in pattern
-        pieces = re.split(r"[*?]", folded)
-        self._needle = max(pieces, key=len).encode("utf-8", "replace")
 
     def indexed(self, value: str) -> bool:
         return self._first_match(self._first(value)) is not None
@@ -223,19 +235,24 @@ class Wildcard(Matcher):
     def exact(self, value: str) -> bool:
         return self._second_match(self._second(value)) is not None
 
+    def members(
+        self, search: Search, kind: Kind, level: int, number: int
+    ) -> tuple[bytes, list[bytes]] | None:
+        if not self._certain:
+            return None
+        found: list[bytes] = []
+        cut: list[bytes] = []
+        for rows in search.rows(kind, level, number, *self._bounds):
+            if not found and len({key for key, _ in rows}) < len(rows) * _OWN_KEYS:
+                return None  # many resources have the same value: their sets are read faster
+            found.append(self._pattern.members(rows, MAX_KEY, cut))
+        return union(found), list(dict.fromkeys(cut))
+
     def _candidates(self, search: Search, kind: Kind, level: int, number: int) -> list[bytes]:
-        prefix = self._prefix
-        # The greatest UTF-8 text with this prefix lies below the prefix followed by FF.
-        found = search.between(kind, level, number, prefix, prefix + b"\xff" if prefix else None)
+        found = search.between(kind, level, number, *self._bounds)
         if self._everything:
             return found
-        match, needle = self._key_match, self._needle
-        return [
-            key
-            for key in found
-            # Most have not even the longest literal part.
-            if (needle in key and match(key, HEAD_SIZE)) or len(key) >= MAX_KEY
-        ]
+        return self._pattern.matching(found, MAX_KEY)
 
     def _all_match(self, found: list[bytes]) -> bool:
         if self._everything or self._certain:
@@ -243,36 +260,25 @@ class Wildcard(Matcher):
         return self._plain and are_plain([key[HEAD_SIZE:] for key in found])
 
 
+def _key_piece(piece: str) -> bytes:
+    """What stands between two stars, for keys; folded texts have no zero."""
+    return piece.replace("?", "\0").encode("utf-8", "replace")
+
+
 def wildcard_expression(pattern: str) -> str:
-    """For a whole value, whatever characters it has."""
-    return _joined(pattern, ".", re.escape)
-
-
-def _bytes_regex(pattern: str) -> bytes:
-    """For keys: UTF-8, ended by a zero or the end."""
-    character = r"[^\0\x80-\xbf][\x80-\xbf]*"
-
-    def literal(text: str) -> str:
-        return re.escape(text.encode("utf-8", "replace").decode("latin-1"))
-
-    joined = _joined(pattern, character, literal, r"[^\0]")
-    return joined.encode("latin-1") + rb"(?:\0|\Z)"
-
-
-def _joined(pattern: str, character: str, literal: Callable[[str], str], unit: str = ".") -> str:
-    """The expression of a pattern; `character` stands for `?`, a run of `unit` for `*`.
+    """For a whole value, whatever characters it has.
 
     What lies between two stars is taken where it comes first and never looked for again (atomic
     groups): a pattern of many stars costs the length of the value, not a power of it.
     """
     first, *others = (
-        "".join(character if c == "?" else literal(c) for c in piece)
-        for piece in re.sub(r"\*+", "*", pattern).split("*")
+        "".join("." if c == "?" else re.escape(c) for c in piece)
+        for piece in re.split(r"\*+", pattern)
     )
     if not others:
         return first
-    middle = "".join(f"(?>{unit}*?{piece})" for piece in others[:-1])
-    return f"{first}{middle}{unit}*{others[-1]}"
+    middle = "".join(f"(?>.*?{piece})" for piece in others[:-1])
+    return f"{first}{middle}.*{others[-1]}"
 
 
 def matcher(

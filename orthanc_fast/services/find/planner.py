@@ -37,6 +37,9 @@ _PER_MEMBER = 1e-7  # of a set: read, merged, intersected
 _PER_TEST = 4e-6  # a record loaded and asked
 _PER_KEY = 3e-6  # of a walk
 
+# Keys whose resources are counted for an estimate.
+_COUNTED = 100
+
 
 class Plan:
     """`candidates` is the set of resources to be looked at, None for all of the level. What matches
@@ -87,21 +90,32 @@ class _Indexed:
         self._number = number
         self._matcher = matcher
         self._keys: Keys | None = None
+        self._known: bytes | None = None  # the set of what lies under keys that are sure
 
     def _found(self, search: Search) -> Keys:
         if self._keys is None:
-            self._keys = self._matcher.keys(search, self._kind, self.home, self._number)
+            field = self._kind, self.home, self._number
+            read = self._matcher.members(search, *field)
+            if read is None:
+                self._keys = self._matcher.keys(search, *field)
+            else:
+                self._known, cut = read
+                self._keys = Keys([], cut)
         return self._keys
 
     def estimate(self, search: Search, level: Level, totals: Totals) -> float:
         """About how many resources of `level` match."""
         fan_out = totals.resources[level] / max(1, totals.resources[self.home])
-        return search.count(self._found(search).all) * fan_out
+        found = self._found(search).all
+        # Of many keys some tell how many resources one has.
+        some = found[:: len(found) // _COUNTED + 1]
+        under = search.count(some) * len(found) / max(1, len(some))
+        return (under + len(self._known or b"") / SHA1) * fan_out
 
     def members(self, search: Search, level: Level, facts: Facts) -> bytes:
         """The set of all resources of `level` that match."""
         keys = self._found(search)
-        found = search.members(keys.sure)
+        found = search.members(keys.sure) if self._known is None else self._known
         if keys.cut:
             passed = passing(facts, self.home, search.members(keys.cut), (self._exact,))
             found = union([found, passed])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.index.terms import HEAD_SIZE
+from orthanc_fast.index.terms import HEAD_SIZE, MAX_KEY
 from orthanc_fast.services.find.matching import Wildcard
 
 PATTERNS = st.text("AB.\\[*?É", max_size=8)
@@ -38,7 +38,9 @@ def test_values(pattern: str, value: str) -> None:
 def test_keys_of_the_index(pattern: str, value: str, spelling: bytes) -> None:
     wildcard = Wildcard(pattern, identifier=False, case_sensitive=False)
     key = bytes(HEAD_SIZE) + value.encode() + spelling
-    assert (wildcard._key_match(key, HEAD_SIZE) is not None) == matches(pattern, value)
+    cut = bytes(MAX_KEY)
+    found = wildcard._pattern.matching([key, cut], MAX_KEY)
+    assert found == ([key, cut] if matches(pattern, value) else [cut])
 
 
 def test_many_stars_cost_no_power_of_the_length() -> None:
