@@ -62,7 +62,7 @@ def _handler(event: Any) -> Iterator[tuple[int, Dataset]]:
 def _serve(pipe: Connection, own: bool) -> None:
     """In a process of its own: tells its port, then the seconds of CPU that it took."""
     table: dict[str, Any] = (
-        {"operations": {STUDY_ROOT: {dimse.C_FIND_RQ: Find(_Prepared(), lambda _: None)}}}
+        {"operations": {STUDY_ROOT: {dimse.C_FIND_RQ: Find(_Prepared().answers, lambda _: None)}}}
         if own
         else {"handlers": {STUDY_ROOT: {dimse.C_FIND_RQ: _handler}}}
     )

@@ -12,6 +12,7 @@ import msgspec
 from orthanc_fast.character_sets import canonical_character_set
 from orthanc_fast.config_file import UTF_8, decoded, parse, substitute
 from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Option
+from orthanc_fast.config_plugins import Worklists, worklists
 from orthanc_fast.config_sections import (
     Cors,
     DicomWeb,
@@ -139,6 +140,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: tuple[Webhook, ...] = ()
     dicom_web: DicomWeb = DicomWeb(public_root="/dicom-web/")
     ohif: Ohif | None = None
+    worklists: Worklists | None = None  # those that modalities ask this server for
     cors: Cors = Cors()
     allowed_hosts: tuple[str, ...] | None = None  # besides this machine's own; None: all
     trusted_proxies: tuple[str, ...] = ()
@@ -389,6 +391,7 @@ class _Building:
             cors=self._section("Cors", cors),
             dicom_web=self._section("DicomWeb", dicom_web),
             ohif=self._section("OHIF", lambda value: ohif(value, self._base)),
+            worklists=self._section("Worklists", lambda value: worklists(value, self._base)),
             allowed_hosts=self._section("AllowedHosts", allowed_hosts),
             trusted_proxies=self._section("TrustedProxies", trusted_proxies),
             scripting=self._section("Scripts", self._scripting),

@@ -236,6 +236,7 @@ OPTIONS: tuple[Option, ...] = (
     _yes("Webhooks", "array", [], "who is told of stable resources"),
     _yes("DicomWeb", "object", {}, "the section of DICOMweb: docs/dicomweb.md"),
     _yes("OHIF", "object", {}, "the viewer, with the folder of its files: docs/dicomweb.md"),
+    _yes("Worklists", "object", {}, "worklists for modalities: docs/worklists.md"),
     _yes("Cors", "object", {}, "pages of other origins that may use this server"),
     _yes(
         "AllowedHosts",
@@ -288,6 +289,5 @@ PLUGIN_SECTIONS = frozenset(
         "VolView",
         "WebViewer",
         "WholeSlideImaging",
-        "Worklists",
     }
 )

@@ -15,6 +15,7 @@ GROUND = {
     "config",
     "config_file",
     "config_options",
+    "config_plugins",
     "config_sections",
     "character_sets",
     "error_codes",
@@ -82,6 +83,7 @@ SUBJECTS = {
         *("retention", "jobs"),
     },
     "viewers": set(),
+    "worklists": {"store", "find", "query_retrieve", "creation"},
     "dicom_web_client": {"store", "jobs", "attachments", "browse", "exchange", "ingest", "peers"},
     "scripts": {"store", "jobs", "ingest"},
 }

@@ -1,23 +1,19 @@
-"""C-FIND as SCP. Source: reference chapter 4, section 3; DICOM PS3.4 annex C.4.1."""
+"""C-FIND as SCP. Source: reference chapter 4, section 3; DICOM PS3.4 annexes C.4.1 and K.4.1."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Protocol
 
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller
+from orthanc_fast.services.query_retrieve.limits import LimitReached
 from orthanc_fast.upper_layer import statuses
 from orthanc_fast.upper_layer.operation import Operation
 
-
-class Queries(Protocol):
-    """Who knows the answers."""
-
-    def answers(
-        self, caller: Caller, identifier: bytes, transfer_syntax: str
-    ) -> Iterator[list[bytes]]:
-        """The encoded identifiers of the answers, some at a time."""
+Answers = Callable[[Caller, bytes, str], Iterator[list[bytes]]]
+"""The encoded identifiers of the answers to a caller's identifier in a transfer syntax, some at a
+time. Raises LimitReached behind them where there would be others."""
 
 
 class FindMeter(Protocol):
@@ -27,10 +23,10 @@ class FindMeter(Protocol):
 
 
 class Find:
-    """Answers each query by what `queries` finds, as it is found."""
+    """Answers each query by what `answers` finds, as it is found."""
 
-    def __init__(self, queries: Queries, meter: FindMeter) -> None:
-        self._queries = queries
+    def __init__(self, answers: Answers, meter: FindMeter) -> None:
+        self._answers = answers
         self._meter = meter
 
     def __call__(self, operation: Operation, caller: Caller) -> None:
@@ -43,10 +39,12 @@ class Find:
 
     def _status(self, operation: Operation, caller: Caller) -> int:
         """Sends the answers; the status of what comes behind them."""
-        pages = self._queries.answers(caller, operation.identifier, operation.transfer_syntax)
+        pages = self._answers(caller, operation.identifier, operation.transfer_syntax)
         while True:
             try:
                 page = next(pages, None)
+            except LimitReached:
+                return statuses.CANCEL
             except Exception as error:  # whatever it is, the peer is told so: section 3.1
                 self._log(error, caller)
                 return statuses.CANNOT_UNDERSTAND

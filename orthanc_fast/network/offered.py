@@ -18,11 +18,16 @@ def operations_of(services: DicomServices) -> Operations:
     def meter(kind: str) -> OperationMeter:
         return OperationMeter(services.metrics, kind)
 
-    find = {dimse.C_FIND_RQ: Find(services, meter("find"))}
+    find = {dimse.C_FIND_RQ: Find(services.answers, meter("find"))}
     # As with Orthanc, a C-MOVE has no pending response after its last sub-operation.
     move = {dimse.C_MOVE_RQ: Retrieve("C-MOVE", services.move, meter("move"), tells_last=False)}
     get = {dimse.C_GET_RQ: Retrieve("C-GET", services.get, meter("get"), tells_last=True)}
+    worklists: Operations = {}
+    if services.settings.worklists is not None:
+        answer = Find(services.worklist_answers, meter("find"))
+        worklists = {sop_classes.WORKLIST_FIND: {dimse.C_FIND_RQ: answer}}
     return {
+        **worklists,
         **dict.fromkeys(sop_classes.QUERY_RETRIEVE_FIND, find),
         **dict.fromkeys(sop_classes.QUERY_RETRIEVE_MOVE, move),
         **dict.fromkeys(sop_classes.QUERY_RETRIEVE_GET, get),

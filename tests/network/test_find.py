@@ -59,7 +59,7 @@ class Answers:
             yield self._page
 
     def by_sop_class(self) -> dict[str, dict[int, Any]]:
-        return {STUDY_ROOT: {dimse.C_FIND_RQ: Find(self, lambda seconds: None)}}
+        return {STUDY_ROOT: {dimse.C_FIND_RQ: Find(self.answers, lambda seconds: None)}}
 
 
 @pytest.fixture(scope="module")

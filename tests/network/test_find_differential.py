@@ -12,12 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.config import disable_value_validation
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from support import archive, find_scu
 from support.dicom_peer import EXPLICIT, IMPLICIT
-from support.find_scu import BIG_ENDIAN, PATIENT_ROOT, STUDY_ROOT, Element, FindScu
+from support.find_scu import (
+    BIG_ENDIAN,
+    PATIENT_ROOT,
+    STUDY_ROOT,
+    Answer,
+    Element,
+    FindScu,
+    comparable,
+)
 from support.ports import free_port
 from support.reference_server import ReferenceServer
 from support.server import OurServer
@@ -64,23 +71,6 @@ class Both(NamedTuple):
 
     ports: tuple[int, int]
     urls: tuple[str, str]
-
-
-Answer = tuple[tuple[int, str | None, Any], ...]
-
-
-def comparable(dataset: Dataset) -> Answer:
-    """Tags, VRs and encoded values without padding; the items of sequences likewise."""
-    found: list[tuple[int, str | None, Any]] = []
-    for tag in sorted(dataset.keys()):
-        element = dataset.get_item(tag)
-        value: Any = element.value
-        if element.VR == "SQ":
-            value = tuple(comparable(item) for item in dataset[tag].value)
-        elif isinstance(element, RawDataElement):
-            value = (element.value or b"").rstrip(b" \0")
-        found.append((int(tag), element.VR, value))
-    return tuple(found)
 
 
 def outcomes(

@@ -112,7 +112,7 @@ def test_queries_over_tls(
     tls = server_context(make())
     command = [tool, "-v", "-S", "-k", "QueryRetrieveLevel=STUDY", *client]
     for pages, options, ended in ((20, [], "Success"), (10_000, ["--cancel", "5"], "Cancel")):
-        find = Find(Answers(pages), lambda seconds: None)
+        find = Find(Answers(pages).answers, lambda seconds: None)
         operations = {STUDY_ROOT: {dimse.C_FIND_RQ: find}}
         with serving(
             Shelf(tmp_path), tls, operations=operations, DicomAlwaysAllowFind=True

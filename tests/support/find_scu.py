@@ -6,8 +6,9 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from io import BytesIO
-from typing import NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from support.dicom_peer import EXPLICIT, IMPLICIT, Peer, command, p_data, pdv
@@ -72,6 +73,23 @@ def _element(tag: int, vr: str, value: Value, order: str, explicit: bool) -> byt
 def decoded(identifier: bytes, syntax: str = EXPLICIT) -> Dataset:
     """An identifier as pydicom reads it."""
     return read_dataset(BytesIO(identifier), syntax == IMPLICIT, syntax != BIG_ENDIAN)
+
+
+Answer = tuple[tuple[int, str | None, Any], ...]
+
+
+def comparable(dataset: Dataset) -> Answer:
+    """Tags, VRs and encoded values without padding; the items of sequences likewise."""
+    found: list[tuple[int, str | None, Any]] = []
+    for tag in sorted(dataset.keys()):
+        element = dataset.get_item(tag)
+        value: Any = element.value
+        if element.VR == "SQ":
+            value = tuple(comparable(item) for item in dataset[tag].value)
+        elif isinstance(element, RawDataElement):
+            value = (element.value or b"").rstrip(b" \0")
+        found.append((int(tag), element.VR, value))
+    return tuple(found)
 
 
 class FindScu:

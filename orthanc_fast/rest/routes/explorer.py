@@ -86,8 +86,10 @@ def _content(name: str) -> bytes:
 async def get_plugins(request: Request) -> Response:
     """The names of the plugins: what every Orthanc lists, and what is built in here and clients
     look for."""
-    viewers = [] if request.services.settings.ohif is None else ["ohif"]
-    return json_response(["explorer.js", "dicom-web", *viewers])
+    settings = request.services.settings
+    optional = {"ohif": settings.ohif, "worklists": settings.worklists}
+    enabled = [name for name, options in optional.items() if options is not None]
+    return json_response(["explorer.js", "dicom-web", *enabled])
 
 
 async def get_plugin(request: Request) -> Response:

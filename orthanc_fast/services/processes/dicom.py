@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orthanc_fast.services.query_retrieve.retrieval import Retrieval
     from orthanc_fast.services.query_retrieve.unique_keys import RequestedInstances
     from orthanc_fast.services.storage_commitment.scp_job import CommitmentOrders
+    from orthanc_fast.services.worklists.finds import Hooks, WorklistFinds
     from orthanc_fast.upper_layer.operation import Operation
 
 
@@ -32,6 +33,9 @@ class DicomServices(WorkerServices):
             logger.trace(Category.DICOM, f"queries are answered as {self.finds.title}")
         except OrthancError as error:  # of the configuration: each query ends with it
             logger.error(Category.DICOM, f"queries cannot be answered: {error}")
+        if self.settings.worklists is not None:
+            self.worklist_shelf.follow()
+            self.keep_worklists()
 
     @cached_property
     def finder(self) -> Finder:
@@ -67,6 +71,35 @@ class DicomServices(WorkerServices):
     ) -> Iterator[list[bytes]]:
         """As `Finds.answers`."""
         return self.finds.answers(caller, identifier, transfer_syntax)
+
+    def worklist_answers(
+        self, caller: Caller, identifier: bytes, transfer_syntax: str
+    ) -> Iterator[list[bytes]]:
+        """As `WorklistFinds.answers`."""
+        return self.worklist_finds.answers(caller, identifier, transfer_syntax)
+
+    @cached_property
+    def worklist_hooks(self) -> Hooks:
+        """Where scripts take part in queries for worklists."""
+        from orthanc_fast.services.worklists.finds import Hooks
+
+        return Hooks()
+
+    @cached_property
+    def worklist_finds(self) -> WorklistFinds:
+        """Answers queries of modalities for worklists."""
+        from orthanc_fast.services.query_retrieve.options import query_options
+        from orthanc_fast.services.worklists.finds import WorklistFinds
+
+        assert self.settings.worklists is not None
+        return WorklistFinds(
+            self.worklist_shelf,
+            self.settings.worklists,
+            self.dictionary,
+            self.default_character_set,
+            query_options(self.settings),
+            self.worklist_hooks,
+        )
 
     @cached_property
     def commitment_orders(self) -> CommitmentOrders:

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from orthanc_fast.services.dicom_web.metadata_cache import MetadataCache
     from orthanc_fast.services.dicom_web.series_json import SeriesJson
     from orthanc_fast.services.scripts.calls import Calls
+    from orthanc_fast.services.worklists.folder import Folder
+    from orthanc_fast.services.worklists.housekeeping import WorklistHousekeeping
 
 
 class WorkerServices:
@@ -84,6 +86,7 @@ class WorkerServices:
         )
         self.ingest.took = IngestMeter(self.metrics)
         self.script_calls = None if settings.scripting is None else self._open_scripts()
+        self._worklist_housekeeping: WorklistHousekeeping | None = None
         self._stable_series = self._keep_metadata_of_stable_series()
         self.housekeeping = Housekeeping(
             self.index,
@@ -152,6 +155,30 @@ class WorkerServices:
         )
 
     @cached_property
+    def worklist_shelf(self) -> "Folder":
+        """The worklists for modalities, where they are enabled."""
+        from orthanc_fast.services.worklists.opening import open_folder
+
+        assert self.settings.worklists is not None
+        return open_folder(
+            self.settings.worklists, self.dictionary, self.default_character_set, self.runtime
+        )
+
+    def keep_worklists(self) -> None:
+        """Begins the housekeeping of worklists, where the configuration wants it."""
+        options = self.settings.worklists
+        if options is None or not options.delete_on_stable_study:
+            return
+        from orthanc_fast.services.worklists.housekeeping import LOCK_FILE, WorklistHousekeeping
+
+        self._worklist_housekeeping = WorklistHousekeeping(
+            lambda: self.worklist_shelf,
+            self.reads,
+            self.settings.index_directory / INDEX_FOLDER / LOCK_FILE,
+            options.interval,
+        )
+
+    @cached_property
     def modalities(self) -> ModalityRegistry:
         """The modalities of the configuration and of REST. Raises BadFileFormat."""
         return ModalityRegistry(self.settings, self.reads, self.writes, self.runtime)
@@ -189,6 +216,10 @@ class WorkerServices:
     def close(self) -> None:
         """Completes what is queued, then closes the store."""
         self.housekeeping.stop()
+        if self._worklist_housekeeping is not None:
+            self._worklist_housekeeping.stop()
+        if "worklist_shelf" in vars(self):  # somebody has asked for them
+            self.worklist_shelf.close()
         if self._stable_series is not None:
             self._stable_series.stop()
         self.writer.stop()

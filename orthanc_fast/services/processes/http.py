@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from orthanc_fast.services.exchange.outgoing import OutgoingCalls
     from orthanc_fast.services.peers.exchange import PeerExchange
     from orthanc_fast.services.viewers.ohif import OhifFiles
+    from orthanc_fast.services.worklists.registry import WorklistRegistry
 
 
 class HttpServices(ResourceServices):
@@ -83,6 +84,17 @@ class HttpServices(ResourceServices):
         self.echo = Echo(settings, self.associations)
         self.metrics_enabled = SessionOption(
             self.runtime, "metrics-enabled", bool, settings.metrics_enabled
+        )
+        self.keep_worklists()
+
+    @cached_property
+    def worklist_registry(self) -> "WorklistRegistry":
+        """The worklists that modalities ask this server for, where they are enabled."""
+        from orthanc_fast.services.worklists.registry import WorklistRegistry
+
+        assert self.settings.worklists is not None
+        return WorklistRegistry(
+            self.worklist_shelf, self.dictionary, self.settings.worklists.set_study_uid
         )
 
     @cached_property

@@ -20,14 +20,14 @@ def conformance_statement(settings: Settings, policy: ScpPolicy) -> str:
     lines = ["=" * len(TITLE), TITLE, "=" * len(TITLE)]
     lines += _section("Application entity", *_entity(settings))
     if settings.dicom_server_enabled:
-        lines += _answered(policy)
+        lines += _answered(policy, settings)
     else:
         lines += _section("Service classes", "None as SCP: the DICOM server is switched off.")
     lines += _asked(settings)
     return "\n".join(lines) + "\n"
 
 
-def _answered(policy: ScpPolicy) -> list[str]:
+def _answered(policy: ScpPolicy, settings: Settings) -> list[str]:
     return [
         *_service("Verification service class: SCP of C-ECHO", [scp_classes.VERIFICATION]),
         *_section("Storage service class: SCP of C-STORE", *_storage(policy)),
@@ -59,6 +59,7 @@ def _answered(policy: ScpPolicy) -> list[str]:
             "Statuses: 0xFF00, 0x0000, 0xB000, 0xA702, 0xFE00 after a C-CANCEL, 0xC000.",
             "Who may: known modalities with AllowGet, or anybody with DicomAlwaysAllowGet.",
         ),
+        *_worklists(settings),
         *_service(
             "Storage commitment service class: SCP of N-ACTION, SCU of N-EVENT-REPORT",
             [scp_classes.STORAGE_COMMITMENT],
@@ -68,6 +69,20 @@ def _answered(policy: ScpPolicy) -> list[str]:
             "Who may: known modalities with AllowNAction.",
         ),
     ]
+
+
+def _worklists(settings: Settings) -> list[str]:
+    if settings.worklists is None:
+        return []
+    return _service(
+        "Basic worklist management service class: SCP of C-FIND",
+        [scp_classes.WORKLIST_FIND],
+        "Matching: single value, wildcard, range, list of values, universal, sequence. Attributes",
+        "that a worklist lacks are not in its answer. 0xFE00 behind more answers than",
+        f"LimitAnswers ({settings.worklists.limit_answers}) admits.",
+        "Who may: known modalities with AllowFindWorklist, or anybody with",
+        "DicomAlwaysAllowFindWorklist.",
+    )
 
 
 def _asked(settings: Settings) -> list[str]:

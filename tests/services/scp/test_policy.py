@@ -1,10 +1,12 @@
 """What the SCP accepts as the configuration says, as REST has changed it, and as it is told."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orthanc_fast.config import Settings
+from orthanc_fast.config_plugins import worklists
 from orthanc_fast.errors import NotImplementedYet
 from orthanc_fast.model import Caller
 from orthanc_fast.runtime.memory import MemoryRuntime
@@ -119,3 +121,11 @@ def test_the_statement_of_a_server_without_dicom() -> None:
     assert "switched off" in text
     assert "SCP of C-STORE" not in text
     assert "SCU of C-STORE" in text
+
+
+def test_worklists_stand_in_the_statement_where_they_are_enabled() -> None:
+    title = "Basic worklist management service class: SCP of C-FIND"
+    assert title not in sections(conformance_statement(Settings(), ScpPolicy({})))
+    options = worklists({"Enable": True, "Directory": "a", "LimitAnswers": 7}, Path())
+    found = sections(conformance_statement(Settings(worklists=options), ScpPolicy({})))
+    assert "LimitAnswers (7)" in "".join(found[title])

@@ -1,0 +1,71 @@
+"""The sections of what Orthanc has as bundled plugins: Worklists.
+
+For each there is a function that makes it of what the file says. They raise ValueError with the
+reason. Source: reference chapter 7, section 7.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Worklists(msgspec.Struct, frozen=True):
+    """The worklists that this server gives to modalities: from the files of a folder, or, where
+    that is None, from its own database."""
+
+    folder: Path | None
+    filter_issuer_aet: bool
+    limit_answers: int  # 0: no limit; with N there are N+1 answers, as with Orthanc
+    set_study_uid: bool
+    delete_on_stable_study: bool
+    interval: int  # seconds between two rounds of housekeeping
+    delay: int  # hours after which a worklist goes anyway, 0: never
+    log_matched: bool
+
+
+class _WorklistsSection(msgspec.Struct, frozen=True, rename="pascal"):
+    """As Orthanc's plugins have it. What is unknown is passed over, as by them."""
+
+    enable: bool = False
+    directory: str = ""
+    database: str = ""
+    filter_issuer_aet: bool = False
+    limit_answers: int = 0
+    save_in_orthanc_database: bool = False
+    set_study_instance_uid_if_missing: bool = True
+    delete_worklists_on_stable_study: bool = True
+    housekeeping_interval: int = 60
+    delete_worklists_delay: int = 24
+    log_matched_worklist_ids: bool = False
+
+
+def worklists(value: Any, here: Path) -> Worklists | None:
+    """The options of the section `Worklists`, None where it is not enabled; `here` is where
+    relative paths begin."""
+    found = msgspec.convert(value, _WorklistsSection)
+    if not found.enable:
+        return None
+    folder = found.directory or found.database
+    if found.directory and found.database and found.directory != found.database:
+        raise ValueError("Directory and Database are two names of the same option: give one")
+    if found.save_in_orthanc_database and folder:
+        raise ValueError("SaveInOrthancDatabase and Directory exclude each other: give one")
+    if found.save_in_orthanc_database:
+        raise ValueError("SaveInOrthancDatabase is not supported yet: give Directory")
+    if not found.save_in_orthanc_database and not folder:
+        raise ValueError("needs Directory, the folder of the worklist files")
+    if found.limit_answers < 0 or found.delete_worklists_delay < 0:
+        raise ValueError("LimitAnswers and DeleteWorklistsDelay must be at least 0")
+    if found.housekeeping_interval < 1:
+        raise ValueError("HousekeepingInterval must be at least 1")
+    return Worklists(
+        folder=here / folder if folder else None,
+        filter_issuer_aet=found.filter_issuer_aet,
+        limit_answers=found.limit_answers,
+        set_study_uid=found.set_study_instance_uid_if_missing,
+        delete_on_stable_study=found.delete_worklists_on_stable_study,
+        interval=found.housekeeping_interval,
+        delay=found.delete_worklists_delay,
+        log_matched=found.log_matched_worklist_ids,
+    )

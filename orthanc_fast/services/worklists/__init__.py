@@ -1,0 +1,1 @@
+"""Worklists that modalities ask this server for."""
