@@ -123,7 +123,6 @@ def _response(found: RestAnswer) -> Response:
             headers.append(field)
     if not found.is_stream:
         return Response(found.body, kind, found.status, tuple(headers))
-    headers.append((b"connection", b"close"))
     return Response(
         kind=kind, status=found.status, headers=tuple(headers), stream=_chunks(found.body)
     )

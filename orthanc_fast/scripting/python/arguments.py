@@ -88,6 +88,7 @@ def offered(group: object) -> dict[str, Callable[..., Any]]:
     """The methods of an object that scripts may call, by name."""
     found = {}
     for name in dir(type(group)):
-        if getattr(getattr(type(group), name), "is_offered_to_scripts", False):
+        is_registration = name.startswith("Register")
+        if is_registration or getattr(getattr(type(group), name), "is_offered_to_scripts", False):
             found[name] = getattr(group, name)
     return found

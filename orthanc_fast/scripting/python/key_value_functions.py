@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from orthanc_fast.error_codes import BY_CODE
 from orthanc_fast.scripting.python.arguments import takes
-from orthanc_fast.scripting.python.exceptions import failure
+from orthanc_fast.scripting.python.exceptions import NOT_INITIALIZED, failure
 from orthanc_fast.scripting.python.surroundings import SERVER, Surroundings
 
 _BAD_SEQUENCE_OF_CALLS = 6
@@ -37,11 +38,15 @@ class KeysValuesIterator:
 
 
 class KeyValueFunctions:
-    """Durable, shared by all scripts of the server. While the script is imported they raise the
-    TypeError that Orthanc's plugin raises."""
+    """Durable, shared by all scripts of the server."""
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
+
+    def _require_running(self) -> None:
+        """For what returns a value or None: a TypeError during the import, as Orthanc's plugin."""
+        if not self._around.is_running:
+            raise TypeError(BY_CODE[NOT_INITIALIZED].text)
 
     @takes("ssb")
     def StoreKeyValue(self, store: str, key: str, value: bytes) -> None:
@@ -50,7 +55,7 @@ class KeyValueFunctions:
 
     @takes("ss")
     def GetKeyValue(self, store: str, key: str) -> bytes | None:
-        self._around.require_running()
+        self._require_running()
         return self._around.stores.get(SERVER, store, key)
 
     @takes("ss")
@@ -70,7 +75,7 @@ class KeyValueFunctions:
 
     @takes("si")
     def DequeueValue(self, queue: str, origin: int) -> bytes | None:
-        self._around.require_running()
+        self._require_running()
         work = self._around.queues.take(SERVER, queue, _is_back(origin))
         return self._around.run(work)
 

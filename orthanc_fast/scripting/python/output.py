@@ -145,7 +145,7 @@ class RestOutput:
     @takes("b")
     def SendStreamChunk(self, data: bytes) -> None:
         self._require_valid()
-        if not self._is_stream:
+        if not self._is_stream or self._boundary is not None:
             raise failure(_BAD_SEQUENCE)
         self._parts.append(data)
 
@@ -155,6 +155,7 @@ class RestOutput:
         self._boundary = f"{uuid.uuid4()}-{uuid.uuid4()}"
         content = f'multipart/{subtype}; type="{kind}"; boundary={self._boundary}'
         self._answer(200, b"", content)
+        self._is_stream = True
         self._item_type = kind
 
     @takes("b")

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from orthanc_fast.scripting.python.arguments import takes
 from orthanc_fast.scripting.python.exceptions import PARAMETER_OUT_OF_RANGE, failure
 from orthanc_fast.services.scripts.questions import Callback
 
@@ -26,14 +25,21 @@ class Registry:
 
     def _only(self, name: str, what: str, *functions: Function, also: tuple[str, ...] = ()) -> None:
         if any(function is None for function in functions):
-            raise ValueError("The callback is missing")
+            raise _missing(what, len(functions))
         if name in self.functions or any(each in self.functions for each in also):
-            raise RuntimeError(f"Can only register one Python {what} callback")
+            raise RuntimeError(f"Can only register one Python {what}")
         self.functions[name] = functions
         self._changed()
 
-    @takes("so")
-    def RegisterRestCallback(self, pattern: str, function: Function) -> None:
+    def _one(self, name: str, what: str, given: tuple[Any, ...], *also: str) -> None:
+        if len(given) != 1:
+            raise _missing(what, 1)
+        self._only(name, what, given[0], also=also)
+
+    def RegisterRestCallback(self, *given: Any) -> None:
+        if len(given) != 2 or not isinstance(given[0], str) or given[1] is None:
+            raise ValueError("Expected a string (URI) and a callback function")
+        pattern, function = given
         try:
             re.compile(pattern)
         except re.error as error:
@@ -41,62 +47,59 @@ class Registry:
         self.routes.append((pattern, function))
         self._changed()
 
-    @takes("o")
-    def RegisterOnChangeCallback(self, function: Function) -> None:
-        self._only("change", "on-change", function)
+    def RegisterOnChangeCallback(self, *given: Any) -> None:
+        self._one("change", "on-changes callback", given)
 
-    @takes("o")
-    def RegisterOnStoredInstanceCallback(self, function: Function) -> None:
-        self._only("stored", "on-stored-instance", function)
+    def RegisterOnStoredInstanceCallback(self, *given: Any) -> None:
+        self._one("stored", "on-stored-instance callback", given)
 
-    @takes("o")
-    def RegisterReceivedInstanceCallback(self, function: Function) -> None:
-        self._only(Callback.RECEIVED_INSTANCE, "received instance", function)
+    def RegisterReceivedInstanceCallback(self, *given: Any) -> None:
+        self._one(Callback.RECEIVED_INSTANCE, "received instance callback", given)
 
-    @takes("o")
-    def RegisterIncomingCStoreInstanceFilter(self, function: Function) -> None:
-        self._only(Callback.CSTORE_FILTER, "incoming C-STORE", function)
+    def RegisterIncomingCStoreInstanceFilter(self, *given: Any) -> None:
+        self._one(Callback.CSTORE_FILTER, "incoming CStore instance filter", given)
 
-    @takes("o")
-    def RegisterIncomingHttpRequestFilter(self, function: Function) -> None:
-        self._only(Callback.HTTP_FILTER, "incoming HTTP", function)
+    def RegisterIncomingHttpRequestFilter(self, *given: Any) -> None:
+        self._one(Callback.HTTP_FILTER, "incoming-http-request filter", given)
 
-    @takes("o")
-    def RegisterFindCallback(self, function: Function) -> None:
-        self._only("find", "C-FIND", function, also=("find2",))
+    def RegisterFindCallback(self, *given: Any) -> None:
+        self._one("find", "C-FIND SCP callback", given, "find2")
 
-    @takes("o")
-    def RegisterFindCallback2(self, function: Function) -> None:
-        self._only("find2", "C-FIND", function, also=("find",))
+    def RegisterFindCallback2(self, *given: Any) -> None:
+        self._one("find2", "C-FIND SCP callback", given, "find")
 
-    @takes("o")
-    def RegisterWorklistCallback(self, function: Function) -> None:
-        self._only("worklist", "worklist", function, also=("worklist2",))
+    def RegisterWorklistCallback(self, *given: Any) -> None:
+        self._one("worklist", "callback for worklist", given, "worklist2")
 
-    @takes("o")
-    def RegisterWorklistCallback2(self, function: Function) -> None:
-        self._only("worklist2", "worklist", function, also=("worklist",))
+    def RegisterWorklistCallback2(self, *given: Any) -> None:
+        self._one("worklist2", "callback for worklist", given, "worklist")
 
-    @takes("o")
-    def RegisterMoveCallback(self, function: Function) -> None:
-        self._only("move", "C-MOVE", function, also=("move2", "move3"))
+    def RegisterMoveCallback(self, *given: Any) -> None:
+        self._one("move", "C-MOVE SCP callback", given, "move2", "move3")
 
-    @takes("oooo")
-    def RegisterMoveCallback2(
-        self, create: Function, size: Function, apply: Function, free: Function
-    ) -> None:
-        self._only("move2", "C-MOVE", create, size, apply, free, also=("move", "move3"))
+    def RegisterMoveCallback2(self, *given: Any) -> None:
+        if len(given) != 4:
+            raise _missing("C-MOVE SCP callback", 4)
+        self._only("move2", "C-MOVE SCP callback", *given, also=("move", "move3"))
 
-    @takes("oooo")
-    def RegisterMoveCallback3(
-        self, create: Function, size: Function, apply: Function, free: Function
-    ) -> None:
-        self._only("move3", "C-MOVE", create, size, apply, free, also=("move", "move2"))
+    def RegisterMoveCallback3(self, *given: Any) -> None:
+        if len(given) != 4:
+            raise _missing("C-MOVE SCP callback", 4)
+        self._only("move3", "C-MOVE SCP callback", *given, also=("move", "move2"))
 
-    @takes("oo")
-    def RegisterStorageCommitmentScpCallback(self, factory: Function, lookup: Function) -> None:
-        self._only("commitment", "storage commitment SCP", factory, lookup, also=("commitment2",))
+    def RegisterStorageCommitmentScpCallback(self, *given: Any) -> None:
+        if len(given) != 2:
+            raise _missing("storage commitment SCP callback", 2)
+        self._only("commitment", "storage commitment SCP callback", *given, also=("commitment2",))
 
-    @takes("oo")
-    def RegisterStorageCommitmentScpCallback2(self, factory: Function, lookup: Function) -> None:
-        self._only("commitment2", "storage commitment SCP", factory, lookup, also=("commitment",))
+    def RegisterStorageCommitmentScpCallback2(self, *given: Any) -> None:
+        if len(given) != 2:
+            raise _missing("storage commitment SCP callback", 2)
+        self._only("commitment2", "storage commitment SCP callback", *given, also=("commitment",))
+
+
+def _missing(what: str, count: int) -> ValueError:
+    if count == 1:
+        return ValueError(f"Expected a callback function to register one Python {what}")
+    number = "4" if count > 2 else "two"
+    return ValueError(f"Expected {number} callback functions to register one Python {what}")

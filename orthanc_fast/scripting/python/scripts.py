@@ -167,7 +167,7 @@ class PythonScripts(Scripts):
                 return function(*given, **named)
             except BaseException as error:  # SystemExit too
                 logger.error(Category.PLUGINS, f"{what}: {_traced(error)}")
-                raise ScriptFault(_details(error), code=code_of(error)) from error
+                raise ScriptFault(None, code=code_of(error)) from error
 
     def _filter(self, what: str, function: Function, *given: Any, **named: Any) -> Any:
         seconds = self.host.options.filter_timeout
@@ -272,7 +272,3 @@ def facts_of(origin: Origin) -> Facts:
 
 def _traced(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip()
-
-
-def _details(error: BaseException) -> str | None:
-    return f"{type(error).__name__}: {error}"

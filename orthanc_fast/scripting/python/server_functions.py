@@ -155,6 +155,7 @@ class IndexFunctions:
 
     @takes("is")
     def SetGlobalProperty(self, number: int, value: str) -> None:
+        self._around.require_running()
         properties = self._properties()
         if number < _FIRST_OF_SCRIPTS:
             raise failure(_UNKNOWN_SERVICE)

@@ -111,8 +111,7 @@ class RestRequest(msgspec.Struct, frozen=True):
 
 
 class RestAnswer(msgspec.Struct, frozen=True):
-    """What the client gets, headers as they are to be sent. `is_stream`: without a length, and the
-    connection is closed behind it."""
+    """What the client gets, headers as they are to be sent. `is_stream`: without a length."""
 
     status: int
     headers: list[tuple[str, str]]
