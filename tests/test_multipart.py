@@ -2,45 +2,23 @@
 
 import random
 import time
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import multipart_target
+from support.multipart_target import SEEDS, Parsed, Part, cut, target
 
-from orthanc_fast.errors import BadRequest
-from orthanc_fast.multipart import MAXIMUM_HEADER, MAXIMUM_PADDING, RelatedParser
-from orthanc_fast.rest.response import HeaderField
-
-Part = tuple[list[HeaderField], bytes]
-Parsed = tuple[list[Part], str]
+from orthanc_fast.multipart import (
+    MAXIMUM_HEADER,
+    MAXIMUM_PADDING,
+    MAXIMUM_PREAMBLE,
+    RelatedParser,
+)
 
 
 def parsed(pieces: list[bytes], boundary: bytes = b"BB") -> Parsed:
-    """The complete parts, and what is wrong with the body."""
-    parser = RelatedParser(boundary)
-    found: list[Part] = []
-    headers: list[HeaderField] = []
-    content = b""
-    try:
-        for piece in pieces:
-            for event in parser.feed(piece):
-                if isinstance(event, bytes | memoryview):
-                    assert event
-                    content += event
-                elif event is None:
-                    found.append((headers, content))
-                else:
-                    headers, content = event, b""
-        parser.close()
-    except BadRequest as error:
-        return found, str(error.details)
-    return found, ""
-
-
-def cut(body: bytes, places: list[int]) -> list[bytes]:
-    ends = [0, *sorted(place % (len(body) + 1) for place in places), len(body)]
-    return [body[start:end] for start, end in pairwise(ends)]
+    return multipart_target.parsed(RelatedParser(boundary), pieces, boundary)
 
 
 # Bytes of which bodies are made that are nearly right.
@@ -126,6 +104,8 @@ def test_bodies(body: bytes, parts: list[Part]) -> None:
         (b"--BB\r\n" + b"h" * (MAXIMUM_HEADER + 10), "too long"),
         (b"--BB\r\n" + b"h" * (MAXIMUM_HEADER + 10) + b"\r\n\r\n", "too long"),
         (b"--BB" + b" " * (MAXIMUM_PADDING + 10), "blanks"),
+        (b"p" * (MAXIMUM_PREAMBLE + 10), "64 KB"),
+        (b"p" * (MAXIMUM_PREAMBLE + 10) + b"\r\n--BB\r\n\r\nabc\r\n--BB--", "64 KB"),
     ],
 )
 def test_bodies_that_are_wrong(body: bytes, error: str) -> None:
@@ -135,7 +115,7 @@ def test_bodies_that_are_wrong(body: bytes, error: str) -> None:
 
 def test_nothing_is_held_but_a_header_and_a_boundary() -> None:
     parser = RelatedParser(b"b" * 70)
-    assert not list(parser.feed(b"preamble" * 100_000))
+    assert not list(parser.feed(b"preamble" * 8_000))
     list(parser.feed(b"\r\n--" + b"b" * 70 + b"\r\nA: b\r\n\r\n"))
     size = 0
     for _ in range(100):
@@ -175,3 +155,17 @@ def test_large_contents_in_pieces_of_any_size() -> None:
     body = b"".join(b"--BB\r\n\r\n" + each + b"\r\n" for each in contents) + b"--BB--\r\n"
     places = [source.randrange(len(body)) for _ in range(60)]
     assert parsed(cut(body, places)) == ([([], each) for each in contents], "")
+
+
+def test_a_preamble_of_any_length_below_the_bound() -> None:
+    for length in (MAXIMUM_PREAMBLE - 300, MAXIMUM_PREAMBLE - 20):
+        body = b"p" * length + b"\r\n--BB\r\n\r\nabc\r\n--BB--"
+        for pieces in ([body], [body[at : at + 777] for at in range(0, len(body), 777)]):
+            assert parsed(pieces) == ([([], b"abc")], "")
+
+
+def test_the_seeds_of_the_fuzzer() -> None:
+    for seed in SEEDS:
+        target(seed)
+        for at in range(8, len(seed)):
+            target(seed[:at] + seed[at + 1 :])

@@ -10,8 +10,11 @@ import importlib.util
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
 
 MAP_SIZE = 65536
 _INTERESTING = (0, 1, 2, 3, 4, 5, 7, 8, 0x10, 0x20, 0x7F, 0x80, 0xFE, 0xFF)
@@ -48,6 +51,29 @@ def use_instrumented(folder: str, *names: str) -> None:
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
+
+
+@contextmanager
+def mark_lines_of(*modules: ModuleType) -> Iterator[None]:
+    """Within the block the steps from line to line of these modules are edges too."""
+    files = {module.__file__ for module in modules}
+    coverage_map = (ctypes.c_ubyte * MAP_SIZE).in_dll(ctypes.CDLL(None), "coverage_map")
+    previous = 0
+
+    def line(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal previous
+        coverage_map[(frame.f_lineno * 31 ^ previous * 1009) % MAP_SIZE] = 1
+        previous = frame.f_lineno
+        return line
+
+    def call(frame: FrameType, event: str, argument: Any) -> Any:
+        return line if frame.f_code.co_filename in files else None
+
+    sys.settrace(call)
+    try:
+        yield
+    finally:
+        sys.settrace(None)
 
 
 def mutate(rng: random.Random, data: bytes, other: bytes) -> bytes:

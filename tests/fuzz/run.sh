@@ -18,13 +18,14 @@ extensions() {
         rewrite) echo rewrite,scan ;;
         edit) echo edit,scan ;;
         png) echo png ;;
+        multipart) echo buffers ;;
         *) echo "there is no fuzzer $1" >&2; exit 2 ;;
     esac
 }
 
 mkdir -p "$build"
 gcc -shared -fPIC -O2 -o "$build/coverage.so" tests/fuzz/coverage.c
-for name in ${*:-pdata requestor reader frames rewrite edit png}; do
+for name in ${*:-pdata requestor reader frames rewrite edit png multipart}; do
     only="$(extensions "$name")"
     SANITIZE=1 ONLY="$only" CFLAGS="-fsanitize-coverage=trace-pc" "$python" setup.py -q build_ext --force \
         --build-lib "$build/lib" --build-temp "$build/temp"
