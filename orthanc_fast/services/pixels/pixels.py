@@ -163,6 +163,13 @@ def extended_offsets(head: Buffer | DicomFile) -> ExtendedOffsets | None:
     return None if offsets is None or lengths is None else (offsets, lengths)
 
 
+def _before(file: Buffer | DicomFile, end: int) -> memoryview | DicomFile:
+    """What of the file is before this byte, as a view."""
+    if isinstance(file, DicomFile):
+        return msgspec.structs.replace(file, data=memoryview(file.data)[:end])
+    return memoryview(file)[:end]
+
+
 class OpenImage:
     """The frames of one file. All methods may be called from several threads at a time.
 
@@ -184,7 +191,13 @@ class OpenImage:
         self.layout = layout
         self._file = file
         self._data = data
-        self._frames = Frames(data, frames_layout, info, self._extended_offsets)
+
+        # Without a way back to this object: a circle would keep the file open until its turn comes
+        # to be collected, which may be never where nothing else is asked for.
+        def table() -> ExtendedOffsets | None:
+            return extended_offsets(_before(file, layout.element_offset))
+
+        self._frames = Frames(data, frames_layout, info, table)
 
     def reconcile(self) -> None:
         """Takes over what the first codestream that can be read says of itself."""
@@ -237,10 +250,7 @@ class OpenImage:
         """Of the DICOM file what precedes the pixel data, for the readers of the dicom room:
         `functional_groups.frame_values`, `pixel_layout.raw_values`. It is no copy: a file that had
         to be inflated is given as it was opened."""
-        end = self.layout.element_offset
-        if isinstance(self._file, DicomFile):
-            return msgspec.structs.replace(self._file, data=memoryview(self._file.data)[:end])
-        return memoryview(self._file)[:end]
+        return _before(self._file, self.layout.element_offset)
 
     def encoded(self, index: int) -> bytes | memoryview:
         """The encoded frame. Raises ParameterOutOfRange, BadFileFormat: see `Frames.encoded`."""
@@ -282,9 +292,6 @@ class OpenImage:
             return None
         values, big = raw_values(self.dataset_head, PALETTE_TAGS)
         return read_palette(values, big, self.info)
-
-    def _extended_offsets(self) -> ExtendedOffsets | None:
-        return extended_offsets(self.dataset_head)
 
     def close(self) -> None:
         """Gives up the file; no method may be called afterwards."""
