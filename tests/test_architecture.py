@@ -85,7 +85,9 @@ SUBJECTS = {
     "viewers": set(),
     "worklists": {"store", "find", "query_retrieve", "creation"},
     "dicom_web_client": {"store", "jobs", "attachments", "browse", "exchange", "ingest", "peers"},
-    "scripts": {"store", "jobs", "ingest"},
+    "scripts": {
+        *("store", "jobs", "ingest", "query_retrieve", "storage_commitment", "worklists"),
+    },
 }
 # What joins the subjects: it opens what each kind of process needs.
 ABOVE_SUBJECTS = {"processes"}

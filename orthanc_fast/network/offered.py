@@ -23,7 +23,7 @@ def operations_of(services: DicomServices) -> Operations:
     move = {dimse.C_MOVE_RQ: Retrieve("C-MOVE", services.move, meter("move"), tells_last=False)}
     get = {dimse.C_GET_RQ: Retrieve("C-GET", services.get, meter("get"), tells_last=True)}
     worklists: Operations = {}
-    if services.settings.worklists is not None:
+    if services.has_worklists:
         answer = Find(services.worklist_answers, meter("find"))
         worklists = {sop_classes.WORKLIST_FIND: {dimse.C_FIND_RQ: answer}}
     return {

@@ -55,11 +55,15 @@ def with_script(
 
 @contextmanager
 def both(
-    folder: Path, script: str, configuration: dict[str, Any] | None = None
+    folder: Path,
+    script: str,
+    configuration: dict[str, Any] | None = None,
+    of_theirs: dict[str, Any] | None = None,
 ) -> Iterator[tuple[Scripted, Scripted]]:
-    """Ours and theirs."""
+    """Ours and theirs; `of_theirs` are options that theirs has otherwise."""
+    options = {**(configuration or {}), **(of_theirs or {})}
     with (
         with_script(OurServer, folder / "ours", script, configuration) as ours,
-        with_script(ReferenceServer, folder / "theirs", script, configuration) as theirs,
+        with_script(ReferenceServer, folder / "theirs", script, options) as theirs,
     ):
         yield ours, theirs

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from orthanc_fast.services.query_retrieve.move import Moves
     from orthanc_fast.services.query_retrieve.retrieval import Retrieval
     from orthanc_fast.services.query_retrieve.unique_keys import RequestedInstances
+    from orthanc_fast.services.scripts.dicom_queries import ScriptedQueries
+    from orthanc_fast.services.scripts.moves import ScriptedMoves
     from orthanc_fast.services.storage_commitment.scp_job import CommitmentOrders
     from orthanc_fast.services.worklists.finds import Hooks, WorklistFinds
     from orthanc_fast.upper_layer.operation import Operation
@@ -69,14 +71,45 @@ class DicomServices(WorkerServices):
     def answers(
         self, caller: Caller, identifier: bytes, transfer_syntax: str
     ) -> Iterator[list[bytes]]:
-        """As `Finds.answers`."""
+        """As `Finds.answers`, or what a script answers instead."""
+        scripted = self.scripted_queries
+        if scripted is not None and scripted.answers_finds():
+            return scripted.finds(caller, identifier, transfer_syntax)
         return self.finds.answers(caller, identifier, transfer_syntax)
 
     def worklist_answers(
         self, caller: Caller, identifier: bytes, transfer_syntax: str
     ) -> Iterator[list[bytes]]:
-        """As `WorklistFinds.answers`."""
+        """As `WorklistFinds.answers`, or what a script answers instead."""
+        scripted = self.scripted_queries
+        if scripted is not None and scripted.answers_worklists():
+            return scripted.worklists(caller, identifier, transfer_syntax)
         return self.worklist_finds.answers(caller, identifier, transfer_syntax)
+
+    @property
+    def has_worklists(self) -> bool:
+        """Whether queries for worklists are answered."""
+        scripted = self.scripted_queries
+        is_scripted = scripted is not None and scripted.answers_worklists()
+        return is_scripted or self.settings.worklists is not None
+
+    @cached_property
+    def scripted_queries(self) -> ScriptedQueries | None:
+        """Queries that scripts answer; None without scripts."""
+        if self.script_calls is None:
+            return None
+        from orthanc_fast.services.scripts.dicom_queries import ScriptedQueries
+
+        return ScriptedQueries(self.script_calls, self.dictionary, self.default_character_set)
+
+    @cached_property
+    def scripted_moves(self) -> ScriptedMoves | None:
+        """C-MOVE that scripts perform; None without scripts."""
+        if self.script_calls is None:
+            return None
+        from orthanc_fast.services.scripts.moves import ScriptedMoves
+
+        return ScriptedMoves(self.script_calls, self.dictionary, self.default_character_set)
 
     @cached_property
     def worklist_hooks(self) -> Hooks:
@@ -143,7 +176,10 @@ class DicomServices(WorkerServices):
         return Gets(self.reads, self.requested_instances, self.modalities, self.senders)
 
     def move(self, operation: Operation, caller: Caller) -> Retrieval:
-        """As `Moves.begin`."""
+        """As `Moves.begin`, or what a script does instead."""
+        scripted = self.scripted_moves
+        if scripted is not None and scripted.takes_over():
+            return scripted.begin(operation, caller)
         return self.moves_of_others.begin(operation, caller)
 
     def get(self, operation: Operation, caller: Caller) -> Retrieval:

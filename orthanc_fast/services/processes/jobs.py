@@ -126,7 +126,12 @@ def _web_calls(services: JobServices) -> "WebCalls":
 def _commitment(services: JobServices) -> Kind:
     from orthanc_fast.services.storage_commitment.scp_job import CommitmentJob
 
-    return CommitmentJob(services.reads, services.associations)
+    if services.script_calls is None:
+        return CommitmentJob(services.reads, services.associations)
+    from orthanc_fast.services.scripts.commitments import ScriptedCommitments
+
+    decide = ScriptedCommitments(services.script_calls).reasons
+    return CommitmentJob(services.reads, services.associations, decide)
 
 
 # By the type that clients see. Each imports what it needs when the first job of it comes.

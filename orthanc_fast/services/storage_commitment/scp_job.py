@@ -1,7 +1,7 @@
 """Storage commitments that others ask of us: a job looks the instances up and reports on an
 association of its own. Source: reference chapter 4, section 5.8; PS3.4 annex J."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
 
 import msgspec
@@ -74,14 +74,26 @@ def submission(
     return Submission(kind=KIND, payload=_encode(order), content=content)
 
 
+Decide = Callable[[str, str, Sequence[Reference], Caller], list[int] | None]
+"""Why each of some instances is not kept, 0 for one that is, of a job for a transaction that the
+caller asks for; None where the server finds out itself."""
+
+
+def _nobody(
+    job: str, transaction: str, references: Sequence[Reference], caller: Caller
+) -> list[int] | None:
+    return None
+
+
 class CommitmentJob(Kind):
     """Looks up, then reports. Doing it twice gives the same report."""
 
     name: ClassVar[str] = KIND
 
-    def __init__(self, reads: Reads, associations: Associations) -> None:
+    def __init__(self, reads: Reads, associations: Associations, decide: Decide = _nobody) -> None:
         self._read = reads
         self._associations = associations
+        self._decide = decide
 
     def run(self, run: Run) -> None:
         """Raises what `Associations.open` raises; NetworkProtocol where the report is refused."""
@@ -89,10 +101,16 @@ class CommitmentJob(Kind):
         steps = len(order.references) + 2
         success: list[Reference] = []
         failures: list[Failure] = []
+        decided = self._decide(run.id, order.transaction, order.references, run.caller)
         for start in range(0, len(order.references), _AT_ONCE):
             run.step(1 + start, steps)
             part = order.references[start : start + _AT_ONCE]
-            for each, reason in zip(part, self._reasons(run.caller, part), strict=True):
+            found = (
+                self._reasons(run.caller, part)
+                if decided is None
+                else decided[start : start + _AT_ONCE]
+            )
+            for each, reason in zip(part, found, strict=True):
                 if reason:
                     failures.append(Failure(*each, reason))
                 else:

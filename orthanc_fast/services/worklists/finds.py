@@ -89,7 +89,7 @@ class WorklistFinds:
             keys = change(Asked(caller, keys, identifier, transfer_syntax))
         query = self._query(keys)
         found = self._found(Asked(caller, keys, identifier, transfer_syntax))
-        encode = _Encoding(transfer_syntax, character_set, self._dictionary)
+        encode = Encoding(transfer_syntax, character_set, self._dictionary)
         limit = self._worklists.limit_answers
         most = limit + 1 if limit else None  # one more, as with Orthanc
         answers = (encode(query, elements) for elements in islice(found, most))
@@ -134,7 +134,7 @@ class WorklistFinds:
             logger.info(Category.DICOM, line)
 
 
-class _Encoding:
+class Encoding:
     """Encodes the answers to one query. Most have the same elements, and share what encodes
     them."""
 
