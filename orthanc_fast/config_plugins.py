@@ -20,8 +20,13 @@ class Worklists(msgspec.Struct, frozen=True):
     set_study_uid: bool
     delete_on_stable_study: bool
     interval: int  # seconds between two rounds of housekeeping
-    delay: int  # hours after which a worklist goes anyway, 0: never
+    delay: int  # hours after which a worklist of the database goes anyway, 0: never
     log_matched: bool
+
+    @property
+    def expires(self) -> bool:
+        """Whether old worklists go."""
+        return self.folder is None and self.delay > 0
 
 
 class _WorklistsSection(msgspec.Struct, frozen=True, rename="pascal"):
@@ -51,10 +56,10 @@ def worklists(value: Any, here: Path) -> Worklists | None:
         raise ValueError("Directory and Database are two names of the same option: give one")
     if found.save_in_orthanc_database and folder:
         raise ValueError("SaveInOrthancDatabase and Directory exclude each other: give one")
-    if found.save_in_orthanc_database:
-        raise ValueError("SaveInOrthancDatabase is not supported yet: give Directory")
     if not found.save_in_orthanc_database and not folder:
-        raise ValueError("needs Directory, the folder of the worklist files")
+        raise ValueError(
+            "needs Directory, the folder of the worklist files, or SaveInOrthancDatabase"
+        )
     if found.limit_answers < 0 or found.delete_worklists_delay < 0:
         raise ValueError("LimitAnswers and DeleteWorklistsDelay must be at least 0")
     if found.housekeeping_interval < 1:

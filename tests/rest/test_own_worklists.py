@@ -1,5 +1,6 @@
 """Worklists for modalities: from REST to those who ask for them, and their end."""
 
+import calendar
 import os
 import shutil
 import signal
@@ -240,6 +241,34 @@ def test_whoever_dies_another_one_does_the_housekeeping(
     while client.get("/worklists/here").status_code == 200 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert client.get("/worklists").json() == []
+
+
+def test_worklists_in_the_database(tmp_path: Path) -> None:
+    """They are there after the server was killed, and have a date."""
+    server = started(tmp_path, SaveInOrthancDatabase=True)
+    with server:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            for number in range(5):
+                tags = {**TAGS, "PatientID": f"P{number}"}
+                name = client.post("/worklists/create", json={"Tags": tags}).json()["ID"]
+                assert found(server) == [f"P{each}" for each in range(number + 1)]
+            client.delete(f"/worklists/{name}").raise_for_status()
+            before = client.get("/worklists").json()
+        server.kill_all()
+    assert len(before) == 4
+    moment = time.strptime(before[0]["CreationDate"], "%Y%m%dT%H%M%S")
+    assert abs(calendar.timegm(moment) - time.time()) < 3600
+    with server:
+        assert found(server) == ["P0", "P1", "P2", "P3"]
+        assert httpx.get(f"{server.url}/worklists").json() == before
+        stored = httpx.post(f"{server.url}/instances", content=generated.small().number(1, 1, 1, 1))
+        study = httpx.get(f"{server.url}/studies/{stored.json()['ParentStudy']}").json()
+        tags = {"StudyInstanceUID": study["MainDicomTags"]["StudyInstanceUID"]}
+        httpx.put(f"{server.url}/worklists/here", json={"Tags": tags}).raise_for_status()
+        deadline = time.monotonic() + DEADLINE
+        while httpx.get(f"{server.url}/worklists").json() != before:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from orthanc_fast.services.dicom_web.metadata_cache import MetadataCache
     from orthanc_fast.services.dicom_web.series_json import SeriesJson
     from orthanc_fast.services.scripts.calls import Calls
+    from orthanc_fast.services.worklists.database import Database
     from orthanc_fast.services.worklists.folder import Folder
     from orthanc_fast.services.worklists.housekeeping import WorklistHousekeeping
 
@@ -155,19 +156,23 @@ class WorkerServices:
         )
 
     @cached_property
-    def worklist_shelf(self) -> "Folder":
+    def worklist_shelf(self) -> "Folder | Database":
         """The worklists for modalities, where they are enabled."""
-        from orthanc_fast.services.worklists.opening import open_folder
+        from orthanc_fast.services.worklists.opening import open_shelf
 
         assert self.settings.worklists is not None
-        return open_folder(
-            self.settings.worklists, self.dictionary, self.default_character_set, self.runtime
+        return open_shelf(
+            self.settings.worklists,
+            self.index,
+            self.dictionary,
+            self.default_character_set,
+            self.runtime,
         )
 
     def keep_worklists(self) -> None:
         """Begins the housekeeping of worklists, where the configuration wants it."""
         options = self.settings.worklists
-        if options is None or not options.delete_on_stable_study:
+        if options is None or not (options.delete_on_stable_study or options.expires):
             return
         from orthanc_fast.services.worklists.housekeeping import LOCK_FILE, WorklistHousekeeping
 
@@ -175,7 +180,7 @@ class WorkerServices:
             lambda: self.worklist_shelf,
             self.reads,
             self.settings.index_directory / INDEX_FOLDER / LOCK_FILE,
-            options.interval,
+            options,
         )
 
     @cached_property

@@ -26,3 +26,6 @@ class Shelf(Protocol):
 
     def delete(self, identifier: str) -> None:
         """Raises UnknownResource, StorageFault."""
+
+    def close(self) -> None:
+        """Ends what it does besides."""

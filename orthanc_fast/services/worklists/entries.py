@@ -1,5 +1,6 @@
 """The worklists that are known, found by what a query asks of them."""
 
+import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -10,7 +11,7 @@ from orthanc_fast._ext.scan import ScanError
 from orthanc_fast.dicom.dictionary import Dictionary, tag_text
 from orthanc_fast.dicom.part10 import open_dicom
 from orthanc_fast.dicom.tag_json import tags_json
-from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.errors import BadFileFormat, ParameterOutOfRange
 from orthanc_fast.services.find.matching import Equality, Matcher
 
 Element = Mapping[str, Any]
@@ -19,7 +20,11 @@ Elements = Mapping[str, Element]
 """A data set, or an item of a sequence, by tags such as 0010,0020."""
 
 STUDY_UID: Final = "0020,000d"
+SUFFIX: Final = ".wl"
+"""Of the names of worklist files."""
+
 _MOST_COLUMNS: Final = 64
+_LONGEST_NAME: Final = 255  # bytes of the name of a file
 
 _decode = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
@@ -55,6 +60,17 @@ def read_worklist(
         raise BadFileFormat("it has no elements")
     study = elements.get(STUDY_UID)
     return Worklist(name, content, (study and study["Value"]) or "", created)
+
+
+def check_identifier(identifier: str) -> None:
+    """Raises ParameterOutOfRange for what is not the name of a file without its suffix."""
+    name = identifier + SUFFIX
+    is_name = identifier and "/" not in name and "\0" not in name
+    if not is_name or len(os.fsencode(name)) > _LONGEST_NAME:
+        raise ParameterOutOfRange(
+            "The identifier of a worklist is the name of its file: 1 to "
+            f"{_LONGEST_NAME - len(SUFFIX)} bytes without a slash"
+        )
 
 
 @lru_cache(4)

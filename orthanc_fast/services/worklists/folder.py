@@ -19,19 +19,21 @@ from typing import Final
 from orthanc_fast.errors import (
     BadFileFormat,
     OrthancError,
-    ParameterOutOfRange,
     StorageFault,
     UnknownResource,
 )
 from orthanc_fast.log import Category, logger
 from orthanc_fast.services.find.matching import Matcher
-from orthanc_fast.services.worklists.entries import Entries, Worklist
+from orthanc_fast.services.worklists.entries import (
+    SUFFIX,
+    Entries,
+    Worklist,
+    check_identifier,
+)
 from orthanc_fast.services.worklists.entries import Path as Tags
 from orthanc_fast.services.worklists.watch import Watch
 
-SUFFIX: Final = ".wl"
 LARGEST: Final = 16 << 20  # bytes of a file; a worklist has a few thousand
-_LONGEST_NAME: Final = 255  # bytes
 _PERIOD: Final = 1.0  # seconds between two looks for a folder that was not there
 _GATHERING: Final = 0.05  # seconds in which more changes may come before the first is looked at
 _YOUNG: Final = 2.0  # seconds after a change in which a file may still be changing
@@ -127,7 +129,7 @@ class Folder:
         return found
 
     def put(self, identifier: str, data: bytes) -> None:
-        _check(identifier)
+        check_identifier(identifier)
         with self._lock:
             self._refresh()
             name = self._name(identifier)
@@ -304,12 +306,3 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _check(identifier: str) -> None:
-    name = identifier + SUFFIX
-    if not identifier or "/" in name or "\0" in name or len(os.fsencode(name)) > _LONGEST_NAME:
-        raise ParameterOutOfRange(
-            "The identifier of a worklist is the name of its file: 1 to "
-            f"{_LONGEST_NAME - len(SUFFIX)} bytes without a slash"
-        )
