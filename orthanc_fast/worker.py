@@ -129,6 +129,12 @@ def _run_jobs(assignment: Assignment) -> int:
     return 0
 
 
+def _run_lua(assignment: Assignment) -> int:
+    from orthanc_fast.scripting.lua.scripts import LuaScripts
+
+    return _run_scripts(assignment, LuaScripts)
+
+
 def _run_scripts(assignment: Assignment, scripts: "type[Scripts]") -> int:
     from orthanc_fast.scripting.host import run
 
@@ -152,4 +158,5 @@ _SERVE: dict[str, Callable[[Assignment], int]] = {
     "dicom": _serve_dicom,
     "jobs": _run_jobs,
     "python": _run_python,
+    "lua": _run_lua,
 }

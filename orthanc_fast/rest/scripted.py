@@ -80,7 +80,7 @@ class ScriptedRequests:
     async def _admits(self, language: Language, request: Request, method: str) -> bool:
         question = HttpRequest(
             method=method,
-            uri="/" + "/".join(request.segments),
+            uri=request.path,
             ip=request.remote_ip,
             user=request.caller.user or "",
             headers=_headers(request),

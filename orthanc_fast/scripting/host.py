@@ -79,6 +79,10 @@ class Scripts(ABC):
     def idle(self) -> None:  # noqa: B027
         """There is no event for now."""
 
+    def settled(self, position: int) -> int:
+        """Up to which event, at most this one, all is done that scripts have wanted."""
+        return position
+
     @abstractmethod
     def started(self) -> None:
         """The scripts are loaded, and the services may be used; before the first event."""
@@ -134,6 +138,7 @@ class Host:
             self._language,
             self._scripts.wanted,
             self._scripts.handle,
+            self._scripts.settled,
             self._scripts.idle,
         )
         self._scripts.started()

@@ -35,6 +35,7 @@ class Event(msgspec.Struct, frozen=True):
     kind: str
     resource: str
     level: Level | None = None
+    sequence: int = 0  # its number in the log
 
 
 class Observer:
@@ -46,11 +47,13 @@ class Observer:
         language: Language,
         wanted: Callable[[], frozenset[int] | None],
         deliver: Callable[[Event], None],
+        settled: Callable[[int], int] = lambda position: position,
         idle: Callable[[], None] = lambda: None,
     ) -> None:
         """`wanted` are the numbers of the changes that scripts want to hear of now, None for all.
-        What `deliver` raises is logged. `idle` is called when there is nothing to deliver for
-        now."""
+        What `deliver` raises is logged. `settled` says up to which event, at most the given one,
+        all is done that scripts have wanted; what comes after it is not kept as done. `idle` is
+        called when there is nothing to deliver for now."""
         services = rest.services
         self._rest = rest
         self._bell = services.runtime.bell
@@ -59,6 +62,7 @@ class Observer:
         self._wanted = wanted
         self._deliver = deliver
         self._idle = idle
+        self._settled = settled
         self._position = 0
         self._kept = 0
         self._kept_at = 0.0
@@ -99,7 +103,7 @@ class Observer:
             if self._stopping.is_set():
                 return True
             level = Level(change.level)
-            event = Event(CHANGE_TYPES[change.type], to_text(change.public), level)
+            event = Event(CHANGE_TYPES[change.type], to_text(change.public), level, sequence)
             self._hand_over(sequence, event)
             self._position = sequence
             if time.monotonic() - self._kept_at > KEEP_PERIOD:
@@ -115,9 +119,14 @@ class Observer:
         return False
 
     def _hand_over(self, sequence: int, event: Event) -> None:
-        before = self._attempt
-        number = before.number + 1 if before.sequence == sequence else 1
-        self._attempt = Attempt(sequence, number)
+        suspect = self._attempt
+        settled = self._settled(sequence - 1)
+        if sequence < suspect.sequence:  # repeated, since what it has wanted was not done yet
+            number = 1
+            self._attempt = Attempt(suspect.sequence, suspect.number, settled)
+        else:
+            number = suspect.number + 1 if sequence == suspect.sequence else 1
+            self._attempt = Attempt(sequence, number, settled)
         if number > MOST_ATTEMPTS:
             logger.error(
                 Category.GENERIC,
@@ -132,7 +141,8 @@ class Observer:
             logger.error(Category.GENERIC, f"{event.kind} of {event.resource}: {error}")
 
     def _keep(self) -> None:
-        if self._position != self._kept:
-            self._rest.run(self._rest.services.writes(SERVER, self._progress.keep(self._position)))
-            self._kept = self._position
+        settled = self._settled(self._position)
+        if settled != self._kept:
+            self._rest.run(self._rest.services.writes(SERVER, self._progress.keep(settled)))
+            self._kept = settled
         self._kept_at = time.monotonic()

@@ -73,7 +73,11 @@ class RestCalls:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of a coroutine in the event loop, for all other threads."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return self.begin_work(work).result()
+
+    def begin_work(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        """As `run`, for who does something else meanwhile."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def call(
         self,

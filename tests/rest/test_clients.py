@@ -448,7 +448,6 @@ LATER: list[tuple[str, str]] = [
     ("GET /jobs", "modification, archives and jobs"),
     ("GET /peers", "DICOM and HTTP clients"),
     ("GET /queries", "DICOM and HTTP clients"),
-    ("POST /tools/execute-script", "Lua"),
     ("GET /dicom-web/studies", "DICOMweb"),
 ]
 

@@ -2,7 +2,7 @@
 11.1."""
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import NotImplementedYet, ParameterOutOfRange
+from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.log import Category, Verbosity, logger
 from orthanc_fast.model import Wish
 from orthanc_fast.rest.request import Request
@@ -60,11 +60,17 @@ def _execute_script(settings: Settings) -> Handler:
     enabled = settings.raw.get("ExecuteLuaEnabled", False)
 
     async def post_execute_script(request: Request) -> Response:
-        """Scripts in Lua: forbidden unless `ExecuteLuaEnabled`, and there is no Lua in this
-        server."""
-        if not enabled:
+        """Runs a script in Lua, in the context of the callbacks, and answers with what it prints:
+        forbidden unless `ExecuteLuaEnabled`."""
+        calls = request.services.script_calls
+        if not enabled or calls is None:
             return empty_response(FORBIDDEN)
-        raise NotImplementedYet("this server has no Lua interpreter")
+        from orthanc_fast.services.scripts.questions import Callback
+
+        source = await request.body()
+        seconds = calls.options.event_timeout
+        printed = await calls.ask_async("lua", Callback.EXECUTE, source, str, seconds)
+        return text_response(printed)
 
     return post_execute_script
 

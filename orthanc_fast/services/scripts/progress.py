@@ -15,10 +15,12 @@ PROPERTY: Final = "scripts"
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True):
-    """The event that was handed over last, by its sequence number, and how often it was."""
+    """The event that was handed over last, by its sequence number, and how often it was; with the
+    number of the last one that was done with then."""
 
     sequence: int
     number: int
+    settled: int = 0
 
 
 class Progress:
@@ -43,7 +45,7 @@ class Progress:
         if value is None:
             return position, Attempt(0, 0)
         attempt = msgspec.msgpack.decode(value, type=Attempt)
-        return max(position, attempt.sequence - 1), attempt
+        return max(position, attempt.settled), attempt
 
     def attempt(self, attempt: Attempt) -> None:
         """An event is about to be handed over."""

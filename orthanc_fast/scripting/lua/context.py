@@ -1,0 +1,238 @@
+"""One Lua context: a state of Lua with its globals, and the thread that it lives in.
+
+Whoever wants to run something in it hands it over and waits. While a script waits for a REST or an
+HTTP call, its thread takes what others hand over: so a call that leads to another callback of the
+same context, be it in this process or through another one, does not wait for itself.
+"""
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from lupa import lua53
+
+from orthanc_fast.log import Category, logger
+from orthanc_fast.scripting.lua.values import lua_value, raw, text
+from orthanc_fast.services.scripts.faults import ScriptFault
+
+T = TypeVar("T")
+
+CANNOT_EXECUTE: Final = 2031
+INTERNAL: Final = -1
+UNHANDLED: Final = "An unhandled exception was generated inside the HTTP server"
+_DEEPEST: Final = 12  # calls of the context within calls: each takes some of the thread's stack
+
+_PRELUDE: Final = Path(__file__).with_name("prelude.lua")
+
+Work = Callable[[], None]
+
+
+class Fault(Exception):
+    """What a function of the server raises as an error in Lua."""
+
+    def __init__(self, details: str, code: int = CANNOT_EXECUTE) -> None:
+        super().__init__(details)
+        self.details = details
+        self.code = code
+
+
+# What scripts can call: gets the number of arguments, and the arguments; raises Fault.
+Function = Callable[..., Any]
+
+
+# A block that may take so many seconds, 0: any time; the text says what it does.
+Limited = Callable[[float, str], AbstractContextManager[None]]
+
+
+class Context:
+    """`functions` are those of the server by name; `memory` is in bytes, 0: no limit."""
+
+    def __init__(
+        self, name: str, functions: dict[str, Function], limited: Limited, memory: int = 0
+    ) -> None:
+        self._name = name
+        self._limited = limited
+        self._functions = functions
+        self._memory = memory
+        self._waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._depth = 0
+        self._printed: list[list[str] | None] = []
+        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
+        self._thread.start()
+        self.run(self._open)
+
+    # From any thread
+
+    def run(self, work: Callable[[], T]) -> T:
+        """What `work` gives in the context's thread."""
+        if threading.current_thread() is self._thread:
+            return work()
+        done: Future[T] = Future()
+
+        def fulfil() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:
+                done.set_exception(error)
+
+        self._waiting.put(fulfil)
+        return done.result()
+
+    def load(self, path: Path) -> None:
+        """Runs a file. Raises ScriptFault, or OSError."""
+        source = path.read_bytes()
+        self.run(lambda: self._run(source, b"@" + os.fsencode(path.name), None))
+
+    def execute(self, seconds: float, source: bytes) -> str:
+        """Runs a source for at most so many seconds, and gives what it has printed. Raises
+        ScriptFault."""
+        printed: list[str] = []
+
+        def work() -> None:
+            with self._limited(seconds, "a script of /tools/execute-script"):
+                self._run(source, b"line", printed)
+
+        self.run(work)
+        return "".join(f"{line}\n" for line in printed)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a function of this name."""
+        return bool(self.run(lambda: self._has(raw(name))))
+
+    def which(self, names: Collection[str]) -> set[str]:
+        """Those for which there is a function."""
+        return self.run(lambda: {name for name in names if self._has(raw(name))})
+
+    def call(self, seconds: float, name: str, *arguments: Any) -> Any:
+        """Calls a function with values of JSON for at most so many seconds, and gives its result:
+        None, a truth value, a number, bytes, or a table of Lua. Raises ScriptFault."""
+        return self.run(lambda: self._called(self._call, seconds, name, arguments))
+
+    def route(self, seconds: float, name: str, *arguments: Any) -> bytes:
+        """As `call`, and gives the operations that the function has noted, as JSON."""
+        return bytes(self.run(lambda: self._called(self._route, seconds, name, arguments)))
+
+    def _called(
+        self, way: Callable[..., Any], seconds: float, name: str, arguments: Sequence[Any]
+    ) -> Any:
+        values = [lua_value(each, self._lua.table_from) for each in arguments]
+        with self._collecting(None), self._limited(seconds, name):
+            return self._checked(way(raw(name), *values))
+
+    def json(self, value: Any) -> bytes:
+        """A result of `call` as JSON, texts kept as they are. Raises ScriptFault."""
+        worked, found = self.run(lambda: self._json(value))
+        if not worked:
+            raise ScriptFault(text(found), code=CANNOT_EXECUTE)
+        return bytes(found)
+
+    # For functions of the server, in the context's thread
+
+    def outside(self, begun: "Future[T]") -> T:
+        """Waits for what happens elsewhere; meanwhile others may use the context."""
+        begun.add_done_callback(lambda _: self._waiting.put(_nothing))
+        postponed: list[Work | None] = []
+        while not begun.done():
+            work = self._waiting.get()
+            if work is None or self._depth >= _DEEPEST:
+                if work is not _nothing:
+                    postponed.append(work)
+                continue
+            self._depth += 1
+            try:
+                work()
+            finally:
+                self._depth -= 1
+        for work in postponed:
+            self._waiting.put(work)
+        return begun.result()
+
+    def print(self, line: bytes) -> None:
+        """What a script prints: to the log, and to who has it executed."""
+        shown = line.decode("utf-8", "replace")
+        logger.warning(Category.LUA, f"Lua says: {shown}")
+        for printed in self._printed:
+            if printed is not None:
+                printed.append(shown)
+
+    def table(self, value: Any) -> Any:
+        """A value of JSON in Lua."""
+        return lua_value(value, self._lua.table_from)
+
+    # The thread
+
+    def _live(self) -> None:
+        while (work := self._waiting.get()) is not None:
+            work()
+
+    def close(self) -> None:
+        """The thread ends after what was handed over before."""
+        self._waiting.put(None)
+
+    def _open(self) -> None:
+        self._lua = lua53.LuaRuntime(
+            encoding=None,
+            unpack_returned_tuples=True,
+            register_eval=False,
+            register_builtins=False,
+            max_memory=self._memory or None,
+        )
+        self._lua.globals()[b"python"] = None
+        server = self._lua.table_from(
+            {
+                b"names": self._lua.table_from(
+                    {number: raw(name) for number, name in enumerate(self._functions, 1)}
+                ),
+                b"print": self.print,
+                b"log": lambda line: logger.error(Category.LUA, text(line)),
+                **{raw(name): self._guarded(each) for name, each in self._functions.items()},
+            }
+        )
+        own = self._lua.execute(_PRELUDE.read_bytes(), server, name=b"=orthanc")
+        self._call, self._route, self._source = own[b"call"], own[b"route"], own[b"run"]
+        self._has, self._json = own[b"has"], own[b"json"]
+
+    def _guarded(self, function: Function) -> Function:
+        """Gives whether it has worked, and its value or what was wrong."""
+
+        def call(count: int, *arguments: Any) -> tuple[bool, Any]:
+            try:
+                return True, function(*arguments[:count])
+            except Fault as fault:
+                found = {b"details": raw(fault.details), b"code": fault.code}
+                return False, self._lua.table_from(found)
+
+        return call
+
+    def _run(self, source: bytes, name: bytes, printed: list[str] | None) -> None:
+        with self._collecting(printed):
+            self._checked(self._source(source, name))
+
+    def _checked(self, outcome: Any) -> Any:
+        """Raises ScriptFault."""
+        if outcome is True:
+            return None
+        if outcome[0]:
+            return outcome[1]
+        fault = outcome[1]
+        code, details = fault[b"code"], fault[b"details"]
+        if details is None:
+            raise ScriptFault(UNHANDLED, code=INTERNAL)
+        raise ScriptFault(text(details), code=CANNOT_EXECUTE if code is None else code)
+
+    @contextmanager
+    def _collecting(self, printed: list[str] | None) -> Iterator[None]:
+        self._printed.append(printed)
+        try:
+            yield
+        finally:
+            self._printed.pop()
+
+
+def _nothing() -> None:
+    """Wakes the thread."""

@@ -1,0 +1,97 @@
+"""Events as Lua scripts hear of them. Source: reference chapter 7, section 6.3."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from orthanc_fast.dicom.identifiers import from_text
+from orthanc_fast.dicom.tag_json import named_tags
+from orthanc_fast.errors import UnknownResource
+from orthanc_fast.model import Level
+from orthanc_fast.registries import CHANGE_NUMBERS
+from orthanc_fast.scripting.lua.context import Context
+from orthanc_fast.scripting.lua.functions import LUA
+from orthanc_fast.scripting.lua.questions import origin_table
+from orthanc_fast.scripting.lua.routing import Routing, operations_of
+from orthanc_fast.scripting.observer import Event
+from orthanc_fast.services.scripts.questions import Origin
+
+if TYPE_CHECKING:
+    from orthanc_fast.scripting.host import Host
+
+# What the changes of the log are called in Lua.
+CALLBACKS: Final = {
+    "NewInstance": ("OnStoredInstance",),
+    "StablePatient": ("OnStablePatient",),
+    "StableStudy": ("OnStableStudy",),
+    "StableSeries": ("OnStableSeries",),
+    **dict.fromkeys(
+        ("UpdatedMetadata", "UpdatedAttachment"),
+        ("OnUpdatedPatient", "OnUpdatedStudy", "OnUpdatedSeries", "OnUpdatedInstance"),
+    ),
+}
+
+
+class Events:
+    """Calls the callbacks of the main context."""
+
+    def __init__(self, host: "Host", context: Context, routing: Routing) -> None:
+        self._host = host
+        self._context = context
+        self._routing = routing
+
+    def wanted(self) -> frozenset[int]:
+        """The numbers of the changes for which there is a callback."""
+        names = {name for each in CALLBACKS.values() for name in each}
+        there = self._context.which(names)
+        return frozenset(
+            CHANGE_NUMBERS[kind] for kind, callbacks in CALLBACKS.items() if there & {*callbacks}
+        )
+
+    def handle(self, event: Event) -> None:
+        """Raises what the callback raises. A resource that has been deleted since is passed
+        over."""
+        callbacks = CALLBACKS.get(event.kind)
+        if callbacks is None or event.level is None:
+            return
+        name = callbacks[event.level] if len(callbacks) > 1 else callbacks[0]
+        if name.startswith("OnUpdated"):
+            if self._context.has(name):
+                self._context.call(self._seconds, name, event.resource)
+            return
+        found = self._found(event.level, event.resource)
+        if found is not None:
+            json = self._context.route(self._seconds, name, event.resource, *found)
+            operations = operations_of(json)
+            if operations:
+                self._routing.add(event.sequence, operations)
+
+    @property
+    def _seconds(self) -> float:
+        return self._host.options.event_timeout
+
+    def _found(self, level: Level, text: str) -> tuple[Any, ...] | None:
+        """What the callback gets behind the identifier."""
+        services = self._host.services
+        public = from_text(text)
+        assert public is not None
+
+        resource = services.resources.find(LUA, level, public)
+        if resource is None:
+            return None
+        try:
+            numbered = services.metadata.texts(LUA, level, public)
+        except UnknownResource:
+            return None
+        metadata = {services.metadata_names.name(number): numbered[number] for number in numbered}
+        if level != Level.INSTANCE:
+            return named_tags(resource.tags, "simplify", services.dictionary), metadata
+        tags = msgspec.json.decode(services.instance_tags.json(resource, "simplify"))
+        origin = Origin(
+            request_origin=metadata.get("Origin", "Unknown"),
+            remote_ip=metadata.get("RemoteIP"),
+            user=metadata.get("HttpUsername"),
+            remote_aet=metadata.get("RemoteAET"),
+            called_aet=metadata.get("CalledAET"),
+        )
+        return tags, metadata, origin_table(origin)
