@@ -13,6 +13,7 @@ from orthanc_fast.character_sets import canonical_character_set
 from orthanc_fast.config_file import UTF_8, decoded, parse, substitute
 from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Option
 from orthanc_fast.config_plugins import Worklists, worklists
+from orthanc_fast.config_routing import Routing, routing
 from orthanc_fast.config_sections import (
     Cors,
     DicomWeb,
@@ -138,6 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     write_to_file_system_enabled: bool = False
     orthanc_explorer_enabled: bool = True
     webhooks: tuple[Webhook, ...] = ()
+    routing: Routing | None = None
     dicom_web: DicomWeb = DicomWeb(public_root="/dicom-web/")
     ohif: Ohif | None = None
     worklists: Worklists | None = None  # those that modalities ask this server for
@@ -388,6 +390,7 @@ class _Building:
             write_to_file_system_enabled=get("RestApiWriteToFileSystemEnabled"),
             orthanc_explorer_enabled=get("OrthancExplorerEnabled"),
             webhooks=self._section("Webhooks", webhooks),
+            routing=self._section("Routing", lambda value: routing(value, self._base)),
             cors=self._section("Cors", cors),
             dicom_web=self._section("DicomWeb", dicom_web),
             ohif=self._section("OHIF", lambda value: ohif(value, self._base)),

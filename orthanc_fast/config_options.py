@@ -234,6 +234,7 @@ OPTIONS: tuple[Option, ...] = (
         "one more for every 16 KB; 0: no limit",
     ),
     _yes("Webhooks", "array", [], "who is told of stable resources"),
+    _yes("Routing", "object", None, "rules by which instances are sent on: docs/routing.md"),
     _yes("DicomWeb", "object", {}, "the section of DICOMweb: docs/dicomweb.md"),
     _yes("OHIF", "object", {}, "the viewer, with the folder of its files: docs/dicomweb.md"),
     _yes("Worklists", "object", {}, "worklists for modalities: docs/worklists.md"),

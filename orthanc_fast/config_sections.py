@@ -33,6 +33,10 @@ EVENTS = (
     "CompletedSeries",
     "UpdatedAttachment",
     "UpdatedMetadata",
+    "RoutingDelayed",
+    "RoutingResumed",
+    "RoutingGivenUp",
+    "RoutingDone",
 )
 
 

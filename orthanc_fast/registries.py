@@ -68,6 +68,11 @@ STABLE_STUDY: Final = 13
 STABLE_SERIES: Final = 14
 UPDATED_ATTACHMENT: Final = 15
 UPDATED_METADATA: Final = 16
+# This server's own.
+ROUTING_DELAYED: Final = 5001
+ROUTING_RESUMED: Final = 5002
+ROUTING_GIVEN_UP: Final = 5003
+ROUTING_DONE: Final = 5004
 
 CHANGE_TYPES: Final = {
     COMPLETED_SERIES: "CompletedSeries",
@@ -88,6 +93,10 @@ CHANGE_TYPES: Final = {
     UPDATED_METADATA: "UpdatedMetadata",
     4096: "Deleted",
     4097: "NewChildInstance",
+    ROUTING_DELAYED: "RoutingDelayed",
+    ROUTING_RESUMED: "RoutingResumed",
+    ROUTING_GIVEN_UP: "RoutingGivenUp",
+    ROUTING_DONE: "RoutingDone",
 }
 CHANGE_NUMBERS: Final = {name: number for number, name in CHANGE_TYPES.items()}
 

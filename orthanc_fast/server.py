@@ -125,6 +125,7 @@ def _supervisor(
             Kind("http", settings.http_workers, web),
             Kind("dicom", settings.dicom_workers if dicom else 0, dicom),
             Kind("jobs", settings.concurrent_jobs, (), start_last=True),
+            Kind("routing", _routers(settings), (), start_last=True),
         ],
         store.recover_slot,
         following.has_changed,
@@ -133,6 +134,11 @@ def _supervisor(
         log_levels,
         log_file,
     )
+
+
+def _routers(settings: Settings) -> int:
+    """How many processes send by rules: one, where there are rules that may do so."""
+    return 0 if settings.routing is None or settings.read_only else 1
 
 
 class _Following:

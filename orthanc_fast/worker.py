@@ -153,10 +153,18 @@ def _run_python(assignment: Assignment) -> int:
     return _run_scripts(assignment, PythonScripts)
 
 
+def _route(assignment: Assignment) -> int:
+    from orthanc_fast.services.processes.routing import run
+
+    run(assignment.settings, assignment.slot, lambda: _announce(assignment.ready))
+    return 0
+
+
 _SERVE: dict[str, Callable[[Assignment], int]] = {
     "http": _serve_http,
     "dicom": _serve_dicom,
     "jobs": _run_jobs,
     "python": _run_python,
     "lua": _run_lua,
+    "routing": _route,
 }

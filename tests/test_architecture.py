@@ -16,6 +16,7 @@ GROUND = {
     "config_file",
     "config_options",
     "config_plugins",
+    "config_routing",
     "config_sections",
     "character_sets",
     "error_codes",
@@ -87,6 +88,10 @@ SUBJECTS = {
     "dicom_web_client": {"store", "jobs", "attachments", "browse", "exchange", "ingest", "peers"},
     "scripts": {
         *("store", "jobs", "ingest", "query_retrieve", "storage_commitment", "worklists"),
+    },
+    "routing": {
+        *("store", "attachments", "browse", "exchange", "find", "transcoding", "modification"),
+        *("scu", "peers", "dicom_web_client"),
     },
 }
 # What joins the subjects: it opens what each kind of process needs.

@@ -7,6 +7,7 @@ occupies one of them at most, which is how many are free at least.
 """
 
 import os
+from collections.abc import Callable
 
 from orthanc_fast.config import REQUESTS_AT_ONCE, Settings
 from orthanc_fast.config_options import BY_NAME
@@ -40,17 +41,24 @@ class Figures:
     """The figures of a server, whichever of its processes is asked."""
 
     def __init__(
-        self, settings: Settings, metrics: Metrics, resources: Resources, jobs: Jobs
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        resources: Resources,
+        jobs: Jobs,
+        others: Callable[[Caller], dict[str, float]] = lambda caller: {},
     ) -> None:
+        """`others` are figures that Orthanc has not."""
         self._settings = settings
         self._jobs = jobs
         self._metrics = metrics
         self._resources = resources
+        self._others = others
 
     def all(self, caller: Caller) -> dict[str, float]:
         """By name."""
         found = _AT_FIRST | self._metrics.totals() | self._of_the_store(caller)
-        found |= self._of_jobs(caller)
+        found |= self._of_jobs(caller) | self._others(caller)
         found["orthanc_up_time_s"] = int(self._metrics.up_time())
         return found | self._threads(found)
 

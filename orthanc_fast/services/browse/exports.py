@@ -117,10 +117,11 @@ class _Log(Write[None]):
         for public in self._publics:
             resource = transaction.resource_of_any_level(public)
             if resource is not None:
-                transaction.log_export(_export(transaction, resource, self._remote, now))
+                transaction.log_export(export_of(transaction, resource, self._remote, now))
 
 
-def _export(transaction: Transaction, resource: Resource, remote: str, now: int) -> Export:
+def export_of(transaction: Transaction, resource: Resource, remote: str, now: int) -> Export:
+    """The entry for a resource that is sent to the server with this symbolic name."""
     line = {each.level: each.tags for each in (resource, *transaction.ancestors(resource))}
     uids = [line.get(level, {}).get(tag, "") for level, tag in _IDENTIFIERS.items()]
     return Export(resource.level, resource.public, now, remote, *uids)

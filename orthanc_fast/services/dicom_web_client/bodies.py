@@ -4,14 +4,13 @@
 import asyncio
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 from aiohttp.abc import AbstractStreamWriter
 
 from orthanc_fast.errors import OrthancError, UnknownResource
 from orthanc_fast.model import Attachment
-from orthanc_fast.services.attachments.parts import ContentParts
 from orthanc_fast.services.exchange.instances import Outgoing
 from orthanc_fast.services.peers.bodies import Body
 
@@ -21,15 +20,19 @@ _HEAD: Final = "--{}\r\nContent-Type: application/dicom\r\nContent-Length: {}\r\
 Moved = Callable[[], None]
 
 
+class Files(Protocol):
+    """Where the files come from: `ContentParts`, for those that are stored."""
+
+    def content(self, attachment: Attachment, /) -> Iterator[bytes]: ...
+
+
 class StowBody(Body):
     """The files of some instances. `moved` is called whenever the socket has taken a block; of
     `begun` instances the sending has begun. `fault` is what failed here meanwhile."""
 
     moved: Moved = staticmethod(lambda: None)
 
-    def __init__(
-        self, parts: ContentParts, instances: Sequence[Outgoing], is_chunked: bool
-    ) -> None:
+    def __init__(self, parts: Files, instances: Sequence[Outgoing], is_chunked: bool) -> None:
         """Without `is_chunked` the size is told ahead. Raises UnknownResource for an instance whose
         file is gone."""
         self._boundary = str(uuid4())

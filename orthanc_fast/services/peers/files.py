@@ -39,9 +39,9 @@ class SentFiles:
         if syntax is not None:
             transcoded = await asyncio.to_thread(self._transcoded, file, syntax)
             if transcoded is not None:
-                return await _body(transcoded, is_gzipped)
+                return await in_memory(transcoded, is_gzipped)
         if file.size <= AT_ONCE:
-            return await _body(await self._contents.content(file), is_gzipped)
+            return await in_memory(await self._contents.content(file), is_gzipped)
         parts = partial(self._parts.content, file)
         if is_gzipped:
             return PartsBody(lambda: _gzip(parts()), None)
@@ -58,7 +58,8 @@ class SentFiles:
             return None
 
 
-async def _body(data: bytes, is_gzipped: bool) -> Body:
+async def in_memory(data: bytes, is_gzipped: bool) -> Body:
+    """The body of a file that is in memory."""
     if is_gzipped:
         data = await asyncio.to_thread(igzip.compress, data, _LEVEL)
     return BufferBody(data)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orthanc_fast.config import Settings
-from orthanc_fast.model import Wish
+from orthanc_fast.model import Caller, Wish
 from orthanc_fast.services.administration.figures import Figures
 from orthanc_fast.services.browse.change_feed import ChangeFeed
 from orthanc_fast.services.creation.creation import Creation
@@ -33,6 +33,8 @@ from orthanc_fast.services.volumes.volumes import Volumes
 if TYPE_CHECKING:
     from orthanc_fast.services.exchange.outgoing import OutgoingCalls
     from orthanc_fast.services.peers.exchange import PeerExchange
+    from orthanc_fast.services.routing.overview import Overview
+    from orthanc_fast.services.routing.trying import Trials
     from orthanc_fast.services.viewers.ohif import OhifFiles
     from orthanc_fast.services.worklists.registry import WorklistRegistry
 
@@ -80,7 +82,9 @@ class HttpServices(ResourceServices):
         self.worklists = Worklists(find)
         self.template_find = TemplateFind(find)
         self.change_feed = ChangeFeed(self.index, self.runtime.bell)
-        self.figures = Figures(settings, self.metrics, self.resources, self.jobs)
+        self.figures = Figures(
+            settings, self.metrics, self.resources, self.jobs, self._routing_figures
+        )
         self.echo = Echo(settings, self.associations)
         self.metrics_enabled = SessionOption(
             self.runtime, "metrics-enabled", bool, settings.metrics_enabled
@@ -96,6 +100,29 @@ class HttpServices(ResourceServices):
         return WorklistRegistry(
             self.worklist_shelf, self.dictionary, self.settings.worklists.set_study_uid
         )
+
+    def _routing_figures(self, caller: Caller) -> dict[str, float]:
+        return {} if self.routing is None else self.routing.figures(caller)
+
+    @cached_property
+    def routing(self) -> "Overview | None":
+        """The queues of routing, where that is configured."""
+        if self.settings.routing is None:
+            return None
+        from orthanc_fast.services.routing.overview import Overview
+
+        return Overview(self.settings.routing, self.reads, self.writes, self.runtime.bell)
+
+    async def routing_trials(self) -> "Trials":
+        """Tries of rules, loaded in a thread with the first one."""
+        return await asyncio.to_thread(lambda: self._routing_trials)
+
+    @cached_property
+    def _routing_trials(self) -> "Trials":
+        from orthanc_fast.services.processes.routing_doors import trials_of
+
+        assert self.settings.routing is not None
+        return trials_of(self, self.settings.routing)
 
     @cached_property
     def dicom_web(self) -> DicomWebServices:

@@ -19,6 +19,7 @@ from orthanc_fast.services.jobs.saved import SavedJobs
 from orthanc_fast.services.peers.peer import parse_peer, parse_server
 from orthanc_fast.services.retention.housekeeping import forget_files
 from orthanc_fast.services.retention.recycling import recycle_at_start
+from orthanc_fast.services.routing.records import begin_server
 from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
 from orthanc_fast.services.store.journaled_files import belongs
 from orthanc_fast.services.store.opening import (
@@ -60,6 +61,7 @@ class GuardedStore:
                     Category.GENERIC,
                     "Another program uses the index: what a crash may have left is not removed",
                 )
+            self._check_routing(settings)
             recycle_at_start(settings, self._index)
             self._remove_doomed()
             self._runtime = LmdbRuntime.begin(folder / RUNTIME_FOLDER, self._index.was_alone)
@@ -79,6 +81,16 @@ class GuardedStore:
                 return index
             index.close()
             time.sleep(0.1)
+
+    def _check_routing(self, settings: Settings) -> None:
+        if settings.routing is None or settings.read_only:
+            begin_server(self._index, None)
+            return
+        # What rules may ask for is a large part of the program: only who has some loads it.
+        from orthanc_fast.services.processes.routing import check_routing
+
+        check_routing(settings, self._index, self._storage)
+        begin_server(self._index, settings.routing.rules)
 
     def recover_slot(self, slot: str) -> None:
         """Runs after the worker of this slot died and before its successor starts."""

@@ -99,14 +99,14 @@ class Preparing:
         handle = self._handles.pop(instance.number, None)
         if handle is not None:
             with handle:
-                return self._made(instance, contexts, content_of(handle, instance.file))
+                return self.made(instance, contexts, content_of(handle, instance.file))
         future = self._ahead.pop(instance.number, None)
         if future is None:
-            return self._made(instance, contexts)
+            return self.made(instance, contexts)
         self._bytes_ahead -= instance.file.size
         ready = future.result()
         if ready.context not in contexts:  # of an association that is no more
-            ready = self._made(instance, contexts)
+            ready = self.made(instance, contexts)
         return ready
 
     def _begin(self, instances: Iterable[Outgoing]) -> None:
@@ -127,17 +127,17 @@ class Preparing:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._sources.threads, "transcoder")
             self._bytes_ahead += each.file.size
-            self._ahead[each.number] = self._pool.submit(self._made, each, contexts)
+            self._ahead[each.number] = self._pool.submit(self.made, each, contexts)
 
     def _opened(self, file: Attachment) -> Handle:
         handle = self._sources.storage.open(file.uuid)
         handle.will_need()
         return handle
 
-    def _made(
+    def made(
         self, instance: Outgoing, contexts: Sequence[Context], data: Buffer | None = None
     ) -> Ready:
-        """`data` is the file, where it has been read already."""
+        """As `ready`, now; `data` is the file, where it has been read already or is not stored."""
         if data is None:
             assert instance.file is not None
             data = opened(self._sources.storage, instance.file)

@@ -145,6 +145,11 @@ class Sending:
             presentation.sop_class, Ready(context, sop_instance, data_set_of(data)), None
         )
 
+    def send_made(self, made: Outgoing, data: Buffer) -> int:
+        """As `send`, of a DICOM file that is not stored: `made` describes it."""
+        contexts = self._contexts(made.presentation)
+        return self._store(made.sop_class, self._preparing.made(made, contexts, data), None)
+
     def _store(self, sop_class: str, ready: Ready, originator: Originator | None) -> int:
         assert self._sender is not None
         self._message = self._message % 0xFFFF + 1

@@ -1,0 +1,81 @@
+"""What sends to a destination: one class for each kind of it."""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import msgspec
+
+from orthanc_fast.dicom.part10 import Buffer
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.model import Attachment, Resource
+from orthanc_fast.services.exchange.instances import Outgoing, Presentation
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One instance on its way. `data` is the file as the rule has changed it, None where it goes as
+    it is stored; `outgoing` describes what is sent."""
+
+    rule: str
+    instance: Resource
+    outgoing: Outgoing
+    file: Attachment
+    data: Buffer | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.file.size if self.data is None else len(self.data)
+
+
+class Refused(OrthancError):
+    """The destination is there, and does not take this instance; or this server cannot make of it
+    what the rule wants. Other instances may fare better."""
+
+
+class Door(ABC):
+    """The way to one destination, for the thread that sends to it."""
+
+    @abstractmethod
+    def send(self, item: Item) -> None:
+        """Returns when the destination has confirmed the instance. Raises Refused, Interrupted, or
+        another OrthancError where the destination cannot be reached; then what was open is
+        closed."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Nothing is sent for a while. The next `send` opens what it needs."""
+
+    def expect(self, presentations: Sequence[Presentation]) -> None:
+        """What will be sent, where that has to be negotiated."""
+        return
+
+    def sent_by(self, instance: Resource) -> bool:
+        """Whether the instance came from this destination."""
+        return False
+
+
+class Interrupted(Exception):
+    """The process is stopping: nobody waits for the destination any longer."""
+
+
+class Stop:
+    """Whether the process is stopping; `watch` raises Interrupted then."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    @property
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it is, after so many seconds at most."""
+        return self._event.wait(seconds)
+
+    def watch(self) -> None:
+        if self._event.is_set():
+            raise Interrupted

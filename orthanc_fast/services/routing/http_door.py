@@ -1,0 +1,118 @@
+"""What peers and servers of DICOMweb have in common as destinations: an event loop that lives in
+the thread that sends, connections that are kept for as long as there is something to send, and
+where an instance came from."""
+
+import asyncio
+import socket
+import time
+from abc import abstractmethod
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, Final, Generic, TypeVar
+from urllib.parse import urlsplit
+
+import uvloop
+
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.model import Resource
+from orthanc_fast.registries import ORIGIN, REMOTE_IP
+from orthanc_fast.services.peers.peer import Peer
+from orthanc_fast.services.routing.contract import Door, Item, Refused, Stop
+
+S = TypeVar("S")
+
+_LOOKED_EACH: Final = 0.2  # second: whether the process is stopping
+_RESOLVED_EACH: Final = 300.0  # seconds
+
+# The server is there but cannot be used now, or not with these credentials: any other instance
+# would fare the same.
+_NOT_NOW: Final = frozenset({401, 403, 407, 408, 429, 502, 503, 504, 507})
+
+
+class HttpDoor(Door, Generic[S]):
+    """For one thread. `S` is the session by which requests are made."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+        self._runner: asyncio.Runner | None = None
+        self._stack = AsyncExitStack()
+        self._session: S | None = None
+        self._addresses: tuple[str, float, frozenset[str]] = ("", 0.0, frozenset())
+
+    @abstractmethod
+    def server(self) -> Peer:
+        """The other server as it is described now. Raises OrthancError where it is not."""
+
+    @abstractmethod
+    async def connect(self, stack: AsyncExitStack) -> S:
+        """Opens what requests need, for as long as the stack is open."""
+
+    @abstractmethod
+    async def post(self, session: S, item: Item) -> None:
+        """Sends one instance. Raises OrthancError."""
+
+    def send(self, item: Item) -> None:
+        """Raises Refused for an answer that concerns this instance."""
+        try:
+            self._run(self._send(item))
+        except BaseException:
+            self.close()
+            raise
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._runner is None:
+            self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self._runner.run(work)
+
+    async def _send(self, item: Item) -> None:
+        if self._session is None:
+            self._session = await self.connect(self._stack)
+        task = asyncio.create_task(self.post(self._session, item))
+        try:
+            while not (await asyncio.wait((task,), timeout=_LOOKED_EACH))[0]:
+                self._stop.watch()
+        finally:
+            task.cancel()
+        await task
+
+    def close(self) -> None:
+        if self._runner is not None:
+            stack, self._stack, self._session = self._stack, AsyncExitStack(), None
+            try:
+                self._runner.run(stack.aclose())
+            finally:
+                self._runner.close()
+                self._runner = None
+
+    def sent_by(self, instance: Resource) -> bool:
+        """By its address, unless that is of this machine, where others live too."""
+        if instance.metadata.get(ORIGIN) != "RestApi":
+            return False
+        address = instance.metadata.get(REMOTE_IP, "")
+        if not address or address.startswith("127.") or address == "::1":
+            return False
+        return address in self._own_addresses()
+
+    def _own_addresses(self) -> frozenset[str]:
+        """Those of the server, resolved now and then; none where that fails."""
+        try:
+            url = self.server().url
+        except OrthancError:
+            return frozenset()
+        host = urlsplit(url if "://" in url else f"http://{url}").hostname or ""
+        known, at, found = self._addresses
+        if known != host or time.monotonic() - at > _RESOLVED_EACH:
+            try:
+                rows = socket.getaddrinfo(host, None)
+                found = frozenset(str(row[4][0]).partition("%")[0] for row in rows)
+            except OSError:
+                found = frozenset()
+            self._addresses = host, time.monotonic(), found
+        return found
+
+
+def judged(status: int, error: OrthancError) -> OrthancError:
+    """The same error, as Refused where the answer with this HTTP status concerns the instance."""
+    if status in _NOT_NOW or 300 <= status < 400:
+        return error
+    return Refused(error.details, private=error, code=error.code)

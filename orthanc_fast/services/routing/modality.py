@@ -1,0 +1,107 @@
+"""Instances to a modality, by C-STORE: one association for as long as there is something to send.
+
+What the modality does not take as it is, it gets transcoded, as by other sends.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from orthanc_fast.errors import NoPresentationContext, OrthancError
+from orthanc_fast.model import Resource
+from orthanc_fast.registries import REMOTE_AET
+from orthanc_fast.services.exchange.instances import Presentation
+from orthanc_fast.services.exchange.modalities import Modality, comparable_aet
+from orthanc_fast.services.routing.contract import Door, Item, Refused
+from orthanc_fast.services.scu.associating import DimseFailure
+from orthanc_fast.services.scu.sending import NO_SOP_CLASS, Senders, Sending
+from orthanc_fast.upper_layer.channel import Watch
+
+# Out of resources: the modality may take it later, and would take no other one now.
+_NO_ROOM: Final = range(0xA700, 0xA800)
+_INTERNAL: Final = -1  # it cannot be transcoded to what the modality takes
+_OF_INSTANCE: Final = frozenset({NO_SOP_CLASS, _INTERNAL})
+_KNOWN: Final = 100  # presentations
+
+
+class ModalityDoor(Door):
+    """For one thread. `modality` gives the entry as it is now; it raises where there is none."""
+
+    def __init__(
+        self,
+        modality: Callable[[], Modality],
+        is_strict: bool,
+        senders: Senders,
+        watch: Watch,
+    ) -> None:
+        self._modality = modality
+        self._is_strict = is_strict
+        self._senders = senders
+        self._watch = watch
+        self._stack = ExitStack()
+        self._sending: Sending | None = None
+        self._known: dict[Presentation, None] = {}  # the last ones
+
+    def expect(self, presentations: Sequence[Presentation]) -> None:
+        """What is new to an association that is open needs another one, which is for all that has
+        been seen so far: kinds that alternate do not open one each time."""
+        new = [each for each in presentations if each not in self._known]
+        if not new:
+            return
+        self.close()
+        for each in new:
+            self._known[each] = None
+        while len(self._known) > _KNOWN:
+            del self._known[next(iter(self._known))]
+
+    def send(self, item: Item) -> None:
+        """Raises Refused where the modality answers with another status than those of success or
+        of no room, or takes nothing of the SOP class; then the association goes on."""
+        try:
+            self._send(self._opened(), item)
+        except DimseFailure as error:
+            if error.status in _NO_ROOM:
+                raise
+            raise Refused(error.details, code=error.code) from error
+        except NoPresentationContext as error:
+            raise Refused(error.details, code=error.code) from error
+        except OrthancError as error:
+            if error.code in _OF_INSTANCE:
+                raise Refused(error.details, code=error.code) from error
+            self.close()
+            raise
+        except BaseException:
+            self.close()
+            raise
+
+    def _send(self, sending: Sending, item: Item) -> None:
+        if item.data is None:
+            sending.send(item.outgoing)
+        else:
+            sending.send_made(item.outgoing, item.data)
+
+    def close(self) -> None:
+        self._sending = None
+        stack, self._stack = self._stack, ExitStack()
+        stack.close()
+
+    def sent_by(self, instance: Resource) -> bool:
+        """By its AE title."""
+        aet = instance.metadata.get(REMOTE_AET, "")
+        if not aet:
+            return False
+        try:
+            own = self._modality().aet
+        except OrthancError:
+            return False  # it fails when it is sent
+        return comparable_aet(aet, self._is_strict) == comparable_aet(own, self._is_strict)
+
+    def _opened(self) -> Sending:
+        if self._sending is None:
+            modality = self._modality()
+            target = self._senders.associations.target(modality)
+            rules = self._senders.rules(modality.allow_transcoding)
+            self._sending = self._stack.enter_context(
+                self._senders.open(target, self._known, rules, self._watch)
+            )
+        return self._sending

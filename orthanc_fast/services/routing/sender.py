@@ -1,0 +1,224 @@
+"""One destination: its queue is sent, in order, one instance after the other.
+
+An instance is sent, its success is written into the index, then the next one is sent. What fails
+is tried again after pauses that grow; all of it waits meanwhile, and nobody else does.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from orthanc_fast.config_routing import Destination, Hours
+from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.dicom.main_tags import MainTags
+from orthanc_fast.dicom.reader import read_header
+from orthanc_fast.errors import OrthancError
+from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.index.packed import unpack
+from orthanc_fast.log import Category, logger
+from orthanc_fast.model import SERVER, SHA1, Attachment, Level, Resource
+from orthanc_fast.registries import DICOM_ATTACHMENT
+from orthanc_fast.runtime.bell import Bell
+from orthanc_fast.services.exchange.instances import Instances, outgoing
+from orthanc_fast.services.routing.alterations import Alteration, Altering
+from orthanc_fast.services.routing.contract import Door, Interrupted, Item, Refused, Stop
+from orthanc_fast.services.routing.queues import Front, Outcome, Queues
+from orthanc_fast.services.routing.records import TOPIC, Entry
+from orthanc_fast.services.store.reads import Reads
+
+_IDLE: Final = 2.0  # seconds after the last instance until what is open is closed
+_KILOBYTE: Final = 1024
+_FAULT_PAUSE: Final = 1.0  # seconds, where this server itself fails
+
+Clock = Callable[[], float]
+
+
+class Workshop(msgspec.Struct, frozen=True):
+    """What the senders of one process share."""
+
+    reads: Reads
+    queues: Queues
+    bell: Bell
+    alterations: Mapping[str, Alteration]  # by rule
+    main_tags: MainTags
+    dictionary: Dictionary
+    logs_exports: bool
+    clock: Clock = time.time
+
+
+class Sender:
+    """For one thread."""
+
+    def __init__(
+        self, name: str, destination: Destination, door: Door, workshop: Workshop, stop: Stop
+    ) -> None:
+        self._name = name
+        self._destination = destination
+        self._hours = Hours(destination.hours)
+        self._door = door
+        self._shop = workshop
+        self._stop = stop
+        self._free_at = 0.0  # by bandwidth
+        self._used_at = 0.0
+        self._expected = -1  # the number of the entry that the door knows
+        self._altering: tuple[int, Altering] | None = None  # of the entry with this number
+
+    def serve(self) -> None:
+        """Returns when the process stops."""
+        while not self._stop.is_set:
+            heard = self._shop.bell.heard(TOPIC)
+            try:
+                wait = self.turn()
+            except Interrupted:
+                break
+            except Exception as error:  # the index, or what nobody has thought of: nothing is lost
+                logger.error(Category.GENERIC, f"Routing: {self._name}: {error!r}: tried again")
+                wait = _FAULT_PAUSE
+            if wait > 0 and not self._stop.is_set:
+                self._shop.bell.wait(TOPIC, heard, wait)
+        with suppress(Interrupted, OrthancError):
+            self._door.close()
+
+    def turn(self) -> float:
+        """Sends the instance in front, if it is time to; returns for how many seconds there is
+        nothing to do. Raises Interrupted, StorageFault, FullStorage."""
+        now = self._shop.clock()
+        front = self._shop.queues.front(self._name)
+        if front is None or front.queue.is_paused or not self._hours.is_open(now):
+            self._rest(now)
+            return _IDLE
+        wait = max(front.queue.not_before, self._free_at) - now
+        if wait > 0:
+            self._rest(now)
+            return wait
+        self._attempt(front)
+        return 0.0
+
+    def _rest(self, now: float) -> None:
+        if self._used_at and now - self._used_at >= _IDLE:
+            self._door.close()
+            self._used_at = 0.0
+            self._altering = None
+
+    # One instance
+
+    def _attempt(self, front: Front) -> None:
+        queue, number, entry = front
+        offset = queue.offset if number == queue.first else 0
+        public = entry.instances[offset * SHA1 : (offset + 1) * SHA1]
+        instance = self._record(public)
+        file = None if instance is None else instance.attachments.get(DICOM_ATTACHMENT)
+        if instance is None or file is None:
+            self._done(front, offset, "gone")
+            return
+        try:
+            if not self._destination.send_back and self._door.sent_by(instance):
+                self._done(front, offset, "sent_back")
+                return
+            item = self._item(front, instance, file)
+            self._expect(front, item)
+            began = self._used_at = self._shop.clock()
+            self._door.send(item)
+        except OrthancError as error:
+            if self._record(public) is None:  # deleted while it was sent
+                self._done(front, offset, "gone")
+            else:
+                self._fail(front, offset, error)
+            return
+        self._used_at = self._shop.clock()
+        if self._destination.bandwidth:
+            seconds = item.size / (self._destination.bandwidth * _KILOBYTE)
+            self._free_at = max(self._free_at, began) + seconds
+        self._done(front, offset, "sent")
+
+    def _done(self, front: Front, offset: int, outcome: Outcome) -> None:
+        queues, now = self._shop.queues, self._shop.clock()
+        exported = None
+        if outcome == "sent" and self._shop.logs_exports:
+            exported = front.entry.instances[offset * SHA1 : (offset + 1) * SHA1]
+        queues.done(self._name, front.number, offset, outcome, now, exported)
+
+    def _fail(self, front: Front, offset: int, error: OrthancError) -> None:
+        queue, number, entry = front
+        now, destination = self._shop.clock(), self._destination
+        text = error.details or error.text
+        attempts = queue.attempts + 1
+        pause = min(
+            destination.first_pause * 2 ** min(queue.attempts, 40), destination.longest_pause
+        )
+        pause *= random.uniform(0.9, 1.1)
+        failing = now - (queue.failing_since or now)
+        is_over = isinstance(error, Refused) and attempts >= destination.attempts
+        limit = f"Attempts ({destination.attempts})"
+        if destination.give_up_after and failing + pause > destination.give_up_after:
+            is_over, limit = True, f"GiveUpAfter ({destination.give_up_after:g} s)"
+        what = f"Routing: {self._name}: rule {entry.rule}: {error}"
+        if is_over:
+            logger.error(Category.GENERIC, f"{what}: set aside, by {limit}")
+            text = f"{text} [set aside by {limit}]"
+            self._shop.queues.give_up(self._name, number, offset, text, now)
+        else:
+            logger.warning(Category.GENERIC, f"{what}: tried again in {pause:.0f} s")
+            self._shop.queues.failed(self._name, number, offset, text, now + pause, now)
+
+    # What is sent
+
+    def _item(self, front: Front, instance: Resource, file: Attachment) -> Item:
+        """Raises Refused where it cannot be made."""
+        entry = front.entry
+        described = outgoing(0, instance)
+        alteration = self._shop.alterations.get(entry.rule)
+        if alteration is None or alteration.is_none:
+            return Item(entry.rule, instance, described, file)
+        try:
+            data = self._begun(front, alteration).apply(file)
+            header = read_header(data, self._shop.main_tags, self._shop.dictionary)
+        except OrthancError as error:
+            raise Refused(error.details, private=error, code=error.code) from error
+        described = msgspec.structs.replace(
+            described,
+            sop_class=header.sop_class or "",
+            sop_instance=header.sop_uid,
+            transfer_syntax=header.transfer_syntax or described.transfer_syntax,
+            file=msgspec.structs.replace(file, size=len(data)),
+        )
+        return Item(entry.rule, instance, described, file, data)
+
+    def _expect(self, front: Front, item: Item) -> None:
+        """All that the entry has is negotiated for together."""
+        if item.data is not None or self._expected == front.number:
+            self._door.expect([item.outgoing.presentation])
+            return
+        self._expected = front.number
+        instances = Instances(self._shop.reads, SERVER, front.entry.instances)
+        self._door.expect(instances.presentations())
+
+    def _begun(self, front: Front, alteration: Alteration) -> Altering:
+        if self._altering is None or self._altering[0] != front.number:
+            queues = self._shop.queues
+            files = self._files(front.entry) if alteration.looks_ahead else []
+            altering = alteration.begin(lambda: queues.change(alteration.secret), files)
+            self._altering = front.number, altering
+        return self._altering[1]
+
+    def _files(self, entry: Entry) -> list[Attachment]:
+        """All of the resource of the event, which may have more than one entry; of stored instances
+        those of the entry."""
+
+        def read(view: Snapshot) -> list[Resource | None]:
+            level, packed = Level(entry.level), entry.instances
+            resource = view.resource(level, entry.public)
+            if level < Level.INSTANCE and resource is not None:
+                packed = view.descendants_packed(resource, Level.INSTANCE)
+            return view.resources(Level.INSTANCE, list(unpack(packed)))
+
+        found = (each for each in self._shop.reads(SERVER, read) if each is not None)
+        files = (each.attachments.get(DICOM_ATTACHMENT) for each in found)
+        return [each for each in files if each is not None]
+
+    def _record(self, public: bytes) -> Resource | None:
+        return self._shop.reads(SERVER, lambda view: view.resource(Level.INSTANCE, public))
