@@ -30,7 +30,7 @@ from orthanc_fast.registries import (
 from orthanc_fast.services.browse.describe import NAMES
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.matching import Matcher, text_matcher
-from orthanc_fast.services.find.query import Condition, FindQuery, Place
+from orthanc_fast.services.find.query import FindQuery, Place
 from orthanc_fast.services.store.reads import Reads
 
 EVENTS: Final[Mapping[str, tuple[int, Level]]] = {
@@ -92,33 +92,40 @@ class Conditions:
 
     def verdict(self, public: bytes) -> Verdict:
         """About a resource of the level of the event."""
-        reason = self.fault(public)
-        if reason:
-            return Verdict(reason=reason)
-        found = self._read(SERVER, lambda view: _instances(view, self.level, public))
-        if found is None:
-            return Verdict(reason="it has been deleted")
+        if self._tags and not self._meets_query(public):
+            return Verdict(reason="Query")
+        found = self._read(SERVER, lambda view: self._instances(view, public))
+        if isinstance(found, str):
+            return Verdict(reason=found)
         kept = self._from_there(found) if self._origin else found
-        return Verdict(kept, "" if kept else "no instance has this Origin")
+        return Verdict(kept, "" if kept else "Origin: of none of its instances")
 
-    def fault(self, public: bytes) -> str:
-        """Which part of the condition the resource itself does not meet, "" where it does."""
-        if self._tags and not self._finds(public, self._tags, ()):
-            return "Query"
-        if self.rule.labels and not self._finds(public, [], self.rule.labels):
-            return "Labels"
-        return ""
-
-    def _finds(self, public: bytes, conditions: Sequence[Condition], labels: Sequence[str]) -> bool:
+    def _meets_query(self, public: bytes) -> bool:
         query = FindQuery(
-            level=self.level,
-            conditions=list(conditions),
-            labels=list(labels),
-            labels_constraint=self.rule.labels_constraint,
-            parent=(self.level, public),
-            limit=1,
+            level=self.level, conditions=self._tags, parent=(self.level, public), limit=1
         )
         return bool(self._finder.find(SERVER, query).packed)
+
+    def _instances(self, view: Snapshot, public: bytes) -> bytes | str:
+        """Packed; or the reason why there are none."""
+        resource = view.resource(self.level, public)
+        if resource is None:
+            return "it has been deleted"
+        if not self._meets_labels(resource):
+            return "Labels"
+        if self.level == Level.INSTANCE:
+            return public
+        below = view.descendants_packed(resource, Level.INSTANCE)
+        return view.by_creation(Level.INSTANCE, below)
+
+    def _meets_labels(self, resource: Resource) -> bool:
+        """As /tools/find: without labels, `None` is what has none at all."""
+        wanted, found = self.rule.labels, resource.labels
+        if self.rule.labels_constraint == "None":
+            return not any(each in found for each in wanted) if wanted else not found
+        if self.rule.labels_constraint == "Any" and wanted:
+            return any(each in found for each in wanted)
+        return all(each in found for each in wanted)
 
     def _from_there(self, packed: bytes) -> bytes:
         kept: list[bytes] = []
@@ -136,12 +143,3 @@ class Conditions:
 
     def _is_from_there(self, instance: Resource) -> bool:
         return all(made.matches(instance.metadata.get(number, "")) for number, made in self._origin)
-
-
-def _instances(view: Snapshot, level: Level, public: bytes) -> bytes | None:
-    resource = view.resource(level, public)
-    if resource is None:
-        return None
-    if level == Level.INSTANCE:
-        return public
-    return view.by_creation(Level.INSTANCE, view.descendants_packed(resource, Level.INSTANCE))

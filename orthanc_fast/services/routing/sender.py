@@ -115,6 +115,11 @@ class Sender:
         if instance is None or file is None:
             self._done(front, offset, "gone")
             return
+        if entry.rule not in self._shop.alterations:
+            text = f"there is no rule {entry.rule!r} any more"
+            logger.error(Category.GENERIC, f"Routing: {self._name}: {text}: set aside")
+            self._shop.queues.give_up(self._name, number, offset, text, self._shop.clock())
+            return
         try:
             if not self._destination.send_back and self._door.sent_by(instance):
                 self._done(front, offset, "sent_back")
@@ -171,8 +176,8 @@ class Sender:
         """Raises Refused where it cannot be made."""
         entry = front.entry
         described = outgoing(0, instance)
-        alteration = self._shop.alterations.get(entry.rule)
-        if alteration is None or alteration.is_none:
+        alteration = self._shop.alterations[entry.rule]
+        if alteration.is_none:
             return Item(entry.rule, instance, described, file)
         try:
             data = self._begun(front, alteration).apply(file)
