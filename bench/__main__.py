@@ -32,6 +32,7 @@ from bench import (
     small_files,
     uploads,
     volumes,
+    worklists,
 )
 from bench.compare import HEADER, Pair, Row, environment
 from bench.report import Section, write
@@ -75,6 +76,7 @@ OTHERS: dict[str, Callable[[Given, Folder], Found]] = {
     ),
     "exchange": lambda given, folder: exchange.exchange(given.rounds, given.quick),
     "find as SCP": lambda given, folder: find_scp.find_scp(given.rounds, given.quick),
+    "worklists": lambda given, folder: worklists.worklists(given.rounds, given.quick),
     "dicomweb": lambda given, folder: dicom_web.dicom_web(given.rounds, given.quick),
     "find": lambda given, folder: find.find(given.rounds, given.quick),
     "uploads": lambda given, folder: ([], uploads.uploads(folder, given.quick)),

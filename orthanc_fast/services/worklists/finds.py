@@ -1,6 +1,7 @@
 """C-FIND on modality worklists: from the identifier to encoded answers. Source: reference chapter
 4, section 3.7; DICOM PS3.4 annex K."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
@@ -29,6 +30,11 @@ from orthanc_fast.services.worklists.query import (
 from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 _AT_ONCE: Final = 50  # answers of a page
+_NO_ANSWER: Final = b"no answer"  # of what does not match
+_MOST_REMEMBERED: Final = 20_000  # answers, of a few hundred bytes each
+
+
+Form = tuple[str, ...]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -72,6 +78,7 @@ class WorklistFinds:
         self._character_set = character_set
         self._options = options
         self._hooks = hooks
+        self._remembered = _Remembered()
 
     def answers(
         self, caller: Caller, identifier: bytes, transfer_syntax: str
@@ -87,12 +94,11 @@ class WorklistFinds:
         keys = keys_of(asked.elements)
         for change in self._hooks.filters:
             keys = change(Asked(caller, keys, identifier, transfer_syntax))
-        query = self._query(keys)
-        found = self._found(Asked(caller, keys, identifier, transfer_syntax))
-        encode = Encoding(transfer_syntax, character_set, self._dictionary)
+        asked_for = Asked(caller, keys, identifier, transfer_syntax)
+        found = self._found(asked_for, self._query(keys), character_set)
         limit = self._worklists.limit_answers
         most = limit + 1 if limit else None  # one more, as with Orthanc
-        answers = (encode(query, elements) for elements in islice(found, most))
+        answers = islice(found, most)
         count = 0
         while page := list(islice(answers, _AT_ONCE)):
             count += len(page)
@@ -103,28 +109,43 @@ class WorklistFinds:
     def _query(self, keys: Keys) -> Query:
         return Query(keys, self._dictionary, self._options.case_sensitive_names)
 
-    def _found(self, asked: Asked) -> Iterator[Elements]:
-        """The data sets that match."""
+    def _found(self, asked: Asked, shown: Query, character_set: str) -> Iterator[bytes]:
+        """The answers: what `shown` asks for of the worklists that match."""
         keys = asked.keys
         if self._worklists.filter_issuer_aet:
             keys = for_station(keys, asked.caller.aet)
         query = self._query(keys)
-        for worklist in self._candidates(asked, query):
-            elements = worklist.elements
-            if query.matches(elements):
-                if self._worklists.log_matched:
-                    logger.warning(
-                        Category.DICOM,
-                        f"The worklist {worklist.id} matches a query of AET {asked.caller.aet}",
-                    )
-                yield elements
+        encode = Encoding(asked.transfer_syntax, character_set, self._dictionary)
+        given = self._provided(asked)
+        kept: dict[Worklist, bytes] = {}
+        if given is None:
+            given = self._shelf.candidates(query.conditions)
+            kept = self._remembered.of(
+                (asked.transfer_syntax, character_set, shown.form, query.form)
+            )
+        for worklist in given:
+            answer = kept.get(worklist)
+            if answer is None:
+                elements = worklist.elements
+                answer = encode(shown, elements) if query.matches(elements) else _NO_ANSWER
+                kept[worklist] = answer
+            if answer is not _NO_ANSWER:
+                self._log_match(worklist, asked)
+                yield answer
 
-    def _candidates(self, asked: Asked, query: Query) -> Iterable[Worklist]:
+    def _provided(self, asked: Asked) -> Iterable[Worklist] | None:
         for provide in self._hooks.providers:
             given = provide(asked)
             if given is not None:
                 return given
-        return self._shelf.candidates(query.conditions)
+        return None
+
+    def _log_match(self, worklist: Worklist, asked: Asked) -> None:
+        if self._worklists.log_matched:
+            logger.warning(
+                Category.DICOM,
+                f"The worklist {worklist.id} matches a query of AET {asked.caller.aet}",
+            )
 
     def _log(self, asked: Identifier) -> None:
         if logger.level(Category.DICOM) == Verbosity.DEFAULT:
@@ -132,6 +153,24 @@ class WorklistFinds:
         logger.info(Category.DICOM, "DICOM C-Find request for worklists")
         for line in lines(asked.elements, self._dictionary, self._options.hidden):
             logger.info(Category.DICOM, line)
+
+
+class _Remembered:
+    """Answers to queries that ask the same of sequences, and for the same: modalities ask again
+    and again. What else they ask of worklists the columns of these decide."""
+
+    def __init__(self) -> None:
+        self._by_form: dict[Form, dict[Worklist, bytes]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, form: Form) -> dict[Worklist, bytes]:
+        """Where the answers to queries of a form are, and new ones go."""
+        with self._lock:
+            found = self._by_form.pop(form, {})
+            self._by_form[form] = found  # the last to be forgotten
+            while sum(map(len, self._by_form.values())) > _MOST_REMEMBERED:
+                del self._by_form[next(iter(self._by_form))]
+        return found
 
 
 class Encoding:

@@ -61,6 +61,8 @@ class Query:
         self.texts: dict[int, Matcher] = {}
         self.sequences: dict[int, Query | None] = {}
         self.wanted: list[int] = []
+        sequences = {tag: each for tag, each in keys.items() if isinstance(each, list)}
+        self._form = repr((sorted(keys), sorted(sequences.items())))
         for tag, value in sorted(keys.items()):
             if tag == SPECIFIC_CHARACTER_SET or tag >> 16 < _FIRST_GROUP or not tag & 0xFFFF:
                 continue
@@ -76,6 +78,11 @@ class Query:
                 self.texts[tag] = made
         self._texts = [(tag_text(tag), each) for tag, each in self.texts.items()]
         self._sequences = [(tag_text(tag), each) for tag, each in self.sequences.items()]
+
+    @property
+    def form(self) -> str:
+        """What it asks for, and what it asks of sequences."""
+        return self._form
 
     @property
     def conditions(self) -> dict[Path, Matcher]:
