@@ -23,6 +23,7 @@ from orthanc_fast.config_sections import (
     allowed_hosts,
     cors,
     dicom_web,
+    dicom_web_notes,
     http_proxy,
     ohif,
     scripting,
@@ -174,6 +175,9 @@ def load(
             origin[key] = file
     for key, value in values.items():
         _check(key, value, origin[key], warn)
+    if isinstance(values.get("DicomWeb"), dict):
+        for note in dicom_web_notes(values["DicomWeb"]):
+            warn(f"{origin['DicomWeb']}: {note}")
     if not paths:
         values["AllowedHosts"] = []  # nobody has decided about names
     overwrite = values.get("OverwriteInstances")

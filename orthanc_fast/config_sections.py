@@ -6,11 +6,12 @@ reason.
 """
 
 import base64
+import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -68,6 +69,33 @@ MetadataMode = Literal["Full", "MainDicomTags", "Extrapolate"]
 OtherBinary = Literal["BulkDataURI", "InlineBinary", "ArrayOfValues"]
 
 
+# What is at the root of the server already: first components of its paths.
+TAKEN: Final = frozenset(
+    {
+        "app",
+        "changes",
+        "exports",
+        "favicon.ico",
+        "instances",
+        "jobs",
+        "modalities",
+        "patients",
+        "peers",
+    }
+    | {"plugins", "queries", "series", "statistics", "storage-commitment", "studies", "system"}
+    | {"openapi.json", "tools"}
+)
+_RESOURCES: Final = frozenset({"info", "instances", "series", "servers", "studies", "workitems"})
+_NO_PATH: Final = re.compile(r"[\s?#\x00-\x1f\x7f]")
+_WITHOUT_EFFECT: Final = {
+    "EnablePerformanceLogs": "/tools/metrics-prometheus tells what takes how long",
+    "MetadataWorkerThreadsCount": "all cores read metadata",
+    "StowMaxInstances": "the plugin has given it up too; a stow sends at most 100 at once",
+    "StowMaxSize": "the plugin has given it up too; a stow sends at most 32 MB at once",
+    "WadoRsLoaderThreadsCount": "files are read ahead, and what fails ends the answer",
+}
+
+
 class DicomWeb(msgspec.Struct, frozen=True, rename="pascal"):
     """The options of DICOMweb: reference chapter 5, section 13. Paths end with a slash, `root` and
     `public_root` begin with one too. What is unknown is passed over, as by the plugin."""
@@ -105,11 +133,43 @@ def dicom_web(value: Any) -> DicomWeb:
     wado = "/" + found.wado_root.strip("/")
     if wado == "/":
         raise ValueError("WadoRoot must not be the root of the server: give /wado, for example")
+    _check_path("Root", root)
+    _check_path("WadoRoot", wado)
+    if wado.startswith(root) and wado[len(root) :].partition("/")[0] in _RESOURCES:
+        raise ValueError(f"WadoRoot must not hide resources of DICOMweb: {wado!r}")
+    if "//" in public or _NO_PATH.search(public):
+        raise ValueError(f"PublicRoot is a path, as /pacs/dicom-web/: {found.public_root!r}")
+    if "//" in found.host or _NO_PATH.search(found.host):
+        raise ValueError(f"Host is a host, and its port: pacs.org:8042, not {found.host!r}")
     if found.client_connections < 1:
         raise ValueError("ClientConnections must be at least 1")
     if found.client_minimum_rate < 0:
         raise ValueError("ClientMinimumRate must not be negative: 0 for none")
     return msgspec.structs.replace(found, root=root, public_root=public, wado_root=wado)
+
+
+def _check_path(name: str, path: str) -> None:
+    """Raises ValueError for a path that no request has, or that hides what is there."""
+    if _NO_PATH.search(path):
+        raise ValueError(f"{name} has characters that no path has: {path!r}")
+    first = path.split("/")[1]
+    if first in TAKEN:
+        raise ValueError(f"{name} must not hide /{first} of the REST API: {path!r}")
+
+
+def dicom_web_notes(value: Mapping[str, Any]) -> list[str]:
+    """What is to be said of a section `DicomWeb` at the start: options that do nothing here, or
+    that nobody knows."""
+    known = {field.encode_name for field in msgspec.structs.fields(DicomWeb)}
+    notes = []
+    for name in sorted(value):
+        if name in _WITHOUT_EFFECT:
+            notes.append(f"DicomWeb.{name} has no effect: {_WITHOUT_EFFECT[name]}")
+        elif name not in known and not name.startswith("_"):
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f": did you mean {close[0]!r}?" if close else ""
+            notes.append(f"unknown option 'DicomWeb.{name}'{hint}")
+    return notes
 
 
 def _with_slashes(path: str) -> str:

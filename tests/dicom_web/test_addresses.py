@@ -1,12 +1,16 @@
 """The address of DICOMweb in answers. Reference chapter 5, section 9."""
 
+import json
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from orthanc_fast.config_sections import DicomWeb, dicom_web
+from orthanc_fast.config import ConfigError, Settings, load
+from orthanc_fast.config_sections import TAKEN, DicomWeb, dicom_web
 from orthanc_fast.rest.dicom_web.addresses import base_of
 from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.routes import build_router
 
 PLAIN = {"Host": "pacs:8042"}
 
@@ -74,8 +78,58 @@ def test_slashes_of_the_root(root: str) -> None:
         {"StudiesMetadata": "Fast"},
         {"OtherBinaryMode": "Hex"},
         {"Enable": 1},
+        {"Root": "/studies/"},
+        {"Root": "system"},
+        {"Root": "/a?b/"},
+        {"Root": "/a b/"},
+        {"WadoRoot": "/system"},
+        {"WadoRoot": "/instances/x"},
+        {"WadoRoot": "/dicom-web/studies"},
+        {"WadoRoot": "/dicom-web/info/x"},
+        {"PublicRoot": "https://pacs.org/"},
+        {"PublicRoot": "/a#b/"},
+        {"Host": "https://pacs.org"},
+        {"Host": "my pacs"},
+        {"ClientConnections": 0},
+        {"ClientMinimumRate": -1},
     ],
 )
 def test_sections_that_cannot_be(section: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         dicom_web(section)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"Root": "/pacs/studies/", "WadoRoot": "/pacs/wado"},
+        {"WadoRoot": "/dicom-web/wado"},
+        {"PublicRoot": "/"},
+        {"Host": "[::1]:8042"},
+        {"ClientMinimumRate": 0},
+    ],
+)
+def test_sections_that_can_be(section: dict[str, Any]) -> None:
+    dicom_web(section)
+
+
+def test_no_path_of_the_server_is_hidden() -> None:
+    own = {"dicom-web", "ohif", "wado"}
+    used = {route.path.split("/")[1] for route in build_router(Settings()).routes} - own
+    assert {name for name in used if name and not name.startswith(("{", "_"))} <= TAKEN
+
+
+def test_nothing_is_ignored_in_silence(tmp_path: Path) -> None:
+    file = tmp_path / "orthanc.json"
+    section = {"enable": False, "StowMaxSize": 7, "WadoRsLoaderThreadsCount": 2, "_note": "mine"}
+    file.write_text(json.dumps({"DicomWeb": {**section, "Root": "/dw/"}}))
+    heard: list[str] = []
+    load([file], heard.append)
+    text = "\n".join(heard)
+    assert "'DicomWeb.enable': did you mean 'Enable'?" in text
+    assert "DicomWeb.StowMaxSize has no effect" in text
+    assert "DicomWeb.WadoRsLoaderThreadsCount has no effect" in text
+    assert "Root" not in text.replace("WadoRoot", "") and "_note" not in text
+    file.write_text(json.dumps({"DicomWeb": {"Root": "/studies/"}}))
+    with pytest.raises(ConfigError, match="must not hide /studies of the REST API"):
+        load([file])
