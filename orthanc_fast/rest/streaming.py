@@ -1,7 +1,7 @@
 """Answers in parts that are made while they are sent."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 
 from orthanc_fast.errors import OrthancError
@@ -33,20 +33,27 @@ async def while_present(
     headers: tuple[HeaderField, ...] = (),
     length: int | None = None,
     status: int = 200,
+    when_gone: Callable[[], None] | None = None,
 ) -> Response:
     """The answer that a stream makes, once its first bytes are there: what fails until then is a
-    proper error. The stream ends when its client leaves."""
+    proper error. The stream ends when its client leaves; `when_gone` is called then, also while a
+    chunk of it is still being made."""
     first = await anext(stream, b"")
-    watched = _watched(request, first, stream)
+    watched = _watched(request, first, stream, when_gone)
     return Response(kind=kind, status=status, headers=headers, stream=watched, length=length)
 
 
 async def _watched(
-    request: Request, first: Bytes, rest: AsyncGenerator[Bytes]
+    request: Request,
+    first: Bytes,
+    rest: AsyncGenerator[Bytes],
+    when_gone: Callable[[], None] | None,
 ) -> AsyncGenerator[Bytes]:
     """A stream for as long as its client is there: `send` does not tell that it has gone. What
     fails in its middle aborts the connection, so that the client knows."""
     gone = asyncio.ensure_future(request.gone())
+    if when_gone is not None:
+        gone.add_done_callback(lambda _: when_gone())
     try:
         async with aclosing(rest):
             yield first

@@ -4,6 +4,7 @@ reference chapter 5, section 2."""
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from itertools import takewhile
+from threading import Event
 from typing import Final
 
 from orthanc_fast.config import Settings
@@ -73,7 +74,8 @@ async def _found(request: Request, level: Level) -> Response:
     searching = request.services.dicom_web.searching
     search = searching.read(level, request.params, pairs(request.query))
     base = base_of(request, request.services.settings.dicom_web)
-    results = await searching.results(request.caller, search, base, form)
+    over = Event()
+    results = await searching.results(request.caller, search, base, form, over.is_set)
     headers = _headers(results, base)
     if form == "json":
         kind, stream = DICOM_JSON, _json(results.parts, results.is_endless)
@@ -81,7 +83,8 @@ async def _found(request: Request, level: Level) -> Response:
         writer = MultipartWriter()
         kind, stream = writer.kind(_XML), _multipart(writer, results.parts)
     if results.is_long:
-        return await while_present(request, _in_threads(stream), kind, headers)
+        chunks = _in_threads(stream)
+        return await while_present(request, chunks, kind, headers, when_gone=over.set)
     return Response(b"".join(stream), kind, headers=headers)
 
 

@@ -2,7 +2,7 @@
 section 10.6; reference chapter 5, section 2."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 from orthanc_fast.model import SHA1, Caller, Level
@@ -49,9 +49,16 @@ class Searching:
         """As `SearchReader.read`."""
         return self._reader.read(level, uids, parameters)
 
-    async def results(self, caller: Caller, search: Search, base: str, form: Form) -> Results:
-        """The answers to a search. `base` is the address of DICOMweb, with a slash at its end.
-        Raises what the search itself raises."""
+    async def results(
+        self,
+        caller: Caller,
+        search: Search,
+        base: str,
+        form: Form,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> Results:
+        """The answers to a search. `base` is the address of DICOMweb, with a slash at its end; an
+        endless search ends once `is_over`. Raises what the search itself raises."""
         query, warnings = search.query, list(search.warnings)
         bound = self._bound(search)
         if bound:
@@ -62,7 +69,7 @@ class Searching:
         wanted = None
         is_endless = self._finder.is_unbounded(caller, query)
         if is_endless:
-            total, pieces = await asyncio.to_thread(self._finder.unbounded, caller, query)
+            total, pieces = await asyncio.to_thread(self._finder.unbounded, caller, query, is_over)
             is_long, wanted = True, _FEW
         else:
             found = await self._finder.found(caller, query)

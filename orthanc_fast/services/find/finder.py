@@ -1,7 +1,7 @@
 """Runs queries. Source: reference chapter 1, section 9."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -99,15 +99,19 @@ class Finder:
             return Found(packed, _total_of_last_page(packed, query))
         return found
 
-    def unbounded(self, caller: Caller, query: FindQuery) -> tuple[int | None, Iterator[bytes]]:
+    def unbounded(
+        self, caller: Caller, query: FindQuery, is_over: Callable[[], bool] = lambda: False
+    ) -> tuple[int | None, Iterator[bytes]]:
         """What a query without a limit finds, for who takes it one part after the other and wants
         the first one soon: how many there are, where that is known without looking further, and
         packed lists of a few. Waits for the disk: for a thread, as its iterator is.
 
-        No snapshot is open between two parts. What is deleted meanwhile may be among them.
+        No snapshot is open between two parts. What is deleted meanwhile may be among them. The
+        iterator ends as soon as `is_over`: nobody waits for it any more.
         """
         left, total = self._read(caller, partial(self._left, query))
-        return total, iter(()) if left is None else self._passing(caller, query, left)
+        passing = iter(()) if left is None else self._passing(caller, query, left, is_over)
+        return total, passing
 
     def _left(self, query: FindQuery, view: Snapshot) -> tuple[Left | None, int | None]:
         """What is to be looked at one by one; and how many that is, where all of it matches."""
@@ -118,10 +122,14 @@ class Finder:
         left = Left(plan.candidates, plan.filters, plan.in_files)
         return left, None if plan.tests else size
 
-    def _passing(self, caller: Caller, query: FindQuery, left: Left) -> Iterator[bytes]:
+    def _passing(
+        self, caller: Caller, query: FindQuery, left: Left, is_over: Callable[[], bool]
+    ) -> Iterator[bytes]:
         parts = Parts(self._read, self.files, self.tags)
         skipped = 0
         for part in parts.split(caller, query, left.candidates, _FEW):
+            if is_over():
+                return
             if left.in_files:
                 found: Iterable[bytes] = parts.meeting(caller, query.level, part, left)
             elif left.filters:
