@@ -12,7 +12,7 @@ import msgspec
 from orthanc_fast.character_sets import canonical_character_set
 from orthanc_fast.config_file import UTF_8, decoded, parse, substitute
 from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Option
-from orthanc_fast.config_plugins import Worklists, worklists
+from orthanc_fast.config_plugins import ServeFolders, Worklists, serve_folders, worklists
 from orthanc_fast.config_routing import Routing, routing
 from orthanc_fast.config_sections import (
     Cors,
@@ -144,6 +144,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dicom_web: DicomWeb = DicomWeb(public_root="/dicom-web/")
     ohif: Ohif | None = None
     worklists: Worklists | None = None  # those that modalities ask this server for
+    serve_folders: ServeFolders | None = None
     cors: Cors = Cors()
     allowed_hosts: tuple[str, ...] | None = None  # besides this machine's own; None: all
     trusted_proxies: tuple[str, ...] = ()
@@ -187,6 +188,8 @@ def load(
             'ignored as by Orthanc, nothing is overwritten: give "Always" or "Never"'
         )
     settings = _Building(values, origin, _base(paths)).settings()
+    if settings.serve_folders is not None and settings.serve_folders.problem:
+        warn(f"ServeFolders: no folder is served: {settings.serve_folders.problem}")
     return msgspec.structs.replace(settings, configuration_path=str(paths[0]) if paths else "")
 
 
@@ -399,6 +402,9 @@ class _Building:
             dicom_web=self._section("DicomWeb", dicom_web),
             ohif=self._section("OHIF", lambda value: ohif(value, self._base)),
             worklists=self._section("Worklists", lambda value: worklists(value, self._base)),
+            serve_folders=self._section(
+                "ServeFolders", lambda value: serve_folders(value, self._base)
+            ),
             allowed_hosts=self._section("AllowedHosts", allowed_hosts),
             trusted_proxies=self._section("TrustedProxies", trusted_proxies),
             scripting=self._section("Scripts", self._scripting),

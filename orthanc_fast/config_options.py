@@ -238,6 +238,7 @@ OPTIONS: tuple[Option, ...] = (
     _yes("DicomWeb", "object", {}, "the section of DICOMweb: docs/dicomweb.md"),
     _yes("OHIF", "object", {}, "the viewer, with the folder of its files: docs/dicomweb.md"),
     _yes("Worklists", "object", {}, "worklists for modalities: docs/worklists.md"),
+    _yes("ServeFolders", "object", {}, "folders served over HTTP: docs/bundled-plugins.md"),
     _yes("Cors", "object", {}, "pages of other origins that may use this server"),
     _yes(
         "AllowedHosts",
@@ -283,7 +284,6 @@ PLUGIN_SECTIONS = frozenset(
         "OrthancExplorer2",
         "OsimisWebViewer",
         "PostgreSQL",
-        "ServeFolders",
         "StoneWebViewer",
         "TCIA",
         "Transfers",

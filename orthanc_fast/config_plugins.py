@@ -1,4 +1,4 @@
-"""The sections of what Orthanc has as bundled plugins: Worklists.
+"""The sections of what Orthanc has as bundled plugins: Worklists, ServeFolders.
 
 For each there is a function that makes it of what the file says. They raise ValueError with the
 reason. Source: reference chapter 7, section 7.
@@ -73,4 +73,58 @@ def worklists(value: Any, here: Path) -> Worklists | None:
         interval=found.housekeeping_interval,
         delay=found.delete_worklists_delay,
         log_matched=found.log_matched_worklist_ids,
+    )
+
+
+class ServedFolder(msgspec.Struct, frozen=True):
+    """A folder and where it is served: `uri` without slashes at its ends."""
+
+    uri: str
+    folder: Path
+
+
+class ServeFolders(msgspec.Struct, frozen=True):
+    """Folders that are served over HTTP. `types` are MIME types by extension in lower case, without
+    a dot; `problem` says why none is served."""
+
+    folders: tuple[ServedFolder, ...] = ()
+    allow_cache: bool = False
+    generate_etag: bool = True
+    types: dict[str, str] = {}
+    problem: str = ""
+
+
+class _ServeFoldersSection(msgspec.Struct, frozen=True):
+    folders: dict[str, str] = msgspec.field(default_factory=dict, name="Folders")
+    allow_cache: bool = msgspec.field(default=False, name="AllowCache")
+    generate_etag: bool = msgspec.field(default=True, name="GenerateETag")
+    extensions: dict[str, str] = msgspec.field(default_factory=dict, name="Extensions")
+
+
+def serve_folders(value: Any, here: Path) -> ServeFolders | None:
+    """The options of the section `ServeFolders`, None where it names no folder; `here` is where
+    relative paths begin. As with Orthanc, a folder that is not there keeps nobody from starting,
+    but none is served then."""
+    given = value if isinstance(value, dict) and "Folders" in value else {"Folders": value}
+    found = msgspec.convert(given, _ServeFoldersSection)
+    if not found.folders:
+        return None
+    folders = []
+    problem = ""
+    for uri, folder in found.folders.items():
+        served = ServedFolder("/".join(filter(None, uri.split("/"))), here / folder)
+        folders.append(served)
+        if not served.uri:
+            problem = (
+                f"{folder} would be served at the root of the server: give a path such as /www"
+            )
+        elif not served.folder.is_dir():
+            problem = f"there is no folder {served.folder}"
+    if len({each.uri for each in folders}) < len(folders):
+        raise ValueError("two folders are served at the same path")
+    types = {name.lower().removeprefix("."): kind for name, kind in found.extensions.items()}
+    if bad := next((kind for kind in types.values() if not kind.isascii() or "\n" in kind), None):
+        raise ValueError(f"Extensions: {bad!r} is no MIME type")
+    return ServeFolders(
+        () if problem else tuple(folders), found.allow_cache, found.generate_etag, types, problem
     )

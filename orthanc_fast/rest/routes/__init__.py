@@ -40,6 +40,7 @@ from orthanc_fast.rest.routes import (
     routing,
     scp,
     sending,
+    serve_folders,
     storage_commitment,
     system,
     tools,
@@ -88,6 +89,7 @@ FAMILIES = (
     routing,
     dicom_web,
     ohif,
+    serve_folders,
     openapi,
 )
 

@@ -87,7 +87,11 @@ async def get_plugins(request: Request) -> Response:
     """The names of the plugins: what every Orthanc lists, and what is built in here and clients
     look for."""
     settings = request.services.settings
-    optional = {"ohif": settings.ohif, "worklists": settings.worklists}
+    optional = {
+        "ohif": settings.ohif,
+        "serve-folders": settings.serve_folders,
+        "worklists": settings.worklists,
+    }
     enabled = [name for name, options in optional.items() if options is not None]
     return json_response(["explorer.js", "dicom-web", *enabled])
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from orthanc_fast.services.peers.exchange import PeerExchange
     from orthanc_fast.services.routing.overview import Overview
     from orthanc_fast.services.routing.trying import Trials
+    from orthanc_fast.services.viewers.folders import Folders
     from orthanc_fast.services.viewers.ohif import OhifFiles
     from orthanc_fast.services.worklists.registry import WorklistRegistry
 
@@ -139,6 +140,14 @@ class HttpServices(ResourceServices):
 
         assert self.settings.ohif is not None
         return OhifFiles(self.settings.ohif)
+
+    @cached_property
+    def served_folders(self) -> "Folders":
+        """The folders of the site, where there are some."""
+        from orthanc_fast.services.viewers.folders import Folders
+
+        assert self.settings.serve_folders is not None
+        return Folders(self.settings.serve_folders)
 
     # The library for HTTP calls is large, and most servers make none.
 
