@@ -64,7 +64,7 @@ class Observer:
         self._idle = idle
         self._settled = settled
         self._position = 0
-        self._kept = 0
+        self._kept = -1  # nothing yet, also where the log is empty
         self._kept_at = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)

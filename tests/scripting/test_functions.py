@@ -26,5 +26,8 @@ def test_all_functions(needs_reference: None, tmp_path: Path) -> None:
 def test_all_names(needs_reference: None, tmp_path: Path) -> None:
     with both(tmp_path, "names.py") as (ours, theirs):
         found, wanted = (each.client.get("/names").json() for each in (ours, theirs))
+        plugins = [each.client.get("/plugins/python").json() for each in (ours, theirs)]
+        assert "python" in ours.client.get("/plugins").json()
     assert found == wanted
     assert len(found) > 140
+    assert plugins[0] == plugins[1]

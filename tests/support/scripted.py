@@ -14,6 +14,7 @@ from support.server import OurServer
 
 SCRIPTS = Path(__file__).parents[1] / "scripting" / "scripts"
 PLUGIN = "libOrthancPython.so"
+START = 120.0  # seconds that a start may take on a busy machine
 
 
 class Scripted(NamedTuple):
@@ -49,8 +50,12 @@ def with_script(
         server: OurServer | ReferenceServer = kind(folder, options, plugins=(PLUGIN,))
     else:
         server = kind(folder, options)
-    with server, httpx.Client(base_url=server.url, timeout=60) as client:
-        yield Scripted(server, client)
+    server.start(START)
+    try:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            yield Scripted(server, client)
+    finally:
+        server.__exit__()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ The files are part of the package and are read once, at the first request of a p
 
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.imaging.unsupported import unsupported_png
@@ -46,6 +47,7 @@ HEADERS: tuple[HeaderField, ...] = (
     (b"cache-control", b"no-cache"),
 )
 
+PYTHON_PLUGIN = "7.1"  # whose API scripts have
 EXTENSIONS = b"// Extensions of the front page by plugins: there are none\n"
 
 
@@ -56,6 +58,8 @@ def add_routes(router: Router, settings: Settings) -> None:
         router.add("GET", "/app/{*}", get_file, answer="text/html")
     router.add("GET", "/plugins", get_plugins, answer=list[str])
     router.add("GET", "/plugins/{}", get_plugin)
+    if has_python(settings):
+        router.add("GET", "/plugins/python", get_python, answer=dict[str, Any])
     router.add("GET", "/plugins/explorer.js", get_extensions, answer="application/javascript")
 
 
@@ -93,7 +97,31 @@ async def get_plugins(request: Request) -> Response:
         "worklists": settings.worklists,
     }
     enabled = [name for name, options in optional.items() if options is not None]
+    if has_python(settings):
+        enabled.append("python")
     return json_response(["explorer.js", "dicom-web", *enabled])
+
+
+def has_python(settings: Settings) -> bool:
+    """Whether there is a script in Python."""
+    return settings.scripting is not None and settings.scripting.python_script is not None
+
+
+async def get_python(request: Request) -> Response:
+    """What the script in Python says of itself."""
+    calls = request.services.script_calls
+    found = None if calls is None else calls.registered.described("python")
+    if found is None:
+        return NOT_FOUND
+    answer = {
+        "Description": found.description,
+        "ExtendsOrthancExplorer": found.extends_explorer,
+        "ID": "python",
+        "Version": PYTHON_PLUGIN,
+    }
+    if found.root_uri is not None:
+        answer["RootUri"] = f"..{found.root_uri}"
+    return json_response(answer)
 
 
 async def get_plugin(request: Request) -> Response:

@@ -48,9 +48,9 @@ def _system(services: HttpServices) -> bytes:
             "Capabilities": {
                 "HasExtendedChanges": True,
                 "HasExtendedFind": True,
-                "HasKeyValueStores": False,
-                "HasQueues": False,
-                "HasReserveQueueValue": False,
+                "HasKeyValueStores": True,
+                "HasQueues": True,
+                "HasReserveQueueValue": True,
             },
             "CheckRevisions": settings.check_revisions,
             "DatabaseBackendPlugin": None,

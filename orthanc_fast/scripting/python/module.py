@@ -24,7 +24,7 @@ from orthanc_fast.scripting.python.key_value_functions import (
     KeyValueFunctions,
 )
 from orthanc_fast.scripting.python.log_functions import LogFunctions
-from orthanc_fast.scripting.python.other_functions import Described, OtherFunctions
+from orthanc_fast.scripting.python.other_functions import Description, OtherFunctions
 from orthanc_fast.scripting.python.output import RestOutput
 from orthanc_fast.scripting.python.registry import Registry
 from orthanc_fast.scripting.python.rest_functions import HttpClientFunctions, RestFunctions
@@ -61,7 +61,7 @@ _NAMES_ONLY = {
 }
 
 
-def build(around: Surroundings, registry: Registry, described: Described) -> ModuleType:
+def build(around: Surroundings, registry: Registry, described: Description) -> ModuleType:
     """The module; it is in `sys.modules` then."""
     module = ModuleType(NAME, "The Python API of Orthanc's plugin 7.1, as orthanc_fast offers it")
     groups = (

@@ -4,7 +4,10 @@ Source: reference chapter 7, section 3."""
 import gzip
 import struct
 import zlib
+from collections.abc import Callable
 from typing import Any, Final
+
+import msgspec
 
 from orthanc_fast.log import Category, logger
 from orthanc_fast.scripting.python.arguments import takes
@@ -18,6 +21,7 @@ from orthanc_fast.scripting.python.exceptions import (
 )
 from orthanc_fast.scripting.python.server_functions import Peers
 from orthanc_fast.scripting.python.surroundings import SERVER, Surroundings
+from orthanc_fast.services.scripts.registered import Described
 
 _KINDS: Final = MEMBERS["CompressionType"]
 _SIZE: Final = struct.Struct("<Q")
@@ -49,17 +53,20 @@ _MEDIA_TYPES: Final = {
 }
 
 
-class Described:
-    """What `/plugins/python` shows."""
+class Description:
+    """What `/plugins/python` shows; `changed` is told of each change."""
 
-    def __init__(self) -> None:
-        self.description = "Run Python scripts as Orthanc plugins"
-        self.root_uri: str | None = None
-        self.extends_explorer = False
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self.value = Described("Run Python scripts as Orthanc plugins")
+        self._changed = changed
+
+    def change(self, **fields: Any) -> None:
+        self.value = msgspec.structs.replace(self.value, **fields)
+        self._changed()
 
 
 class OtherFunctions:
-    def __init__(self, around: Surroundings, described: Described) -> None:
+    def __init__(self, around: Surroundings, described: Description) -> None:
         self._around = around
         self._described = described
 
@@ -100,7 +107,7 @@ class OtherFunctions:
         self._ignore_explorer()
 
     def _ignore_explorer(self) -> None:
-        self._described.extends_explorer = True
+        self._described.change(extends_explorer=True)
         logger.warning(
             Category.PLUGINS,
             "ExtendOrthancExplorer has no effect: this server has an interface of its own",
@@ -108,19 +115,19 @@ class OtherFunctions:
 
     @takes("s")
     def SetDescription(self, text: str) -> None:
-        self._described.description = text
+        self._described.change(description=text)
 
     @takes("ss")
     def SetDescription2(self, plugin: str, text: str) -> None:
-        self._described.description = text
+        self._described.change(description=text)
 
     @takes("s")
     def SetRootUri(self, uri: str) -> None:
-        self._described.root_uri = uri
+        self._described.change(root_uri=uri)
 
     @takes("ss")
     def SetRootUri2(self, plugin: str, uri: str) -> None:
-        self._described.root_uri = uri
+        self._described.change(root_uri=uri)
 
     @takes()
     def GetPeers(self) -> Peers:

@@ -5,7 +5,6 @@ import base64
 from http import HTTPStatus
 from typing import Final
 
-import aiohttp
 import msgspec
 
 from orthanc_fast.scripting.python.arguments import takes
@@ -106,6 +105,8 @@ class HttpClientFunctions:
     async def _ask(
         self, method: str, url: str, body: bytes | None, user: str, password: str
     ) -> bytes:
+        import aiohttp  # large, and few scripts need it
+
         outgoing = self._around.early_services.outgoing
         headers = {}
         if user:

@@ -24,7 +24,7 @@ from orthanc_fast.scripting.python.exceptions import PLUGIN, code_of
 from orthanc_fast.scripting.python.instances import ORIGINS, DicomInstance, Facts
 from orthanc_fast.scripting.python.loading import load_script, use_environment
 from orthanc_fast.scripting.python.module import build
-from orthanc_fast.scripting.python.other_functions import Described
+from orthanc_fast.scripting.python.other_functions import Description
 from orthanc_fast.scripting.python.output import RestOutput
 from orthanc_fast.scripting.python.registry import Function, Registry
 from orthanc_fast.scripting.python.surroundings import Surroundings
@@ -56,7 +56,7 @@ class PythonScripts(Scripts):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._registry = Registry(host.publish)
-        self.described = Described()
+        self._description = Description(host.publish)
         self._start_told = threading.Event()
         self._answers: dict[str, Callable[[bytes], Any]] = {
             Callback.REST: self._rest,
@@ -73,7 +73,7 @@ class PythonScripts(Scripts):
         self._around = Surroundings(self.host.settings, rest.services, rest.run, rest.call)
         self._changes = Changes(self._around, self._tell)
         self._answers |= dicom_callbacks.answers(self._around, self._registry, self._calling)
-        build(self._around, self._registry, self.described)
+        build(self._around, self._registry, self._description)
         if options.virtual_environment is not None:
             use_environment(options.virtual_environment)
         try:
@@ -90,7 +90,7 @@ class PythonScripts(Scripts):
         if self._registry.routes:
             found.add(str(Callback.REST))
         routes = tuple(pattern for pattern, _ in self._registry.routes)
-        return Registration(frozenset(found), routes)
+        return Registration(frozenset(found), routes, self._description.value)
 
     def wanted(self) -> frozenset[int] | None:
         if "change" in self._registry.functions:

@@ -16,12 +16,21 @@ from orthanc_fast.services.scripts.options import LANGUAGES, Language
 TOPIC: Final = "scripts"
 
 
+class Described(msgspec.Struct, frozen=True):
+    """What `/plugins/{language}` says of a script."""
+
+    description: str
+    extends_explorer: bool = False
+    root_uri: str | None = None
+
+
 class Registration(msgspec.Struct, frozen=True):
     """What the scripts of one language have registered: callbacks by name (`Callback`), and the
     patterns of their REST routes in the order in which they are tried."""
 
     callbacks: frozenset[str] = frozenset()
     routes: tuple[str, ...] = ()
+    described: Described | None = None
 
 
 _decode = msgspec.msgpack.Decoder(Registration).decode
@@ -38,6 +47,7 @@ class Registered:
         self._heard = -1
         self._who: dict[str, tuple[Language, ...]] = {}
         self._routes: tuple[Route, ...] = ()
+        self._described: dict[Language, Described] = {}
 
     def who(self, callback: str) -> tuple[Language, ...]:
         """The languages that have registered a callback, in the order in which they are asked."""
@@ -50,6 +60,11 @@ class Registered:
         self._refresh()
         return self._routes
 
+    def described(self, language: Language) -> Described | None:
+        """What the script of a language says of itself."""
+        self._refresh()
+        return self._described.get(language)
+
     def publish(self, language: Language, registration: Registration) -> None:
         """Makes a registration known to all processes."""
         value = msgspec.msgpack.encode(registration)
@@ -61,15 +76,19 @@ class Registered:
             return
         who: dict[str, tuple[Language, ...]] = {}
         routes: list[Route] = []
+        described: dict[Language, Described] = {}
         for language in LANGUAGES:
             value = self._runtime.get(f"{TOPIC}/{language}")
             if value is None:
                 continue
             found = _decode(value)
+            if found.described is not None:
+                described[language] = found.described
             for callback in found.callbacks:
                 who[callback] = (*who.get(callback, ()), language)
             routes += [
                 (language, number, re.compile(pattern))
                 for number, pattern in enumerate(found.routes)
             ]
-        self._who, self._routes, self._heard = who, tuple(routes), heard
+        self._who, self._routes, self._described = who, tuple(routes), described
+        self._heard = heard

@@ -23,3 +23,6 @@ def _names(output, uri, **request):
 
 
 orthanc.RegisterRestCallback("/names", _names)
+orthanc.SetDescription("text of mine")
+orthanc.SetRootUri("/app")
+orthanc.ExtendOrthancExplorer("// nothing")

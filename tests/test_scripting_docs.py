@@ -1,0 +1,50 @@
+"""The examples of docs/scripting.md run, and it knows every name of the module `orthanc`."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import httpx
+from support import generated
+from support.server import OurServer
+
+from orthanc_fast.scripting.python.enumerations import MEMBERS
+
+TEXT = (Path(__file__).parent.parent / "docs" / "scripting.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+ALL_NAMES = """
+import orthanc
+import json
+def names(output, uri, **request):
+    output.AnswerBuffer(json.dumps([n for n in dir(orthanc) if n[0] != "_"]), "application/json")
+orthanc.RegisterRestCallback("/names", names)
+"""
+
+
+def test_examples(tmp_path: Path) -> None:
+    """All of them as one script."""
+    script = tmp_path / "examples.py"
+    script.write_text("\n\n".join([*EXAMPLES, ALL_NAMES]))
+    with (
+        OurServer(tmp_path, {"PythonScript": str(script)}) as server,
+        httpx.Client(base_url=server.url, timeout=60) as client,
+    ):
+        names = client.get("/names").json()
+        assert [name for name in names if f"`{name}`" not in TEXT] == []
+        assert set(MEMBERS) <= set(names)
+        data = generated.small().number(1, 1, 1, 1)
+        answer = client.post("/instances", content=data).json()
+        modality = client.get(f"/series/{answer['ParentSeries']}").json()["MainDicomTags"][
+            "Modality"
+        ]
+        assert client.get("/count-modalities").json() == {modality: 1}
+        assert client.post("/count-modalities").status_code == 405
+        deadline = time.monotonic() + 60
+        while client.get(f"/series/{answer['ParentSeries']}/labels").json() != [modality]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        body = json.dumps({"Tags": {"PatientID": "PHANTOM"}})
+        made = client.post("/tools/create-dicom", content=body).json()
+        assert made.get("ID", "") == ""
+        assert client.get("/statistics").json()["CountInstances"] == 1
