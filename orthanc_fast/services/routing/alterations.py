@@ -11,8 +11,9 @@ from orthanc_fast.config import Settings
 from orthanc_fast.config_routing import Rule
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.part10 import Buffer
-from orthanc_fast.errors import BadFileFormat, BadRequest, OrthancError
+from orthanc_fast.errors import BadFileFormat, BadRequest, NotImplementedYet, OrthancError
 from orthanc_fast.index.contract import Transaction
+from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Attachment, Level
 from orthanc_fast.services.attachments.reading import opened
 from orthanc_fast.services.modification.apply import Modifier
@@ -120,7 +121,12 @@ class Altering:
         from orthanc_fast.services.transcoding.transcode import transcode
 
         common, keeps = self._common, self._modifier is not None
-        return transcode(data, syntax, common.quality, common.dictionary, keeps_identity=keeps).data
+        quality, dictionary = common.quality, common.dictionary
+        try:
+            return transcode(data, syntax, quality, dictionary, keeps_identity=keeps).data
+        except NotImplementedYet as error:  # as other sends do
+            logger.info(Category.DICOM, f"An instance is sent without transcoding: {error}")
+            return data
 
 
 def _asked(rule: Rule, modification: Modification) -> Asked | None:

@@ -29,8 +29,12 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Refused(OrthancError):
-    """The destination is there, and does not take this instance; or this server cannot make of it
-    what the rule wants. Other instances may fare better."""
+    """The destination is there, and does not take this instance; or its file cannot be read. Other
+    instances may fare better."""
+
+
+class Hopeless(Refused):
+    """This server cannot make of the instance what the rule wants, however often it tries."""
 
 
 class Door(ABC):

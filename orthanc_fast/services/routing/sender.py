@@ -25,7 +25,7 @@ from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.runtime.bell import Bell
 from orthanc_fast.services.exchange.instances import Instances, outgoing
 from orthanc_fast.services.routing.alterations import Alteration, Altering
-from orthanc_fast.services.routing.contract import Door, Interrupted, Item, Refused, Stop
+from orthanc_fast.services.routing.contract import Door, Hopeless, Interrupted, Item, Refused, Stop
 from orthanc_fast.services.routing.queues import Front, Outcome, Queues
 from orthanc_fast.services.routing.records import TOPIC, Entry
 from orthanc_fast.services.store.reads import Reads
@@ -33,6 +33,9 @@ from orthanc_fast.services.store.reads import Reads
 _IDLE: Final = 2.0  # seconds after the last instance until what is open is closed
 _KILOBYTE: Final = 1024
 _FAULT_PAUSE: Final = 1.0  # seconds, where this server itself fails
+
+# No memory, a full disk, a file that is missing or cannot be read: that may pass.
+_OF_STORAGE: Final = frozenset({4, 19, 2001, 2006})
 
 Clock = Callable[[], float]
 
@@ -159,6 +162,8 @@ class Sender:
         failing = now - (queue.failing_since or now)
         is_over = isinstance(error, Refused) and attempts >= destination.attempts
         limit = f"Attempts ({destination.attempts})"
+        if isinstance(error, Hopeless):
+            is_over, limit = True, "the rule, which cannot be carried out"
         if destination.give_up_after and failing + pause > destination.give_up_after:
             is_over, limit = True, f"GiveUpAfter ({destination.give_up_after:g} s)"
         what = f"Routing: {self._name}: rule {entry.rule}: {error}"
@@ -173,7 +178,7 @@ class Sender:
     # What is sent
 
     def _item(self, front: Front, instance: Resource, file: Attachment) -> Item:
-        """Raises Refused where it cannot be made."""
+        """Raises Refused where its file cannot be read, Hopeless where it cannot be made."""
         entry = front.entry
         described = outgoing(0, instance)
         alteration = self._shop.alterations[entry.rule]
@@ -183,7 +188,8 @@ class Sender:
             data = self._begun(front, alteration).apply(file)
             header = read_header(data, self._shop.main_tags, self._shop.dictionary)
         except OrthancError as error:
-            raise Refused(error.details, private=error, code=error.code) from error
+            kind = Refused if error.code in _OF_STORAGE else Hopeless
+            raise kind(error.details, private=error, code=error.code) from error
         described = msgspec.structs.replace(
             described,
             sop_class=header.sop_class or "",
