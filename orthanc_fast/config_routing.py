@@ -44,6 +44,7 @@ class Destination(_Section, frozen=True, kw_only=True):
     give_up_after: float = 0.0  # for one that cannot be sent at all; 0: never
     first_pause: float = 1.0  # each is twice as long as the one before
     longest_pause: float = 300.0
+    timeout: int = 300  # for each answer, where the entry of the server has none of its own
     send_back: bool = False  # also what came from there
 
     @property
@@ -120,6 +121,8 @@ def destination(name: str, value: Any, here: Path) -> Destination:
         raise ValueError(
             f"{what}: Attempts must be at least 1, Bandwidth and GiveUpAfter at least 0"
         )
+    if found.timeout < 1:
+        raise ValueError(f"{what}: Timeout must be at least 1")
     if not 0 < found.first_pause <= found.longest_pause:
         raise ValueError(f"{what}: FirstPause must be above 0, LongestPause not below it")
     if not found.folder:

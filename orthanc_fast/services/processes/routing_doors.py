@@ -5,10 +5,14 @@ from collections.abc import Callable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from orthanc_fast.config_options import Values
 from orthanc_fast.config_routing import Destination, Routing
 from orthanc_fast.model import SERVER
 from orthanc_fast.services.attachments.parts import ContentParts
+from orthanc_fast.services.exchange.server_registry import ServerRegistry
+from orthanc_fast.services.peers.peer import Peer
 from orthanc_fast.services.peers.registry import PeerRegistry
 from orthanc_fast.services.processes.resources import ResourceServices
 from orthanc_fast.services.routing.alterations import Alterations
@@ -67,6 +71,7 @@ class Doors:
         return ModalityDoor(
             partial(self._services.modalities.get, SERVER, destination.modality),
             Values(self._services.settings.raw)("StrictAetComparison"),
+            destination.timeout,
             self._services.senders,
             self._stop.watch,
         )
@@ -83,7 +88,7 @@ class Doors:
             self._services.runtime,
         )
         return PeerDoor(
-            partial(peers.get, SERVER, destination.peer),
+            partial(_patient, peers, destination.peer, destination.timeout),
             PeerCalls(self._services.settings, self._outgoing),
             SentFiles(self._services.settings, self._services.storage, self._services.dictionary),
             destination.compress,
@@ -103,7 +108,7 @@ class Doors:
         )
         return WebDoor(
             destination.dicom_web,
-            partial(servers.get, SERVER, destination.dicom_web),
+            partial(_patient, servers, destination.dicom_web, destination.timeout),
             WebCalls(self._services.settings, self._outgoing),
             ContentParts(self._services.storage),
             self._stop,
@@ -114,3 +119,10 @@ class Doors:
         from orthanc_fast.services.exchange.outgoing import OutgoingCalls
 
         return OutgoingCalls(self._services.settings)
+
+
+def _patient(servers: ServerRegistry[Peer], name: str, timeout: int) -> Peer:
+    """The entry of a server, with a time-out of its own. Raises OrthancError where there is
+    none."""
+    found = servers.get(SERVER, name)
+    return msgspec.structs.replace(found, timeout=found.timeout or timeout)

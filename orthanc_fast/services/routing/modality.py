@@ -25,17 +25,20 @@ _KNOWN: Final = 100  # presentations
 
 
 class ModalityDoor(Door):
-    """For one thread. `modality` gives the entry as it is now; it raises where there is none."""
+    """For one thread. `modality` gives the entry as it is now; it raises where there is none.
+    `timeout` is in seconds, where the entry has none."""
 
     def __init__(
         self,
         modality: Callable[[], Modality],
         is_strict: bool,
+        timeout: int,
         senders: Senders,
         watch: Watch,
     ) -> None:
         self._modality = modality
         self._is_strict = is_strict
+        self._timeout = timeout
         self._senders = senders
         self._watch = watch
         self._stack = ExitStack()
@@ -99,7 +102,8 @@ class ModalityDoor(Door):
     def _opened(self) -> Sending:
         if self._sending is None:
             modality = self._modality()
-            target = self._senders.associations.target(modality)
+            timeout = modality.timeout or self._timeout
+            target = self._senders.associations.target(modality, timeout=timeout)
             rules = self._senders.rules(modality.allow_transcoding)
             self._sending = self._stack.enter_context(
                 self._senders.open(target, self._known, rules, self._watch)
