@@ -1,5 +1,6 @@
 """The OHIF viewer, served by this server, in a browser: what it draws, and what it asks for."""
 
+import base64
 import io
 import time
 from collections.abc import Iterator
@@ -190,3 +191,54 @@ def test_below_a_prefix_of_nginx(site: Site, needs_nginx: None, tmp_path: Path) 
         open_study(browser, Site(f"{url}/orthanc", site.studies), site.studies.multi_frame)
         viewed.wait_for_column(browser, CANVAS, FRAMES, 0)
         all_answered(browser, f"{url}/orthanc/dicom-web/studies")
+
+
+# Records a canvas as H.264 in MP4: stripes of gray that move.
+_RECORD = """(async () => {
+  const canvas = Object.assign(document.createElement("canvas"), {width: 320, height: 240});
+  const context = canvas.getContext("2d");
+  const form = {mimeType: "video/mp4;codecs=avc1.42E01E"};
+  const recorder = new MediaRecorder(canvas.captureStream(25), form);
+  const parts = [];
+  recorder.ondataavailable = (event) => parts.push(event.data);
+  const stopped = new Promise((resolve) => { recorder.onstop = resolve; });
+  recorder.start();
+  for (let frame = 0; frame < 40; frame++) {
+    for (let stripe = 0; stripe < 8; stripe++) {
+      const gray = (stripe + frame) % 8 * 36;
+      context.fillStyle = `rgb(${gray}, ${gray}, ${gray})`;
+      context.fillRect(stripe * 40, 0, 40, 240);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+  recorder.stop();
+  await stopped;
+  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+})()"""
+# The viewer plays it in an element that is not in the page, and draws that on its canvas.
+_REMEMBER_VIDEOS = """
+const create = document.createElement.bind(document);
+window.videos = [];
+document.createElement = (name, ...more) => {
+  const made = create(name, ...more);
+  if (name === "video") window.videos.push(made);
+  return made;
+};"""
+
+
+def test_a_video(site: Site, browser: Browser) -> None:
+    """The browser plays it, as far as it has the codec, H.264: the test records one with it."""
+    browser.open(f"{site.url}/ohif/")
+    study, data = viewed.video(base64.b64decode(browser.value(_RECORD)))
+    httpx.post(f"{site.url}/instances", content=data).raise_for_status()
+    browser.call("Page.addScriptToEvaluateOnNewDocument", source=_REMEMBER_VIDEOS)
+    open_study(browser, site, study)
+    browser.wait_for("window.videos.some((each) => each.readyState >= 2)")
+    size = "((each) => [each.videoWidth, each.videoHeight, each.error])(window.videos[0])"
+    assert browser.value(size) == [320, 240, None]
+    viewed.wait_for_picture(browser, CANVAS)
+    browser.value("window.videos[0].play()")
+    browser.wait_for("window.videos[0].currentTime > 0.2")
+    asked = viewed.requests(browser, "/rendered")
+    assert asked and {each.status for each in asked} <= {200, 206}

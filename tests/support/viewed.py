@@ -5,13 +5,15 @@ import time
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydicom.uid import generate_uid
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, generate_uid
 from support import generated
 from support.driven_browser import PATIENCE, Browser, NoAnswer
 
 SLICES = 12
 FRAMES = 5
 SIZE = 60
+VIDEO_CLASS = "1.2.840.10008.5.1.4.1.1.77.1.4.1"
 PDF_CLASS = "1.2.840.10008.5.1.4.1.1.104.1"
 TEXT_OF_PDF = "Report of a test"
 
@@ -80,6 +82,26 @@ def _multi_frame(study: str, frames: int = FRAMES) -> bytes:
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, generate_uid()
     dataset.PatientName, dataset.PatientID = "Viewed^Frames", "V2"
     return _file(dataset)
+
+
+def video(stream: bytes) -> tuple[str, bytes]:
+    """A study with this MP4 in it, and its file."""
+    dataset = generated.base(VIDEO_CLASS, "XC")
+    generated.add_pixels(dataset, marked(0, FRAMES))
+    for keyword in ("RescaleIntercept", "RescaleSlope", "ImagePositionPatient"):
+        delattr(dataset, keyword)
+    del dataset.ImageOrientationPatient
+    dataset.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.4.102")
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 3, "YBR_PARTIAL_420"
+    dataset.PlanarConfiguration, dataset.NumberOfFrames = 0, "40"
+    dataset.Rows, dataset.Columns, dataset.FrameTime = 240, 320, "40"
+    dataset.FrameIncrementPointer = 0x00181063
+    dataset.PixelData = encapsulate([stream])
+    dataset["PixelData"].VR = "OB"
+    study = dataset.StudyInstanceUID = generate_uid()
+    dataset.SeriesInstanceUID = generate_uid()
+    dataset.PatientName, dataset.PatientID = "Viewed^Video", "V4"
+    return study, _file(dataset)
 
 
 def _pdf(study: str) -> bytes:
