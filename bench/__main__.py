@@ -24,6 +24,7 @@ from bench import (
     million,
     modification,
     pictures,
+    python_scripts,
     queries,
     retrieval_scp,
     retrieval_scu,
@@ -77,6 +78,9 @@ OTHERS: dict[str, Callable[[Given, Folder], Found]] = {
     "exchange": lambda given, folder: exchange.exchange(given.rounds, given.quick),
     "find as SCP": lambda given, folder: find_scp.find_scp(given.rounds, given.quick),
     "worklists": lambda given, folder: worklists.worklists(given.rounds, given.quick),
+    "python scripts": lambda given, folder: python_scripts.python_scripts(
+        given.rounds, given.quick
+    ),
     "dicomweb": lambda given, folder: dicom_web.dicom_web(given.rounds, given.quick),
     "find": lambda given, folder: find.find(given.rounds, given.quick),
     "uploads": lambda given, folder: ([], uploads.uploads(folder, given.quick)),
