@@ -123,25 +123,20 @@ cdef class Pattern:
 
     def members(self, list rows not None, Py_ssize_t longest, list cut not None):
         """The identifiers of those rows, pairs of a key and an identifier, whose key matches, joined; the keys of
-        `longest` bytes or more are added to `cut`, each once where its rows stand together."""
+        `longest` bytes or more are added to `cut`, for each row."""
         cdef list kept = []
-        cdef object last = None, key
-        cdef bint matched = False
+        cdef object key
         cdef Py_ssize_t size
         cdef const unsigned char* data
         for row in rows:
             key = (<tuple?> row)[0]
-            if key != last:
-                last = key
-                size = PyBytes_Size(key)
-                matched = False
-                if size >= longest:
-                    cut.append(key)
-                elif size >= self.head:
-                    data = <const unsigned char*> PyBytes_AsString(key)
-                    matched = self.matches(data + self.head, data + size)
-            if matched:
-                kept.append((<tuple> row)[1])
+            size = PyBytes_Size(key)
+            if size >= longest:
+                cut.append(key)
+            elif size >= self.head:
+                data = <const unsigned char*> PyBytes_AsString(key)
+                if self.matches(data + self.head, data + size):
+                    kept.append((<tuple> row)[1])
         return b"".join(kept)
 
     cdef bint matches(self, const unsigned char* at, const unsigned char* end) noexcept nogil:

@@ -8,5 +8,4 @@ class Pattern:
         knows."""
     def members(self, rows: list[tuple[bytes, bytes]], longest: int, cut: list[bytes]) -> bytes:
         """The identifiers of those rows, pairs of a key and an identifier, whose key matches,
-        joined; the keys of `longest` bytes or more are added to `cut`, each once where its rows
-        stand together."""
+        joined; the keys of `longest` bytes or more are added to `cut`, for each row."""

@@ -43,6 +43,8 @@ _links_decoder = msgspec.msgpack.Decoder(_Links)
 # Keys that are read before the bound is looked at.
 _FIRST_KEYS: Final = 4
 _MORE_KEYS: Final = 100
+# Pairs that are alive together; with more than 700 the garbage collector looks at them.
+_MORE_ROWS: Final = 500
 
 
 class LmdbSearch(Search):
@@ -95,7 +97,7 @@ class LmdbSearch(Search):
                         yield chunk
                     return
                 yield chunk
-                amount = _READ_AT_ONCE
+                amount = _MORE_ROWS
 
     def walk(self, kind: Kind, level: int, number: int, descending: bool) -> Iterator[bytes]:
         prefix = field_prefix(kind, level, number)

@@ -7,7 +7,7 @@ from types import TracebackType
 
 import msgspec
 
-from orthanc_fast._ext.idsets import sort
+from orthanc_fast._ext.idsets import by_key, sort
 from orthanc_fast.index.contract import MainTagsOf, Snapshot
 from orthanc_fast.index.lmdb import keys
 from orthanc_fast.index.lmdb.environment import Environment
@@ -74,8 +74,15 @@ class LmdbSnapshot(Snapshot):
         return None if record is None else resource_decoder.decode(record)
 
     def resources(self, level: Level, publics: Sequence[bytes]) -> list[Resource | None]:
-        resource = self.resource
-        return [resource(level, public) for public in publics]
+        prefix = keys.public_key(level, b"")
+        get, of_public, of_resource = self._txn.get, self._env.public, self._env.resource
+        decode = resource_decoder.decode
+        found: list[Resource | None] = []
+        for public in publics:
+            number = get(prefix + public, db=of_public)
+            record = None if number is None else get(number, db=of_resource)
+            found.append(None if record is None else decode(record))
+        return found
 
     def exists(self, level: Level, public: bytes) -> bool:
         return self._txn.get(keys.public_key(level, public), db=self._env.public) is not None
@@ -114,7 +121,13 @@ class LmdbSnapshot(Snapshot):
         return sort(packed, CHILD_STRIDE, CHILD_OFFSET)
 
     def children_of(self, resources: Sequence[Resource]) -> list[bytes]:
-        return [self.children_packed(resource) for resource in resources]
+        ids = [keys.pack_id(resource.id) for resource in resources]
+        cursor = self._txn.cursor(db=self._env.child)
+        rows = cursor.getmulti(
+            list(dict.fromkeys(ids)), dupdata=True, dupfixed_bytes=20, keyfixed=True
+        )
+        found = by_key(rows, CHILD_OFFSET)
+        return [found.get(each, b"") for each in ids]
 
     def image(self, instance: Resource) -> bytes | None:
         found = self._txn.get(keys.pack_id(instance.id), db=self._env.image)

@@ -4,6 +4,7 @@ The place of the server's address in them is held by PLACE, a byte that JSON has
 are the same for every client, and can be kept. Source: reference chapter 5, sections 4.3 and 12.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 from urllib.parse import quote
@@ -28,6 +29,8 @@ from orthanc_fast.storage.contract import MISSING_FILE, Content, Storage
 
 PLACE: Final = b"\x01"
 """Stands for the address that ends in `/dicom-web/`."""
+
+_is_plain: Final = re.compile(r"[0-9.]*").fullmatch  # no address has it otherwise
 
 # Instances whose JSON is made at a time; the first ones are sent early.
 _FIRST, _TOGETHER = 8, 32
@@ -85,12 +88,16 @@ def bulk_path(chain: Sequence[Resource]) -> str:
     """What stands before the path of an element in its address; `chain` is study, series and
     instance."""
     study, series, instance = (
-        quote(resource.tags.get(tag, ""), safe="")
+        _quoted(resource.tags.get(tag, ""))
         for resource, tag in zip(
             chain, (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID), strict=True
         )
     )
     return f"studies/{study}/series/{series}/instances/{instance}/bulk/"
+
+
+def _quoted(uid: str) -> str:
+    return uid if _is_plain(uid) else quote(uid, safe="")
 
 
 def head_of(storage: Storage, parts: ContentParts, instance: Resource) -> Content:

@@ -193,18 +193,18 @@ class RequestedTags:
 
     def _is_known(self, facts: Facts, holder: Resource, tag: int) -> bool:
         """Whether the tag was a main tag when the resource was stored."""
-        signature = facts.signature(holder.signature)
-        if signature != self._tags.main_tags.signatures[holder.level]:
+        signature, level = facts.signature(holder.signature), holder.level
+        known = self._signatures[level]
+        if signature != self._tags.main_tags.signatures[level]:
+            known = set(signature.split(";"))
             self._options.warn(
                 "W002",
                 "some main DICOM tags were not in force when a resource was stored: "
                 "POST /tools/reconstruct reads them anew",
             )
         text = tag_text(tag)
-        return text in signature.split(";") or (
-            # The patient's tags in their study.
-            holder.level == Level.STUDY and text in self._signatures[Level.PATIENT]
-        )
+        # The patient's tags are in their study.
+        return text in known or (level == Level.STUDY and text in self._signatures[Level.PATIENT])
 
     def _from_file(
         self, files: FileReader, instance: Resource, missing: list[int], found: dict[int, Value]
