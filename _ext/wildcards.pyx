@@ -1,9 +1,12 @@
 # cython: language_level=3
 """Patterns with `*` and `?` against the keys of an index: UTF-8 behind a head, ended by a zero byte or the end."""
 
-from cpython.bytes cimport PyBytes_AsString, PyBytes_Size
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize, PyBytes_Size
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from libc.string cimport memchr, memcmp
+from libc.string cimport memchr, memcmp, memcpy
+
+cdef enum:
+    ID = 20
 
 cdef struct Piece:
     const unsigned char* data      # a zero byte stands for any one character
@@ -121,23 +124,27 @@ cdef class Pattern:
                     kept.append(key)
         return kept
 
-    def members(self, list rows not None, Py_ssize_t longest, list cut not None):
-        """The identifiers of those rows, pairs of a key and an identifier, whose key matches, joined; the keys of
-        `longest` bytes or more are added to `cut`, for each row."""
-        cdef list kept = []
-        cdef object key
-        cdef Py_ssize_t size
-        cdef const unsigned char* data
-        for row in rows:
-            key = (<tuple?> row)[0]
-            size = PyBytes_Size(key)
-            if size >= longest:
-                cut.append(key)
-            elif size >= self.head:
-                data = <const unsigned char*> PyBytes_AsString(key)
-                if self.matches(data + self.head, data + size):
-                    kept.append((<tuple> row)[1])
-        return b"".join(kept)
+    def members(self, bytes rows not None, Py_ssize_t longest, list cut not None):
+        """The identifiers of those packed rows (`pack`) whose key matches, joined; the keys of `longest` bytes or more
+        are added to `cut`, for each row."""
+        cdef const unsigned char* at = <const unsigned char*> PyBytes_AsString(rows)
+        cdef const unsigned char* stop = at + PyBytes_Size(rows)
+        cdef Py_ssize_t size, kept = 0
+        cdef char* found = <char*> PyMem_Malloc(stop - at + 1)
+        if found == NULL:
+            raise MemoryError()
+        try:
+            while at < stop:
+                size = row_key(at, stop)
+                if size >= longest:
+                    cut.append(PyBytes_FromStringAndSize(<const char*> at + 2, size))
+                elif size >= self.head and self.matches(at + 2 + self.head, at + 2 + size):
+                    memcpy(found + kept, at + 2 + size, ID)
+                    kept += ID
+                at += 2 + size + ID
+            return PyBytes_FromStringAndSize(found, kept)
+        finally:
+            PyMem_Free(found)
 
     cdef bint matches(self, const unsigned char* at, const unsigned char* end) noexcept nogil:
         cdef Py_ssize_t i
@@ -157,3 +164,54 @@ cdef class Pattern:
                 return False
         start = behind(&self.pieces[self.count - 1], at, end)
         return start != NULL
+
+
+cdef Py_ssize_t row_key(const unsigned char* at, const unsigned char* stop) except -1:
+    """The size of the key of the row that begins here."""
+    cdef Py_ssize_t size
+    if stop - at < 2:
+        raise ValueError("a row ends in its middle")
+    size = at[0] << 8 | at[1]
+    if stop - at < 2 + size + ID:
+        raise ValueError("a row ends in its middle")
+    return size
+
+
+def pack(list rows not None):
+    """Pairs of a key and an identifier as bytes: the length of the key in two bytes, the key, the identifier."""
+    cdef Py_ssize_t total = 0, size
+    cdef bytes packed
+    cdef char* out
+    for row in rows:
+        key, public = row
+        size = PyBytes_Size(key)
+        if size > 0xFFFF or PyBytes_Size(public) != ID:
+            raise ValueError("a key has up to 65,535 bytes, an identifier 20")
+        total += 2 + size + ID
+    packed = PyBytes_FromStringAndSize(NULL, total)
+    out = PyBytes_AsString(packed)
+    for row in rows:
+        key, public = row
+        size = PyBytes_Size(key)
+        out[0] = size >> 8
+        out[1] = size & 0xFF
+        memcpy(out + 2, PyBytes_AsString(key), size)
+        memcpy(out + 2 + size, PyBytes_AsString(public), ID)
+        out += 2 + size + ID
+    return packed
+
+
+def counts(bytes rows not None):
+    """How many packed rows these are, and how many keys they have; rows of one key stand together."""
+    cdef const unsigned char* at = <const unsigned char*> PyBytes_AsString(rows)
+    cdef const unsigned char* stop = at + PyBytes_Size(rows)
+    cdef const unsigned char* last = NULL
+    cdef Py_ssize_t size, last_size = -1, amount = 0, keys = 0
+    while at < stop:
+        size = row_key(at, stop)
+        amount += 1
+        if size != last_size or memcmp(at + 2, last, size) != 0:
+            keys += 1
+        last, last_size = at + 2, size
+        at += 2 + size + ID
+    return amount, keys

@@ -121,6 +121,7 @@ ORDERS = {
         "lmdb.disk",
         "lmdb.locks",
         "lmdb.pace",
+        "lmdb.columns",
         "lmdb.environment",
         "lmdb.properties",
         "lmdb.search",

@@ -70,9 +70,10 @@ class Search(ABC):
     @abstractmethod
     def rows(
         self, kind: Kind, level: int, number: int, low: bytes = b"", high: bytes | None = None
-    ) -> Iterator[list[tuple[bytes, bytes]]]:
-        """The same keys, each with each of the resources under it, some pairs at a time and few at
-        first: where most keys have one resource this costs little more than the keys alone."""
+    ) -> Iterator[bytes]:
+        """The same keys, each with each of the resources under it, as packed rows (`pack` of
+        `orthanc_fast._ext.wildcards`), some at a time and few at first: where most keys have one
+        resource this costs little more than the keys alone."""
         raise NotImplementedError
 
     @abstractmethod

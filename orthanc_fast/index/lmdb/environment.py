@@ -27,6 +27,7 @@ import lmdb
 
 from orthanc_fast._ext.redo import RecordedTransaction
 from orthanc_fast.errors import FullStorage, IncompatibleDatabase, StorageFault
+from orthanc_fast.index.lmdb.columns import Columns
 from orthanc_fast.index.lmdb.records import SCHEMA_VERSION
 
 DATABASES = 13
@@ -66,6 +67,7 @@ class Environment:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.columns = Columns()
         self.lmdb = _open(folder, map_size, sync)
         try:
             self._open_databases(migrations, before_writing)

@@ -10,6 +10,7 @@ import lmdb
 import msgspec
 
 from orthanc_fast._ext.idsets import by_key, sort
+from orthanc_fast._ext.wildcards import pack
 from orthanc_fast.index.contract import Search
 from orthanc_fast.index.lmdb.environment import Environment
 from orthanc_fast.index.packed import union, unpack
@@ -84,20 +85,38 @@ class LmdbSearch(Search):
 
     def rows(
         self, kind: Kind, level: int, number: int, low: bytes = b"", high: bytes | None = None
-    ) -> Iterator[list[tuple[bytes, bytes]]]:
-        first, stop = between_bounds(kind, level, number, low, high)
+    ) -> Iterator[bytes]:
+        bounds = between_bounds(kind, level, number, low, high)
+        columns, transaction = self._env.columns, self._txn.id()
+        known = columns.get(transaction, bounds)
+        if known is not None:
+            yield from known
+            return
+        read: list[bytes] = []
+        size = 0
+        for rows in self._rows(*bounds):
+            size += len(rows)
+            if columns.fits(size):
+                read.append(rows)
+            else:
+                read.clear()
+            yield rows
+        if columns.fits(size):
+            columns.put(transaction, bounds, read)
+
+    def _rows(self, first: bytes, stop: bytes) -> Iterator[bytes]:
         cursor = self._txn.cursor(db=self._env.value)
-        if cursor.set_range(first):
-            pairs = cast(Iterator[tuple[bytes, bytes]], cursor.iternext(keys=True, values=True))
-            amount = _MORE_KEYS
-            while chunk := list(islice(pairs, amount)):
-                if chunk[-1][0] >= stop:
-                    chunk = chunk[: bisect_left(chunk, stop, key=_key_of)]
-                    if chunk:
-                        yield chunk
-                    return
-                yield chunk
-                amount = _MORE_ROWS
+        if not cursor.set_range(first):
+            return
+        pairs = cast(Iterator[tuple[bytes, bytes]], cursor.iternext(keys=True, values=True))
+        amount = _MORE_KEYS
+        while chunk := list(islice(pairs, amount)):
+            if chunk[-1][0] >= stop:
+                if chunk := chunk[: bisect_left(chunk, stop, key=_key_of)]:
+                    yield pack(chunk)
+                return
+            yield pack(chunk)
+            amount = _MORE_ROWS
 
     def walk(self, kind: Kind, level: int, number: int, descending: bool) -> Iterator[bytes]:
         prefix = field_prefix(kind, level, number)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 
+from orthanc_fast._ext.wildcards import pack
 from orthanc_fast.index.contract import Search, Snapshot
 from orthanc_fast.index.memory.state import State, some_properties
 from orthanc_fast.index.memory.tables import decode_record, totals_of
@@ -41,9 +42,9 @@ class MemorySearch(Search):
 
     def rows(
         self, kind: Kind, level: int, number: int, low: bytes = b"", high: bytes | None = None
-    ) -> Iterator[list[tuple[bytes, bytes]]]:
+    ) -> Iterator[bytes]:
         for key in self.between(kind, level, number, low, high):
-            yield [(key, public) for public in unpack(self.members([key]))]
+            yield pack([(key, public) for public in unpack(self.members([key]))])
 
     def walk(self, kind: Kind, level: int, number: int, descending: bool) -> Iterator[bytes]:
         prefix = field_prefix(kind, level, number)

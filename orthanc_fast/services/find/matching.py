@@ -9,7 +9,7 @@ both are decided there.
 import re
 from collections.abc import Callable, Sequence
 
-from orthanc_fast._ext.wildcards import Pattern
+from orthanc_fast._ext.wildcards import Pattern, counts
 from orthanc_fast.dicom.identifiers import normalise
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.contract import Search
@@ -243,8 +243,10 @@ class Wildcard(Matcher):
         found: list[bytes] = []
         cut: list[bytes] = []
         for rows in search.rows(kind, level, number, *self._bounds):
-            if not found and len({key for key, _ in rows}) < len(rows) * _OWN_KEYS:
-                return None  # many resources have the same value: their sets are read faster
+            if not found:
+                amount, keys = counts(rows)
+                if keys < amount * _OWN_KEYS:
+                    return None  # many resources have the same value: their sets are read faster
             found.append(self._pattern.members(rows, MAX_KEY, cut))
         return union(found), list(dict.fromkeys(cut))
 
