@@ -126,29 +126,6 @@ def sort(packed, Py_ssize_t stride=20, Py_ssize_t offset=0):
         PyBuffer_Release(&view)
 
 
-def by_key(const unsigned char[::1] rows not None, Py_ssize_t key_size):
-    """The identifiers of rows of a key and an identifier, joined for each key. Rows of one key stand together."""
-    cdef dict found = {}
-    cdef Py_ssize_t stride = key_size + ID, start = 0, at, i, size = rows.shape[0]
-    cdef const char* data
-    cdef bytes joined
-    cdef char* out
-    if key_size < 0 or size % stride:
-        raise ValueError("the length is not a multiple of that of a row")
-    while start < size:
-        data = <const char*>&rows[start]
-        at = start + stride
-        while at < size and memcmp(&rows[at], data, key_size) == 0:
-            at += stride
-        joined = PyBytes_FromStringAndSize(NULL, (at - start) // stride * ID)
-        out = PyBytes_AsString(joined)
-        for i in range((at - start) // stride):
-            memcpy(out + i * ID, data + i * stride + key_size, ID)
-        found[PyBytes_FromStringAndSize(data, key_size)] = joined
-        start = at
-    return found
-
-
 cdef Py_ssize_t lower_bound(
     const char* data, Py_ssize_t start, Py_ssize_t count, const char* wanted
 ) noexcept nogil:
@@ -173,16 +150,49 @@ cdef Py_ssize_t lower_bound(
 cdef Py_ssize_t keep(
     const char* a, Py_ssize_t a_count, const char* b, Py_ssize_t b_count, bint members, char* out
 ) noexcept nogil:
-    """Copies those of `a` that are (or are not) in `b`; returns how many."""
+    """Copies those of `a` that are (or are not) in `b`, to where `a` is or elsewhere; returns how many."""
     cdef Py_ssize_t i, at = 0, kept = 0
     cdef bint found
     for i in range(a_count):
         at = lower_bound(b, at, b_count, a + i * ID)
         found = at < b_count and order(b + at * ID, a + i * ID) == 0
         if found == members:
-            memcpy(out + kept * ID, a + i * ID, ID)
+            if out + kept * ID != a + i * ID:
+                memcpy(out + kept * ID, a + i * ID, ID)
             kept += 1
     return kept
+
+
+def by_key(const unsigned char[::1] rows not None, Py_ssize_t key_size, bytes within=None):
+    """The identifiers of rows of a key and an identifier, joined for each key: those in the set `within`, if it is
+    given. Rows of one key stand together, in ascending order."""
+    cdef dict found = {}
+    cdef Py_ssize_t stride = key_size + ID, start = 0, at, i, count, known = 0, size = rows.shape[0]
+    cdef const char* data
+    cdef const char* others = NULL
+    cdef char* out = <char*>malloc(size + 1)
+    if out is NULL:
+        raise MemoryError
+    try:
+        if key_size < 0 or size % stride or (within is not None and len(within) % ID):
+            raise ValueError("the length is not a multiple of that of a row")
+        if within is not None:
+            others, known = PyBytes_AsString(within), len(within) // ID
+        while start < size:
+            data = <const char*>&rows[start]
+            at = start + stride
+            while at < size and memcmp(&rows[at], data, key_size) == 0:
+                at += stride
+            count = (at - start) // stride
+            for i in range(count):
+                memcpy(out + i * ID, data + i * stride + key_size, ID)
+            if others is not NULL:
+                count = keep(out, count, others, known, True, out)
+            found[PyBytes_FromStringAndSize(data, key_size)] = PyBytes_FromStringAndSize(out, count * ID)
+            start = at
+        return found
+    finally:
+        free(out)
 
 
 cdef bytes filtered(const unsigned char[::1] a, const unsigned char[::1] b, bint members):

@@ -423,7 +423,14 @@ class IndexConformance:
                 assert list(search.walk(*field, descending=False)) == every
                 assert list(search.walk(*field, descending=True)) == every[::-1]
                 groups = [[key] for key in every] + [every, []]
-                assert list(search.sets(groups)) == [search.members(group) for group in groups]
+                sets = [search.members(group) for group in groups]
+                assert list(search.sets(groups)) == sets
+                some = search.members(every[1:])
+                assert list(search.sets(groups, some)) == [
+                    b"".join(each for each in unpack(found) if each in set(unpack(some)))
+                    for found in sets
+                ]
+                assert list(search.sets(groups, b"")) == [b""] * len(groups)
                 named = snapshot.with_term(Level.PATIENT, PATIENT_ID, "A")
                 assert {each.public for each in named} == {public("A"), public("a")}
 

@@ -94,9 +94,9 @@ class Search(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def sets(self, groups: Iterable[list[bytes]]) -> Iterator[bytes]:
-        """The set of the resources under the keys of each group, in turn, for who may stop
-        early."""
+    def sets(self, groups: Iterable[list[bytes]], within: bytes | None = None) -> Iterator[bytes]:
+        """The set of the resources under the keys of each group, in turn, for who may stop early;
+        only of those in the set `within`, if that is given."""
         raise NotImplementedError
 
     # Along the hierarchy, from set to set

@@ -152,7 +152,7 @@ class LmdbSearch(Search):
         ]
         return parts[0] if len(parts) == 1 else union(parts)
 
-    def sets(self, groups: Iterable[list[bytes]]) -> Iterator[bytes]:
+    def sets(self, groups: Iterable[list[bytes]], within: bytes | None = None) -> Iterator[bytes]:
         """Many small ones are read at once, large ones one by one: whoever stops early has not
         waited for much more."""
         cursor = self._txn.cursor(db=self._env.value)
@@ -162,17 +162,18 @@ class LmdbSearch(Search):
             for key in dict.fromkeys(key for keys in chunk for key in keys):
                 by_length.setdefault(len(key), []).append(key)
             members: dict[bytes, bytes] = {}
+            read = 0
             for length, same in by_length.items():
                 rows = cursor.getmulti(same, dupdata=True, dupfixed_bytes=SHA1, keyfixed=True)
-                members.update(by_key(rows, length))
+                members.update(by_key(rows, length, within))
+                read += len(rows) // (length + SHA1)
             for keys in chunk:
                 if len(keys) == 1:
                     yield members.get(keys[0], b"")
                 else:
                     yield union(members.get(key, b"") for key in keys)
             # As many as have been small so far; the next ones may be larger.
-            known = sum(map(len, members.values())) // SHA1 or 1
-            amount = max(1, min(_READ_AT_ONCE * len(chunk) // known, 4 * len(chunk)))
+            amount = max(1, min(_READ_AT_ONCE * len(chunk) // (read or 1), 4 * len(chunk)))
 
     # Along the hierarchy
 

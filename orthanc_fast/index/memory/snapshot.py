@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 
+from orthanc_fast._ext.idsets import intersect
 from orthanc_fast._ext.wildcards import pack
 from orthanc_fast.index.contract import Search, Snapshot
 from orthanc_fast.index.memory.state import State, some_properties
@@ -57,8 +58,9 @@ class MemorySearch(Search):
     def members(self, keys: Iterable[bytes]) -> bytes:
         return union(public for key in keys for public in self._state.terms.get(key, ()))
 
-    def sets(self, groups: Iterable[list[bytes]]) -> Iterator[bytes]:
-        return map(self.members, groups)
+    def sets(self, groups: Iterable[list[bytes]], within: bytes | None = None) -> Iterator[bytes]:
+        found = map(self.members, groups)
+        return found if within is None else (intersect(each, within) for each in found)
 
     def descend(self, packed: bytes, level: int, to: int) -> bytes:
         for at in range(level, to):

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import Protocol, TypeVar
 
+from orthanc_fast._ext.idsets import intersect
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.packed import packed_parts, unpack
 from orthanc_fast.index.terms import Kind
@@ -43,9 +44,11 @@ class OrderValues(Protocol):
     def keys(self, kind: Kind, home: Level, number: int) -> list[bytes]:
         """The same, ascending."""
 
-    def sets(self, groups: Iterable[list[bytes]], home: Level) -> Iterator[bytes]:
+    def sets(
+        self, groups: Iterable[list[bytes]], home: Level, within: bytes | None
+    ) -> Iterator[bytes]:
         """For each group of keys the set of what lies at or below resources of the level `home`
-        that have one of them."""
+        that have one of them, and in the set `within`, if that is given."""
 
     def values(self, packed: bytes, key: OrderKey) -> Valued:
         """The value of each that is there, in the same order."""
@@ -72,10 +75,14 @@ class SnapshotValues:
     def keys(self, kind: Kind, home: Level, number: int) -> list[bytes]:
         return self._view.search.between(kind, home, number)
 
-    def sets(self, groups: Iterable[list[bytes]], home: Level) -> Iterator[bytes]:
+    def sets(
+        self, groups: Iterable[list[bytes]], home: Level, within: bytes | None
+    ) -> Iterator[bytes]:
         search = self._view.search
-        for members in search.sets(groups):
-            yield search.descend(members, home, self._level)
+        if home == self._level:
+            return search.sets(groups, within)
+        found = (search.descend(each, home, self._level) for each in search.sets(groups))
+        return found if within is None else (_both(each, within) for each in found)
 
     def values(self, packed: bytes, key: OrderKey) -> Valued:
         if key.source == "tag" and self._tags.locate(key.number, self._level).level == self._level:
@@ -135,11 +142,13 @@ class PartedValues:
     def keys(self, kind: Kind, home: Level, number: int) -> list[bytes]:
         return self._read(lambda view: view.search.between(kind, home, number))
 
-    def sets(self, groups: Iterable[list[bytes]], home: Level) -> Iterator[bytes]:
+    def sets(
+        self, groups: Iterable[list[bytes]], home: Level, within: bytes | None
+    ) -> Iterator[bytes]:
         """Of few keys first, of more while that gives few resources."""
         remaining, amount = iter(groups), 1
         while chunk := list(islice(remaining, amount)):
-            found = self._read(partial(self._sets_in, chunk, home))
+            found = self._read(partial(self._sets_in, chunk, home, within))
             yield from found
             resources = sum(map(len, found)) // SHA1
             amount = max(1, min(_AT_ONCE * len(chunk) // (resources or 1), 4 * len(chunk)))
@@ -151,13 +160,20 @@ class PartedValues:
     def _read(self, work: Callable[[Snapshot], T]) -> T:
         return self._reads(self._caller, work)
 
-    def _sets_in(self, groups: list[list[bytes]], home: Level, view: Snapshot) -> list[bytes]:
-        return list(SnapshotValues(Facts(view), self._tags, self._level).sets(groups, home))
+    def _sets_in(
+        self, groups: list[list[bytes]], home: Level, within: bytes | None, view: Snapshot
+    ) -> list[bytes]:
+        values = SnapshotValues(Facts(view), self._tags, self._level)
+        return list(values.sets(groups, home, within))
 
     def _values_in(
         self, packed: bytes, key: OrderKey, view: Snapshot
     ) -> list[tuple[bytes, str | None]]:
         return list(SnapshotValues(Facts(view), self._tags, self._level).values(packed, key))
+
+
+def _both(a: bytes, b: bytes) -> bytes:
+    return intersect(a, b) if len(a) < len(b) else intersect(b, a)
 
 
 def _behind(level: Level, public: bytes, view: Snapshot) -> bytes:

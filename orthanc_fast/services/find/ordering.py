@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from orthanc_fast._ext.idsets import intersect, sort, subtract
+from orthanc_fast._ext.idsets import sort, subtract
 from orthanc_fast.dicom.identifiers import normalise
 from orthanc_fast.index.terms import HEAD_SIZE, Kind, folded_of, value_of
 from orthanc_fast.model import SHA1, Level
@@ -112,15 +112,12 @@ class Ordering:
     def _walked_groups(
         self, candidates: bytes | None, key: OrderKey, kind: Kind, home: Level
     ) -> Iterator[bytes]:
-        left = candidates
         seen: list[bytes] = []
-        for group in self._values.sets(self._sorted_keys(key, kind, home), home):
-            if left is not None:
-                group = intersect(group, left) if len(group) < len(left) else intersect(left, group)
+        for group in self._values.sets(self._sorted_keys(key, kind, home), home, candidates):
             if group:
                 seen.append(group)
                 yield group
-        known = self._values.everything() if left is None else left
+        known = self._values.everything() if candidates is None else candidates
         without = subtract(known, sort(b"".join(seen)))
         if without:
             yield without
