@@ -242,3 +242,35 @@ def test_a_video(site: Site, browser: Browser) -> None:
     browser.wait_for("window.videos[0].currentTime > 0.2")
     asked = viewed.requests(browser, "/rendered")
     assert asked and {each.status for each in asked} <= {200, 206}
+
+
+# Whether the picture has a colour: the images have none.
+_HAS_COLOUR = """(() => {
+  const canvas = document.querySelector("canvas.cornerstone-canvas");
+  const made = document.createElement("canvas");
+  made.width = made.height = 64;
+  const context = made.getContext("2d");
+  context.drawImage(canvas, 0, 0, 64, 64);
+  const data = context.getImageData(0, 0, 64, 64).data;
+  let count = 0;
+  for (let at = 0; at < data.length; at += 4) count += Math.abs(data[at] - data[at + 1]) > 20;
+  return count > 50;
+})()"""
+_SEGMENTS = "document.querySelector('[data-cy=study-browser-thumbnail-no-image]')"
+_OPEN_SEGMENTS = f"{_SEGMENTS}.dispatchEvent(new MouseEvent('dblclick', {{bubbles: true}}))"
+
+
+def test_a_segmentation(site: Site, browser: Browser) -> None:
+    """Over the series that it belongs to."""
+    slices = viewed.studies().files[:SLICES]
+    for data in (*slices, viewed.segmentation(slices)):
+        httpx.post(f"{site.url}/instances", content=data).raise_for_status()
+    open_study(browser, site, dcmread(io.BytesIO(slices[0])).StudyInstanceUID)
+    viewed.wait_for_column(browser, CANVAS, SLICES, SLICES - 1)
+    assert not browser.value(_HAS_COLOUR)
+    browser.wait_for(_SEGMENTS)
+    browser.value(_OPEN_SEGMENTS)
+    browser.wait_for_text("Do you want to open this Segmentation?")
+    browser.click("Yes")
+    browser.wait_for(_HAS_COLOUR)
+    all_answered(browser, "/instances/")

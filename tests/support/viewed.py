@@ -5,6 +5,7 @@ import time
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, generate_uid
 from support import generated
@@ -14,6 +15,8 @@ SLICES = 12
 FRAMES = 5
 SIZE = 60
 VIDEO_CLASS = "1.2.840.10008.5.1.4.1.1.77.1.4.1"
+SEG_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
+SEGMENT = "Viewed square"
 PDF_CLASS = "1.2.840.10008.5.1.4.1.1.104.1"
 TEXT_OF_PDF = "Report of a test"
 
@@ -102,6 +105,80 @@ def video(stream: bytes) -> tuple[str, bytes]:
     dataset.SeriesInstanceUID = generate_uid()
     dataset.PatientName, dataset.PatientID = "Viewed^Video", "V4"
     return study, _file(dataset)
+
+
+def segmentation(files: list[bytes]) -> bytes:
+    """A binary segmentation of a CT series: one segment, on every slice the same square."""
+    sources = [dcmread(io.BytesIO(data)) for data in files]
+    first = sources[0]
+    dataset = generated.base(SEG_CLASS, "SEG")
+    del dataset.ImagePositionPatient, dataset.ImageOrientationPatient
+    for keyword in ("StudyInstanceUID", "PatientName", "PatientID", "FrameOfReferenceUID"):
+        setattr(dataset, keyword, getattr(first, keyword))
+    dataset.SeriesInstanceUID = generate_uid()
+    dataset.SeriesDescription, dataset.SeriesNumber = "Viewed segments", "9"
+    dataset.SegmentationType, dataset.ContentLabel = "BINARY", "SEGMENTS"
+    dataset.ImageType = ["DERIVED", "PRIMARY"]
+    dataset.Rows = dataset.Columns = SIZE
+    dataset.BitsAllocated = dataset.BitsStored = 1
+    dataset.HighBit, dataset.PixelRepresentation, dataset.SamplesPerPixel = 0, 0, 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.NumberOfFrames = str(len(sources))
+    dataset.SegmentSequence = [_segment()]
+    dataset.ReferencedSeriesSequence = [
+        _item(
+            SeriesInstanceUID=first.SeriesInstanceUID,
+            ReferencedInstanceSequence=[_reference(each) for each in sources],
+        )
+    ]
+    dataset.DimensionOrganizationSequence = [_item(DimensionOrganizationUID=generate_uid())]
+    shared = _item(
+        PlaneOrientationSequence=[_item(ImageOrientationPatient=first.ImageOrientationPatient)],
+        PixelMeasuresSequence=[
+            _item(PixelSpacing=first.PixelSpacing, SliceThickness="1", SpacingBetweenSlices="1")
+        ],
+        SegmentIdentificationSequence=[_item(ReferencedSegmentNumber=1)],
+    )
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    dataset.PerFrameFunctionalGroupsSequence = [
+        _item(
+            PlanePositionSequence=[_item(ImagePositionPatient=each.ImagePositionPatient)],
+            FrameContentSequence=[_item(DimensionIndexValues=[1, number])],
+            DerivationImageSequence=[_item(SourceImageSequence=[_reference(each)])],
+        )
+        for number, each in enumerate(sources, 1)
+    ]
+    mask = np.zeros((len(sources), SIZE, SIZE), np.uint8)
+    mask[:, SIZE // 3 : SIZE * 2 // 3, SIZE // 3 : SIZE * 2 // 3] = 1
+    bits = np.packbits(mask.ravel(), bitorder="little").tobytes()
+    dataset.PixelData = bits + bytes(len(bits) % 2)
+    dataset["PixelData"].VR = "OB"
+    return _file(dataset)
+
+
+def _segment() -> Dataset:
+    tissue = _item(CodeValue="85756007", CodingSchemeDesignator="SCT", CodeMeaning="Tissue")
+    return _item(
+        SegmentNumber=1,
+        SegmentLabel=SEGMENT,
+        SegmentAlgorithmType="MANUAL",
+        SegmentedPropertyCategoryCodeSequence=[tissue],
+        SegmentedPropertyTypeCodeSequence=[tissue],
+        RecommendedDisplayCIELabValue=[34885, 53485, 50171],
+    )
+
+
+def _reference(source: Dataset) -> Dataset:
+    return _item(
+        ReferencedSOPClassUID=source.SOPClassUID, ReferencedSOPInstanceUID=source.SOPInstanceUID
+    )
+
+
+def _item(**values: Any) -> Dataset:
+    made = Dataset()
+    for name, value in values.items():
+        setattr(made, name, value)
+    return made
 
 
 def _pdf(study: str) -> bytes:
