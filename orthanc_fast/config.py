@@ -12,7 +12,15 @@ import msgspec
 from orthanc_fast.character_sets import canonical_character_set
 from orthanc_fast.config_file import UTF_8, decoded, parse, substitute
 from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Option
-from orthanc_fast.config_plugins import ServeFolders, Worklists, serve_folders, worklists
+from orthanc_fast.config_plugins import (
+    Housekeeper,
+    ServeFolders,
+    Worklists,
+    delayed_deletion,
+    housekeeper,
+    serve_folders,
+    worklists,
+)
 from orthanc_fast.config_routing import Routing, routing
 from orthanc_fast.config_sections import (
     Cors,
@@ -145,6 +153,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ohif: Ohif | None = None
     worklists: Worklists | None = None  # those that modalities ask this server for
     serve_folders: ServeFolders | None = None
+    housekeeper: Housekeeper | None = None
+    delayed_deletion: bool = False  # whether a route tells of files that are still to be deleted
     cors: Cors = Cors()
     allowed_hosts: tuple[str, ...] | None = None  # besides this machine's own; None: all
     trusted_proxies: tuple[str, ...] = ()
@@ -402,6 +412,8 @@ class _Building:
             dicom_web=self._section("DicomWeb", dicom_web),
             ohif=self._section("OHIF", lambda value: ohif(value, self._base)),
             worklists=self._section("Worklists", lambda value: worklists(value, self._base)),
+            housekeeper=self._section("Housekeeper", housekeeper),
+            delayed_deletion=self._section("DelayedDeletion", delayed_deletion),
             serve_folders=self._section(
                 "ServeFolders", lambda value: serve_folders(value, self._base)
             ),

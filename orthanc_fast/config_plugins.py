@@ -1,11 +1,13 @@
-"""The sections of what Orthanc has as bundled plugins: Worklists, ServeFolders.
+"""The sections of what Orthanc has as bundled plugins: Worklists, ServeFolders,
+Housekeeper, DelayedDeletion.
 
 For each there is a function that makes it of what the file says. They raise ValueError with the
 reason. Source: reference chapter 7, section 7.
 """
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -128,3 +130,81 @@ def serve_folders(value: Any, here: Path) -> ServeFolders | None:
     return ServeFolders(
         () if problem else tuple(folders), found.allow_cache, found.generate_etag, types, problem
     )
+
+
+DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+TagsLevel = Literal["All", "Patient", "Study", "Series", "Instance"]
+
+
+class Triggers(msgspec.Struct, frozen=True, rename="pascal"):
+    """What makes the housekeeper work when it has changed since its last run. There are neither
+    files of JSON nor a cache of DICOMweb that would have to be renewed here: these two are read and
+    mean nothing."""
+
+    storage_compression_change: bool = True
+    main_dicom_tags_change: bool = True
+    unnecessary_dicom_as_json_files: bool = True
+    ingest_transcoding_change: bool = True
+    dicom_web_cache_change: bool = True
+
+
+class Housekeeper(msgspec.Struct, frozen=True, rename="pascal"):
+    """The options of the housekeeper; `throttle_delay` is in seconds. `hours` are those of each day
+    of the week, Monday first, in which it may work; None: always."""
+
+    enable: bool = False
+    global_property_id: int = 1025
+    force: bool = False
+    force_reconstruct_files: bool = False
+    limit_main_dicom_tags_reconstruct_level: TagsLevel = "All"
+    throttle_delay: int = 5
+    triggers: Triggers = Triggers()
+    schedule: dict[str, list[str]] | None = None
+    hours: tuple[frozenset[int], ...] | None = None
+
+    def allows(self, weekday: int, hour: int) -> bool:
+        """Whether it may work then; Monday is 0."""
+        return self.hours is None or hour in self.hours[weekday]
+
+
+def housekeeper(value: Any) -> Housekeeper | None:
+    """The options of the section `Housekeeper`, None where it is not enabled."""
+    found = msgspec.convert({**value, "Hours": None}, Housekeeper)
+    if not found.enable:
+        return None
+    if found.throttle_delay < 0:
+        raise ValueError("ThrottleDelay must be at least 0")
+    if found.global_property_id < 0:
+        raise ValueError("GlobalPropertyId must be at least 0")
+    if found.schedule is None:
+        return found
+    if unknown := set(found.schedule) - set(DAYS):
+        raise ValueError(f"Schedule: there is no day {min(unknown)!r}; there are {', '.join(DAYS)}")
+    hours = tuple(_hours(found.schedule.get(day, [])) for day in DAYS)
+    if not any(hours):
+        raise ValueError("Schedule: there is no hour in which it could work")
+    return msgspec.structs.replace(found, hours=hours)
+
+
+def _hours(ranges: list[str]) -> frozenset[int]:
+    found: set[int] = set()
+    for text in ranges:
+        match = re.fullmatch(r"(\d{1,2})-(\d{1,2})", text, re.ASCII)
+        if match is None or not int(match[1]) < int(match[2]) <= 24:
+            raise ValueError(f"Schedule: hours are like 0-6 or 20-24, not {text!r}")
+        found.update(range(int(match[1]), int(match[2])))
+    return frozenset(found)
+
+
+class _DelayedDeletion(msgspec.Struct, frozen=True, rename="pascal"):
+    """Read, and only `enable` means something: files are deleted after the answer in any case."""
+
+    enable: bool = True
+    throttle_delay_ms: int = 0
+    path: str = ""
+
+
+def delayed_deletion(value: Any) -> bool:
+    """Whether the section `DelayedDeletion` asks for the route that tells of it. As with Orthanc an
+    empty section does."""
+    return value is not None and msgspec.convert(value, _DelayedDeletion).enable

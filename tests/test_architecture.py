@@ -63,7 +63,9 @@ SUBJECTS = {
     "ingest": {"store", "retention", "attachments", "transcoding"},
     "volumes": {"store", "attachments", "pixels"},
     "archive": {"store", "jobs", "attachments", "transcoding"},
-    "administration": {"store", "jobs", "retention", "attachments", "browse", "ingest"},
+    "administration": {
+        *("store", "jobs", "key_values", "retention", "attachments", "browse", "ingest"),
+    },
     "modification": {
         *("store", "jobs", "retention", "attachments", "browse", "pixels", "transcoding"),
         *("ingest", "administration"),

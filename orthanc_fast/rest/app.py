@@ -60,6 +60,7 @@ class App:
         self._router: Router = build_router(settings)
         self._services: HttpServices | None = None
         self._delivery: asyncio.Task[None] | None = None
+        self._housekeeper: asyncio.Task[None] | None = None
         self._scripted: ScriptedRequests | None = None  # None without scripts
         self._meters: RequestMeters
         always: HeaderField = (b"x-content-type-options", b"nosniff")
@@ -122,8 +123,9 @@ class App:
             self._services.change_feed.close()
             self._services.jobs.stop_waiting()
             self._services.associations.stop_waiting()
-        if self._delivery is not None:
-            self._delivery.cancel()
+        for task in (self._delivery, self._housekeeper):
+            if task is not None:
+                task.cancel()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -145,10 +147,15 @@ class App:
             self._scripted = ScriptedRequests(self._services.script_calls)
         if self._settings.webhooks:
             self._delivery = asyncio.create_task(deliver_webhooks(self._services))
+        if self._settings.housekeeper is not None and not self._settings.read_only:
+            self._housekeeper = asyncio.create_task(keep_house(self._services))
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        if self._delivery is not None:
-            await asyncio.wait([self._delivery])
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+        tasks = [task for task in (self._delivery, self._housekeeper) if task is not None]
+        if tasks:
+            await asyncio.wait(tasks)
         await asyncio.to_thread(self._services.close)
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -304,6 +311,17 @@ class App:
             answer = handler(request)
             if not isinstance(answer, Response):
                 await answer
+
+
+async def keep_house(services: HttpServices) -> None:
+    """Runs until it is cancelled; a fault of ours must not end it for good."""
+    while True:
+        try:
+            await services.housekeeper.run()
+        except Exception as error:
+            text = "".join(traceback.format_exception(error)).rstrip()
+            logger.error(Category.PLUGINS, f"The housekeeper begins anew: {text}")
+            await asyncio.sleep(WEBHOOKS_PAUSE)
 
 
 async def deliver_webhooks(services: HttpServices) -> None:

@@ -18,6 +18,7 @@ from orthanc_fast.rest.routes import (
     exports,
     find,
     frames,
+    housekeeper,
     instance_files,
     instances,
     jobs,
@@ -90,6 +91,7 @@ FAMILIES = (
     dicom_web,
     ohif,
     serve_folders,
+    housekeeper,
     openapi,
 )
 

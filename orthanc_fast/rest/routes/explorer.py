@@ -92,13 +92,14 @@ async def get_plugins(request: Request) -> Response:
     look for."""
     settings = request.services.settings
     optional = {
-        "ohif": settings.ohif,
-        "serve-folders": settings.serve_folders,
-        "worklists": settings.worklists,
+        "delayed-deletion": settings.delayed_deletion,
+        "housekeeper": settings.housekeeper is not None,
+        "ohif": settings.ohif is not None,
+        "python": has_python(settings),
+        "serve-folders": settings.serve_folders is not None,
+        "worklists": settings.worklists is not None,
     }
-    enabled = [name for name, options in optional.items() if options is not None]
-    if has_python(settings):
-        enabled.append("python")
+    enabled = [name for name, is_enabled in optional.items() if is_enabled]
     return json_response(["explorer.js", "dicom-web", *enabled])
 
 

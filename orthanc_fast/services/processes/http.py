@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orthanc_fast.config import Settings
+from orthanc_fast.implementation import ORTHANC_VERSION
 from orthanc_fast.model import Caller, Wish
 from orthanc_fast.services.administration.figures import Figures
 from orthanc_fast.services.browse.change_feed import ChangeFeed
@@ -26,11 +27,13 @@ from orthanc_fast.services.scu.retrieving import Retrieving
 from orthanc_fast.services.scu.store_straight import StoreStraight
 from orthanc_fast.services.scu.template_find import TemplateFind
 from orthanc_fast.services.scu.worklist import Worklists
+from orthanc_fast.services.store.opening import INDEX_FOLDER
 from orthanc_fast.services.store.session import SessionOption
 from orthanc_fast.services.volumes.streaming import Streams
 from orthanc_fast.services.volumes.volumes import Volumes
 
 if TYPE_CHECKING:
+    from orthanc_fast.services.administration.housekeeper import Housekeeper
     from orthanc_fast.services.exchange.outgoing import OutgoingCalls
     from orthanc_fast.services.peers.exchange import PeerExchange
     from orthanc_fast.services.routing.overview import Overview
@@ -140,6 +143,28 @@ class HttpServices(ResourceServices):
 
         assert self.settings.ohif is not None
         return OhifFiles(self.settings.ohif)
+
+    @cached_property
+    def housekeeper(self) -> "Housekeeper":
+        """Brings what was stored under other settings to those in force, where it is enabled."""
+        from orthanc_fast.services.administration.housekeeper import (
+            Housekeeper,
+            configuration_of,
+        )
+
+        assert self.settings.housekeeper is not None
+        return Housekeeper(
+            self.settings.housekeeper,
+            configuration_of(self.settings, self.main_tags, ORTHANC_VERSION),
+            self.reads,
+            self.writes,
+            self.reconstruction,
+            self.settings.index_directory / INDEX_FOLDER,
+        )
+
+    def pending_deletions(self) -> int:
+        """How many files are still on the disk that belong to nothing any more. May wait."""
+        return len(self.index.read(lambda view: view.doomed()))
 
     @cached_property
     def served_folders(self) -> "Folders":
