@@ -74,15 +74,9 @@ class LmdbSnapshot(Snapshot):
         return None if record is None else resource_decoder.decode(record)
 
     def resources(self, level: Level, publics: Sequence[bytes]) -> list[Resource | None]:
-        prefix = keys.public_key(level, b"")
-        get, of_public, of_resource = self._txn.get, self._env.public, self._env.resource
         decode = resource_decoder.decode
-        found: list[Resource | None] = []
-        for public in publics:
-            number = get(prefix + public, db=of_public)
-            record = None if number is None else get(number, db=of_resource)
-            found.append(None if record is None else decode(record))
-        return found
+        records = self._records(level, publics)
+        return [None if each is None else decode(each) for each in records]
 
     def exists(self, level: Level, public: bytes) -> bool:
         return self._txn.get(keys.public_key(level, public), db=self._env.public) is not None
@@ -168,30 +162,26 @@ class LmdbSnapshot(Snapshot):
     # Metadata and labels
 
     def texts_of(self, level: Level, publics: Sequence[bytes], number: int) -> list[str | None]:
-        wanted = [keys.public_key(level, public) for public in publics]
-        ids = dict(self._txn.cursor(db=self._env.public).getmulti(wanted))
-        rows = dict(self._txn.cursor(db=self._env.resource).getmulti(list(ids.values())))
-        found: list[str | None] = []
-        for key in wanted:
-            record = rows.get(ids.get(key, b""))
-            text = None if record is None else metadata_decoder.decode(record).metadata.get(number)
-            found.append(text)
-        return found
+        decode = metadata_decoder.decode
+        records = self._records(level, publics)
+        return [None if each is None else decode(each).metadata.get(number) for each in records]
 
     def tags_of(self, level: Level, publics: Sequence[bytes]) -> list[MainTagsOf | None]:
-        prefix = keys.public_key(level, b"")
-        get, of_public, of_resource = self._txn.get, self._env.public, self._env.resource
-        decode = tags_decoder.decode
         found: list[MainTagsOf | None] = []
-        for public in publics:
-            number = get(prefix + public, db=of_public)
-            record = None if number is None else get(number, db=of_resource)
+        for record in self._records(level, publics):
             if record is None:
                 found.append(None)
             else:
-                tags = decode(record)
+                tags = tags_decoder.decode(record)
                 found.append((tags.tags, tags.patient_tags))
         return found
+
+    def _records(self, level: Level, publics: Sequence[bytes]) -> Iterator[bytes | None]:
+        prefix = keys.public_key(level, b"")
+        get, of_public, of_resource = self._txn.get, self._env.public, self._env.resource
+        for public in publics:
+            number = get(prefix + public, db=of_public)
+            yield None if number is None else get(number, db=of_resource)
 
     def labels_in_use(self) -> list[str]:
         """Costs one step per label and level."""
