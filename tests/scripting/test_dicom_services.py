@@ -3,11 +3,13 @@ Orthanc."""
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE
+from support.commitment_peer import PATIENCE, CommitmentPeer, information
 from support.ports import free_port
 from support.scripted import Scripted, both
 
@@ -20,8 +22,9 @@ WORKLIST = "1.2.840.10008.5.1.4.31"
 class Both:
     """Both servers, and a peer of both."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, commitment: CommitmentPeer) -> None:
         self.pair = pair
+        self.commitment = commitment
 
     def set(self, **state: Any) -> None:
         for each in self.pair:
@@ -67,6 +70,11 @@ class Both:
 
 def _started(tmp_path_factory: pytest.TempPathFactory, variant: int) -> Iterator[Both]:
     folder = tmp_path_factory.mktemp(f"services{variant}")
+    with CommitmentPeer().serving() as peer:
+        yield from _with_peer(folder, variant, peer)
+
+
+def _with_peer(folder: Path, variant: int, peer: CommitmentPeer) -> Iterator[Both]:
     options: dict[str, Any] = {
         "DicomServerEnabled": True,
         "DicomCheckCalledAet": False,
@@ -74,10 +82,11 @@ def _started(tmp_path_factory: pytest.TempPathFactory, variant: int) -> Iterator
         "DicomAlwaysAllowFindWorklist": True,
         "DicomAlwaysAllowMove": True,
         "_Variant": variant,
+        "DicomModalities": {"peer": [peer.title, "127.0.0.1", peer.port]},
         "DicomPort": free_port(),
     }
     with both(folder, "dicom_services.py", options, {"DicomPort": free_port()}) as pair:
-        yield Both(pair)
+        yield Both(pair, peer)
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +177,21 @@ def test_moves(variant: str, request: pytest.FixtureRequest) -> None:
     assert theirs[-1][0] != 0x0000
     for each in servers.pair:  # Orthanc stops at the first failure, which ours counts
         assert each.client.get("/seen").json()
+
+
+@pytest.mark.parametrize("variant", ["first", "second"])
+@pytest.mark.parametrize("status", [0, 2, 5])
+def test_storage_commitment(variant: str, status: int, request: pytest.FixtureRequest) -> None:
+    servers: Both = request.getfixturevalue(variant)
+    servers.set(**{"raise": False, "status": status})
+    asked = information("1.2.3.4", [("1.2.840.10008.5.1.4.1.1.7", f"1.2.{n}") for n in (1, 2)])
+    reports = []
+    for each in servers.pair:
+        port = each.server.configuration["DicomPort"]
+        assert servers.commitment.ask(port, asked).status == 0
+        told = servers.commitment.events.get(timeout=6 * PATIENCE)
+        shown = told.information.to_json_dict()
+        # Orthanc sends a sequence without items too, against PS3.4 J.3.3.1.
+        reports.append((told.kind, {tag: each for tag, each in shown.items() if each["Value"]}))
+    assert reports[0] == reports[1]
+    assert [each[0] for each in servers.seen()] == ["commitment", "lookup", "lookup"]
