@@ -59,7 +59,7 @@ def read_worklist(
     if not elements:
         raise BadFileFormat("it has no elements")
     study = elements.get(STUDY_UID)
-    return Worklist(name, content, (study and study["Value"]) or "", created)
+    return Worklist(name, content, "" if study is None else text_of(study), created)
 
 
 def check_identifier(identifier: str) -> None:

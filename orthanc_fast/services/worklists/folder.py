@@ -18,7 +18,6 @@ from typing import Final
 
 from orthanc_fast.errors import (
     BadFileFormat,
-    OrthancError,
     StorageFault,
     UnknownResource,
 )
@@ -256,12 +255,12 @@ class Folder:
                 worklist = self._read(name[: -len(SUFFIX)], _content(path), self._assumed)
             except FileNotFoundError:
                 self._gone(name)
-            except (OrthancError, OSError) as error:
+            except Exception as error:  # one file must not hide the others
                 self._entries.remove(name)
                 if is_young:
                     self._unfinished.add(name)
                 else:
-                    self._complaints.broken(path, str(error))
+                    self._complaints.broken(path, str(error) or type(error).__name__)
             else:
                 self._entries.put(name, worklist)
                 self._complaints.fine(name)

@@ -24,6 +24,7 @@ from support.worklists import (
 
 from orthanc_fast.config_plugins import worklists
 from orthanc_fast.dicom.dictionary import Dictionary
+from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.model import Caller
 from orthanc_fast.services.query_retrieve.limits import LimitReached
 from orthanc_fast.services.query_retrieve.options import QueryOptions
@@ -153,3 +154,29 @@ def test_scripts_take_part() -> None:
     assert len(ask(finds, everybody)) == 1  # the other one does not match
     hooks.filters.clear()
     assert len(ask(finds, everybody)) == 2
+
+
+GOOD = file(worklist(1, steps=[step(1), step(2)]))
+EDITS = st.lists(
+    st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 4), st.binary(max_size=4)), max_size=6
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(EDITS)
+def test_damaged_worklists(edits: list[tuple[int, int, bytes]]) -> None:
+    """What can be read at all can be searched and answered."""
+    data = GOOD
+    for at, removed, added in edits:
+        data = data[:at] + added + data[at + removed :]
+    shelf = EntriesShelf()
+    try:
+        shelf.put("x", read_worklist("x", data, DICTIONARY, "Latin1"))
+    except BadFileFormat:
+        return
+    assert isinstance(shelf.named()[0][1].study_uid, str)
+    keys: list[Element] = [(MODALITY, "CS", "*"), (START, "DA", "-")]
+    for top in ("", "P*"):
+        ask(make(shelf), [(PATIENT_ID, "LO", top), (PATIENT_NAME, "PN", ""), (STEPS, "SQ", [keys])])
+    shelf.remove("x")
+    assert len(shelf) == 0

@@ -299,3 +299,28 @@ def test_file_systems() -> None:
     assert file_system(Path("/proc")) == "proc"
     assert file_system(Path("/sys")) == "sysfs"
     assert file_system(Path("/dev/shm")) == "tmpfs"
+
+
+def test_a_study_that_is_a_sequence(site: Site) -> None:
+    dataset = worklist(1)
+    del dataset.StudyInstanceUID
+    data = file(dataset)
+    at = data.index(b"\x40\x00\x00\x01SQ")  # before the steps
+    study = b"\x20\x00\x0d\x00SQ\0\0\x08\0\0\0\xfe\xff\x00\xe0\0\0\0\0"
+    (site.path / "a.wl").write_bytes(data[:at] + study + data[at:])
+    assert [each.study_uid for each in site.folder.all()] == [""]
+
+
+def test_whatever_is_wrong_with_one_file_the_others_are_there(
+    site: Site, errors: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(identifier: str, data: bytes, character_set: str) -> Worklist:
+        if identifier == "bad":
+            raise RecursionError
+        return read_worklist(identifier, data, DICTIONARY, character_set)
+
+    monkeypatch.setattr(site.folder, "_read", read)
+    site.write("bad.wl", 1)
+    site.write("good.wl", 2)
+    assert site.patients == {"good": "P2"}
+    assert len(errors) == 1
