@@ -89,7 +89,8 @@ SUBJECTS = {
     "worklists": {"store", "find", "query_retrieve", "creation"},
     "dicom_web_client": {"store", "jobs", "attachments", "browse", "exchange", "ingest", "peers"},
     "scripts": {
-        *("store", "jobs", "ingest", "query_retrieve", "storage_commitment", "worklists"),
+        *("store", "jobs", "attachments", "exchange", "find", "ingest", "query_retrieve"),
+        *("storage_commitment", "worklists"),
     },
     "routing": {
         *("store", "attachments", "browse", "exchange", "find", "transcoding", "modification"),

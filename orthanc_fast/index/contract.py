@@ -37,6 +37,13 @@ from orthanc_fast.registries import LAST_UPDATE, MAIN_DICOM_TAGS_SIGNATURE
 
 T = TypeVar("T")
 
+DELETIONS = "deletions/"
+"""Where the property `DELETIONS_HEARD` is set, each resource that is deleted takes a number of the
+change log, and leaves a property: this prefix with the number in 16 hexadecimal digits; its value
+is one byte of the level, and the identifier. Children come before their parents."""
+
+DELETIONS_HEARD = "deletions-heard"
+
 Cargo = tuple[str, bytes | bytearray | memoryview]
 """Bytes that become durable together with a write, under a name that means something to the
 `CargoKeeper`."""

@@ -17,7 +17,7 @@ import msgspec
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import SERVER, ChangesPage, Level
-from orthanc_fast.registries import CHANGE_TYPES
+from orthanc_fast.registries import CHANGE_NUMBERS, CHANGE_TYPES
 from orthanc_fast.scripting.rest_calls import RestCalls
 from orthanc_fast.services.scripts.options import Language
 from orthanc_fast.services.scripts.progress import Attempt, Progress
@@ -26,6 +26,10 @@ PAGE: Final = 500  # changes in memory
 KEEP_PERIOD: Final = 1.0  # seconds between two writes to the index
 MOST_ATTEMPTS: Final = 3
 LOOK_AGAIN: Final = 1.0  # seconds
+
+DELETED: Final = CHANGE_NUMBERS["Deleted"]
+NOTED: Final = -1
+"""Stands among the numbers of changes for what is no change of the log: jobs, modalities, peers."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -63,6 +67,7 @@ class Observer:
         self._deliver = deliver
         self._idle = idle
         self._settled = settled
+        self._listening = (False, False)
         self._position = 0
         self._kept = -1  # nothing yet, also where the log is empty
         self._kept_at = 0.0
@@ -71,6 +76,7 @@ class Observer:
 
     def start(self) -> None:
         """New observers begin with the next change."""
+        self._listen(self._wanted())
         self._position, self._attempt = self._progress.begin()
         self._keep()
         self._thread.start()
@@ -96,27 +102,64 @@ class Observer:
     def _turn(self) -> bool:
         """False where there was nothing to do."""
         wanted = self._wanted()
-        page: ChangesPage = self._read(
-            SERVER, lambda view: view.changes(self._position, -1, PAGE, wanted)
-        )
-        for sequence, change in page.changes:
+        self._listen(wanted)
+        self._hear_notes()
+        events, last = self._page(wanted)
+        for event in events:
             if self._stopping.is_set():
                 return True
-            level = Level(change.level)
-            event = Event(CHANGE_TYPES[change.type], to_text(change.public), level, sequence)
-            self._hand_over(sequence, event)
-            self._position = sequence
+            self._hand_over(event.sequence, event)
+            self._position = event.sequence
             if time.monotonic() - self._kept_at > KEEP_PERIOD:
                 self._keep()
-        if page.changes:
+        if events:
             return True
-        if page.last_allocated > self._position:
-            self._position = page.last_allocated  # nothing among them is wanted
+        if last > self._position:
+            self._position = last  # nothing among them is wanted
             if time.monotonic() - self._kept_at > KEEP_PERIOD:
                 self._keep()
         elif self._position != self._kept:
             self._keep()
         return False
+
+    def _listen(self, wanted: frozenset[int] | None) -> None:
+        """What is not in the log is noted for those only who want to hear of it."""
+        deletions = wanted is None or DELETED in wanted
+        notes = wanted is None or NOTED in wanted
+        if (deletions, notes) == self._listening:
+            return
+        write = self._progress.listen(deletions)
+        self._rest.run(self._rest.services.writes(SERVER, write))
+        self._progress.listen_to_notes(notes)
+        self._listening = (deletions, notes)
+
+    def _page(self, wanted: frozenset[int] | None) -> tuple[list[Event], int]:
+        """The next events, and the last number of the log."""
+        page: ChangesPage = self._read(
+            SERVER, lambda view: view.changes(self._position, -1, PAGE, wanted)
+        )
+        events = [
+            Event(CHANGE_TYPES[each.type], to_text(each.public), Level(each.level), sequence)
+            for sequence, each in page.changes
+        ]
+        if self._listening[0]:
+            events += [
+                Event("Deleted", to_text(public), level, sequence)
+                for sequence, level, public in self._progress.deletions(self._position, PAGE)
+            ]
+            events.sort(key=lambda event: event.sequence)
+            events = events[:PAGE]  # what is left out comes after these in both
+        return events, page.last_allocated
+
+    def _hear_notes(self) -> None:
+        while not self._stopping.is_set():
+            found = self._progress.next_note()
+            if found is None:
+                return
+            name, note = found
+            if note.attempts <= MOST_ATTEMPTS:
+                self._tell(Event(note.kind, note.resource))
+            self._progress.forget_note(name)
 
     def _hand_over(self, sequence: int, event: Event) -> None:
         suspect = self._attempt
@@ -135,6 +178,9 @@ class Observer:
             )
             return
         self._progress.attempt(self._attempt)
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
         try:
             self._deliver(event)
         except Exception as error:

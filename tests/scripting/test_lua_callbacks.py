@@ -74,7 +74,7 @@ def theirs(needs_reference: None, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def eventually(wanted: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 20
     while not wanted():
         assert time.monotonic() < end
         time.sleep(0.05)

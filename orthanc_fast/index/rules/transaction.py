@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from orthanc_fast.index.contract import MakeRoom
+from orthanc_fast.index.contract import DELETIONS, DELETIONS_HEARD, MakeRoom
 from orthanc_fast.index.contract import Transaction as Contract
 from orthanc_fast.index.rules.records import Records
 from orthanc_fast.index.rules.recycling import RecyclingOrder
@@ -73,6 +73,7 @@ class Transaction(Contract):
         self._terms = TermWriter(tables, terms)
         self._recycling = RecyclingOrder(tables, self._totals)
         self._signatures: dict[str, int] = {}
+        self._hears_deletions: bool | None = None  # None: not looked at yet
 
     @property
     def totals(self) -> Totals:
@@ -273,10 +274,16 @@ class Transaction(Contract):
             self._tables.unlink(top)
             outcome.remaining = (survivors[0].level, survivors[0].public)
         waiting = [top]
+        removed: list[Resource] = []
         while waiting:
             gone = waiting.pop()
             waiting += self._records.children(gone)
             self._remove(gone, outcome)
+            removed.append(gone)
+        if self._hears_deletions is None:
+            self._hears_deletions = self._tables.property(DELETIONS_HEARD) is not None
+        if self._hears_deletions:
+            self._note_deletions(removed)
 
     def _subtract(self, survivor: Resource, gone: Resource) -> None:
         """From the counters of an ancestor."""
@@ -288,6 +295,12 @@ class Transaction(Contract):
         survivor.uncompressed_size -= gone.uncompressed_size
         survivor.dicom_disk_size -= gone.dicom_disk_size
         survivor.dicom_uncompressed_size -= gone.dicom_uncompressed_size
+
+    def _note_deletions(self, removed: Sequence[Resource]) -> None:
+        for resource in reversed(removed):  # parents have been removed first
+            name = f"{DELETIONS}{self._totals.next_change:016x}"
+            self._tables.set_property(name, bytes([resource.level]) + resource.public)
+            self._totals.next_change += 1
 
     def _remove(self, resource: Resource, outcome: Outcome) -> None:
         self._records.remove(resource)

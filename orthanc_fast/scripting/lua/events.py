@@ -13,11 +13,16 @@ from orthanc_fast.scripting.lua.context import Context
 from orthanc_fast.scripting.lua.functions import LUA
 from orthanc_fast.scripting.lua.questions import origin_table
 from orthanc_fast.scripting.lua.routing import Routing, operations_of
-from orthanc_fast.scripting.observer import Event
+from orthanc_fast.scripting.observer import NOTED, Event
 from orthanc_fast.services.scripts.questions import Origin
 
 if TYPE_CHECKING:
     from orthanc_fast.scripting.host import Host
+
+
+def _of_levels(prefix: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}{level.name.title()}" for level in Level)
+
 
 # What the changes of the log are called in Lua.
 CALLBACKS: Final = {
@@ -25,11 +30,13 @@ CALLBACKS: Final = {
     "StablePatient": ("OnStablePatient",),
     "StableStudy": ("OnStableStudy",),
     "StableSeries": ("OnStableSeries",),
-    **dict.fromkeys(
-        ("UpdatedMetadata", "UpdatedAttachment"),
-        ("OnUpdatedPatient", "OnUpdatedStudy", "OnUpdatedSeries", "OnUpdatedInstance"),
-    ),
+    **dict.fromkeys(("UpdatedMetadata", "UpdatedAttachment"), _of_levels("OnUpdated")),
+    "Deleted": _of_levels("OnDeleted"),
+    "JobSubmitted": ("OnJobSubmitted",),
+    "JobSuccess": ("OnJobSuccess",),
+    "JobFailure": ("OnJobFailure",),
 }
+_OF_ARRIVAL: Final = ("OnStored", "OnStable")
 
 
 class Events:
@@ -45,19 +52,22 @@ class Events:
         names = {name for each in CALLBACKS.values() for name in each}
         there = self._context.which(names)
         return frozenset(
-            CHANGE_NUMBERS[kind] for kind, callbacks in CALLBACKS.items() if there & {*callbacks}
+            CHANGE_NUMBERS.get(kind, NOTED)
+            for kind, callbacks in CALLBACKS.items()
+            if there & {*callbacks}
         )
 
     def handle(self, event: Event) -> None:
         """Raises what the callback raises. A resource that has been deleted since is passed
         over."""
         callbacks = CALLBACKS.get(event.kind)
-        if callbacks is None or event.level is None:
+        if callbacks is None:
             return
-        name = callbacks[event.level] if len(callbacks) > 1 else callbacks[0]
-        if name.startswith("OnUpdated"):
-            if self._context.has(name):
-                self._context.call(self._seconds, name, event.resource)
+        name = callbacks[event.level or 0] if len(callbacks) > 1 else callbacks[0]
+        if not self._context.has(name):
+            return
+        if event.level is None or not name.startswith(_OF_ARRIVAL):
+            self._context.call(self._seconds, name, event.resource)
             return
         found = self._found(event.level, event.resource)
         if found is not None:

@@ -16,6 +16,7 @@ class ModalityRegistry(ServerRegistry[Modality]):
     """The modalities by their symbolic names."""
 
     noun = "modality"
+    change_kind = "UpdatedModalities"
     plural = "modalities"
     option = "DicomModalities"
     table = dict[str, Modality]

@@ -19,6 +19,7 @@ from orthanc_fast.index.contract import Transaction, Write
 from orthanc_fast.model import Caller
 from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.services.store.script_notes import NoteKind, note
 from orthanc_fast.services.store.session import SessionOption
 from orthanc_fast.services.store.writes import Writes
 
@@ -41,6 +42,7 @@ class ServerRegistry(ABC, Generic[S]):
     the name under which they are kept, `option` lists them, `table` is the type of them all."""
 
     noun: ClassVar[str]
+    change_kind: ClassVar[NoteKind | None] = None  # what scripts hear of a change
     plural: ClassVar[str]
     option: ClassVar[str]
     table: ClassVar[Any]
@@ -52,6 +54,7 @@ class ServerRegistry(ABC, Generic[S]):
         self._is_persistent = self.is_persistent(settings)
         entries = {} if self._is_persistent else self.entries(settings)
         configured = {name: self.parsed(name, entries[name]) for name in entries}
+        self._runtime = runtime
         self._session: SessionOption[dict[str, S]] = SessionOption(
             runtime, self.plural, self.table, configured
         )
@@ -114,6 +117,9 @@ class ServerRegistry(ABC, Generic[S]):
             await self._write(caller, _Change(self.plural, self._stored, changed))
         else:
             self._session.change(caller, changed)
+        kind = self.change_kind
+        if kind is not None:
+            self._runtime.write(lambda transaction: note(transaction, kind))
 
     def _stored(self, value: bytes | None) -> dict[str, S]:
         return {} if value is None else self._decode(value)

@@ -22,6 +22,7 @@ from orthanc_fast.services.jobs.records import (
     Output,
     Status,
 )
+from orthanc_fast.services.store.script_notes import note
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -96,6 +97,7 @@ class History:
     def _fail(self, job: str, status: Status, error: OrthancError, is_counted: bool) -> None:
         self._remove_outputs(job)
         status.state = State.FAILURE
+        note(self._txn, "JobFailure", job)
         status.error_code, status.error_details = error.code, error.details or ""
         status.error_payload = None if error.payload is None else _json(error.payload)
         self._complete(job, status, is_counted)

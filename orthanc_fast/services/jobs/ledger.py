@@ -26,6 +26,7 @@ from orthanc_fast.services.jobs.records import (
     SavedJob,
     Status,
 )
+from orthanc_fast.services.store.script_notes import note
 
 CANCELLED = 37
 MOST_DEATHS = 3
@@ -45,6 +46,7 @@ class Ledger(History):
         self._txn.set(COUNTERS, records.encode(counters))
         facts = msgspec.structs.replace(facts, sequence=counters.submitted)
         self._add(job, facts, content, payload)
+        note(self._txn, "JobSubmitted", job)
         state = State.PENDING if slot is None else State.RUNNING
         status = Status(state, facts.created, facts.created, slot or "")
         self._put(job, facts, status)
@@ -123,6 +125,7 @@ class Ledger(History):
         self._txn.set(PROGRESS + job, records.encode(Progress(1, 1)))
         self._txn.delete(PAYLOAD + job)  # it is not run again
         status.state = State.SUCCESS
+        note(self._txn, "JobSuccess", job)
         self._complete(job, status, is_counted=True)
 
     def fail(self, job: str, error: OrthancError) -> None:

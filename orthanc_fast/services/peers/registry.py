@@ -11,6 +11,7 @@ class PeerRegistry(ServerRegistry[Peer]):
     """The peers by their symbolic names."""
 
     noun = "peer"
+    change_kind = "UpdatedPeers"
     plural = "peers"
     option = "OrthancPeers"
     table = dict[str, Peer]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orthanc_fast.services.query_retrieve.unique_keys import RequestedInstances
     from orthanc_fast.services.scripts.dicom_queries import ScriptedQueries
     from orthanc_fast.services.scripts.moves import ScriptedMoves
+    from orthanc_fast.services.scripts.query_filters import QueryFilters
     from orthanc_fast.services.storage_commitment.scp_job import CommitmentOrders
     from orthanc_fast.services.worklists.finds import Hooks, WorklistFinds
     from orthanc_fast.upper_layer.operation import Operation
@@ -57,7 +58,7 @@ class DicomServices(WorkerServices):
     def finds(self) -> Finds:
         """Answers queries of modalities."""
         from orthanc_fast.services.find.pages import Pages
-        from orthanc_fast.services.query_retrieve.find import Finds
+        from orthanc_fast.services.query_retrieve.find import Finds, as_it_is
         from orthanc_fast.services.query_retrieve.options import query_options
 
         return Finds(
@@ -66,7 +67,17 @@ class DicomServices(WorkerServices):
             self.dictionary,
             self.default_character_set,
             query_options(self.settings),
+            as_it_is if self.query_filters is None else self.query_filters.find,
         )
+
+    @cached_property
+    def query_filters(self) -> QueryFilters | None:
+        """Scripts that change queries; None without scripts."""
+        if self.script_calls is None:
+            return None
+        from orthanc_fast.services.scripts.query_filters import QueryFilters
+
+        return QueryFilters(self.script_calls, self.dictionary)
 
     def answers(
         self, caller: Caller, identifier: bytes, transfer_syntax: str
@@ -116,7 +127,10 @@ class DicomServices(WorkerServices):
         """Where scripts take part in queries for worklists."""
         from orthanc_fast.services.worklists.finds import Hooks
 
-        return Hooks()
+        hooks = Hooks()
+        if self.query_filters is not None:
+            hooks.filters.append(self.query_filters.worklist)
+        return hooks
 
     @cached_property
     def worklist_finds(self) -> WorklistFinds:

@@ -196,7 +196,14 @@ class WorkerServices:
     @cached_property
     def senders(self) -> Senders:
         """Sending of stored instances to modalities."""
-        return Senders(self.settings, self.associations, self.storage, self.dictionary)
+        found = Senders(self.settings, self.associations, self.storage, self.dictionary)
+        if self.script_calls is not None:
+            from orthanc_fast.services.scripts.outgoing import OutgoingScripts
+
+            found.sends = OutgoingScripts(
+                self.script_calls, self.storage, self.dictionary, self.default_character_set
+            ).sends
+        return found
 
     @cached_property
     def commitment_reports(self) -> Reports:

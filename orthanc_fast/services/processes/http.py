@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from orthanc_fast.services.peers.exchange import PeerExchange
     from orthanc_fast.services.routing.overview import Overview
     from orthanc_fast.services.routing.trying import Trials
+    from orthanc_fast.services.scu.querying import Changed
     from orthanc_fast.services.viewers.folders import Folders
     from orthanc_fast.services.viewers.ohif import OhifFiles
     from orthanc_fast.services.worklists.registry import WorklistRegistry
@@ -81,7 +82,7 @@ class HttpServices(ResourceServices):
             self.default_character_set,
             AnswerReader(self.dictionary, self.default_character_set),
         )
-        self.querying = Querying(find, self.queries)
+        self.querying = Querying(find, self.queries, self._changed_queries())
         self.retrieving = Retrieving(settings, self.modalities, self.queries, self.dictionary)
         self.worklists = Worklists(find)
         self.template_find = TemplateFind(find)
@@ -127,6 +128,14 @@ class HttpServices(ResourceServices):
 
         assert self.settings.routing is not None
         return trials_of(self, self.settings.routing)
+
+    def _changed_queries(self) -> "Changed | None":
+        """What scripts make of queries, where there are any."""
+        if self.script_calls is None:
+            return None
+        from orthanc_fast.services.scripts.query_filters import QueryFilters
+
+        return QueryFilters(self.script_calls, self.dictionary).outgoing
 
     @cached_property
     def dicom_web(self) -> DicomWebServices:

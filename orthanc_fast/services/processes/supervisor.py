@@ -20,6 +20,7 @@ from orthanc_fast.services.peers.peer import parse_peer, parse_server
 from orthanc_fast.services.retention.housekeeping import forget_files
 from orthanc_fast.services.retention.recycling import recycle_at_start
 from orthanc_fast.services.routing.records import begin_server
+from orthanc_fast.services.scripts.progress import forget_scripts
 from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
 from orthanc_fast.services.store.journaled_files import belongs
 from orthanc_fast.services.store.opening import (
@@ -63,6 +64,8 @@ class GuardedStore:
                 )
             self._check_routing(settings)
             recycle_at_start(settings, self._index)
+            if settings.scripting is None:
+                forget_scripts(self._index)
             self._remove_doomed()
             self._runtime = LmdbRuntime.begin(folder / RUNTIME_FOLDER, self._index.was_alone)
             self._jobs = SavedJobs(settings, self._index, self._runtime)

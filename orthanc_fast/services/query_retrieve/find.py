@@ -42,6 +42,14 @@ _IN_FILES = frozenset({Place.BELOW, Place.FAR_BELOW, Place.FILE})
 _LONG_VRS = frozenset({"LT", "ST", "UC", "UR", "UT"})
 
 
+Changed = Callable[[Caller, Identifier], Identifier]
+
+
+def as_it_is(caller: Caller, asked: Identifier) -> Identifier:
+    """Where nobody changes queries."""
+    return asked
+
+
 class Finds:
     """The queries of one process; its methods may run in several threads at once."""
 
@@ -52,13 +60,16 @@ class Finds:
         dictionary: Dictionary,
         character_set: Callable[[], str],
         options: QueryOptions,
+        changed: Changed = as_it_is,
     ) -> None:
-        """`character_set` gives that of queries which name none and of all answers."""
+        """`character_set` gives that of queries which name none and of all answers. What `changed`
+        makes of an identifier is asked in its place."""
         self._finder = finder
         self._pages = pages
         self._dictionary = dictionary
         self._character_set = character_set
         self._options = options
+        self._changed = changed
 
     @property
     def title(self) -> str:
@@ -78,6 +89,7 @@ class Finds:
         character_set = self._character_set()
         asked = read_identifier(identifier, transfer_syntax, self._dictionary, character_set)
         self._log(asked)
+        asked = self._changed(caller, asked)
         query = self._query(asked)
         wanted = [tag for tag in asked.elements if _is_attribute(tag) and tag not in _ANSWERED]
         show = self._show(query, wanted)

@@ -2,7 +2,7 @@
 section 5.6."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -42,13 +42,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     timeout: int | None = None
 
 
+Changed = Callable[[Mapping[int, str], str], Mapping[int, str]]
+
+
 class Querying:
     """Asks modalities. `query` and `query_below` block: see `find.opened`, whose errors they
     raise beside their own."""
 
-    def __init__(self, find: FindScu, queries: Queries) -> None:
+    def __init__(self, find: FindScu, queries: Queries, changed: Changed | None = None) -> None:
+        """What `changed` makes of the tags of a query, and the title of the modality, is asked in
+        their place."""
         self._find = find
         self._queries = queries
+        self._changed = changed
 
     def query(
         self, caller: Caller, modality: str, level: Level, wanted: Wanted, stop: threading.Event
@@ -91,6 +97,9 @@ class Querying:
         modality = self._find.modalities.get(caller, query.modality)
         associations = self._find.associations
         target = associations.target(modality, local_aet=local_aet, timeout=query.timeout)
+        if self._changed is not None:
+            tags = self._changed(query.tags, modality.aet)
+            query = msgspec.structs.replace(query, tags=dict(tags))
         identifier = self._identifier(query, modality.manufacturer)
         with opened(associations, target, EVERY_CLASS, stop) as association:
             identifiers = association.answers(CLASSES[query.level], identifier.encoded)

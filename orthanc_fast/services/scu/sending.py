@@ -12,7 +12,7 @@ only where the SOP classes of a job have no room in one. Source: reference chapt
 and 5.5; DICOM PS3.4 annex B.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Final
@@ -35,10 +35,20 @@ NO_SOP_CLASS: Final = 2014
 
 # Success, coercion of data elements, elements discarded, data set does not match the SOP class,
 # duplicate SOP instance: PS3.4 table B.2-1, PS3.7 section C.5.
+SUCCESS: Final = 0x0000
 ACCEPTED: Final = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
 
 Originator = tuple[str, int]
 """Whose C-MOVE an instance is sent for: AE title and message ID."""
+
+
+Sends = Callable[[Outgoing, Target], bool]
+"""Whether this instance may be sent there."""
+
+
+def everything(instance: Outgoing, target: Target) -> bool:
+    """Where nobody is asked."""
+    return True
 
 
 class Senders:
@@ -53,6 +63,7 @@ class Senders:
         dictionary: Dictionary,
     ) -> None:
         self.associations = associations
+        self.sends: Sends = everything
         self.sources = Sources(
             storage,
             dictionary,
@@ -125,7 +136,8 @@ class Sending:
         return self._preparing.looking_ahead(instances)
 
     def send(self, instance: Outgoing, originator: Originator | None = None) -> int:
-        """Sends an instance and waits for the answer: its status, one of `ACCEPTED`.
+        """Sends an instance and waits for the answer: its status, one of `ACCEPTED`. One that is
+        not to be sent counts as accepted.
 
         Raises DimseFailure for another one; UnknownResource where the instance has been deleted;
         OrthancError 2014 where it has no SOP class; NetworkProtocol where the association fails,
@@ -134,6 +146,8 @@ class Sending:
         of these.
         """
         instance = self._preparing.looked_at(instance)
+        if not self._senders.sends(instance, self._target):
+            return SUCCESS
         contexts = self._contexts(instance.presentation)
         ready = self._preparing.ready(instance, contexts)
         return self._store(instance.sop_class, ready, originator)
