@@ -147,6 +147,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     temporary_directory: Path | None = None
     write_to_file_system_enabled: bool = False
     orthanc_explorer_enabled: bool = True
+    webdav_enabled: bool = True
+    webdav_delete_allowed: bool = False
+    webdav_upload_allowed: bool = True
     webhooks: tuple[Webhook, ...] = ()
     routing: Routing | None = None
     dicom_web: DicomWeb = DicomWeb(public_root="/dicom-web/")
@@ -406,6 +409,9 @@ class _Building:
             ),
             write_to_file_system_enabled=get("RestApiWriteToFileSystemEnabled"),
             orthanc_explorer_enabled=get("OrthancExplorerEnabled"),
+            webdav_enabled=get("WebDavEnabled"),
+            webdav_delete_allowed=get("WebDavDeleteAllowed"),
+            webdav_upload_allowed=get("WebDavUploadAllowed"),
             webhooks=self._section("Webhooks", webhooks),
             routing=self._section("Routing", lambda value: routing(value, self._base)),
             cors=self._section("Cors", cors),

@@ -87,9 +87,9 @@ OPTIONS: tuple[Option, ...] = (
     _yes("SslCiphersAccepted", "array", None, "of HTTPS; the server cannot limit its own"),
     _yes("SslVerifyPeers", "bool", False, "ask clients for a certificate"),
     _yes("SslTrustedClientCertificates", "str", "trustedClientCertificates.pem", "their issuers"),
-    _no("WebDavEnabled", "bool", True, "offer /webdav"),
-    _no("WebDavDeleteAllowed", "bool", False, "allow deletions by WebDAV"),
-    _no("WebDavUploadAllowed", "bool", True, "allow uploads by WebDAV"),
+    _yes("WebDavEnabled", "bool", True, "offer /webdav"),
+    _yes("WebDavDeleteAllowed", "bool", False, "allow deletions by WebDAV"),
+    _yes("WebDavUploadAllowed", "bool", True, "allow uploads by WebDAV"),
     # Transcoding, caches and threads of Orthanc
     _yes("IngestTranscoding", "str", None, "transfer syntax into which new instances are brought"),
     _yes("IngestTranscodingOfUncompressed", "bool", True, "also uncompressed ones"),

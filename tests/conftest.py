@@ -21,6 +21,8 @@ TOOLS = {
     "wrk": "wrk",
     "chromium": "chromium",
     "nginx": "nginx",
+    "cadaver": "cadaver",
+    "rclone": "rclone",
 }
 REFERENCE = f"Orthanc {reference.VERSION} (scripts/orthanc_root.sh)"
 VIEWERS = "viewers and JavaScript clients (scripts/npm_packages.sh)"
@@ -74,6 +76,14 @@ def needs_nginx() -> None:
     """For tests behind a reverse proxy."""
     if "nginx" in MISSING:
         pytest.skip("nginx is not installed: see the end of this run")
+
+
+@pytest.fixture(scope="session")
+def needs_dav_clients() -> None:
+    """For tests with real clients of WebDAV."""
+    lacking = {"cadaver", "rclone"} & set(MISSING)
+    if lacking:
+        pytest.skip(f"{', '.join(sorted(lacking))} not installed: see the end of this run")
 
 
 @pytest.fixture(scope="session")

@@ -96,6 +96,7 @@ SUBJECTS = {
         *("store", "attachments", "browse", "exchange", "find", "transcoding", "modification"),
         *("scu", "peers", "dicom_web_client"),
     },
+    "webdav": {"store", "retention", "attachments", "browse", "ingest"},
 }
 # What joins the subjects: it opens what each kind of process needs.
 ABOVE_SUBJECTS = {"processes"}

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from orthanc_fast.rest.scripted import ScriptedRequests
 
 REST_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
-# Known to WebDAV, which is not mounted here: nothing is found under these.
+# Of WebDAV alone: outside of its folders nothing is found under these.
 WEBDAV_METHODS = frozenset({"PROPFIND", "PROPPATCH", "LOCK", "UNLOCK", "MKCOL"})
 WEBHOOKS_PAUSE = 5.0  # seconds
 FAKED = frozenset({"PUT", "DELETE"})
@@ -271,7 +271,16 @@ class App:
             if describe is not None:
                 return describe(request)
             return empty_response(204, ((b"allow", allow(found[0]) + b",HEAD,OPTIONS"),))
-        return empty_response(404 if method in WEBDAV_METHODS else 400)
+        if method not in WEBDAV_METHODS:
+            return empty_response(400)
+        found = self._router.find(request.segments, method)
+        handler = None if found is None else found[0].get(method)
+        if found is None or handler is None:
+            return empty_response(404)
+        if self._browsers.checks_changes:
+            self._browsers.check_change(request)
+        request.method, request.params = method, found[1]
+        return handler(request)
 
     def _unknown(self, request: Request) -> Response:
         describe = self._settings.http_describe_errors

@@ -12,7 +12,7 @@ import msgspec
 
 from orthanc_fast import __version__
 from orthanc_fast.config import Settings
-from orthanc_fast.rest.router import ONE, REST, Route
+from orthanc_fast.rest.router import METHODS, ONE, REST, Route
 
 REFERENCES: Final = "#/components/schemas/{name}"
 
@@ -35,6 +35,9 @@ _TEXTS: Final = {
 }
 _ID_TEXT: Final = "Identifier of the resource: five groups of eight hexadecimal digits"
 _REST_TEXT: Final = "The rest of the path; may have several components"
+
+# Those of WebDAV are none of OpenAPI's.
+_METHODS: Final = frozenset({*METHODS, "OPTIONS"})
 
 # Docstrings of handlers often begin with their route, which the description shows anyway.
 _OWN_ROUTE = re.compile(r"^(GET|POST|PUT|DELETE) [/.]\S*?(: | )(?=\S)")
@@ -60,7 +63,8 @@ _FAILURE: Final[dict[str, Any]] = {
 
 def openapi(routes: Iterable[Route], settings: Settings, server: str) -> dict[str, Any]:
     """The whole document; `server` is the address of the server."""
-    routes = sorted(routes, key=lambda route: route.path)
+    routes = [route for route in routes if route.method in _METHODS]
+    routes.sort(key=lambda route: route.path)
     structures = [kind for route in routes for kind in (route.body, route.answer) if _is_type(kind)]
     schemas, components = msgspec.json.schema_components(structures, ref_template=REFERENCES)
     described = dict(zip(map(id, structures), schemas, strict=True))

@@ -133,6 +133,12 @@ class Request:
         return bool(self._scope["method"] == "HEAD")
 
     @property
+    def raw_path(self) -> bytes:
+        """The path as it came."""
+        path: bytes = self._scope["raw_path"]
+        return path
+
+    @property
     def path(self) -> str:
         """As errors name it."""
         return shown(self._scope["raw_path"])

@@ -2,7 +2,7 @@
 router."""
 
 from orthanc_fast.config import Settings
-from orthanc_fast.rest import dicom_web
+from orthanc_fast.rest import dicom_web, webdav
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes import (
     archive,
@@ -89,6 +89,7 @@ FAMILIES = (
     archive,
     routing,
     dicom_web,
+    webdav,
     ohif,
     serve_folders,
     housekeeper,

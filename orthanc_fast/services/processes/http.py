@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from orthanc_fast.services.scu.querying import Changed
     from orthanc_fast.services.viewers.folders import Folders
     from orthanc_fast.services.viewers.ohif import OhifFiles
+    from orthanc_fast.services.webdav.webdav import WebDav
     from orthanc_fast.services.worklists.registry import WorklistRegistry
 
 
@@ -141,6 +142,21 @@ class HttpServices(ResourceServices):
     def dicom_web(self) -> DicomWebServices:
         """What DICOMweb needs beyond that."""
         return DicomWebServices(self, self.pixels, self.pictures, lambda: self.outgoing)
+
+    @cached_property
+    def webdav(self) -> "WebDav":
+        """The store as folders and files."""
+        from orthanc_fast.services.browse.describe import Describer
+        from orthanc_fast.services.webdav.tree import Tree
+        from orthanc_fast.services.webdav.uploads import UploadFolder
+        from orthanc_fast.services.webdav.webdav import WebDav
+
+        may_upload = self.settings.webdav_upload_allowed and not self.settings.read_only
+        return WebDav(
+            Tree(self.reads, Describer(self.dictionary)),
+            UploadFolder(self.runtime, self.uploads) if may_upload else None,
+            self.deletion,
+        )
 
     async def ohif_files(self) -> "OhifFiles":
         """The files of the viewer, listed in a thread with the first request for one."""

@@ -1,0 +1,1 @@
+"""The store as folders and files, as WebDAV shows it."""
