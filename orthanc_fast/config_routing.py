@@ -81,10 +81,11 @@ class Rule(_Section, frozen=True, kw_only=True):
 
 
 class Routing(msgspec.Struct, frozen=True):
-    """All of it, by name, in the order of the file."""
+    """All of it, by name, in the order of the file; `here` is where relative folders begin."""
 
     destinations: dict[str, Destination] = {}
     rules: dict[str, Rule] = {}
+    here: Path = Path()
 
 
 def routing(value: Any, here: Path) -> Routing | None:
@@ -102,7 +103,7 @@ def routing(value: Any, here: Path) -> Routing | None:
         name: destination(name, each, here) for name, each in value.get("Destinations", {}).items()
     }
     rules = {name: rule(name, each, destinations) for name, each in value.get("Rules", {}).items()}
-    return Routing(destinations, rules)
+    return Routing(destinations, rules, here)
 
 
 def destination(name: str, value: Any, here: Path) -> Destination:

@@ -50,6 +50,11 @@ def add_routes(router: Router, settings: Settings) -> None:
     router.add("POST", "/routing/rules/{}/try", post_try, body=TryBody, answer=Trial)
     if settings.read_only:
         return
+    router.add("PUT", path, put_destination, body=dict[str, Any], answer="text/plain")
+    router.add("DELETE", path, delete_destination, answer="text/plain")
+    rule = "/routing/rules/{}"
+    router.add("PUT", rule, put_rule, body=dict[str, Any], answer="text/plain")
+    router.add("DELETE", rule, delete_rule, answer="text/plain")
     router.add("DELETE", f"{path}/queue", delete_queue, answer="text/plain")
     router.add("DELETE", f"{path}/failed", delete_failed, answer="text/plain")
     router.add("POST", f"{path}/retry", post_retry, answer="text/plain")
@@ -79,6 +84,34 @@ def get_failed(request: Request) -> Response:
     since, limit = _page(request)
     found = _overview(request).set_aside(request.caller, request.params[0], since, limit)
     return json_response(found)
+
+
+async def put_destination(request: Request) -> Response:
+    """Adds or replaces a destination, as it would be configured."""
+    body = await _body(request, dict[str, Any])
+    await _overview(request).put_destination(request.caller, request.params[0], body)
+    return text_response()
+
+
+async def delete_destination(request: Request) -> Response:
+    """Removes a destination that was added, with its queue."""
+    await _overview(request).delete_destination(request.caller, request.params[0])
+    return text_response()
+
+
+async def put_rule(request: Request) -> Response:
+    """Adds or replaces a rule, as it would be configured: it concerns what happens from now on."""
+    name, body = request.params[0], await _body(request, dict[str, Any])
+    trials = await request.services.routing_trials()
+    await trials.check(name, body)
+    await _overview(request).put_rule(request.caller, name, body)
+    return text_response()
+
+
+async def delete_rule(request: Request) -> Response:
+    """Removes a rule that was added; what waits for it is set aside."""
+    await _overview(request).delete_rule(request.caller, request.params[0])
+    return text_response()
 
 
 async def delete_queue(request: Request) -> Response:

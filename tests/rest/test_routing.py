@@ -177,6 +177,43 @@ def test_rules_are_tried_without_sending(router: httpx.Client) -> None:
     assert state(router, "nowhere")["Pending"] == 0
 
 
+def test_rules_are_added_by_rest(router: httpx.Client, folder: Path) -> None:
+    """They concern what is stored from the answer on; other rules see nothing twice."""
+    (folder / "added").mkdir()
+    upload(router)
+    there = {"Folder": "added", "Path": "{SOPInstanceUID}.dcm"}
+    router.put("/routing/destinations/later", json=there).raise_for_status()
+    rule = {"Destinations": ["later"], "Query": {"Modality": "CT"}}
+    router.put("/routing/rules/added", json=rule).raise_for_status()
+    upload(router, 3)
+    until(lambda: state(router, "later")["Sent"] == 3)
+    upload(router, 2)
+    until(lambda: state(router, "later")["Sent"] == 5)
+    assert len(list((folder / "added").iterdir())) == 5
+    log = router.get("/changes?limit=100000").json()["Changes"]
+    stored = sum(each["ChangeType"] == "NewInstance" for each in log)
+    until(lambda: state(router, "disk")["Pending"] == 0)
+    done = sum(each["ChangeType"] == "StableStudy" for each in log)
+    assert done
+    # Each as it was stored, and anonymized once for each time that its study became stable.
+    exports = router.get("/exports?limit=100000").json()["Exports"]
+    plain = [each for each in exports if each["RemoteModality"] == "peer"]
+    assert len(plain) <= 2 * stored
+    assert router.get("/routing").json()["Rules"]["added"]["Destinations"] == ["later"]
+
+    assert router.put("/routing/rules/lost", json=rule).status_code == 400
+    assert router.put("/routing/rules/bad", json={**rule, "Query": {"X": "1"}}).status_code >= 400
+    assert router.put("/routing/rules/bad", json={"Destinations": ["?"]}).status_code == 400
+    assert router.put("/routing/destinations/disk", json=there).status_code == 400
+    assert router.put("/routing/destinations/bad", json={"Folder": ""}).status_code == 400
+    assert router.delete("/routing/destinations/disk").status_code == 400
+    assert router.delete("/routing/destinations/later").status_code == 400
+    assert router.delete("/routing/rules/added").status_code == 200
+    assert router.delete("/routing/rules/added").status_code == 404
+    assert router.delete("/routing/destinations/later").status_code == 200
+    assert router.get("/routing/destinations/later").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [

@@ -3,7 +3,7 @@
 import concurrent.futures
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,8 @@ class RoutingSite:
             **more,
         )
         self.services = RoutingServices(settings, "test")
-        begin_server(self.services.index, settings.routing.rules if settings.routing else None)
+        assert settings.routing is not None
+        begin_server(self.services.index, self.services.current.since())
         self.clock = Clock()
         self._is_closed = False
 
@@ -101,10 +102,18 @@ class RoutingSite:
         later = int(time.time()) + 1000
         self.services.index.write(lambda found: found.stabilise(later, later, 1000))
 
-    def follow(self) -> None:
-        """Reads the change log to its end."""
+    def follow(
+        self,
+        conditions: Sequence[Conditions] | None = None,
+        since: Mapping[str, int | None] | None = None,
+    ) -> None:
+        """Reads the change log to its end, for the rules that there are now."""
         follower = Follower(
-            self.conditions(), self.services.reads, self.services.queues, self.services.runtime.bell
+            self.conditions() if conditions is None else conditions,
+            self.services.current.since() if since is None else since,
+            self.services.reads,
+            self.services.queues,
+            self.services.runtime.bell,
         )
         position = self.services.queues.change(follower._begin)
         while follower._advance(position):

@@ -115,9 +115,11 @@ class HttpServices(ResourceServices):
         """The queues of routing, where that is configured."""
         if self.settings.routing is None:
             return None
+        from orthanc_fast.services.routing.added import Current
         from orthanc_fast.services.routing.overview import Overview
 
-        return Overview(self.settings.routing, self.reads, self.writes, self.runtime.bell)
+        current = Current(self.settings.routing, self.reads)
+        return Overview(current, self.reads, self.writes, self.runtime.bell)
 
     async def routing_trials(self) -> "Trials":
         """Tries of rules, loaded in a thread with the first one."""
@@ -127,8 +129,8 @@ class HttpServices(ResourceServices):
     def _routing_trials(self) -> "Trials":
         from orthanc_fast.services.processes.routing_doors import trials_of
 
-        assert self.settings.routing is not None
-        return trials_of(self, self.settings.routing)
+        assert self.routing is not None
+        return trials_of(self, self.routing.current)
 
     def _changed_queries(self) -> "Changed | None":
         """What scripts make of queries, where there are any."""

@@ -16,11 +16,13 @@ from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.modification.modification import Modification
 from orthanc_fast.services.processes.resources import ResourceServices
 from orthanc_fast.services.processes.routing_doors import Doors, alterations_of
+from orthanc_fast.services.routing.added import Current
 from orthanc_fast.services.routing.alterations import Alterations
 from orthanc_fast.services.routing.checking import (
     check_servers,
     checked_alterations,
     checked_conditions,
+    usable,
 )
 from orthanc_fast.services.routing.contract import Stop
 from orthanc_fast.services.routing.engine import LOCK_FILE, Engine
@@ -41,19 +43,27 @@ class RoutingServices(ResourceServices):
     def __init__(self, settings: Settings, slot: str) -> None:
         super().__init__(settings, slot)
         assert settings.routing is not None
-        self.routing: Routing = settings.routing
+        self.current = Current(settings.routing, self.reads)
         self.stop = Stop()
         self.queues = Queues(self.reads, self.writes)
 
+    @property
+    def routing(self) -> Routing:
+        """What is configured, and what REST has added."""
+        return self.current()
+
     def engine(self) -> Engine:
-        """All of it. Raises BadFileFormat for a rule that means nothing."""
-        conditions = checked_conditions(self.routing, self.reads, self.finder)
+        """All of it, as it is now."""
+        version, since = self.current.version(), self.current.since()
+        routing = usable(self.current(), self.reads, self.finder, alterations_of(self))
+        conditions = checked_conditions(routing, self.reads, self.finder)
+        self.stop = Stop()
         bell, doors = self.runtime.bell, Doors(self, self.stop)
         workshop = Workshop(
             reads=self.reads,
             queues=self.queues,
             bell=bell,
-            alterations=checked_alterations(self.routing, alterations_of(self)),
+            alterations=checked_alterations(routing, alterations_of(self)),
             main_tags=self.main_tags,
             dictionary=self.dictionary,
             logs_exports=self.settings.log_exported_resources,
@@ -61,11 +71,12 @@ class RoutingServices(ResourceServices):
         return Engine(
             self.settings.index_directory / INDEX_FOLDER / LOCK_FILE,
             self.stop,
-            Follower(conditions, self.reads, self.queues, bell),
+            Follower(conditions, since, self.reads, self.queues, bell),
             [
                 Sender(name, each, doors.door(each), workshop, self.stop)
-                for name, each in self.routing.destinations.items()
+                for name, each in routing.destinations.items()
             ],
+            lambda: self.current.version() != version,
         )
 
 
@@ -94,16 +105,40 @@ def check_routing(settings: Settings, index: Index, storage: Storage) -> None:
     checked_alterations(routing, Alterations(settings, storage, dictionary, modification))
 
 
+class Running:
+    """One engine after the other: another one where rules or destinations have changed."""
+
+    def __init__(self, services: RoutingServices) -> None:
+        self._services = services
+        self._engine = services.engine()
+        self._is_ending = False
+
+    def serve(self) -> None:
+        """Returns after `stop`."""
+        while True:
+            self._engine.serve()
+            if self._is_ending:
+                return
+            self._engine = self._services.engine()
+            if self._is_ending:  # meanwhile
+                return
+
+    def stop(self) -> None:
+        """From any thread, or from a signal."""
+        self._is_ending = True
+        self._engine.stop()
+
+
 def run(settings: Settings, slot: str, ready: Callable[[], None]) -> None:
     """Routes until SIGTERM or SIGINT; what is being sent then is broken off, and sent again later.
     `ready` is called when it is at work."""
     os.nice(NICENESS)
     services = RoutingServices(settings, slot)
     try:
-        engine = services.engine()
-        working = threading.Thread(target=engine.serve, name="routing")
+        running = Running(services)
+        working = threading.Thread(target=running.serve, name="routing")
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: engine.stop())
+            signal.signal(number, lambda *_: running.stop())
         working.start()
         ready()
         working.join()

@@ -31,7 +31,7 @@ def alterations_of(services: ResourceServices) -> Alterations:
     )
 
 
-def trials_of(services: ResourceServices, routing: Routing) -> Trials:
+def trials_of(services: ResourceServices, routing: Callable[[], Routing]) -> Trials:
     """Tries of rules, by the services of this process."""
     doors = Doors(services, Stop())
     return Trials(

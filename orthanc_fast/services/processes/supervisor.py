@@ -91,9 +91,11 @@ class GuardedStore:
             return
         # What rules may ask for is a large part of the program: only who has some loads it.
         from orthanc_fast.services.processes.routing import check_routing
+        from orthanc_fast.services.routing.added import ADDED, beginnings
 
         check_routing(settings, self._index, self._storage)
-        begin_server(self._index, settings.routing.rules)
+        added = self._index.read(lambda view: view.property(ADDED))
+        begin_server(self._index, beginnings(settings.routing, added))
 
     def recover_slot(self, slot: str) -> None:
         """Runs after the worker of this slot died and before its successor starts."""

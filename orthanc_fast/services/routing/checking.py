@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from orthanc_fast.config_routing import Routing
 from orthanc_fast.errors import BadFileFormat, OrthancError
+from orthanc_fast.log import Category, logger
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.routing.alterations import Alteration, Alterations
 from orthanc_fast.services.routing.conditions import Conditions
@@ -28,6 +29,21 @@ def checked_alterations(routing: Routing, alterations: Alterations) -> dict[str,
         name: _named(name, partial(alterations.of, name, rule))
         for name, rule in routing.rules.items()
     }
+
+
+def usable(routing: Routing, reads: Reads, finder: Finder, alterations: Alterations) -> Routing:
+    """Without rules that mean nothing, as those may that were added before an option changed."""
+    rules = {}
+    for name, rule in routing.rules.items():
+        try:
+            Conditions(name, rule, reads, finder)
+            alterations.of(name, rule)
+        except OrthancError as error:
+            text = f"Routing: rule {name!r} is left out: {error.details or error.text}"
+            logger.error(Category.GENERIC, text)
+        else:
+            rules[name] = rule
+    return Routing(routing.destinations, rules, routing.here)
 
 
 def check_servers(routing: Routing, field: str, known: Iterable[str]) -> None:

@@ -64,16 +64,24 @@ class Interrupted(Exception):
 
 
 class Stop:
-    """Whether the process is stopping; `watch` raises Interrupted then."""
+    """Whether those who send are to end. `watch` raises Interrupted where they are not even to wait
+    for an answer."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._is_soft = False
 
     @property
     def is_set(self) -> bool:
         return self._event.is_set()
 
     def set(self) -> None:
+        self._is_soft = False
+        self._event.set()
+
+    def set_softly(self) -> None:
+        """What is being sent may be completed."""
+        self._is_soft = not self._event.is_set()
         self._event.set()
 
     def wait(self, seconds: float) -> bool:
@@ -81,5 +89,5 @@ class Stop:
         return self._event.wait(seconds)
 
     def watch(self) -> None:
-        if self._event.is_set():
+        if self._event.is_set() and not self._is_soft:
             raise Interrupted

@@ -5,7 +5,7 @@ Nothing of ingest waits for it: it reads what is in the log already, a page at a
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from orthanc_fast.errors import OrthancError
@@ -39,9 +39,18 @@ class Follower:
     """For one thread of the process that routes."""
 
     def __init__(
-        self, conditions: Sequence[Conditions], reads: Reads, queues: Queues, bell: Bell
+        self,
+        conditions: Sequence[Conditions],
+        since: Mapping[str, int | None],
+        reads: Reads,
+        queues: Queues,
+        bell: Bell,
     ) -> None:
-        self._conditions = [each for each in conditions if each.rule.enabled]
+        """`since` names all rules, as for `begin`."""
+        self._since = since
+        # Those that are not enabled have their events passed over, so that they do not come back
+        # when they are.
+        self._conditions = conditions
         self._read = reads
         self._queues = queues
         self._bell = bell
@@ -71,7 +80,7 @@ class Follower:
         self._bell.ring(CHANGES, TOPIC)
 
     def _begin(self, transaction: Transaction) -> Position:
-        return begin(transaction, [each.name for each in self._conditions])
+        return begin(transaction, self._since)
 
     def _advance(self, position: Position) -> bool:
         """Whether there was anything to do."""
@@ -99,7 +108,9 @@ class Follower:
         found: dict[str, list[Entry]] = defaultdict(list)
         for sequence, change in changes:
             for each in self._conditions:
-                if each.change != change.type or sequence <= position.rules[each.name]:
+                if not each.rule.enabled or each.change != change.type:
+                    continue
+                if sequence <= position.rules[each.name]:
                     continue
                 instances = each.verdict(change.public).instances
                 if instances:

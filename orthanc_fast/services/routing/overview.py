@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,7 @@ from orthanc_fast.model import SHA1, Caller, Level, timestamp
 from orthanc_fast.runtime.bell import Bell
 from orthanc_fast.services.browse.describe import NAMES, PLURALS
 from orthanc_fast.services.routing import queues
+from orthanc_fast.services.routing.added import Current
 from orthanc_fast.services.routing.queues import Move
 from orthanc_fast.services.routing.records import (
     TOPIC,
@@ -88,13 +89,18 @@ class RoutingAnswer(msgspec.Struct):
 
 
 class Overview:
-    """The queues as one process shows them; `routing` is what is configured."""
+    """The queues as one process shows them; `current` is what is configured and added."""
 
-    def __init__(self, routing: Routing, reads: Reads, writes: Writes, bell: Bell) -> None:
-        self.routing = routing
+    def __init__(self, current: Current, reads: Reads, writes: Writes, bell: Bell) -> None:
+        self.current = current
         self._read = reads
         self._write = writes
         self._bell = bell
+
+    @property
+    def routing(self) -> Routing:
+        """What is configured, and what has been added."""
+        return self.current()
 
     # Looking
 
@@ -202,6 +208,33 @@ class Overview:
         while await self._write(caller, Move(lambda found: move(found, name, end))):
             pass
         self._bell.ring(TOPIC)
+
+    # Rules and destinations
+
+    async def put_destination(self, caller: Caller, name: str, body: dict[str, Any]) -> None:
+        """Adds or replaces one. Raises BadFileFormat, BadRequest for one of the configuration."""
+        self.current.parsed_destination(name, body)
+        put = self.current.put_destination
+        await self._write(caller, Move(lambda found: put(found, name, body)))
+
+    async def put_rule(self, caller: Caller, name: str, body: dict[str, Any]) -> None:
+        """Adds or replaces a rule that has been checked: it counts from now on. Raises BadRequest
+        for one of the configuration."""
+        put = self.current.put_rule
+        await self._write(caller, Move(lambda found: put(found, name, body)))
+
+    async def delete_rule(self, caller: Caller, name: str) -> None:
+        """Raises InexistentItem, BadRequest for one of the configuration."""
+        delete = self.current.delete_rule
+        await self._write(caller, Move(lambda found: delete(found, name)))
+
+    async def delete_destination(self, caller: Caller, name: str) -> None:
+        """With all that waits there. Raises InexistentItem, BadRequest for one of the configuration
+        or of a rule."""
+        delete = self.current.delete_destination
+        await self.empty(caller, name)
+        await self.forget_set_aside(caller, name)
+        await self._write(caller, Move(lambda found: delete(found, name)))
 
     def _configured(self, name: str) -> Destination:
         found = self.routing.destinations.get(name)

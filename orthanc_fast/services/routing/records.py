@@ -11,7 +11,7 @@ What there is:
 Numbers are consecutive, so that a queue is read from its front without a search.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -145,23 +145,32 @@ def put(transaction: Transaction, name: str, value: Any) -> None:
     transaction.set_property(name, None if value is None else _encode(value))
 
 
-def begin(transaction: Transaction, rules: Iterable[str]) -> Position:
-    """Where the reading of the change log goes on. Rules that are new begin with the next change;
-    those that are gone are forgotten."""
+def begin(transaction: Transaction, rules: Mapping[str, int | None]) -> Position:
+    """Where the reading of the change log goes on. Rules that are new begin behind the change whose
+    number is given, without one with the next change; those that are gone are forgotten.
+
+    Where a new one begins with what has been read already, that is read again, and does not count
+    for the others.
+    """
     stored, last = position_of(transaction), transaction.totals.next_change - 1
     known = stored or Position(last)
-    found = Position(known.last, {name: known.rules.get(name, last) for name in rules})
+    found = Position(known.last)
+    for name, since in rules.items():
+        if name in known.rules:
+            found.rules[name] = max(known.rules[name], known.last)
+        else:
+            found.rules[name] = last if since is None else since
+            found.last = min(found.last, found.rules[name])
     if found != stored:
         put(transaction, POSITION, found)
     return found
 
 
-def begin_server(index: Index, rules: Iterable[str] | None) -> None:
+def begin_server(index: Index, rules: Mapping[str, int | None] | None) -> None:
     """Before clients are served, so that what they store concerns the rules from the first
     instance on. None where the server routes nothing: rules that come back begin with what happens
     then. Queues stay."""
     if rules is not None:
-        names = list(rules)
-        index.write(lambda transaction: begin(transaction, names))
+        index.write(lambda transaction: begin(transaction, rules))
     elif index.read(lambda view: view.property(POSITION)) is not None:
         index.write(lambda transaction: transaction.set_property(POSITION, None))

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from orthanc_fast.config_routing import Destination, Routing, Rule
+from orthanc_fast.config_routing import rule as parsed_rule
 from orthanc_fast.dicom.identifiers import from_text, to_text
-from orthanc_fast.errors import InexistentItem, OrthancError, UnknownResource
+from orthanc_fast.errors import BadFileFormat, InexistentItem, OrthancError, UnknownResource
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.model import Caller, Level, Resource
@@ -55,21 +56,33 @@ class Trials:
 
     def __init__(
         self,
-        routing: Routing,
+        current: Callable[[], Routing],
         reads: Reads,
         finder: Finder,
         alterations: Alterations,
         judge: Judge,
     ) -> None:
-        self._routing = routing
+        self._current = current
         self._read = reads
         self._finder = finder
         self._alterations = alterations
         self._judge = judge
 
+    async def check(self, name: str, body: dict[str, Any]) -> None:
+        """A rule that is to be added. Raises OrthancError with what is wrong."""
+        try:
+            found = parsed_rule(name, body, self._current().destinations)
+        except ValueError as error:
+            raise BadFileFormat(str(error)) from error
+        await asyncio.to_thread(self._check, name, found)
+
+    def _check(self, name: str, rule: Rule) -> None:
+        Conditions(name, rule, self._read, self._finder)
+        self._alterations.of(name, rule)
+
     async def tried_configured(self, caller: Caller, name: str, resources: Sequence[str]) -> Trial:
         """As `tried`, of a rule of the configuration. Raises InexistentItem."""
-        rule = self._routing.rules.get(name)
+        rule = self._current().rules.get(name)
         if rule is None:
             raise InexistentItem(f"No rule of Routing with this name: {name}")
         return await self.tried(caller, name, rule, resources)
@@ -103,7 +116,7 @@ class Trials:
         return Trial(name, rule.event, len(publics) <= MOST, results)
 
     def _came_from(self, destination: str) -> Callable[[Resource], bool]:
-        configured = self._routing.destinations[destination]
+        configured = self._current().destinations[destination]
         return (lambda instance: False) if configured.send_back else self._judge(configured)
 
     def _records(self, caller: Caller, packed: bytes) -> list[Resource]:
