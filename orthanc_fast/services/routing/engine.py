@@ -50,11 +50,14 @@ class Engine:
             threads = [threading.Thread(target=each, name="routing") for each in work]
             for thread in threads:
                 thread.start()
-            while not self._stop.wait(_LOOKED_EACH):
-                if self._has_changed():
-                    self._end_softly(threads)
-            for thread in threads:
-                thread.join()
+            try:
+                while not self._stop.wait(_LOOKED_EACH):
+                    if self._has_changed():
+                        self._end_softly(threads)
+            finally:  # whatever went wrong: the process ends, and is replaced
+                self.stop()
+                for thread in threads:
+                    thread.join()
         finally:
             os.close(descriptor)  # which frees the lock
 
