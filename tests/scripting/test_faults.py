@@ -64,6 +64,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripted]:
     (environment / "pyvenv.cfg").write_text("home = /usr/bin\n")
     (environment / "lib" / packages / "of_the_site.py").write_text("TEXT = 'a package'\n")
     configuration = {
+        "PythonVerbose": True,
         "Scripts": {**LIMITS, "VirtualEnvironment": str(environment)},
         "AuthenticationEnabled": True,
         "RegisteredUsers": {"user": "password"},
@@ -212,5 +213,7 @@ def test_a_script_that_cannot_be_loaded(tmp_path: Path, name: str) -> None:
     assert any(reason in line for line in ended.stderr.splitlines()), ended.stderr
 
 
-def test_the_warning_of_an_extended_explorer(server: Scripted) -> None:
-    assert "ExtendOrthancExplorer has no effect" in server.server.log_path.read_text()
+def test_what_the_log_says(server: Scripted) -> None:
+    log = server.server.log_path.read_text()
+    assert "ExtendOrthancExplorer has no effect" in log
+    assert "faulty.py has registered: ReceivedInstance, " in log

@@ -82,6 +82,10 @@ class PythonScripts(Scripts):
             if error.__cause__ is not None:
                 logger.error(Category.PLUGINS, _traced(error.__cause__))
             raise
+        if options.python_verbose:
+            routes = [pattern for pattern, _ in self._registry.routes]
+            names = ", ".join([*self._registry.functions, *routes]) or "nothing"
+            logger.warning(Category.PLUGINS, f"{path.name} has registered: {names}")
 
     def registration(self) -> Registration:
         names = self._registry.functions.keys()
