@@ -52,7 +52,9 @@ def test_an_http_worker_loads_no_large_library_before_it_is_needed() -> None:
     found = loaded("import orthanc_fast.rest.app" + work)
     assert "orthanc_fast.rest.routes.peers" in found
     assert not found & {"aiohttp", "pydicom", "pynetdicom"}
-    assert not [name for name in found if name.startswith("orthanc_fast.services.routing")]
+    assert "orthanc_fast.rest.webdav" in found  # the routes alone
+    unwanted = ("orthanc_fast.services.routing", "orthanc_fast.services.webdav")
+    assert not [name for name in found if name.startswith((*unwanted, "orthanc_fast.rest.webdav."))]
 
 
 def test_a_dicom_worker_that_transcodes() -> None:
