@@ -67,8 +67,14 @@ def test_scripts_are_compressed_and_kept(client: httpx.Client) -> None:
 def test_what_the_browser_has(client: httpx.Client) -> None:
     first = client.get("/viewers/ohif/a.wasm")
     assert first.headers["content-type"] == "application/wasm"
-    again = client.get("/viewers/ohif/a.wasm", headers={"If-None-Match": first.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
+    tag = first.headers["etag"]
+    for known in (tag, f"W/{tag}", f'"other", W/{tag}', "*"):
+        again = client.get("/viewers/ohif/a.wasm", headers={"If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b""), known
+        assert again.headers["etag"] == tag
+    for known in (tag.strip('"'), '"other"', f'"{tag[1:-2]}", W/"x"'):
+        again = client.get("/viewers/ohif/a.wasm", headers={"If-None-Match": known})
+        assert again.content == first.content, known
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,17 @@
 Source: RFC 9110, sections 8.8, 13 and 14; reference chapter 5, section 14.
 """
 
-import re
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Final, NamedTuple
 
 from orthanc_fast.rest.byte_range import byte_range
+from orthanc_fast.rest.entity_tags import is_any, is_named
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response, empty_response
 
 AsyncHandler = Callable[[Request], Awaitable[Response]]
 
-_CONDITION: Final = b"if-none-match"
-_TAG: Final = re.compile(rb'"([^"]*)"')
 _RANGES: Final[HeaderField] = (b"accept-ranges", b"bytes")
 # What another file may replace under the same UIDs is asked for again each time.
 _CACHE: Final[HeaderField] = (b"cache-control", b"private, no-cache")
@@ -42,13 +40,7 @@ def validators(tag: str, weak: bool = False) -> tuple[HeaderField, ...]:
 def not_modified(request: Request, headers: tuple[HeaderField, ...]) -> Response | None:
     """The 304 for a client that has what these validators name. Of `*` the answer itself tells
     whether there is something: see `conditional`."""
-    if request.header(_CONDITION) is None:
-        return None
-    known = b",".join(value for name, value in request.headers if name == _CONDITION)
-    # The comparison is the weak one: RFC 9110, section 13.1.2. A tag may have commas in it.
-    if headers[0][1].removeprefix(b"W/")[1:-1] in _TAG.findall(known):
-        return empty_response(304, headers)
-    return None
+    return empty_response(304, headers) if is_named(request, headers[0][1]) else None
 
 
 def conditional(handler: AsyncHandler) -> AsyncHandler:
@@ -59,7 +51,7 @@ def conditional(handler: AsyncHandler) -> AsyncHandler:
     @wraps(handler)
     async def checked(request: Request) -> Response:
         response = await handler(request)
-        if (request.header(_CONDITION) or b"").strip() != b"*":
+        if not is_any(request):
             return response
         headers = tuple(each for each in response.headers if each[0] in _OF_304)
         if not any(name == b"etag" for name, _ in headers):

@@ -8,6 +8,7 @@ from typing import Any
 
 from orthanc_fast.config import Settings
 from orthanc_fast.rest import compression
+from orthanc_fast.rest.entity_tags import is_any, is_named
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     NOT_FOUND,
@@ -79,7 +80,7 @@ async def _sent(request: Request, file: WebFile, base: str) -> Response:
     tag = f'"{file.version}{base}"'.encode()
     caching = NEVER_ASK if file.is_hashed else ALWAYS_ASK
     headers: tuple[HeaderField, ...] = (caching, (b"etag", tag))
-    if request.header(b"if-none-match") == tag:
+    if is_any(request) or is_named(request, tag):
         return empty_response(304, headers)
     response = Response(
         kind=KINDS.get(file.suffix, OCTETS),

@@ -8,6 +8,7 @@ from typing import Any, Final
 from orthanc_fast.config import Settings
 from orthanc_fast.config_plugins import ServedFolder
 from orthanc_fast.errors import OrthancError, UnknownResource
+from orthanc_fast.rest.entity_tags import is_any, is_named
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     PATHSEND_FROM,
@@ -79,7 +80,7 @@ async def _sent(request: Request, file: ServedFile) -> Response:
     if file.digest is not None:
         tag = f'"{file.digest}"'.encode()
         headers.append((b"etag", tag))
-        if request.header(b"if-none-match") == tag:
+        if is_any(request) or is_named(request, tag):
             return empty_response(304, tuple(headers))
     kind = (b"content-type", file.kind.encode())
     if file.path is None:
