@@ -21,6 +21,7 @@ from bench import (
     find_scp,
     jobs,
     kernels,
+    lua_scripts,
     million,
     modification,
     pictures,
@@ -78,6 +79,9 @@ OTHERS: dict[str, Callable[[Given, Folder], Found]] = {
     "exchange": lambda given, folder: exchange.exchange(given.rounds, given.quick),
     "find as SCP": lambda given, folder: find_scp.find_scp(given.rounds, given.quick),
     "worklists": lambda given, folder: worklists.worklists(given.rounds, given.quick),
+    "lua scripts": lambda given, folder: lua_scripts.lua_scripts(
+        2 if given.quick else 3, given.quick
+    ),
     "python scripts": lambda given, folder: python_scripts.python_scripts(
         given.rounds, given.quick
     ),

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 import httpx
+from scripting.test_lua_callbacks import eventually
+from scripting.test_lua_routing import StoreScp
 from support import generated
 from support.server import OurServer
 
@@ -20,6 +22,35 @@ def names(output, uri, **request):
     output.AnswerBuffer(json.dumps([n for n in dir(orthanc) if n[0] != "_"]), "application/json")
 orthanc.RegisterRestCallback("/names", names)
 """
+
+
+def test_examples_in_lua(tmp_path: Path) -> None:
+    """Each as a script of its own: the router, and the labels."""
+    examples = re.findall(r"```lua\n(.*?)```", TEXT, re.DOTALL)
+    scripts = []
+    for number, example in enumerate(examples):
+        script = tmp_path / f"{number}.lua"
+        script.write_text(example)
+        scripts.append(str(script))
+    router, labels = scripts
+    store = StoreScp()
+    modalities = {"research": ["STORE", "127.0.0.1", store.port]}
+    data = generated.small().number(1, 1, 1, 1)
+    options = {"LuaScripts": [router], "DicomModalities": modalities}
+    with (
+        store.serving(),
+        OurServer(tmp_path / "router", options) as server,
+        httpx.Client(base_url=server.url, timeout=60) as client,
+    ):
+        instance = client.post("/instances", content=data).json()["ID"]
+        eventually(lambda: store.names() == ["Anonymous"])
+        eventually(lambda: client.get("/instances").json() == [instance])
+    with (
+        OurServer(tmp_path / "labels", {"LuaScripts": [labels]}) as server,
+        httpx.Client(base_url=server.url, timeout=60) as client,
+    ):
+        study = client.post("/instances", content=data).json()["ParentStudy"]
+        eventually(lambda: client.get(f"/studies/{study}/labels").json() == ["thorax"])
 
 
 def test_examples(tmp_path: Path) -> None:

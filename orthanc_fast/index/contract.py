@@ -508,6 +508,11 @@ class Transaction(Protocol):
         first `at_most`, so that no transaction holds all that waited during a long rest."""
         raise NotImplementedError
 
+    def set_stable(self, resource: Resource, is_stable: bool, now: int) -> bool:
+        """Makes a patient, study or series stable, and logs it, or unstable since now; False where
+        it is so already, as is an instance."""
+        raise NotImplementedError
+
     def log_change(self, kind: int, resource: Resource, now: int) -> int:
         """Appends an entry to the change log and returns its sequence number."""
         raise NotImplementedError

@@ -88,6 +88,10 @@ ALIKE = (
     "print(DeleteKeyValue('s','k'), DeleteKeyValue('s','z'), GetKeyValue('s','k'))",
     "print(StoreKeyValue('s','k',''), GetKeyValue('s','k'), StoreKeyValue('s'), GetKeyValue())",
     "print(StoreKeyValue('s','k',5), GetKeyValue('s','k'))",
+    # Stability
+    "print(SetStableStatus('x', true), SetStableStatus('$ID', true), SetStableStatus())",
+    "print(SetStableStatus('$STUDY', false), SetStableStatus('$STUDY', true))",
+    "print(SetStableStatus('$STUDY', true), SetStableStatus('$STUDY', 'x'))",
     # Routing, as far as it can be seen without doing it
     *(
         f"_InitializeJob() {call} print(DumpJson(_AccessJob()))"

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from scripting.lua_snippets import ALIKE, FAULTS
+from scripting.test_lua_callbacks import eventually
 from support.pair import Pair, started_pair
 
 
@@ -27,11 +28,17 @@ def outcome(client: httpx.Client, source: str) -> tuple[int, object]:
     return answer.status_code, (content["OrthancStatus"], content.get("Details"))
 
 
+def is_stable(client: httpx.Client, study: str) -> bool:
+    return bool(client.get(f"/studies/{study}").json()["IsStable"])
+
+
 def test_scripts_print_the_same(pair: Pair) -> None:
     instance = pair.names["instances"]
+    for client in (pair.ours, pair.theirs):
+        eventually(lambda: is_stable(client, pair.names["studies"]))  # noqa: B023
     different = {}
     for snippet in ALIKE:
-        source = snippet.replace("$ID", instance)
+        source = snippet.replace("$ID", instance).replace("$STUDY", pair.names["studies"])
         ours, theirs = outcome(pair.ours, source), outcome(pair.theirs, source)
         if ours != theirs:
             different[snippet] = (ours, theirs)

@@ -428,6 +428,14 @@ class Transaction(Contract):
             self.log_change(STABLE[resource.level], resource, now)
         return stable
 
+    def set_stable(self, resource: Resource, is_stable: bool, now: int) -> bool:
+        if resource.level == Level.INSTANCE or (not resource.unstable_since) == is_stable:
+            return False
+        self._set_unstable(resource, 0 if is_stable else now)
+        if is_stable:
+            self.log_change(STABLE[resource.level], resource, now)
+        return True
+
     def log_change(self, kind: int, resource: Resource, now: int) -> int:
         sequence = self._totals.next_change
         self._totals.next_change += 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lupa import lua53
 
+from orthanc_fast.dicom.identifiers import from_text
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller
@@ -16,6 +17,7 @@ from orthanc_fast.scripting.lua.context import Context, Fault, Function
 from orthanc_fast.scripting.lua.values import parsed, text
 from orthanc_fast.scripting.rest_calls import Reply
 from orthanc_fast.services.key_values.stores import KeyValueStores
+from orthanc_fast.services.scripts.stability import SetStable
 
 if TYPE_CHECKING:
     from orthanc_fast.scripting.host import Host
@@ -164,7 +166,18 @@ class Functions:
     # The store
 
     def _set_stable(self, *arguments: Any) -> Any:
-        return _bad("SetStableStatus")
+        resource = _text(arguments[0]) if len(arguments) == 2 else None
+        if resource is None or not isinstance(arguments[1], bool):
+            return _bad("SetStableStatus")
+        public = from_text(resource)
+        changed: bool | None = None
+        if public is not None:
+            write = SetStable(public, arguments[1])
+            begun = self._host.rest.begin_work(self._host.services.writes(LUA, write))
+            changed = self.context.outside(begun)
+        if changed is None:
+            logger.error(Category.LUA, f"Lua: Error in SetStableStatus() for Resource: {resource}")
+        return changed
 
     def _store_key_value(self, *arguments: Any) -> Any:
         texts = [_text(each) for each in arguments]
