@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support import generated
 from support.scripted import Scripted, both
 
 PATIENCE = 60.0  # seconds
@@ -177,3 +178,28 @@ def test_instances_that_arrive(pair: tuple[Scripted, Scripted]) -> None:
     assert _of(found[0], "stored") == _of(found[1], "stored")
     assert len(_of(found[0], "stored")) == 2
     assert _of(found[0], "change") == _of(found[1], "change")
+
+
+def test_other_changes(pair: tuple[Scripted, Scripted]) -> None:
+    """Of metadata, modalities, peers, jobs, and deletions; in any order, since jobs have threads of
+    their own."""
+    data = bytes(generated.small().number(80, 1, 1, 1))
+    found = []
+    for server in pair:
+        client = server.client
+        client.post("/set", content=json.dumps({"received": "keep"}))
+        before = len(_of(_seen(server, lambda seen: True), "change"))
+        answer = client.post("/instances", content=data).json()
+        _seen(server, lambda seen, n=before + 7: len(_of(seen, "change")) >= n)  # type: ignore[misc]
+        client.put(f"/instances/{answer['ID']}/metadata/1030", content=b"text")
+        client.put("/modalities/other", content=json.dumps(["OTHER", "127.0.0.1", 4242]))
+        client.delete("/modalities/other")
+        client.put("/peers/other", content=json.dumps(["http://127.0.0.1:1/"]))
+        client.delete("/peers/other")
+        client.post(f"/studies/{answer['ParentStudy']}/archive", content=b'{"Asynchronous":true}')
+        client.delete(f"/patients/{answer['ParentPatient']}")
+        enough = before + 7 + 1 + 4 + 1 + 4
+        seen = _seen(server, lambda seen, n=enough: len(_of(seen, "change")) >= n)  # type: ignore[misc]
+        kept = _of(seen, "change")[before:]
+        found.append(sorted(each for each in kept if each[1] not in (7, 8, 9, 17, 18)))
+    assert found[0] == found[1]
