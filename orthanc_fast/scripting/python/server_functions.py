@@ -16,6 +16,7 @@ from orthanc_fast.implementation import ORTHANC_VERSION
 from orthanc_fast.model import Level
 from orthanc_fast.rest.routes.system import DATABASE_VERSION, server_identifier
 from orthanc_fast.scripting.python.arguments import takes
+from orthanc_fast.scripting.python.enumerations import MEMBERS
 from orthanc_fast.scripting.python.exceptions import (
     INTERNAL_ERROR,
     NOT_IMPLEMENTED,
@@ -24,9 +25,11 @@ from orthanc_fast.scripting.python.exceptions import (
 from orthanc_fast.scripting.python.surroundings import SERVER, Surroundings
 from orthanc_fast.services.key_values.global_properties import GlobalProperties
 from orthanc_fast.services.processes.http import HttpServices
+from orthanc_fast.services.scripts.stability import SetStable
 from orthanc_fast.services.scripts.tokens import new_token
 
 _UNKNOWN_SERVICE: Final = 26
+_STABLE: Final = MEMBERS["StableStatus"]["STABLE"]
 _FIRST_OF_SCRIPTS: Final = 1024
 _PARTS: Final = 3  # of a version
 _ACCESSION_NUMBER: Final = 0x00080050
@@ -167,10 +170,9 @@ class IndexFunctions:
         public = from_text(identifier)
         if public is None:
             return 0, 0
-        found = services.reads(SERVER, lambda view: view.resource_of_any_level(public))
-        if found is None:
-            return 0, 0
-        raise failure(NOT_IMPLEMENTED, "SetStableStatus")
+        write = SetStable(public, status == _STABLE)
+        has_changed: bool | None = self._around.run(services.writes(SERVER, write))
+        return 0, int(bool(has_changed))
 
     @takes("s")
     def GetAttachmentCustomData(self, identifier: str) -> bytes:

@@ -207,6 +207,11 @@ CASES = [
     "orthanc.SetGlobalProperty(12, 'value')",
     "orthanc.GetGlobalProperty(12, 'default')",
     "orthanc.SetStableStatus('nope', orthanc.StableStatus.STABLE)",
+    "orthanc.SetStableStatus(json.loads(orthanc.RestApiGet('/studies'))[0], orthanc.StableStatus.STABLE)",
+    "orthanc.SetStableStatus(json.loads(orthanc.RestApiGet('/studies'))[0], orthanc.StableStatus.STABLE)",
+    "json.loads(orthanc.RestApiGet('/studies?expand'))[0]['IsStable']",
+    "orthanc.SetStableStatus(json.loads(orthanc.RestApiGet('/studies'))[0], orthanc.StableStatus.UNSTABLE)",
+    "json.loads(orthanc.RestApiGet('/studies?expand'))[0]['IsStable']",
     # Key-value stores and queues
     "orthanc.GetKeyValue('store', 'absent')",
     "orthanc.StoreKeyValue('store', 'key', b'\\x00\\x01')",
