@@ -5,6 +5,7 @@ import hashlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -198,6 +199,20 @@ def test_macos_finder(client: httpx.Client) -> None:
         assert ask(client, "UNLOCK", path, headers=agent | token).status_code == 204
     assert count(client) == before + 1
     assert ask(client, "DELETE", f"{UP}/._scan.dcm", headers=agent).status_code == 204
+
+
+def test_a_large_folder_streams(our_server: OurServer) -> None:
+    with httpx.Client(base_url=our_server.url, timeout=60) as client:
+        for number in range(210):
+            data = instance((800 + number, 1, 1), PatientID=f"LARGE{number}", PatientName="<&>")
+            client.post("/instances", content=data).raise_for_status()
+        answer = listing(client, "/by-patients")
+        assert "content-length" not in answer.headers
+        assert answer.headers["content-type"] == "application/xml; charset=UTF-8"
+        found = ElementTree.fromstring(answer.content)
+        names = {each.text for each in found.iter("{DAV:}displayname")}
+        assert names >= {f"LARGE{number} - <&>" for number in range(210)}
+        assert len(found) == 1 + len(client.get("/patients").json())
 
 
 def test_gnome_files(client: httpx.Client) -> None:

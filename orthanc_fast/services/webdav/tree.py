@@ -70,6 +70,7 @@ class Tree:
         self._reads = reads
         self._describer = describer
         self._memory = NameMemory()
+        self._listed: dict[Level, tuple[tuple[int, int], bytes]] = {}
 
     def find(self, caller: Caller, path: list[str]) -> Node | None:
         """What a path below the root leads to, which begins with one of `VIEWS`. Raises
@@ -128,8 +129,20 @@ class Tree:
     # Finding
 
     def _all(self, caller: Caller, style: Style) -> Shelf:
-        packed = self._reads(caller, lambda view: view.listing_packed(style.level))
+        packed = self._reads(caller, lambda view: self._listing(view, style.level))
         return Shelf(style.level, packed, style)
+
+    def _listing(self, view: Snapshot, level: Level) -> bytes:
+        """All resources of a level. They are the same as long as none has been made, which takes a
+        number, and none is gone: then nothing is read."""
+        totals = view.totals()
+        stamp = (totals.next_id, totals.resources[level])
+        known = self._listed.get(level)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        packed = view.listing_packed(level)
+        self._listed[level] = (stamp, packed)
+        return packed
 
     def _walk(self, caller: Caller, shelf: Shelf, parts: list[str]) -> Node | None:
         for number, part in enumerate(parts):
@@ -172,7 +185,7 @@ class Tree:
     def _by_uids(self, caller: Caller, parts: list[str]) -> Node | None:
         studies = Shelf(Level.STUDY, style=STUDIES_BY_UID, by_uid=True)
         if not parts:
-            packed = self._reads(caller, lambda view: view.listing_packed(Level.STUDY))
+            packed = self._reads(caller, lambda view: self._listing(view, Level.STUDY))
             return studies._replace(packed=packed)
         uid, *below = parts
         study = self._with_uid(caller, studies, uid)

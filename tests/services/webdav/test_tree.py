@@ -9,6 +9,7 @@ from support.small_store import USER, SmallStore
 
 from orthanc_fast.model import SHA1, Level
 from orthanc_fast.services.browse.describe import Describer
+from orthanc_fast.services.retention.deletion import Deletion
 from orthanc_fast.services.webdav.name_memory import SECONDS, NameMemory
 from orthanc_fast.services.webdav.names import PATIENTS, Names, named
 from orthanc_fast.services.webdav.nodes import Branch, Document, Item, Shelf, StoredFile
@@ -78,6 +79,22 @@ def test_a_large_folder_is_listed_in_parts(small_store: SmallStore) -> None:
     assert len(everything(tree, ["by-patients", names[321]])) == 1
     assert tree.below(USER, node) == (Level.PATIENT, node.packed)
     assert len(node.packed) == amount * SHA1
+
+
+def test_what_is_stored_and_deleted_is_seen_at_once(small_store: SmallStore) -> None:
+    tree = tree_of(small_store)
+    deletion = Deletion(small_store.writes)
+    first = small_store.add(1, 1, 1, 1)
+    for number in range(2, 6):
+        for view, amount in (("by-patients", 1), ("by-uids", 1)):
+            assert len(items(tree, [view])) == amount
+        patient = small_store.add(number, number, 1, 1)[0]
+        assert len(items(tree, ["by-patients"])) == 2
+        small_store.run(deletion.delete(USER, Level.PATIENT, patient))
+        small_store.add(1, 1, 1, number)
+    small_store.run(deletion.delete(USER, Level.PATIENT, first[0]))
+    for view in ("by-patients", "by-studies", "by-uids"):
+        assert items(tree, [view]) == []
 
 
 def test_names_take_little_memory() -> None:
