@@ -87,7 +87,8 @@ class LuaScripts(Scripts):
 
     def _context(self, name: str) -> Context:
         functions = Functions(self.host)
-        memory = (self.host.options.maximum_memory_mb << 20) // 2
+        # A quarter for each of the two: the rest is for the process itself.
+        memory = (self.host.options.maximum_memory_mb << 20) // 4
         context = Context(f"lua-{name}", functions.by_name(), self.host.watchdog.limited, memory)
         functions.context = context
         return context
