@@ -85,13 +85,15 @@ def stored(ours: httpx.Client) -> None:
 def test_what_a_client_has(ours: httpx.Client, path: str, headers: Headers) -> None:
     answer = ours.get(path, headers=headers)
     tag = answer.headers["etag"].removeprefix("W/")
-    assert "Accept" in answer.headers["vary"]
+    # Metadata have a tag for each form, and are what they were before there was Vary elsewhere.
+    is_varied = not path.endswith("/metadata")
+    assert answer.headers.get("vary") == ("Accept" if is_varied else None)
     assert ours.get(path, headers=headers).headers["etag"] == answer.headers["etag"]
     for known in (tag, f"W/{tag}", f'"x", W/{tag} , "y"', "*"):
         again = ours.get(path, headers={**headers, "if-none-match": known})
         assert (again.status_code, again.content) == (304, b""), known
         for name in ("etag", "cache-control", "vary"):
-            assert again.headers[name] == answer.headers[name]
+            assert again.headers.get(name) == answer.headers.get(name)
     twice = [*headers.items(), ("if-none-match", '"x"'), ("if-none-match", tag)]
     assert ours.get(path, headers=twice).status_code == 304
     for known in ('"x"', 'W/"x", "y"', "", tag.strip('"'), f'"a,{tag[1:-1]},b"', '"*"'):
