@@ -86,7 +86,8 @@ class App:
                 if not isinstance(response, Response):
                     response = await response
             except Refused as refused:
-                response = refused.response
+                cause = refused.answer
+                response = cause if isinstance(cause, Response) else self._failure(request, cause)
             except Disconnected:
                 # Gone, or chunks that are none, which looks the same from here: that client is
                 # still there to read an answer.

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import BadRequest
+from orthanc_fast.errors import BadRequest, OrthancError
 from orthanc_fast.rest.response import BYTES_PER_SECOND, HeaderField, Response, empty_response
 from orthanc_fast.services.ingest.uploads import ArrivingBody, Content, Spool
 
@@ -14,11 +14,11 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class Refused(Exception):
-    """The request is answered by a bare status before any handler sees it."""
+    """The rest of the request is not read: it is answered by a bare status, or as for an error."""
 
-    def __init__(self, response: Response) -> None:
-        self.response = response
-        super().__init__(str(response.status))
+    def __init__(self, answer: Response | OrthancError) -> None:
+        self.answer = answer
+        super().__init__(str(answer.status if isinstance(answer, Response) else answer))
 
 
 class Disconnected(Exception):
@@ -165,7 +165,14 @@ class Body:
         """Refuses a body of more bytes than the configuration admits."""
         if self._limit and size > self._limit:
             self._is_given_up = True
-            raise Refused(empty_response(413))
+            limit = self._settings.maximum_request_body_size_mb
+            raise Refused(
+                BadRequest(
+                    f"A body has at most {limit} MB: send it in parts, or raise the option "
+                    "MaximumRequestBodySizeMB",
+                    http_status=413,
+                )
+            )
 
     def check_memory(self, size: int) -> None:
         """Refuses what is too large to be taken into memory. Raises BadRequest (413)."""

@@ -186,6 +186,10 @@ def test_what_is_announced_too_large_is_not_waited_for(server: OurServer) -> Non
         answer = connection.recv(4096)
         assert answer.startswith(b"HTTP/1.1 413")
         assert connections(answer) == [b"close"]
+        error = json.loads(answer.partition(b"\r\n\r\n")[2])
+        assert "at most 64 MB" in error["Details"]
+        assert "MaximumRequestBodySizeMB" in error["Details"]
+        assert error["HttpStatus"] == 413
 
 
 def test_a_client_that_waits_for_our_word_gets_the_refusal_instead(server: OurServer) -> None:
