@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
+from threading import Event
 
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
+from orthanc_fast.rest.body import Disconnected
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response
 
@@ -24,6 +26,26 @@ async def _stream(first: bytes, parts: Iterator[bytes]) -> AsyncGenerator[bytes]
     while part:
         yield part
         part = await asyncio.to_thread(next, parts, b"")
+
+
+@contextmanager
+def presence(request: Request) -> Iterator[Callable[[], bool]]:
+    """Whether the client has gone since this was entered, for other threads to ask; its body has
+    been read. Raises Disconnected at the end if it has: nobody wants what was made."""
+    over = Event()
+
+    def ended(task: "asyncio.Future[None]") -> None:
+        if not task.cancelled():
+            over.set()
+
+    gone = asyncio.ensure_future(request.gone())
+    gone.add_done_callback(ended)
+    try:
+        yield over.is_set
+    finally:
+        gone.cancel()
+    if over.is_set():
+        raise Disconnected
 
 
 async def while_present(

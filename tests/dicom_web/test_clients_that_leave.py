@@ -170,11 +170,27 @@ def test_in_the_middle_of_an_answer(server: OurServer, paths: Paths, name: str) 
             leave(server, head, 15, False)
 
 
+BODY = b'{"Level":"Instance","Query":{"EchoTime":"7"}}'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "received"),
+    [
+        ("GET", "/dicom-web/instances?EchoTime=7", b"", 1),
+        ("GET", "/dicom-web/instances?EchoTime=7&limit=10", b"", 0),
+        ("POST", "/tools/find", BODY, 0),
+    ],
+)
 def test_in_a_search_that_finds_nothing(
-    server: OurServer, client: httpx.Client, paths: Paths
+    server: OurServer,
+    client: httpx.Client,
+    paths: Paths,
+    method: str,
+    path: str,
+    body: bytes,
+    received: int,
 ) -> None:
     """Nobody looks into the other files any more."""
-    path = "/dicom-web/instances?EchoTime=7"
     process = worker(server)
 
     def worked() -> float:
@@ -184,12 +200,12 @@ def test_in_a_search_that_finds_nothing(
     quiet(process)
     before = worked()
     for _ in range(4):
-        assert client.get(path).json() == []
+        assert client.request(method, path, content=body).json() == []
     whole = worked() - before
-    request = f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode()
+    head = f"{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {len(body)}\r\n\r\n"
     before = worked()
     for _ in range(4):
-        leave(server, request, 1, resets=True)
+        leave(server, head.encode() + body, received, resets=True)
     quiet(process)
     print(whole, worked() - before)
     assert worked() - before < whole / 2

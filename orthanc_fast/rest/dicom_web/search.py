@@ -3,6 +3,7 @@ reference chapter 5, section 2."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
+from functools import partial
 from itertools import takewhile
 from threading import Event
 from typing import Final
@@ -15,7 +16,7 @@ from orthanc_fast.rest.multipart_related import MultipartWriter
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response
 from orthanc_fast.rest.router import Handler, Router
-from orthanc_fast.rest.streaming import while_present
+from orthanc_fast.rest.streaming import presence, while_present
 from orthanc_fast.rest.uri import pairs
 from orthanc_fast.services.dicom_web.searching import Form, Results
 
@@ -75,7 +76,8 @@ async def _found(request: Request, level: Level) -> Response:
     search = searching.read(level, request.params, pairs(request.query))
     base = base_of(request, request.services.settings.dicom_web)
     over = Event()
-    results = await searching.results(request.caller, search, base, form, over.is_set)
+    present = partial(presence, request)
+    results = await searching.results(request.caller, search, base, form, over.is_set, present)
     headers = _headers(results, base)
     if form == "json":
         kind, stream = DICOM_JSON, _json(results.parts, results.is_endless)

@@ -1,6 +1,7 @@
 """/tools/find, /tools/count-resources, /tools/bulk-content. Source: reference chapter 1, sections
 8.2 and 9."""
 
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +18,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.resource_listing import listing_response
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.streaming import presence
 from orthanc_fast.services.browse.describe import LevelName
 from orthanc_fast.services.find.content import Presentation
 
@@ -98,7 +100,7 @@ async def post_find(request: Request) -> Response:
     body = FindBody(await request.json_object(), finder, services.metadata_names)
     query, how = body.query(), body.presentation()
     finder.limit(query, body.since_given)
-    found = await finder.found(request.caller, query)
+    found = await finder.found(request.caller, query, partial(presence, request))
     return await _listed(request, query.level, found.packed, how, found.total)
 
 

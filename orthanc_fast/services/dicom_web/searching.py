@@ -9,7 +9,7 @@ from orthanc_fast.model import SHA1, Caller, Level
 from orthanc_fast.services.dicom_web.answer_encoding import AnswerEncoders
 from orthanc_fast.services.dicom_web.answers import AT_ONCE, Answers
 from orthanc_fast.services.dicom_web.query import Search, SearchReader
-from orthanc_fast.services.find.finder import Finder
+from orthanc_fast.services.find.finder import Finder, Presence
 from orthanc_fast.services.store.reads import Reads
 
 Form = Literal["json", "xml"]
@@ -55,10 +55,12 @@ class Searching:
         search: Search,
         base: str,
         form: Form,
-        is_over: Callable[[], bool] = lambda: False,
+        is_over: Callable[[], bool],
+        presence: Presence,
     ) -> Results:
         """The answers to a search. `base` is the address of DICOMweb, with a slash at its end; an
-        endless search ends once `is_over`. Raises what the search itself raises."""
+        endless search ends once `is_over`, others when `presence` says so. Raises what the search
+        itself raises."""
         query, warnings = search.query, list(search.warnings)
         bound = self._bound(search)
         if bound:
@@ -72,7 +74,7 @@ class Searching:
             total, pieces = await asyncio.to_thread(self._finder.unbounded, caller, query, is_over)
             is_long, wanted = True, _FEW
         else:
-            found = await self._finder.found(caller, query)
+            found = await self._finder.found(caller, query, presence)
             total, packed = found.total, found.packed
             if bound and len(packed) > bound * SHA1:
                 packed = packed[: bound * SHA1]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import NamedTuple
 
@@ -36,6 +37,14 @@ _FEW = 10
 _MANY = 5000
 # Below this many instances no query is long.
 _SMALL = 50_000
+
+
+# Tells, in any thread and while it is entered, whether nobody waits for the results any more.
+Presence = Callable[[], AbstractContextManager[Callable[[], bool]]]
+
+
+def _somebody() -> AbstractContextManager[Callable[[], bool]]:
+    return nullcontext(lambda: False)
 
 
 class Found(NamedTuple):
@@ -74,27 +83,41 @@ class Finder:
         elif not since_given:
             query.limit = bound
 
-    async def found(self, caller: Caller, query: FindQuery) -> Found:
+    async def found(
+        self, caller: Caller, query: FindQuery, presence: Presence = _somebody
+    ) -> Found:
         """As `find`, for an event loop: in a thread where that may take more than some
-        milliseconds."""
+        milliseconds, and only as long as somebody waits for it, which is asked then."""
         found = None
         if self._read.in_place and not self._is_broad(caller, query):
             found = self._find(caller, query, patient=False)
-        return await asyncio.to_thread(self.find, caller, query) if found is None else found
+        if found is not None:
+            return found
+        with presence() as is_over:
+            return await asyncio.to_thread(self.find, caller, query, is_over)
 
-    def find(self, caller: Caller, query: FindQuery) -> Found:
-        """The page asked for.
+    def find(
+        self, caller: Caller, query: FindQuery, is_over: Callable[[], bool] = lambda: False
+    ) -> Found:
+        """The page asked for; what has been found so far once `is_over`, when nobody waits for it
+        any more.
 
         Raises OrthancError 1012 for a tag that cannot be asked of this level.
         """
-        found = self._find(caller, query, patient=True)
+        found = self._find(caller, query, True, is_over)
         assert found is not None
         return found
 
-    def _find(self, caller: Caller, query: FindQuery, patient: bool) -> Found | None:
+    def _find(
+        self,
+        caller: Caller,
+        query: FindQuery,
+        patient: bool,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> Found | None:
         found = self._read(caller, lambda view: self._found_in_index(view, query, patient))
         if isinstance(found, Left):
-            matching = self._matching_files(caller, query, found)
+            matching = self._matching_files(caller, query, found, is_over)
             packed = _page(matching, query.since, _stop(query))
             return Found(packed, _total_of_last_page(packed, query))
         return found
@@ -277,13 +300,17 @@ class Finder:
                 for resource in kept(facts, part, plan.filters):
                     yield resource.public
 
-    def _matching_files(self, caller: Caller, query: FindQuery, left: Left) -> Iterator[bytes]:
+    def _matching_files(
+        self, caller: Caller, query: FindQuery, left: Left, is_over: Callable[[], bool]
+    ) -> Iterator[bytes]:
         """The candidates that pass all filters and whose file meets the conditions, one by one. A
         snapshot is open for one part of them at a time, and never while files are read. In long
         searches what was deleted meanwhile is left out; what was there all the time is tested
         exactly once, and what came meanwhile may be."""
         parts = Parts(self._read, self.files, self.tags)
         for part in parts.split(caller, query, left.candidates, _stop(query)):
+            if is_over():
+                return
             yield from parts.meeting(caller, query.level, part, left)
 
 
