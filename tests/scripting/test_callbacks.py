@@ -3,12 +3,16 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pydicom
 import pytest
+from pynetdicom import AE
 from support import generated
+from support.ports import free_port
 from support.scripted import Scripted, both
 
 PATIENCE = 60.0  # seconds
@@ -45,7 +49,14 @@ def _has_started(seen: list[Any]) -> bool:
 def pair(
     needs_reference: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Scripted, Scripted]]:
-    with both(tmp_path_factory.mktemp("callbacks"), "callbacks.py") as servers:
+    options = {
+        "DicomServerEnabled": True,
+        "DicomCheckCalledAet": False,
+        "DicomAlwaysAllowStore": True,
+        "DicomPort": free_port(),
+    }
+    folder = tmp_path_factory.mktemp("callbacks")
+    with both(folder, "callbacks.py", options, {"DicomPort": free_port()}) as servers:
         for server in servers:
             _seen(server, _has_started)
         yield servers
@@ -203,3 +214,72 @@ def test_other_changes(pair: tuple[Scripted, Scripted]) -> None:
         kept = _of(seen, "change")[before:]
         found.append(sorted(each for each in kept if each[1] not in (7, 8, 9, 17, 18)))
     assert found[0] == found[1]
+
+
+def _send(server: Scripted, data: bytes) -> int:
+    """The status of a C-STORE."""
+    dataset = pydicom.dcmread(BytesIO(data))
+    peer = AE(ae_title="SENDER")
+    peer.add_requested_context(dataset.SOPClassUID, dataset.file_meta.TransferSyntaxUID)
+    port = server.server.configuration["DicomPort"]
+    association = peer.associate("127.0.0.1", port, ae_title="CALLED")
+    assert association.is_established
+    status = association.send_c_store(dataset)
+    association.release()
+    return int(status.Status)
+
+
+STATUSES = (0, 0x0110, 0xA900, 0xB000, 0xC000, 70000, -1, True, None, "text", 1.0, "raise")
+
+
+def test_the_filter_of_c_store(pair: tuple[Scripted, Scripted]) -> None:
+    """It decides the status, and 0 alone stores; who has sent the instance is told to it."""
+    found = []
+    for server in pair:
+        server.client.post("/set", content=json.dumps({"received": "keep"}))
+        before = len(_of(_seen(server, lambda seen: True), "cstore"))
+        outcomes = []
+        for number, status in enumerate(STATUSES):
+            server.client.post("/set", content=json.dumps({"cstore": status}))
+            sent = _send(server, bytes(generated.small().number(90, 1, 1, number)))
+            outcomes.append((status, sent, len(server.client.get("/instances").json())))
+        server.client.post("/set", content=json.dumps({"cstore": 0}))
+        found.append((outcomes, _of(_seen(server, lambda seen: True), "cstore")[before:]))
+    assert found[0] == found[1]
+    assert [sent for _, sent, _ in found[0][0][:5]] == [0, 0x0110, 0xA900, 0xB000, 0xC000]
+
+
+def test_what_a_script_discards_on_c_store(pair: tuple[Scripted, Scripted]) -> None:
+    data = bytes(generated.small().number(91, 1, 1, 1))
+    found = []
+    for server in pair:
+        server.client.post("/set", content=json.dumps({"received": "discard"}))
+        sent = _send(server, data)
+        found.append((sent, server.client.get("/instances").json()))
+        server.client.post("/set", content=json.dumps({"received": "keep"}))
+    assert found[0][0] == found[1][0] == 0
+    assert len(found[0][1]) == len(found[1][1])
+
+
+def test_a_token_passes_the_filter(pair: tuple[Scripted, Scripted]) -> None:
+    for server in pair:
+        token = server.client.get("/token").text
+        before = len(_of(_seen(server, lambda seen: True), "http"))
+        for given, status in ((token, 404), (token[:-1] + "?", 403)):
+            headers = {"Authorization": given}
+            assert server.client.get("/filtered/deny", headers=headers).status_code == status
+        after = _of(_seen(server, lambda seen: True), "http")
+        assert len(after) == before + 1
+
+
+def test_the_answer_to_what_a_script_discards(pair: tuple[Scripted, Scripted]) -> None:
+    """As to any other upload, but for the identifier of what was not stored."""
+    data = bytes(generated.small().number(92, 1, 1, 1))
+    answers = []
+    for server in pair:
+        server.client.post("/set", content=json.dumps({"received": "discard"}))
+        answers.append(server.client.post("/instances", content=data).json())
+        refused = server.client.post("/instances", content=b"no DICOM file at all")
+        answers[-1]["garbage"] = refused.status_code, refused.json().get("OrthancStatus")
+        server.client.post("/set", content=json.dumps({"received": "keep"}))
+    assert answers[0] == answers[1]

@@ -21,7 +21,7 @@ from orthanc_fast.log import logger
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT, MODIFIED_FROM, ORIGIN, REMOTE_AET
 from orthanc_fast.services.ingest import ingest
-from orthanc_fast.services.ingest.contract import NOBODY, IngestRequest, Stored
+from orthanc_fast.services.ingest.contract import IngestRequest, Stored
 from orthanc_fast.services.ingest.hooks import Candidate, Decision
 from orthanc_fast.services.processes.resources import ResourceServices
 from orthanc_fast.services.transcoding import arriving
@@ -153,9 +153,14 @@ def test_a_receiver_sees_bytes_and_may_replace_them(place: Place) -> None:
 
 def test_a_receiver_may_discard(place: Place) -> None:
     place.hooks.receivers.append(lambda content, caller: Decision.DISCARD)
-    stored = place.spilled(b"not even DICOM")
-    assert (stored.status, stored.publics) == ("FilteredOut", NOBODY)
+    data = CT.number(1, 1, 1, 1)
+    stored = place.spilled(data)
+    assert stored.status == "FilteredOut"
+    with pytest.raises(BadFileFormat):
+        place.spilled(b"not even DICOM")
     assert (place.count(), place.leftovers()) == (0, [])
+    place.hooks.receivers.clear()
+    assert stored.publics == (*place.store(data).publics[:3], b"")
 
 
 def test_filters_keep_or_discard_by_header_and_caller(place: Place) -> None:

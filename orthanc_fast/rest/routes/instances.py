@@ -8,7 +8,7 @@ from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.services.ingest.contract import NOBODY, Stored
+from orthanc_fast.services.ingest.contract import Stored
 
 
 class UploadAnswer(msgspec.Struct, gc=False):
@@ -42,10 +42,10 @@ async def post_instances(request: Request) -> Response:
 
 
 def upload_answer(stored: Stored) -> UploadAnswer:
-    if stored.publics == NOBODY:
-        return UploadAnswer("", "", "", "", "/instances/", stored.status)
     patient, study, series, public = stored.publics
-    instance = to_text(public)
+    if not patient:
+        return UploadAnswer("", "", "", "", "/instances/", stored.status)
+    instance = to_text(public) if public else ""
     return UploadAnswer(
         ID=instance,
         ParentPatient=to_text(patient),

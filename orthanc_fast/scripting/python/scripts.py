@@ -234,9 +234,9 @@ class PythonScripts(Scripts):
             found = self._filter("IncomingCStoreInstanceFilter", function, instance)
         finally:
             instance._forget()
-        if isinstance(found, bool) or not isinstance(found, int):
+        if not isinstance(found, int):
             raise ScriptFault("The filter of C-STORE must return an integer")
-        return found
+        return int(found)  # True is 1, as with Orthanc
 
     def _http(self, payload: bytes) -> bool:
         asked = _decode_http(payload)

@@ -17,7 +17,7 @@ Status = Literal["Success", "AlreadyStored", "FilteredOut"]
 
 _NOTHING: Mapping[Level, Any] = MappingProxyType({})
 
-NOBODY = (b"", b"", b"", b"")  # the identifiers of what was discarded before they were known
+NOBODY = (b"", b"", b"", b"")  # the identifiers of a file that was discarded and lacks one
 
 
 class MadeFrom(msgspec.Struct, frozen=True, gc=False):
@@ -54,8 +54,8 @@ class IngestRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Stored(msgspec.Struct, frozen=True, gc=False):
     """What became of one file, and the 20-byte identifiers, patient first.
 
-    `FilteredOut`: somebody who may refuse did so; the identifiers are `NOBODY` if he saw nothing
-    but the bytes.
+    `FilteredOut`: somebody who may refuse did so. If he saw nothing but the bytes, the identifier
+    of the instance is empty, and so are all (`NOBODY`) where the file lacks one.
     """
 
     status: Status

@@ -25,7 +25,7 @@ from orthanc_fast.dicom.identifiers import identify
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.part10 import Buffer, DicomFile, opened_at_once
 from orthanc_fast.dicom.reader import read_header
-from orthanc_fast.errors import BadFileFormat
+from orthanc_fast.errors import BadFileFormat, BadParameterType, LacksIdentifier
 from orthanc_fast.index.contract import Promise
 from orthanc_fast.model import Caller, Header, Level, NewInstance
 from orthanc_fast.registries import DICOM_ATTACHMENT, UNTIL_PIXEL_DATA_ATTACHMENT
@@ -158,7 +158,7 @@ class Ingest:
     def _passed(self, body: "_Body", request: IngestRequest) -> Prepared:
         body.open()
         if not self._receive(body, request.caller):
-            return Stored("FilteredOut", NOBODY)
+            return Stored("FilteredOut", self._discarded(body))
         if self._transcode is not None and request.may_transcode:
             body.replace(self._transcode(body.data))
         header = read_header(
@@ -179,6 +179,18 @@ class Ingest:
         new = new_instance(header, publics, self._signatures, request.caller, overwrite)
         files = self._files(new, header, body, request.is_cold)
         return StoreWrite(new, files, stored, self._make_room, request)
+
+    def _discarded(self, body: "_Body") -> tuple[bytes, bytes, bytes, bytes]:
+        """Where a file would have been: Orthanc names the parents in its answer, and refuses what
+        is no DICOM file. Raises BadFileFormat."""
+        try:
+            header = read_header(
+                body.data, self._main_tags, self._dictionary, self._default_character_set()
+            )
+        except (LacksIdentifier, BadParameterType):
+            return NOBODY
+        patient, study, series, _ = identify(header)
+        return patient, study, series, b""
 
     def _receive(self, body: "_Body", caller: Caller) -> bool:
         """False if a hook discards the file."""
