@@ -18,6 +18,14 @@ def test_plugin(pair: DicomWebPair) -> None:
     }
 
 
+def test_its_page(pair: DicomWebPair) -> None:
+    """The address among the plugins leads somewhere."""
+    for client in pair:
+        page = client.get("/plugins/dicom-web").json()["RootUri"]
+        answer = client.get(f"/plugins/{page}", follow_redirects=True)
+        assert (answer.status_code, answer.headers["content-type"][:9]) == (200, "text/html")
+
+
 def test_plugins(pair: DicomWebPair) -> None:
     ours, theirs = pair.get("/plugins")
     assert sorted(ours.json()) == sorted(theirs.json())

@@ -295,6 +295,15 @@ def test_other_options(strict: DicomWebPair, query: str, expected: int) -> None:
     assert ours == theirs
 
 
+def test_the_index_needs_no_files(strict: DicomWebPair) -> None:
+    """What the plugin takes from a file is known here, though files are closed."""
+    query = "/dicom-web/studies?Modality=CT&includefield=Modality,EchoTime"
+    ours, theirs = map(listed, strict.get(query))
+    assert theirs == []
+    assert [each["00080060"]["Value"] for each in ours] == [["CT"]] * len(ours) != []
+    assert not any("00180081" in each for each in ours)
+
+
 def test_a_path_is_what_it_says(filled: DicomWebPair) -> None:
     """Characters of UIDs that are none are passed on as they are."""
     for answer in filled.get(f"/dicom-web/studies/{quote('a b,c')}/series"):

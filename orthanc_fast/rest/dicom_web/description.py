@@ -8,18 +8,26 @@ from typing import Any
 from orthanc_fast.config import Settings
 from orthanc_fast.config_sections import DicomWeb
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import PLAIN_JSON, Response, encode_json, json_response
+from orthanc_fast.rest.response import (
+    PLAIN_JSON,
+    Response,
+    empty_response,
+    encode_json,
+    json_response,
+)
 from orthanc_fast.rest.router import Router
 
 DESCRIPTION = "DICOMweb (QIDO-RS, STOW-RS and WADO-RS) and WADO-URI, built in."
 # Of Orthanc's plugin that this behaves like.
 VERSION = "1.24"
+_PAGE = "app/client/index.html"
 
 
 def add_routes(router: Router, settings: Settings) -> None:
     router.add("GET", "/plugins/dicom-web", get_plugin, answer=dict[str, Any])
     if settings.dicom_web.enable:
         router.add("GET", f"{settings.dicom_web.root}info", get_info, answer=dict[str, str])
+        router.add("GET", f"{settings.dicom_web.root}{_PAGE}", get_page, answer="text/html")
 
 
 async def get_plugin(request: Request) -> Response:
@@ -32,7 +40,7 @@ async def get_plugin(request: Request) -> Response:
         "Version": VERSION,
     }
     if options.enable:
-        answer["RootUri"] = f"..{options.root}app/client/index.html"
+        answer["RootUri"] = f"..{options.root}{_PAGE}"
     return json_response(dict(sorted(answer.items())))
 
 
@@ -41,6 +49,12 @@ async def get_info(request: Request) -> Response:
     options = request.services.settings.dicom_web
     answer = {"DicomWebRoot": options.root, "OrthancApiRoot": way_up(options)}
     return Response(encode_json(answer), PLAIN_JSON)
+
+
+async def get_page(request: Request) -> Response:
+    """Where the plugin has its page, and RootUri leads to: the front page, which shows studies."""
+    to = f"../../{way_up(request.services.settings.dicom_web)}app/explorer.html"
+    return empty_response(307, ((b"location", to.encode()),))
 
 
 def way_up(options: DicomWeb) -> str:
