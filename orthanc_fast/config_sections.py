@@ -83,7 +83,7 @@ TAKEN: Final = frozenset(
         "peers",
     }
     | {"plugins", "queries", "series", "statistics", "storage-commitment", "studies", "system"}
-    | {"openapi.json", "tools"}
+    | {"openapi.json", "tools", "webdav"}
 )
 _RESOURCES: Final = frozenset({"info", "instances", "series", "servers", "studies", "workitems"})
 _NO_PATH: Final = re.compile(r"[\s?#\x00-\x1f\x7f]")
