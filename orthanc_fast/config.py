@@ -15,10 +15,12 @@ from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Optio
 from orthanc_fast.config_plugins import (
     Housekeeper,
     ServeFolders,
+    Tenant,
     Worklists,
     delayed_deletion,
     housekeeper,
     serve_folders,
+    tenants,
     worklists,
 )
 from orthanc_fast.config_routing import Routing, routing
@@ -156,6 +158,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ohif: Ohif | None = None
     worklists: Worklists | None = None  # those that modalities ask this server for
     serve_folders: ServeFolders | None = None
+    tenants: tuple[Tenant, ...] = ()  # the DICOM servers of some labels only
     housekeeper: Housekeeper | None = None
     delayed_deletion: bool = False  # whether a route tells of files that are still to be deleted
     cors: Cors = Cors()
@@ -420,6 +423,7 @@ class _Building:
             worklists=self._section("Worklists", lambda value: worklists(value, self._base)),
             housekeeper=self._section("Housekeeper", housekeeper),
             delayed_deletion=self._section("DelayedDeletion", delayed_deletion),
+            tenants=self._section("MultitenantDicom", tenants),
             serve_folders=self._section(
                 "ServeFolders", lambda value: serve_folders(value, self._base)
             ),
@@ -440,6 +444,7 @@ class _Building:
         get = self._get
         if not 0 < get("HttpPort") < 65536:
             raise self._refuse("HttpPort", "a port is a number from 1 to 65535")
+        self._check_ports()
         if get("HttpRequestTimeout") == 0:
             raise self._refuse("HttpRequestTimeout", "must be at least 1 second")
         if not 1 <= get("DicomLossyTranscodingQuality") <= 100:
@@ -468,6 +473,18 @@ class _Building:
         for name in ("MaximumStorageSize", "MaximumPatientCount"):
             if get(name) and not get("PatientLevelEnabled"):
                 raise self._refuse(name, "needs PatientLevelEnabled: patients are what is recycled")
+
+    def _check_ports(self) -> None:
+        taken = {self._get("HttpPort"): "HttpPort"}
+        if self._get("DicomServerEnabled"):
+            taken[self._get("DicomPort")] = "DicomPort"
+        for tenant in self._section("MultitenantDicom", tenants):
+            if tenant.port in taken:
+                raise self._refuse(
+                    "MultitenantDicom",
+                    f"{tenant.aet}: the port {tenant.port} is that of {taken[tenant.port]} already",
+                )
+            taken[tenant.port] = tenant.aet
 
     def _texts(self, name: str) -> tuple[str, ...] | None:
         value = self._get(name)

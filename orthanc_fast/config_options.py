@@ -241,6 +241,12 @@ OPTIONS: tuple[Option, ...] = (
     _yes("ServeFolders", "object", {}, "folders served over HTTP: docs/bundled-plugins.md"),
     _yes("Housekeeper", "object", {}, "reconstruct after changes: docs/bundled-plugins.md"),
     _yes("DelayedDeletion", "object", None, "tell of files to be deleted: docs/bundled-plugins.md"),
+    _yes(
+        "MultitenantDicom",
+        "object",
+        {},
+        "DICOM servers for what has some labels only: docs/bundled-plugins.md",
+    ),
     _yes("Cors", "object", {}, "pages of other origins that may use this server"),
     _yes(
         "AllowedHosts",
@@ -277,7 +283,6 @@ PLUGIN_SECTIONS = frozenset(
         "GoogleCloudStorage",
         "Indexer",
         "Java",
-        "MultitenantDicom",
         "MySQL",
         "Neuro",
         "Odbc",

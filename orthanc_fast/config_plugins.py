@@ -1,5 +1,5 @@
 """The sections of what Orthanc has as bundled plugins: Worklists, ServeFolders,
-Housekeeper, DelayedDeletion.
+Housekeeper, DelayedDeletion, MultitenantDicom.
 
 For each there is a function that makes it of what the file says. They raise ValueError with the
 reason. Source: reference chapter 7, section 7.
@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
+
+from orthanc_fast.model import LabelsConstraint, Level
+from orthanc_fast.registries import AE_TITLE, LABEL
 
 
 class Worklists(msgspec.Struct, frozen=True):
@@ -208,3 +211,53 @@ def delayed_deletion(value: Any) -> bool:
     """Whether the section `DelayedDeletion` asks for the route that tells of it. As with Orthanc an
     empty section does."""
     return value is not None and msgspec.convert(value, _DelayedDeletion).enable
+
+
+class Tenant(msgspec.Struct, frozen=True):
+    """A DICOM server of its own, on `port`: its queries find what has `labels`, as `constraint`
+    says, and what it stores gets them at `store_levels`."""
+
+    aet: str
+    port: int
+    labels: tuple[str, ...]
+    constraint: LabelsConstraint = "All"
+    store_levels: tuple[Level, ...] = (Level.STUDY, Level.SERIES, Level.INSTANCE)
+
+
+class _Server(msgspec.Struct, frozen=True):
+    aet: str = msgspec.field(name="AET")
+    port: int = msgspec.field(name="Port")
+    labels: list[str] = msgspec.field(name="Labels")
+    constraint: LabelsConstraint = msgspec.field(default="All", name="LabelsConstraint")
+    store_levels: list[Literal["Patient", "Study", "Series", "Instance"]] = msgspec.field(
+        default_factory=lambda: ["Study", "Series", "Instance"], name="LabelsStoreLevels"
+    )
+
+
+class _Multitenant(msgspec.Struct, frozen=True, rename="pascal"):
+    servers: list[_Server] = []
+
+
+def tenants(value: Any) -> tuple[Tenant, ...]:
+    """The servers of the section `MultitenantDicom`."""
+    return tuple(_tenant(each) for each in msgspec.convert(value, _Multitenant).servers)
+
+
+def _tenant(server: _Server) -> Tenant:
+    if AE_TITLE.match(server.aet) is None:
+        raise ValueError(
+            f"AET: {server.aet!r} is no application entity title: 1 to 16 characters, "
+            "no backslash, no control character"
+        )
+    if not 0 < server.port < 65536:
+        raise ValueError(f"{server.aet}: Port: a port is a number from 1 to 65535")
+    wrong = [each for each in server.labels if LABEL.match(each) is None]
+    if wrong:
+        raise ValueError(
+            f"{server.aet}: Labels: {wrong[0]!r} is no label: 1 to 64 of the characters A-Z, a-z, "
+            "0-9, _ and -"
+        )
+    levels = tuple(level for level in Level if level.name.title() in server.store_levels)
+    return Tenant(
+        server.aet, server.port, tuple(dict.fromkeys(server.labels)), server.constraint, levels
+    )

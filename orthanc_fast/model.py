@@ -7,6 +7,9 @@ from typing import Final, Literal, NewType
 
 import msgspec
 
+LabelsConstraint = Literal["All", "Any", "None"]
+"""Which of some labels a resource must have."""
+
 # What a client may ask of the whole server.
 Wish = Literal["reset", "shutdown"]
 

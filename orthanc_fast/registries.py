@@ -9,6 +9,10 @@ from orthanc_fast.errors import BadParameterType, InexistentItem
 _INTEGER = re.compile(r"\s*-?[0-9]+\s*\Z")
 _PLAIN = re.compile(r"-?[0-9]{1,9}\Z")
 
+# What labels of resources and application entity titles are made of.
+LABEL: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+AE_TITLE: Final = re.compile(r"[^\x00-\x1f\x7f\\]{1,16}\Z")
+
 # The numbers that a user may give names to, or use as they are.
 FIRST_USER_NUMBER: Final = 1024
 LAST_USER_NUMBER: Final = 65535

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 
 from orthanc_fast.config import ConfigError, Settings
 from orthanc_fast.errors import OrthancError
@@ -89,12 +90,16 @@ def _listeners(settings: Settings, ports: "_Ports") -> tuple[Listeners, Listener
         check_https(settings, partial(logger.warning, Category.GENERIC))
     except ConfigError as error:
         raise CannotStart(str(error)) from error
-    dicom_port = _dicom_port(settings)
-    web, dicom = ports.change(
-        (settings.http_bind_addresses, settings.http_port, "HttpPort"),
-        None if dicom_port is None else ((), dicom_port, "DicomPort"),
+    dicom_ports: list[Port] = []
+    if settings.dicom_server_enabled or settings.tenants:
+        _check_dicom(settings)
+    if settings.dicom_server_enabled:
+        dicom_ports.append(((), settings.dicom_port, "DicomPort"))
+    dicom_ports += [((), each.port, "the Port in MultitenantDicom") for each in settings.tenants]
+    web, *dicom = ports.change(
+        (settings.http_bind_addresses, settings.http_port, "HttpPort"), *dicom_ports
     )
-    return web, dicom
+    return web, tuple(chain.from_iterable(dicom))
 
 
 def _open_store(settings: Settings) -> GuardedStore:
@@ -165,10 +170,8 @@ class _Following:
         return True
 
 
-def _dicom_port(settings: Settings) -> int | None:
-    """The port of the DICOM door, if it is wanted. Raises CannotStart."""
-    if not settings.dicom_server_enabled:
-        return None
+def _check_dicom(settings: Settings) -> None:
+    """The options of the DICOM door. Raises CannotStart."""
     try:
         options = dicom_options(settings)
         if options.tls is not None:
@@ -176,7 +179,6 @@ def _dicom_port(settings: Settings) -> int | None:
         query_options(settings)
     except (ConfigError, OrthancError) as error:
         raise CannotStart(str(error)) from error
-    return options.port
 
 
 Port = tuple[Sequence[str], int, str]  # addresses, number, the option that sets it
@@ -188,17 +190,14 @@ class _Ports:
     def __init__(self) -> None:
         self._open: dict[Port, list[socket.socket]] = {}
 
-    def change(self, *wanted: Port | None) -> list[tuple[int, ...]]:
+    def change(self, *wanted: Port) -> list[tuple[int, ...]]:
         """The descriptors of each; what is not wanted any more is closed. Raises CannotStart."""
         for left in set(self._open) - set(wanted):
             self._close(left)
         for port in wanted:
-            if port is not None and port not in self._open:
+            if port not in self._open:
                 self._open[port] = bind(*port)
-        return [
-            () if port is None else tuple(each.fileno() for each in self._open[port])
-            for port in wanted
-        ]
+        return [tuple(each.fileno() for each in self._open[port]) for port in wanted]
 
     def close(self) -> None:
         for port in list(self._open):

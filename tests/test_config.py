@@ -10,6 +10,8 @@ import pytest
 from orthanc_fast.config import ConfigError, Settings, default_file, load
 from orthanc_fast.config_file import parse, substitute
 from orthanc_fast.config_options import OPTIONS, Option
+from orthanc_fast.config_plugins import Tenant
+from orthanc_fast.model import Level
 
 
 def write(path: Path, content: Any) -> Path:
@@ -181,6 +183,26 @@ def test_a_number_of_overwrite_instances_is_ignored(value: int, tmp_path: Path) 
     assert "OverwriteInstances" in warnings[0]
 
 
+TENANT: dict[str, Any] = {"AET": "A", "Port": 4000, "Labels": ["red"]}
+
+
+def tenants(*servers: dict[str, Any]) -> dict[str, Any]:
+    return {"MultitenantDicom": {"Servers": list(servers)}}
+
+
+def test_tenants(tmp_path: Path) -> None:
+    other = {**TENANT, "AET": "B", "Port": 4001, "LabelsConstraint": "None"}
+    found, warnings = settings(
+        tmp_path, tenants(TENANT, {**other, "LabelsStoreLevels": ["Series", "Patient"]})
+    )
+    assert not warnings
+    assert found.tenants == (
+        Tenant("A", 4000, ("red",)),
+        Tenant("B", 4001, ("red",), "None", (Level.PATIENT, Level.SERIES)),
+    )
+    assert found.tenants[0].store_levels == (Level.STUDY, Level.SERIES, Level.INSTANCE)
+
+
 @pytest.mark.parametrize(
     ("content", "named"),
     [
@@ -205,6 +227,24 @@ def test_a_number_of_overwrite_instances_is_ignored(value: int, tmp_path: Path) 
         ({"UserMetadata": {"low": 1023}}, "UserMetadata"),
         ({"UserMetadata": {"a": 1024, "b": 1024}}, "UserMetadata"),
         ({"UserMetadata": {"1024": 1024}}, "UserMetadata"),
+        (tenants({"Port": 4000, "Labels": ["a"]}), "AET"),
+        (tenants({"AET": "A", "Labels": ["a"]}), "Port"),
+        (tenants({"AET": "A", "Port": 4000}), "Labels"),
+        (tenants({"AET": "A", "Port": 4000, "Labels": ["a b"]}), "A: Labels: 'a b' is no label"),
+        (tenants({"AET": "A", "Port": 4000, "Labels": [""]}), "A: Labels: '' is no label"),
+        (tenants({"AET": "A" * 17, "Port": 4000, "Labels": ["a"]}), "AET: 'A{17}' is no"),
+        (tenants({"AET": "", "Port": 4000, "Labels": ["a"]}), "AET: '' is no"),
+        (tenants({"AET": "A", "Port": 0, "Labels": ["a"]}), "A: Port"),
+        (tenants({"AET": "A", "Port": 70000, "Labels": ["a"]}), "A: Port"),
+        (tenants({**TENANT, "LabelsConstraint": "all"}), "LabelsConstraint"),
+        (tenants({**TENANT, "LabelsStoreLevels": ["study"]}), "LabelsStoreLevels"),
+        (tenants(TENANT, {**TENANT, "AET": "B"}), "B: the port 4000 is that of A already"),
+        (tenants(TENANT) | {"HttpPort": 4000}, "A: the port 4000 is that of HttpPort already"),
+        (
+            tenants(TENANT) | {"DicomServerEnabled": True, "DicomPort": 4000},
+            "A: the port 4000 is that of DicomPort already",
+        ),
+        ({"MultitenantDicom": {"Servers": {}}}, "MultitenantDicom"),
     ],
 )
 def test_values_that_cannot_be_used(content: dict[str, Any], named: str, tmp_path: Path) -> None:

@@ -25,6 +25,10 @@ class Admission:
         self._own = self._key(options.aet)
         self._open = any(right in options.always_allowed for right in RIGHTS)
 
+    def of(self, options: DicomOptions) -> "Admission":
+        """That of another server, which knows the same modalities."""
+        return Admission(options, self._known)
+
     def calls_us(self, called: str) -> bool:
         """Whether the called title is one we answer to."""
         return not self._options.check_called_aet or self._key(called) == self._own

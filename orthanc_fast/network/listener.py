@@ -1,4 +1,4 @@
-"""The shared port of the DICOM workers: accepts connections and gives each that speaks a thread.
+"""The shared ports of the DICOM workers: accepts connections and gives each that speaks a thread.
 
 A connection that says nothing costs a descriptor and no thread: it waits here, and is closed after
 30 seconds. (Orthanc lets one silent connection block all others for that time.)
@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from typing import cast
 
 from orthanc_fast.log import Category, logger
@@ -28,17 +29,16 @@ class Listener:
 
     def __init__(
         self,
-        door: Door,
-        listening: list[socket.socket],
+        doors: Mapping[socket.socket, Door],
         places: Places,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._door = door
+        """`doors` says what is served to those who come by each of the sockets."""
+        self._doors = doors
         self._places = places
-        self._listening = listening
         self._tls = tls
         self._selector = selectors.DefaultSelector()
-        self._silent: dict[socket.socket, tuple[float, str]] = {}
+        self._silent: dict[socket.socket, tuple[float, str, Door]] = {}
         self._associations: set[Acceptor] = set()
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
@@ -48,7 +48,7 @@ class Listener:
 
     def serve(self) -> None:
         """Returns after `stop`."""
-        for each in self._listening:
+        for each in self._doors:
             each.setblocking(False)
             self._selector.register(each, selectors.EVENT_READ)
         self._selector.register(self._wake, selectors.EVENT_READ)
@@ -56,10 +56,13 @@ class Listener:
         try:
             while not self._stopping:
                 for key, _ in self._selector.select(_TICK):
-                    if key.fileobj in self._listening:
-                        self._accept(key.fileobj)
-                    elif key.fileobj is not self._wake:
-                        self._speaks(cast(socket.socket, key.fileobj))
+                    if key.fileobj is self._wake:
+                        continue
+                    ready = cast(socket.socket, key.fileobj)
+                    if ready in self._doors:
+                        self._accept(ready)
+                    else:
+                        self._speaks(ready)
                 now = time.monotonic()
                 if now - swept >= _TICK:
                     self._sweep(now)
@@ -112,15 +115,18 @@ class Listener:
             return
         connection.setblocking(False)
         ip = address[0].removeprefix("::ffff:")
-        self._silent[connection] = (time.monotonic(), ip)
+        self._silent[connection] = (time.monotonic(), ip, self._doors[listening])
         self._selector.register(connection, selectors.EVENT_READ)
 
     def _speaks(self, connection: socket.socket) -> None:
         self._selector.unregister(connection)
-        _, ip = self._silent.pop(connection)
+        _, ip, door = self._silent.pop(connection)
         self._serial += 1
         thread = threading.Thread(
-            target=self._run, args=(connection, ip), name=f"DICOM-{self._serial}", daemon=True
+            target=self._run,
+            args=(connection, ip, door),
+            name=f"DICOM-{self._serial}",
+            daemon=True,
         )
         with self._lock:
             self._threads.add(thread)
@@ -133,7 +139,7 @@ class Listener:
             connection.close()
 
     def _sweep(self, now: float) -> None:
-        for connection, (since, ip) in list(self._silent.items()):
+        for connection, (since, ip, _) in list(self._silent.items()):
             if now - since >= _SILENCE:
                 logger.info(
                     Category.DICOM, f"Receiving Association failed: network read timeout (IP {ip})"
@@ -149,20 +155,20 @@ class Listener:
         for connection in list(self._silent):
             self._forget(connection)
         self._selector.close()
-        for each in self._listening:
+        for each in self._doors:
             each.close()
         self._wake.close()
         self._waker.close()
 
     # In the thread of the association
 
-    def _run(self, connection: socket.socket, ip: str) -> None:
+    def _run(self, connection: socket.socket, ip: str, door: Door) -> None:
         try:
             secured = self._secure(connection, ip)
             if secured is None:
                 return
             place = self._places.take()
-            association = Acceptor(self._door, secured, ip, place is None)
+            association = Acceptor(door, secured, ip, place is None)
             with self._lock:
                 self._associations.add(association)
             try:

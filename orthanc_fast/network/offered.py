@@ -1,6 +1,9 @@
 """What the DICOM door answers besides C-ECHO and C-STORE: each SOP class that stands here is
 negotiated."""
 
+from functools import partial
+
+from orthanc_fast.config_plugins import Tenant
 from orthanc_fast.network.commitment import Commitment
 from orthanc_fast.network.door import Operations
 from orthanc_fast.network.find import Find
@@ -37,3 +40,19 @@ def operations_of(services: DicomServices) -> Operations:
 def handlers_of(services: DicomServices) -> Handlers:
     """What pynetdicom answers."""
     return {sop_classes.STORAGE_COMMITMENT: Commitment(services).handlers}
+
+
+def operations_of_tenant(services: DicomServices, tenant: Tenant) -> Operations:
+    """What a server of some labels answers, with responses of our own: no C-GET, as with
+    Orthanc."""
+    find = Find(partial(services.tenant_answers, tenant), OperationMeter(services.metrics, "find"))
+    move = Retrieve(
+        "C-MOVE",
+        partial(services.tenant_move, tenant),
+        OperationMeter(services.metrics, "move"),
+        tells_last=False,
+    )
+    return {
+        **{each: {dimse.C_FIND_RQ: find} for each in sop_classes.QUERY_RETRIEVE_FIND},
+        **{each: {dimse.C_MOVE_RQ: move} for each in sop_classes.QUERY_RETRIEVE_MOVE},
+    }

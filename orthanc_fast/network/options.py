@@ -1,6 +1,5 @@
 """The options of the DICOM door as one struct. Source: reference chapter 4, sections 0 and 7."""
 
-import re
 from typing import Any, Literal
 
 import msgspec
@@ -8,10 +7,9 @@ import msgspec
 from orthanc_fast.config import ConfigError, Settings
 from orthanc_fast.config_options import Values
 from orthanc_fast.errors import OrthancError
+from orthanc_fast.registries import AE_TITLE
 from orthanc_fast.services.exchange.dicom_tls import TlsOptions, tls_options
 from orthanc_fast.services.exchange.modalities import Modality, parse_modality
-
-_UNUSABLE_AET = re.compile(r"[\x00-\x1f\x7f\\]")
 
 Right = Literal["Echo", "Find", "FindWorklist", "Get", "Move", "Store"]
 RIGHTS: tuple[Right, ...] = ("Echo", "Find", "FindWorklist", "Get", "Move", "Store")
@@ -61,7 +59,7 @@ def dicom_options(settings: Settings) -> DicomOptions:
 
 
 def _aet(value: str) -> str:
-    if not value or len(value) > 16 or _UNUSABLE_AET.search(value):
+    if AE_TITLE.match(value) is None:
         raise ConfigError(
             f"DicomAet: {value!r} is no application entity title: 1 to 16 characters, "
             "no backslash, no control character"

@@ -8,20 +8,23 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import msgspec
+
 from orthanc_fast.config import Settings
+from orthanc_fast.config_plugins import Tenant
 from orthanc_fast.model import SERVER
 from orthanc_fast.network.admission import Admission
 from orthanc_fast.network.door import Door, Moved, Operations, not_ours
 from orthanc_fast.network.listener import Listener
 from orthanc_fast.network.meters import AssociationMeters, RecordingMeters
 from orthanc_fast.network.negotiation import Negotiator
-from orthanc_fast.network.offered import handlers_of, operations_of
+from orthanc_fast.network.offered import handlers_of, operations_of, operations_of_tenant
 from orthanc_fast.network.options import DicomOptions, dicom_options
 from orthanc_fast.network.places import Places
 from orthanc_fast.services.exchange.dicom_tls import server_context
 from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.ingest.contract import UploadMemory
-from orthanc_fast.services.ingest.receiving import InstanceSink
+from orthanc_fast.services.ingest.receiving import InstanceSink, Labelling
 from orthanc_fast.services.processes.dicom import DicomServices
 from orthanc_fast.services.scp.policy import ScpPolicy
 from orthanc_fast.services.store.opening import INDEX_FOLDER
@@ -91,7 +94,9 @@ def run(
             operations_of(services),
             services.moves.received,
         )
-        listener = Listener(door, listening, places, tls)
+        doors = {tenant.port: _tenants_door(door, services, tenant) for tenant in settings.tenants}
+        by_socket = {each: doors.get(each.getsockname()[1], door) for each in listening}
+        listener = Listener(by_socket, places, tls)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())
         ready()
@@ -101,6 +106,22 @@ def run(
     finally:
         places.close()
         services.close()
+
+
+def _tenants_door(main: Door, services: DicomServices, tenant: Tenant) -> Door:
+    """The door of a server of some labels: but for its title, the options of `main` hold here
+    too."""
+    options = msgspec.structs.replace(main.options, aet=tenant.aet)
+    operations = operations_of_tenant(services, tenant)
+    return msgspec.structs.replace(
+        main,
+        options=options,
+        negotiator=Negotiator(services.scp_policy, main.admission.of(options), operations),
+        admission=main.admission.of(options),
+        store=Labelling(main.store, tenant),
+        handlers=NO_HANDLERS,
+        operations=operations,
+    )
 
 
 def _raise_descriptor_limit() -> None:

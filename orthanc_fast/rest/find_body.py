@@ -16,12 +16,12 @@ from orthanc_fast.errors import (
     InternalError,
     ParameterOutOfRange,
 )
-from orthanc_fast.model import Level
+from orthanc_fast.model import LabelsConstraint, Level
 from orthanc_fast.services.browse.metadata_names import MetadataNames
 from orthanc_fast.services.find.content import Presentation, ResponseContent, parse_content
 from orthanc_fast.services.find.finder import Finder
 from orthanc_fast.services.find.matching import text_matcher
-from orthanc_fast.services.find.query import Condition, FindQuery, LabelsConstraint, OrderKey, Place
+from orthanc_fast.services.find.query import Condition, FindQuery, OrderKey, Place
 from orthanc_fast.services.find.requested import RequestedTags
 
 T = TypeVar("T")

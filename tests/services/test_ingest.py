@@ -122,6 +122,19 @@ def test_nothing_is_set_where_nothing_is_stored(place: Place) -> None:
     assert place.resource(again, Level.STUDY).labels == []
 
 
+@pytest.mark.parametrize("overwrite", ["Never", "IfChanged", "Always"])
+def test_labels_of_what_is_known_are_set_if_that_is_wanted(place: Place, overwrite: str) -> None:
+    data = CT.number(1, 1, 1, 1)
+    place.store(data)
+    labels = {Level.STUDY: ["late"], Level.INSTANCE: ["late"]}
+    again = place.store(data, labels=labels, labels_known=True, overwrite=overwrite)
+    assert again.status == ("Success" if overwrite == "Always" else "AlreadyStored")
+    found = {level: place.resource(again, level).labels for level in Level}
+    assert found == {level: labels.get(level, []) for level in Level}
+    assert place.count() == 1
+    assert place.leftovers() == []
+
+
 def test_the_rule_of_one_call(place: Place) -> None:
     data = CT.number(1, 1, 1, 1)
     before = place.resource(place.store(data)).attachments[DICOM_ATTACHMENT].uuid

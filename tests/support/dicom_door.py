@@ -112,7 +112,7 @@ def serving(
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = listening.getsockname()[1]
     places = Places(options.maximum_associations, os.memfd_create("associations"))
-    listener = Listener(door, [listening], places, tls)
+    listener = Listener({listening: door}, places, tls)
     thread = threading.Thread(target=listener.serve)
     thread.start()
     try:

@@ -94,6 +94,7 @@ async def get_plugins(request: Request) -> Response:
     optional = {
         "delayed-deletion": settings.delayed_deletion,
         "housekeeper": settings.housekeeper is not None,
+        "multitenant-dicom": bool(settings.tenants),
         "ohif": settings.ohif is not None,
         "python": has_python(settings),
         "serve-folders": settings.serve_folders is not None,

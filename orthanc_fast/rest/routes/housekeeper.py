@@ -1,5 +1,5 @@
-"""Housekeeper and delayed deletion: how far they are. Source: reference chapter 7, sections 7.3 and
-7.4."""
+"""Bundled plugins: how far housekeeper and delayed deletion are; that there are tenants. Source:
+reference chapter 7, sections 7.3 to 7.5."""
 
 import asyncio
 from typing import Any
@@ -30,6 +30,9 @@ def add_routes(router: Router, settings: Settings) -> None:
         router.add("GET", path, get_deletion_plugin, answer=dict[str, Any])
         for method in METHODS:
             router.add(method, f"{path}/status", get_pending, answer=PendingDeletions)
+    if settings.tenants:
+        path = "/plugins/multitenant-dicom"
+        router.add("GET", path, get_tenants_plugin, answer=dict[str, Any])
 
 
 async def get_housekeeper(request: Request) -> Response:
@@ -45,6 +48,11 @@ async def get_housekeeper_plugin(request: Request) -> Response:
 async def get_deletion_plugin(request: Request) -> Response:
     """As Orthanc describes its plugin."""
     return _described("delayed-deletion", "Files are deleted after the answer.")
+
+
+async def get_tenants_plugin(request: Request) -> Response:
+    """As Orthanc describes its plugin."""
+    return _described("multitenant-dicom", "DICOM servers that show what has some labels.")
 
 
 def _described(name: str, text: str) -> Response:

@@ -1,20 +1,17 @@
 """Labels of resources. Source: reference chapter 1, section 6.3."""
 
-import re
-
 from orthanc_fast.errors import ParameterOutOfRange
 from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.model import Caller, Level
+from orthanc_fast.registries import LABEL
 from orthanc_fast.services.store.lookup import found_or_raise
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
 
-_LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
-
 
 def checked_label(text: str) -> str:
     """The label itself. Raises ParameterOutOfRange."""
-    if _LABEL.match(text) is None:
+    if LABEL.match(text) is None:
         raise ParameterOutOfRange(
             f"Not a label: {text!r}; labels have 1 to 64 of the characters A-Z, a-z, 0-9, _ and -"
         )

@@ -18,15 +18,13 @@ from orthanc_fast.dicom.main_tags import (
     MainTags,
 )
 from orthanc_fast.errors import ParameterOutOfRange
-from orthanc_fast.model import Level
+from orthanc_fast.model import LabelsConstraint, Level
 from orthanc_fast.services.find.matching import IDENTIFIERS, Matcher, matcher
 
 DATABASE_CANNOT_PREPARE = 1012
 
 META_HEADER_GROUP = 0x0002
 SOP_CLASS_UID = 0x00080016
-
-LabelsConstraint = Literal["All", "Any", "None"]
 
 
 class Place(Enum):

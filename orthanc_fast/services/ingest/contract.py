@@ -34,7 +34,8 @@ class IngestRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     A spool of bytes (`Ingest.new_spool`) belongs to the ingest from then on. `metadata` (texts by
     number) and `labels` are set per level in the transaction that stores the instance; nothing is
-    set where it is not stored. `overwrite` is the rule of this call, None the configuration's.
+    set where it is not stored, but for the labels if `labels_known`: these are set too where the
+    instance is there already. `overwrite` is the rule of this call, None the configuration's.
     `may_transcode`: IngestTranscoding applies. `is_cold`: nobody is about to
     read it. `examine` sees what the reader has learnt of the file before anything is kept of it,
     perhaps in a thread; what it raises refuses the file.
@@ -44,6 +45,7 @@ class IngestRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     data: Content | Spool
     metadata: Mapping[Level, Mapping[int, str]] = _NOTHING
     labels: Mapping[Level, Sequence[str]] = _NOTHING
+    labels_known: bool = False
     made_from: MadeFrom | None = None
     overwrite: Overwrite | None = None
     may_transcode: bool = True

@@ -172,7 +172,8 @@ class Ingest:
         publics = identify(header)
         overwrite = request.overwrite or self._settings.overwrite_instances
         stored = Stored("Success", publics, header.sop_class, header.sop_uid)
-        if overwrite == "Never" and self._is_known(request.caller, publics):
+        is_left = overwrite == "Never" and not request.labels_known
+        if is_left and self._is_known(request.caller, publics):
             return msgspec.structs.replace(stored, status="AlreadyStored")
         if self.hooks.may_refuse and not self._filter(body, header, publics, request.caller):
             return msgspec.structs.replace(stored, status="FilteredOut")

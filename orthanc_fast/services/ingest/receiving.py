@@ -8,7 +8,10 @@ import zlib
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from orthanc_fast._ext.pdata import PduReader, sop_uids
+from orthanc_fast.config_plugins import Tenant
 from orthanc_fast.dicom.file_meta import meta_header
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Caller
@@ -29,6 +32,20 @@ class InstanceSink(Protocol):
 
     def submit(self, request: IngestRequest, promise: Promise) -> None: ...
     def new_spool(self) -> Spool: ...
+
+
+class Labelling:
+    """A sink that gives what comes the labels of a tenant, whether or not it is there already."""
+
+    def __init__(self, sink: InstanceSink, tenant: Tenant) -> None:
+        self._sink = sink
+        self._labels = dict.fromkeys(tenant.store_levels, tenant.labels)
+        self.new_spool = sink.new_spool
+
+    def submit(self, request: IngestRequest, promise: Promise) -> None:
+        """As `Ingest.submit`."""
+        labelled = msgspec.structs.replace(request, labels=self._labels, labels_known=True)
+        self._sink.submit(labelled, promise)
 
 
 class Buffers:

@@ -46,11 +46,15 @@ class StoreWrite(FilesWrite):
     def apply(self, transaction: Transaction) -> Outcome:
         outcome = transaction.store_instance(self._new, self._make_room)
         request = self._request
-        if outcome.stored and (request.metadata or request.labels or request.made_from):
+        is_marked = outcome.stored and (request.metadata or request.labels or request.made_from)
+        is_labelled = request.labels_known and not outcome.refused
+        if is_marked or is_labelled:
             for level, public in zip(Level, self._new.publics, strict=True):
                 resource = transaction.resource(level, public)
                 assert resource is not None
-                _mark(transaction, resource, request)
+                if is_marked:
+                    _mark(transaction, resource, request)
+                _label(transaction, resource, request)
         return outcome
 
     def finish(self, outcome: Outcome) -> Stored:
@@ -72,5 +76,8 @@ def _mark(transaction: Transaction, resource: Resource, request: IngestRequest) 
         old = made_from.publics[resource.level]
         if resource.level == Level.INSTANCE or old != resource.public:
             transaction.set_builtin_metadata(resource, made_from.number, to_text(old))
+
+
+def _label(transaction: Transaction, resource: Resource, request: IngestRequest) -> None:
     for label in request.labels.get(resource.level, ()):
         transaction.add_label(resource, label)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from orthanc_fast.config_plugins import Tenant
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from orthanc_fast.services.query_retrieve.get import Gets
     from orthanc_fast.services.query_retrieve.move import Moves
     from orthanc_fast.services.query_retrieve.retrieval import Retrieval
+    from orthanc_fast.services.query_retrieve.tenants import Tenants
     from orthanc_fast.services.query_retrieve.unique_keys import RequestedInstances
     from orthanc_fast.services.scripts.dicom_queries import ScriptedQueries
     from orthanc_fast.services.scripts.moves import ScriptedMoves
@@ -199,3 +201,26 @@ class DicomServices(WorkerServices):
     def get(self, operation: Operation, caller: Caller) -> Retrieval:
         """As `Gets.begin`."""
         return self.gets_of_others.begin(operation, caller)
+
+    @cached_property
+    def tenants(self) -> Tenants:
+        """Answers for the servers that show only what has some labels."""
+        from orthanc_fast.services.query_retrieve.tenants import Tenants
+
+        return Tenants(
+            self.reads,
+            self.finder,
+            self.dictionary,
+            self.default_character_set,
+            lambda: self.moves_of_others,
+        )
+
+    def tenant_answers(
+        self, tenant: Tenant, caller: Caller, identifier: bytes, transfer_syntax: str
+    ) -> Iterator[list[bytes]]:
+        """As `Tenants.answers`."""
+        return self.tenants.answers(tenant, caller, identifier, transfer_syntax)
+
+    def tenant_move(self, tenant: Tenant, operation: Operation, caller: Caller) -> Retrieval:
+        """As `Tenants.move`."""
+        return self.tenants.move(tenant, operation, caller)

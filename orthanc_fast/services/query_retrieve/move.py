@@ -21,7 +21,8 @@ from orthanc_fast.errors import (
 )
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller
-from orthanc_fast.services.exchange.instances import Instances, Outgoing
+from orthanc_fast.services.exchange.instances import Chosen, Instances, Outgoing
+from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.jobs.jobs import Jobs
 from orthanc_fast.services.query_retrieve.retrieval import Outcome, Retrieval, SubOperation
@@ -59,12 +60,24 @@ class Moves:
     def begin(self, operation: Operation, caller: Caller) -> Retrieval:
         """What a C-MOVE will do. Raises InexistentItem for an unknown destination; as
         `RequestedInstances` with `resources_to_move`; OrthancError where TLS cannot be set up."""
+        modality = self.destination(operation, caller)
+        heading = f'Move-SCU request received for AET "{operation.move_destination}"'
+        chosen = self._requested(operation, caller, resources_to_move, heading)
+        return self.retrieval(operation, caller, modality, chosen)
+
+    def destination(self, operation: Operation, caller: Caller) -> Modality:
+        """Where a C-MOVE sends to. Raises InexistentItem for an unknown destination."""
         aet = operation.move_destination
         modality = self._modalities.with_title(caller, aet)
         if modality is None:
             raise InexistentItem(f"The destination of the C-MOVE is no known modality: {aet!r}")
-        heading = f'Move-SCU request received for AET "{aet}"'
-        chosen = self._requested(operation, caller, resources_to_move, heading)
+        return modality
+
+    def retrieval(
+        self, operation: Operation, caller: Caller, modality: Modality, chosen: Chosen
+    ) -> Retrieval:
+        """What a C-MOVE will do that has found something to send. Raises OrthancError where TLS
+        cannot be set up."""
         how = "synchronous" if self._is_synchronous else "asynchronous"
         for each in chosen.resources:
             logger.info(

@@ -42,6 +42,11 @@ _KEYS: Final = {
     Level.SERIES: SERIES_INSTANCE_UID,
     Level.INSTANCE: SOP_INSTANCE_UID,
 }
+# The keys that a C-MOVE may have at each level.
+KEYS_TO_MOVE: Final = {
+    level: (tag, _ACCESSION_NUMBER) if level == Level.STUDY else (tag,)
+    for level, tag in _KEYS.items()
+}
 
 
 Rule = Callable[[Snapshot, Identifier], list[Resource]]
@@ -96,7 +101,11 @@ def resources_to_move(view: Snapshot, identifier: Identifier) -> list[Resource]:
     """What a C-MOVE asks for: of a list those that are there; without a level the lowest one of
     which there is a key. Raises BadRequest where there is no key, ParameterOutOfRange for an
     unknown level, InexistentItem where nothing is found."""
-    tag, level = _key_to_move(identifier)
+    text = identifier.text(QUERY_RETRIEVE_LEVEL)
+    key = key_to_move(identifier, None if text is None else level_named(text))
+    if key is None:
+        raise BadRequest("The identifier of the C-MOVE has no unique key of its level")
+    tag, level = key
     texts = filter(None, _texts(identifier, tag))
     found = [each for text in texts for each in _named(view, level, tag, text)]
     if not found:
@@ -104,14 +113,15 @@ def resources_to_move(view: Snapshot, identifier: Identifier) -> list[Resource]:
     return found
 
 
-def _key_to_move(identifier: Identifier) -> tuple[int, Level]:
-    text = identifier.text(QUERY_RETRIEVE_LEVEL)
-    for level in reversed(Level) if text is None else [level_named(text)]:
+def key_to_move(identifier: Identifier, asked: Level | None) -> tuple[int, Level] | None:
+    """By which tag a C-MOVE names something, and of which level: the one that is `asked` for, or
+    the lowest one of which there is a key. None where there is no key."""
+    for level in reversed(Level) if asked is None else [asked]:
         if level == Level.STUDY and any(_texts(identifier, _ACCESSION_NUMBER)):
             return _ACCESSION_NUMBER, level
         if any(_texts(identifier, _KEYS[level])):
             return _KEYS[level], level
-    raise BadRequest("The identifier of the C-MOVE has no unique key of its level")
+    return None
 
 
 def resources_to_get(view: Snapshot, identifier: Identifier) -> list[Resource]:
