@@ -77,6 +77,10 @@ class Current:
     def put_rule(self, transaction: Transaction, name: str, body: dict[str, Any]) -> None:
         self._check(name, self.configured.rules, "rule")
         added = added_of(transaction.property(ADDED))
+        there = {*self.configured.destinations, *added.destinations}
+        for each in body["Destinations"]:
+            if each not in there:  # any more
+                raise BadRequest(f"rule {name!r}: there is no destination {each!r}")
         known = added.rules.get(name)
         since = transaction.totals.next_change - 1 if known is None else known.since
         added.rules = {**added.rules, name: AddedRule(since, body)}
@@ -92,9 +96,14 @@ class Current:
         transaction.set_property(ADDED, _encode(added))
 
     def delete_destination(self, transaction: Transaction, name: str) -> None:
-        """Raises InexistentItem too, and BadRequest where a rule names it."""
+        """Raises as `without`."""
+        transaction.set_property(ADDED, _encode(self.without(transaction, name)))
+
+    def without(self, view: Snapshot | Transaction, name: str) -> Added:
+        """What is left when a destination is removed. Raises InexistentItem too, and BadRequest
+        where a rule names it."""
         self._check(name, self.configured.destinations, "destination")
-        added = added_of(transaction.property(ADDED))
+        added = added_of(view.property(ADDED))
         if name not in added.destinations:
             raise InexistentItem(f"No destination of Routing with this name: {name}")
         for each, found in added.rules.items():
@@ -103,7 +112,7 @@ class Current:
         added.destinations = {
             each: rest for each, rest in added.destinations.items() if each != name
         }
-        transaction.set_property(ADDED, _encode(added))
+        return added
 
     def parsed_destination(self, name: str, body: dict[str, Any]) -> None:
         """Raises BadFileFormat for what cannot be one."""

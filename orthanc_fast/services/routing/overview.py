@@ -231,10 +231,15 @@ class Overview:
     async def delete_destination(self, caller: Caller, name: str) -> None:
         """With all that waits there. Raises InexistentItem, BadRequest for one of the configuration
         or of a rule."""
-        delete = self.current.delete_destination
+        self._read(caller, lambda view: self.current.without(view, name))  # before it is emptied
         await self.empty(caller, name)
         await self.forget_set_aside(caller, name)
-        await self._write(caller, Move(lambda found: delete(found, name)))
+
+        def remove(transaction: Transaction) -> None:
+            self.current.delete_destination(transaction, name)
+            queues.remove(transaction, name)
+
+        await self._write(caller, Move(remove))
 
     def _configured(self, name: str) -> Destination:
         found = self.routing.destinations.get(name)

@@ -272,6 +272,18 @@ def forget_failed(transaction: Transaction, destination: str, end: int) -> bool:
     return stop < end
 
 
+def remove(transaction: Transaction, destination: str) -> None:
+    """A queue that has just been emptied goes with its destination. Numbers go on: whoever still
+    sends something of it does not take it for an entry of another destination of this name."""
+    end = queue_of(transaction, destination)
+    while forget(transaction, destination, end.next):
+        pass
+    while forget_failed(transaction, destination, end.next_failed):
+        pass
+    anew = Queue(end.next, end.next, first_failed=end.next_failed, next_failed=end.next_failed)
+    put(transaction, queue_name(destination), anew)
+
+
 def pause(transaction: Transaction, destination: str, is_paused: bool) -> None:
     """Nothing is sent until it is resumed."""
     queue = queue_of(transaction, destination)
