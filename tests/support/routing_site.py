@@ -134,6 +134,7 @@ class RoutingSite:
             alterations=checked_alterations(services.routing, alterations_of(services)),
             main_tags=services.main_tags,
             dictionary=services.dictionary,
+            storage=services.storage,
             logs_exports=services.settings.log_exported_resources,
             clock=self.clock,
         )

@@ -66,6 +66,7 @@ class RoutingServices(ResourceServices):
             alterations=checked_alterations(routing, alterations_of(self)),
             main_tags=self.main_tags,
             dictionary=self.dictionary,
+            storage=self.storage,
             logs_exports=self.settings.log_exported_resources,
         )
         return Engine(

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -29,13 +30,16 @@ from orthanc_fast.services.routing.contract import Door, Hopeless, Interrupted, 
 from orthanc_fast.services.routing.queues import Front, Outcome, Queues
 from orthanc_fast.services.routing.records import TOPIC, Entry
 from orthanc_fast.services.store.reads import Reads
+from orthanc_fast.storage.contract import Storage
 
 _IDLE: Final = 2.0  # seconds after the last instance until what is open is closed
 _KILOBYTE: Final = 1024
+_JITTER: Final = 0.1
 _FAULT_PAUSE: Final = 1.0  # seconds, where this server itself fails
 
 # No memory, a full disk, a file that is missing or cannot be read: that may pass.
 _OF_STORAGE: Final = frozenset({4, 19, 2001, 2006})
+_CORRUPTED: Final = 20
 
 Clock = Callable[[], float]
 
@@ -49,6 +53,7 @@ class Workshop(msgspec.Struct, frozen=True):
     alterations: Mapping[str, Alteration]  # by rule
     main_tags: MainTags
     dictionary: Dictionary
+    storage: Storage
     logs_exports: bool
     clock: Clock = time.time
 
@@ -66,6 +71,8 @@ class Sender:
         self._shop = workshop
         self._stop = stop
         self._free_at = 0.0  # by bandwidth
+        self._free_after = 0.0  # seconds of that at most
+        self._unwritten: Callable[[], None] | None = None  # what has been done with an instance
         self._used_at = 0.0
         self._expected = -1  # the number of the entry that the door knows
         self._altering: tuple[int, Altering] | None = None  # of the entry with this number
@@ -89,17 +96,29 @@ class Sender:
     def turn(self) -> float:
         """Sends the instance in front, if it is time to; returns for how many seconds there is
         nothing to do. Raises Interrupted, StorageFault, FullStorage."""
+        if self._unwritten is not None:  # the index failed: that is no reason to send it again
+            self._unwritten()
+            self._unwritten = None
         now = self._shop.clock()
         front = self._shop.queues.front(self._name)
         if front is None or front.queue.is_paused or not self._hours.is_open(now):
             self._rest(now)
             return _IDLE
-        wait = max(front.queue.not_before, self._free_at) - now
+        wait = self._wait(front, now)
         if wait > 0:
             self._rest(now)
             return wait
         self._attempt(front)
         return 0.0
+
+    def _wait(self, front: Front, now: float) -> float:
+        """Seconds; of a clock that has been set back no more than there would have been."""
+        if self._free_at - now > self._free_after:
+            self._free_at = now + self._free_after
+        pause = front.queue.not_before - now
+        if pause > self._destination.longest_pause * (1 + _JITTER):
+            pause = 0.0
+        return max(pause, self._free_at - now)
 
     def _rest(self, now: float) -> None:
         if self._used_at and now - self._used_at >= _IDLE:
@@ -123,6 +142,7 @@ class Sender:
             logger.error(Category.GENERIC, f"Routing: {self._name}: {text}: set aside")
             self._shop.queues.give_up(self._name, number, offset, text, self._shop.clock())
             return
+        item = None
         try:
             if not self._destination.send_back and self._door.sent_by(instance):
                 self._done(front, offset, "sent_back")
@@ -135,12 +155,18 @@ class Sender:
             if self._record(public) is None:  # deleted while it was sent
                 self._done(front, offset, "gone")
             else:
-                self._fail(front, offset, error)
+                self._fail(front, offset, self._judged(error, item))
+            return
+        except Interrupted:
+            raise
+        except Exception as error:  # what nobody has thought of must not hold up the others
+            logger.error(Category.GENERIC, f"Routing: {self._name}: {error!r}")
+            self._fail(front, offset, Refused(repr(error)))
             return
         self._used_at = self._shop.clock()
         if self._destination.bandwidth:
             seconds = item.size / (self._destination.bandwidth * _KILOBYTE)
-            self._free_at = max(self._free_at, began) + seconds
+            self._free_at, self._free_after = max(self._free_at, began) + seconds, seconds
         self._done(front, offset, "sent")
 
     def _done(self, front: Front, offset: int, outcome: Outcome) -> None:
@@ -148,7 +174,20 @@ class Sender:
         exported = None
         if outcome == "sent" and self._shop.logs_exports:
             exported = front.entry.instances[offset * SHA1 : (offset + 1) * SHA1]
-        queues.done(self._name, front.number, offset, outcome, now, exported)
+        self._unwritten = partial(
+            queues.done, self._name, front.number, offset, outcome, now, exported
+        )
+        self._unwritten()
+        self._unwritten = None
+
+    def _judged(self, error: OrthancError, item: Item | None) -> OrthancError:
+        """As Refused where the file itself is what fails: the destination may be there."""
+        if isinstance(error, Refused) or item is None or item.data is not None:
+            return error
+        size = self._shop.storage.size(item.file.uuid)
+        if error.code == _CORRUPTED or size is None or size < item.file.stored_size:
+            return Refused(error.details or error.text, private=error, code=error.code)
+        return error
 
     def _fail(self, front: Front, offset: int, error: OrthancError) -> None:
         queue, number, entry = front
@@ -158,7 +197,7 @@ class Sender:
         pause = min(
             destination.first_pause * 2 ** min(queue.attempts, 40), destination.longest_pause
         )
-        pause *= random.uniform(0.9, 1.1)
+        pause *= random.uniform(1 - _JITTER, 1 + _JITTER)
         failing = now - (queue.failing_since or now)
         is_over = isinstance(error, Refused) and attempts >= destination.attempts
         limit = f"Attempts ({destination.attempts})"
