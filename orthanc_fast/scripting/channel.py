@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from orthanc_fast.log import Category, logger
 from orthanc_fast.services.scripts.lines import reachable, receive, send
 from orthanc_fast.services.scripts.questions import Answer, Question
 
@@ -59,9 +60,15 @@ class Channel:
             while True:
                 line, _ = self._listener.accept()
                 self._lines.add(line)
-                threading.Thread(
+                serving = threading.Thread(
                     target=self._serve, args=(line,), name="asked", daemon=True
-                ).start()
+                )
+                try:
+                    serving.start()
+                except (RuntimeError, MemoryError) as error:  # no memory for one more
+                    logger.error(Category.GENERIC, f"A question to scripts is refused: {error}")
+                    self._lines.discard(line)
+                    line.close()
 
     def _serve(self, line: socket.socket) -> None:
         with contextlib.suppress(OSError), line:  # who asked has gone

@@ -38,6 +38,9 @@ from orthanc_fast.services.scripts.registered import Registration
 LAST_EVENT: Final = 3.0  # seconds that the event in work gets when the server stops
 INTERNAL: Final = -1
 START_FAILED: Final = 3
+# Bytes of the stack of a thread. Stacks count as memory of the process whether they are used or
+# not, and those who ask may hold hundreds of threads.
+STACK: Final = 2 << 20
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -180,6 +183,7 @@ def run(
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
+    threading.stack_size(STACK)
     host = Host(settings, slot, kind, ask)
     if host.options.maximum_memory_mb:
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)

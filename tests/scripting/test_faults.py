@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,26 @@ def test_what_ends_the_process(server: Scripted, mode: str) -> None:
     log = server.server.log_path.read_text()
     if mode != "exit":
         assert f"/do/{mode} runs for 2 s" in log
+
+
+def test_callbacks_within_callbacks(server: Scripted) -> None:
+    """More than there are threads for anything else, at the same time, each of which stores what a
+    script is asked about."""
+    _until(lambda: _works(server))
+    bodies = [bytes(generated.small().number(73, 1, 1, number)) for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda body: server.client.post("/deep/15", content=body), bodies))
+    assert [each.json()["Status"] for each in answers] == ["Success"] * 8
+
+
+def test_callbacks_without_end(server: Scripted) -> None:
+    """A script that calls itself ever again is refused, and goes on."""
+    _until(lambda: _works(server))
+    before = _pid(server)
+    answer = server.client.post("/deep/100000", content=b"text")
+    assert (answer.status_code, answer.json()["OrthancStatus"]) == (500, 1)
+    assert _works(server)
+    assert _pid(server) == before
 
 
 def test_an_object_of_a_callback_that_is_over(server: Scripted) -> None:

@@ -45,6 +45,7 @@ from orthanc_fast.storage.contract import Content, Pending, Spool, Storage
 # millisecond or two; to hand a body over to a thread costs a tenth of one.
 QUICK = 4 << 20
 QUICK_COMPRESSION = 128 << 10
+SCRIPTED = 64  # threads at most where scripts are asked; made as they are needed
 
 _EMPTY = "Received an empty DICOM file"
 
@@ -84,7 +85,9 @@ class Ingest:
         self._transcode = transcode
         self._loop = loop
         self._quick = QUICK_COMPRESSION if settings.storage_compression else QUICK
-        self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="ingest")
+        # Who waits for a script needs no processor, and the script may upload something itself.
+        threads = os.cpu_count() if settings.scripting is None else SCRIPTED
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="ingest")
 
     def new_spool(self) -> Spool:
         """For a body that is too large for memory. Raises FullStorage or StorageFault."""

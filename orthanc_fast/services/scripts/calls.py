@@ -10,6 +10,7 @@ its time ends in NoAnswer, for which `OnFailure` is the rule of filters.
 """
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -31,6 +32,7 @@ from orthanc_fast.services.scripts.tokens import is_token
 T = TypeVar("T")
 
 AT_ONCE: Final = 64  # questions of one process to one script process
+NESTED: Final = 200  # calls of scripts by scripts that are under way in one process
 _LOOK_AGAIN: Final = 0.05  # seconds between two looks whether a script process is back
 _FOR_EVER: Final = 10.0**8  # seconds
 _ATTEMPTS: Final = 2  # a question that ends so many processes is not asked again
@@ -38,7 +40,7 @@ _ATTEMPTS: Final = 2  # a question that ends so many processes is not asked agai
 _encode = msgspec.msgpack.Encoder().encode
 _answer = msgspec.msgpack.Decoder(Answer).decode
 
-# Answers questions in this process.
+# Answers questions in this process; never raises.
 Here = Callable[[Question], Answer]
 
 
@@ -52,6 +54,7 @@ class Calls:
         self._runtime = runtime
         self.options = settings.scripting
         self.here: dict[Language, Here] = {}
+        self._depth = 0
         self._settings = settings
         self._lines: dict[Language, _Lines] = {}
         self._waits: dict[Language, _Waits] = {}
@@ -102,11 +105,33 @@ class Calls:
         asked = self._question(callback, question, seconds)
         here = self.here.get(language)
         if here is not None:
-            return _understood(await asyncio.to_thread(here, asked), kind)
+            return _understood(await self._nested(here, asked), kind)
         waits = self._waits.get(language)
         if waits is None:
             waits = self._waits.setdefault(language, _Waits(self._settings, language))
         return _understood(_answer(await waits.ask(_encode(asked), asked.seconds)), kind)
+
+    async def _nested(self, here: Here, asked: Question) -> Answer:
+        """The answer of this process, which a script of it mostly waits for. In a thread of its
+        own: those of a pool might all wait for questions that the pool has no thread for."""
+        if self._depth >= NESTED:
+            raise ScriptFault(f"Scripts have more than {NESTED} calls of each other under way")
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Answer] = loop.create_future()
+
+        def tell(answer: Answer) -> None:
+            self._depth -= 1
+            if not answered.done():
+                answered.set_result(answer)
+
+        def run() -> None:
+            answer = here(asked)
+            with contextlib.suppress(RuntimeError):  # the process ends
+                loop.call_soon_threadsafe(tell, answer)
+
+        threading.Thread(target=run, name="nested", daemon=True).start()
+        self._depth += 1
+        return await answered
 
     def close(self) -> None:
         """Closes the connections."""

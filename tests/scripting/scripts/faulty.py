@@ -100,7 +100,17 @@ def _token(output, uri, **request):
     output.AnswerBuffer(orthanc.GenerateRestApiAuthorizationToken(), "text/plain")
 
 
+def _deep(output, uri, **request):
+    """Calls itself, and stores what it was sent in the end."""
+    depth = int(request["groups"][0])
+    next = "/deep/%d" % (depth - 1) if depth else "/instances"
+    answer = orthanc.RestApiPostAfterPlugins(next, request["body"])
+    output.AnswerBuffer(answer, "application/json")
+
+
 orthanc.RegisterRestCallback("/do/(.*)", _rest)
+orthanc.RegisterRestCallback("/deep/(\\d+)", _deep)
+
 orthanc.RegisterRestCallback("/later", _later)
 orthanc.RegisterRestCallback("/packages", _packages)
 orthanc.RegisterRestCallback("/register-late", _late)
