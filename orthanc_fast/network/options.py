@@ -19,7 +19,6 @@ class DicomOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the DICOM door asks of the configuration."""
 
     aet: str
-    port: int
     check_called_aet: bool
     check_modality_host: bool
     strict_aet: bool
@@ -43,7 +42,6 @@ def dicom_options(settings: Settings) -> DicomOptions:
         raise ConfigError("MaximumPduLength: must be from 4096 to 131072")
     return DicomOptions(
         aet=_aet(settings.dicom_aet),
-        port=settings.dicom_port,
         check_called_aet=get("DicomCheckCalledAet"),
         check_modality_host=get("DicomCheckModalityHost"),
         strict_aet=get("StrictAetComparison"),
