@@ -66,8 +66,9 @@ class Follower:
                 position = position or self._queues.change(self._begin)
                 if self._advance(position):
                     continue
-            except OrthancError as error:  # a full disk, for instance: nothing is passed over
-                logger.error(Category.GENERIC, f"Routing: the changes cannot be read: {error}")
+            except Exception as error:  # a full disk, for instance: nothing is passed over
+                text = str(error) if isinstance(error, OrthancError) else repr(error)
+                logger.error(Category.GENERIC, f"Routing: the changes cannot be read: {text}")
                 position = None
                 self._bell.wait(TOPIC, self._bell.heard(TOPIC), PAUSE)
                 continue

@@ -126,8 +126,10 @@ class Overview:
             found: list[EntryAnswer] = []
             start = max(since, queue.first)
             for number in range(start, min(queue.next, start + _SEARCHED)):
+                if len(found) >= limit:
+                    break
                 entry = entry_of(view, name, number)
-                if entry is not None and len(found) < limit:
+                if entry is not None:
                     offset = queue.offset if number == queue.first else 0
                     found.append(_entry(number, entry, offset, with_instances=True))
             return found
@@ -144,8 +146,10 @@ class Overview:
             found: list[EntryAnswer] = []
             start = max(since, queue.first_failed)
             for number in range(start, min(queue.next_failed, start + _SEARCHED)):
+                if len(found) >= limit:
+                    break
                 aside = failed_of(view, name, number)
-                if aside is not None and len(found) < limit:
+                if aside is not None:
                     answer = _entry(number, aside.entry, 0, with_instances=True)
                     answer.Attempts, answer.Error = aside.attempts, aside.error
                     answer.GivenUp = timestamp(aside.given_up)
