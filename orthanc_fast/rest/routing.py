@@ -7,7 +7,7 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.config_routing import rule as parsed_rule
-from orthanc_fast.errors import BadFileFormat, BadRequest
+from orthanc_fast.errors import BadFileFormat, BadRequest, ForbiddenAccess
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Handler, Router
@@ -87,8 +87,13 @@ def get_failed(request: Request) -> Response:
 
 
 async def put_destination(request: Request) -> Response:
-    """Adds or replaces a destination, as it would be configured."""
+    """Adds or replaces a destination, as it would be configured. A folder needs
+    `RestApiWriteToFileSystemEnabled`."""
     body = await _body(request, dict[str, Any])
+    if body.get("Folder") and not request.services.settings.write_to_file_system_enabled:
+        raise ForbiddenAccess(
+            "a Folder is for the configuration, unless RestApiWriteToFileSystemEnabled is true"
+        )
     await _overview(request).put_destination(request.caller, request.params[0], body)
     return text_response()
 

@@ -68,6 +68,7 @@ def router(receiver: OurServer, folder: Path) -> Iterator[httpx.Client]:
     configuration = {
         "StableAge": 1,
         "LogExportedResources": True,
+        "RestApiWriteToFileSystemEnabled": True,
         "DicomModalities": {"m": ["RECEIVER", "127.0.0.1", port]},
         "OrthancPeers": {"p": [receiver.url]},
         "DicomWeb": {"Servers": {"w": [f"{receiver.url}/dicom-web/"]}},
@@ -239,6 +240,14 @@ def test_without_the_option_there_is_nothing(receiver: OurServer) -> None:
     names = [Path(f"/proc/{pid}/comm").read_text() for pid in children.read_text().split()]
     assert names
     assert not [name for name in names if "routing" in name]
+
+
+def test_folders_are_added_only_where_files_may_be_written(tmp_path: Path) -> None:
+    with OurServer(tmp_path, {"Routing": {}}) as server:
+        path = f"{server.url}/routing/destinations/x"
+        assert httpx.put(path, json={"Folder": str(tmp_path)}).status_code == 403
+        assert httpx.get(path).status_code == 404
+        assert httpx.put(path, json={"Modality": "later"}).status_code == 200
 
 
 def _file(content: bytes) -> io.BytesIO:

@@ -1,5 +1,7 @@
 """Instances as files of a folder: each comes to its place by renaming, when it is on the disk."""
 
+import errno
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -12,7 +14,7 @@ from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Header, Level
 from orthanc_fast.services.attachments.reading import opened
-from orthanc_fast.services.routing.contract import Door, Item
+from orthanc_fast.services.routing.contract import Door, Hopeless, Item
 from orthanc_fast.storage.contract import Storage
 
 _CANNOT_WRITE_FILE: Final = 14
@@ -43,15 +45,16 @@ class FolderDoor(Door):
         self._dictionary = dictionary
 
     def send(self, item: Item) -> None:
-        """Raises OrthancError 14 where the folder cannot be written to, and as reading the stored
-        file does."""
+        """Raises OrthancError 14 where the folder cannot be written to, Hopeless where the path is
+        too long for it, and as reading the stored file does."""
         data = opened(self._storage, item.file) if item.data is None else item.data
         header = read_header(data, self._main_tags, self._dictionary)
         target = self._folder / self._place(header, item.rule)
         try:
             _write(self._folder, target, memoryview(data))
         except OSError as error:
-            raise OrthancError(
+            kind = Hopeless if error.errno == errno.ENAMETOOLONG else OrthancError
+            raise kind(
                 f"cannot write into the folder: {error.strerror}",
                 private=target,
                 code=_CANNOT_WRITE_FILE,
@@ -64,9 +67,9 @@ class FolderDoor(Door):
         study, series = header.main_tags[Level.STUDY], header.main_tags[Level.SERIES]
         values = {
             "PatientID": header.patient_id,
-            "StudyInstanceUID": header.study_uid,
-            "SeriesInstanceUID": header.series_uid,
-            "SOPInstanceUID": header.sop_uid,
+            "StudyInstanceUID": _distinct(header.study_uid),
+            "SeriesInstanceUID": _distinct(header.series_uid),
+            "SOPInstanceUID": _distinct(header.sop_uid),
             "StudyDate": study.get(_STUDY_DATE, ""),
             "Modality": series.get(_MODALITY, ""),
             "AccessionNumber": study.get(_ACCESSION_NUMBER, ""),
@@ -79,6 +82,15 @@ def _safe(text: str) -> str:
     """As a part of a path: never empty, `.` or `..`."""
     found = _UNSAFE.sub("_", text.strip())[:_LONGEST].strip(" ")
     return "_" if not found.strip(".") else found
+
+
+def _distinct(uid: str) -> str:
+    """The same, unless that would make two identifiers one: they may be too long, or none at
+    all."""
+    text = uid.strip(" \0")
+    if _safe(text) == text:
+        return text
+    return f"{_safe(text)[:80]}-{hashlib.sha1(text.encode()).hexdigest()[:12]}"
 
 
 def _write(folder: Path, target: Path, data: memoryview) -> None:
