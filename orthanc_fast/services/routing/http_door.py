@@ -37,6 +37,7 @@ class HttpDoor(Door, Generic[S]):
         self._runner: asyncio.Runner | None = None
         self._stack = AsyncExitStack()
         self._session: S | None = None
+        self._opened_for: Peer | None = None
         self._addresses: tuple[str, float, frozenset[str]] = ("", 0.0, frozenset())
 
     @abstractmethod
@@ -65,7 +66,12 @@ class HttpDoor(Door, Generic[S]):
         self._runner.run(work)
 
     async def _send(self, item: Item) -> None:
+        server = self.server()
+        if self._session is not None and server != self._opened_for:  # it has been replaced
+            self._session = None
+            await self._stack.aclose()
         if self._session is None:
+            self._opened_for = server
             self._session = await self.connect(self._stack)
         task = asyncio.create_task(self.post(self._session, item))
         try:

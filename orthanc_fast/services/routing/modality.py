@@ -43,6 +43,7 @@ class ModalityDoor(Door):
         self._watch = watch
         self._stack = ExitStack()
         self._sending: Sending | None = None
+        self._opened_for: Modality | None = None
         self._known: dict[Presentation, None] = {}  # the last ones
 
     def expect(self, presentations: Sequence[Presentation]) -> None:
@@ -100,8 +101,13 @@ class ModalityDoor(Door):
         return comparable_aet(aet, self._is_strict) == comparable_aet(own, self._is_strict)
 
     def _opened(self) -> Sending:
+        """For the entry as it is now: one that is replaced or removed is not sent to any longer,
+        however much there is to send."""
+        modality = self._modality()
+        if modality != self._opened_for:
+            self.close()
         if self._sending is None:
-            modality = self._modality()
+            self._opened_for = modality
             timeout = modality.timeout or self._timeout
             target = self._senders.associations.target(modality, timeout=timeout)
             rules = self._senders.rules(modality.allow_transcoding)

@@ -204,3 +204,80 @@ def test_names_of_files_are_safe(opened: Any, tmp_path: Path) -> None:
     assert (parts[0], len(parts)) == ("_", 3)
     assert "/" not in parts[1]
     assert pydicom.dcmread(found).PatientID == ".."
+
+
+def _named(**tags: str) -> bytes:
+    import io
+
+    import pydicom
+    from support import generated
+
+    data_set = pydicom.dcmread(io.BytesIO(generated.small().number(1, 1, 1, 1)))
+    for name, value in tags.items():
+        setattr(data_set, name, value)
+    file = io.BytesIO()
+    data_set.save_as(file)
+    return file.getvalue()
+
+
+def test_identifiers_of_any_form_make_files_of_their_own(opened: Any, tmp_path: Path) -> None:
+    site = opened({"Folder": ".", "Path": "out/{SOPInstanceUID}"})
+    names = ["1.2/3", "1.2_3", "1." * 110 + "1", "1." * 110 + "2"]
+    with pytest.warns(UserWarning):
+        for name in names:
+            site.site.put(_named(SOPInstanceUID=name))
+    for _ in names:
+        site.turn()
+    assert site.site.queue("there").sent == len(names)
+    assert len(list((tmp_path / "store" / "out").iterdir())) == len(names)
+
+
+def test_a_name_that_is_too_long_holds_up_nobody(opened: Any) -> None:
+    site = opened(
+        {"Folder": ".", "Path": "{PatientID}{AccessionNumber}{PatientID}{SOPInstanceUID}"}
+    )
+    with pytest.warns(UserWarning):
+        site.site.put(_named(PatientID="p" * 200, AccessionNumber="a" * 200))
+    site.turn()
+    queue = site.site.queue("there")
+    assert (queue.failed, queue.pending) == (1, 0)
+
+
+def test_a_modality_that_is_replaced_is_left_at_once(opened: Any) -> None:
+    """Also in the middle of a queue."""
+    import msgspec
+
+    with Sink() as old, Sink() as new:
+        site = opened({"Modality": "m"}, DicomModalities={"m": ["SINK", "127.0.0.1", old.port]})
+        site.site.add(1, 1)
+        site.turn()
+        modality = site.door._modality()
+        site.door._modality = lambda: msgspec.structs.replace(modality, port=new.port)
+        site.site.add(1, 2)
+        site.turn()
+        site.door.close()
+    assert (len(old.taken), len(new.taken)) == (1, 1)
+
+
+def test_a_peer_that_is_replaced_is_left_at_once(opened: Any) -> None:
+    import msgspec
+
+    seen: list[str] = []
+
+    def reply(name: str) -> Any:
+        def take(received: Any) -> bytes:
+            seen.append(name)
+            return answer(200)
+
+        return take
+
+    with HttpPeer(reply("old")) as old, HttpPeer(reply("new")) as new:
+        site = opened({"Peer": "p"}, OrthancPeers={"p": [old.url]})
+        site.site.add(1, 1)
+        site.turn()
+        peer = site.door._peer()
+        site.door._peer = lambda: msgspec.structs.replace(peer, url=new.url)
+        site.site.add(1, 2)
+        site.turn()
+        site.door.close()
+    assert seen == ["old", "new"]
