@@ -2,7 +2,6 @@
 the server. Source: reference chapter 7, sections 2.1, 2.2 and 6.3."""
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
@@ -14,6 +13,7 @@ from orthanc_fast.rest.router import Reply
 from orthanc_fast.rest.uri import arguments
 from orthanc_fast.services.scripts.calls import Calls
 from orthanc_fast.services.scripts.options import Language
+from orthanc_fast.services.scripts.patterns import Match
 from orthanc_fast.services.scripts.questions import (
     Callback,
     HttpRequest,
@@ -49,15 +49,15 @@ class ScriptedRequests:
             return dispatch(request)
         return self._reply(request, asked, who, route, dispatch)
 
-    def route(self, request: Request, method: str) -> "tuple[Language, int, re.Match[str]] | None":
-        """The first route of a script that the path matches."""
+    def route(self, request: Request, method: str) -> "tuple[Language, int, Match] | None":
+        """The first route of a script that the path matches. Raises BadRequest where it takes too
+        long to find out."""
         routes = self._calls.registered.routes
         if not routes or method not in FILTERED or request.is_head:
             return None
         path = "/" + "/".join(request.segments)
-        for language, number, pattern in routes:
-            match = pattern.fullmatch(path)
-            if match is not None:
+        for language, number, beginning, pattern in routes:
+            if path.startswith(beginning) and (match := pattern.fullmatch(path)) is not None:
                 return language, number, match
         return None
 
@@ -66,7 +66,7 @@ class ScriptedRequests:
         request: Request,
         method: str,
         who: tuple[Language, ...],
-        route: "tuple[Language, int, re.Match[str]] | None",
+        route: "tuple[Language, int, Match] | None",
         dispatch: Dispatch,
     ) -> Response:
         for language in who:
@@ -95,7 +95,7 @@ class ScriptedRequests:
             raise
 
     async def answer(
-        self, request: Request, method: str, language: Language, number: int, match: re.Match[str]
+        self, request: Request, method: str, language: Language, number: int, match: Match
     ) -> Response:
         """What a route of a script answers. Raises what the script raises, or NoAnswer."""
         question = RestRequest(
@@ -134,8 +134,10 @@ async def _chunks(body: bytes) -> AsyncGenerator[bytes]:
 
 
 def _headers(request: Request) -> dict[str, str]:
+    """The first of those of the same name counts, as with Orthanc."""
     return {
-        name.decode("latin-1"): value.decode("utf-8", "replace") for name, value in request.headers
+        name.decode("latin-1"): value.decode("utf-8", "replace")
+        for name, value in reversed(list(request.headers))
     }
 
 

@@ -101,6 +101,31 @@ def test_what_a_callback_is_given(pair: tuple[Scripted, Scripted], method: str) 
     _same(pair, method, path, content=body, headers=headers)
 
 
+PATHS = ("a%2Fb", "x%C3%A9%E2%82%AC", "a//b", "a/./b/../c", "a+b%2B", "a%252Fb", "a%0Ab", "A%00b")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_odd_paths(pair: tuple[Scripted, Scripted], path: str) -> None:
+    found = []
+    for each in pair:
+        url = httpx.URL(each.server.url).copy_with(raw_path=f"/callbacks/any/{path}".encode())
+        answer = each.client.get(url)
+        found.append((answer.status_code, answer.status_code == 200 and answer.json()))
+    assert found[0] == found[1]
+
+
+def test_a_header_that_comes_twice(pair: tuple[Scripted, Scripted]) -> None:
+    _same(pair, "GET", "/callbacks/describe", headers=[("X-Mine", "1"), ("X-Mine", "2")])
+
+
+def test_a_path_that_takes_too_long_to_match(pair: tuple[Scripted, Scripted]) -> None:
+    """It would keep the process busy for ever."""
+    answers = [each.client.get(f"/callbacks/evil/{'a' * 200}") for each in pair]
+    assert [each.status_code for each in answers] == [400, 400]
+    assert [each.json()["OrthancStatus"] for each in answers] == [8, 8]
+    _same(pair, "GET", "/callbacks/evil/aab")
+
+
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 404), ("OPTIONS", 404), ("PATCH", 400)])
 def test_other_methods(pair: tuple[Scripted, Scripted], method: str, status: int) -> None:
     answers = [each.client.request(method, "/callbacks/describe") for each in pair]

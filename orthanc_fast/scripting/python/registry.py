@@ -1,10 +1,10 @@
 """What a script has registered. Source: reference chapter 7, section 2."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from orthanc_fast.scripting.python.exceptions import PARAMETER_OUT_OF_RANGE, failure
+from orthanc_fast.services.scripts.patterns import PatternError, compiled
 from orthanc_fast.services.scripts.questions import Callback
 
 Function = Callable[..., Any]
@@ -41,8 +41,8 @@ class Registry:
             raise ValueError("Expected a string (URI) and a callback function")
         pattern, function = given
         try:
-            re.compile(pattern)
-        except re.error as error:
+            compiled(pattern)
+        except PatternError as error:
             raise failure(PARAMETER_OUT_OF_RANGE, f"{pattern}: {error}") from error
         self.routes.append((pattern, function))
         self._changed()

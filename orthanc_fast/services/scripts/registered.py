@@ -5,13 +5,13 @@ again when they change it. It stays there while the process is replaced: who ask
 for the next one. Looking whether somebody is to be asked costs a comparison of two numbers.
 """
 
-import re
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.scripts.options import LANGUAGES, Language
+from orthanc_fast.services.scripts.patterns import Pattern, compiled, literal_beginning
 
 TOPIC: Final = "scripts"
 
@@ -35,8 +35,15 @@ class Registration(msgspec.Struct, frozen=True):
 
 _decode = msgspec.msgpack.Decoder(Registration).decode
 
-# A route of a script: whose it is, its number there, and what the path has to match.
-Route = tuple[Language, int, re.Pattern[str]]
+
+class Route(NamedTuple):
+    """A route of a script: whose it is, its number there, what a path has to begin with at least,
+    and what all of it has to match."""
+
+    language: Language
+    number: int
+    beginning: str
+    pattern: Pattern
 
 
 class Registered:
@@ -87,7 +94,7 @@ class Registered:
             for callback in found.callbacks:
                 who[callback] = (*who.get(callback, ()), language)
             routes += [
-                (language, number, re.compile(pattern))
+                Route(language, number, literal_beginning(pattern), compiled(pattern))
                 for number, pattern in enumerate(found.routes)
             ]
         self._who, self._routes, self._described = who, tuple(routes), described

@@ -146,6 +146,8 @@ orthanc.RegisterRestCallback(
 orthanc.RegisterRestCallback("/callbacks/status/(\\d+)", _status)
 orthanc.RegisterRestCallback("/callbacks/status-code/(\\d+)", _status_code)
 orthanc.RegisterRestCallback("/callbacks/answer/(.*)", _answer)
+orthanc.RegisterRestCallback("/callbacks/evil/(a|aa)+(b|c)", _describe)
+orthanc.RegisterRestCallback("/callbacks/any/[[:alpha:]]+(.*)", _describe)
 orthanc.RegisterRestCallback("/callbacks/keep", _keep)
 orthanc.RegisterRestCallback("/callbacks/slow", _slow)
 orthanc.RegisterRestCallback("/statistics", _system)
