@@ -105,7 +105,7 @@ class Host:
         self.settings = settings
         self.options: Scripting = settings.scripting
         self.ask = ask
-        self.watchdog = Watchdog()
+        self.watchdog = Watchdog(self.options.maximum_memory_mb)
         self.rest = RestCalls(create_app(settings, slot, ask))
         self._language = kind.language
         self._scripts = kind(self)

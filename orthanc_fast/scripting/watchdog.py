@@ -1,4 +1,4 @@
-"""Ends the process when a script runs for longer than it may.
+"""Ends the process when a script runs for longer than it may, or keeps the memory that there is.
 
 A thread looks every second; it cannot where a library keeps the interpreter to itself, so behind it
 stands a timer of the C library (faulthandler) that ends the process when that thread is not heard
@@ -17,13 +17,18 @@ from orthanc_fast.log import Category, logger
 
 PERIOD = 0.5  # seconds between two looks
 SILENCE = 60.0  # seconds without a look after which the process ends
+FULL = 15 / 16  # of the memory that it may have, from which on a process cannot work any longer
+PATIENCE = 10  # looks in a row at which it is full: what a callback needs for itself, it gives back
 
 
 class Watchdog:
     """Watches the work of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory_mb: int = 0) -> None:
+        """`memory_mb`: what the process may have, as RLIMIT_DATA counts it; 0: any."""
         self._ends: dict[object, tuple[float, str]] = {}
+        self._memory = memory_mb << 20
+        self._looks_full = 0
 
     def start(self) -> None:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
@@ -50,6 +55,36 @@ class Watchdog:
             now = time.monotonic()
             for end, text in list(self._ends.values()):
                 if now > end:
-                    logger.error(Category.GENERIC, f"{text}: the process is ended and replaced")
-                    os.kill(os.getpid(), signal.SIGKILL)
+                    _end(text)
+            self._look_at_memory()
             time.sleep(PERIOD)
+
+    def _look_at_memory(self) -> None:
+        if not self._memory:
+            return
+        try:
+            is_full = _memory_in_use() > self._memory * FULL
+        except MemoryError:
+            is_full = True
+        self._looks_full = self._looks_full + 1 if is_full else 0
+        if self._looks_full >= PATIENCE:
+            _end(
+                f"A script keeps all of the {self._memory >> 20} MB of memory that it may have "
+                "(MaximumMemoryMB)"
+            )
+
+
+def _end(why: str) -> None:
+    try:
+        logger.error(Category.GENERIC, f"{why}: the process is ended and replaced")
+    finally:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _memory_in_use() -> int:
+    """Bytes of the memory of this process that is its own, touched or not."""
+    file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return int(os.read(file, 200).split()[5]) * os.sysconf("SC_PAGE_SIZE")
+    finally:
+        os.close(file)

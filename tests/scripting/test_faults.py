@@ -18,6 +18,8 @@ from support.process import workers
 from support.scripted import Scripted, with_script
 from support.server import OurServer
 
+from orthanc_fast.scripting.observer import MOST_ATTEMPTS
+
 PATIENCE = 60.0  # seconds
 LIMITS = {"FilterTimeout": 1.0, "EventTimeout": 2.0}
 
@@ -98,7 +100,7 @@ def test_the_code_of_an_exception_counts(server: Scripted) -> None:
     assert (answer.status_code, answer.json()["OrthancStatus"]) == (404, 17)
 
 
-@pytest.mark.parametrize("mode", ["sys.exit", "recursion"])
+@pytest.mark.parametrize("mode", ["sys.exit", "recursion", "gluttony"])
 def test_what_ends_the_callback_only(server: Scripted, mode: str) -> None:
     before = _pid(server)
     answer = server.client.get(f"/do/{mode}")
@@ -205,6 +207,26 @@ def test_events_over_a_restart_of_the_server(tmp_path: Path) -> None:
         server.server.start()
         events = tmp_path / "scripts" / "events"
         _until(lambda: set(stored) <= set(events.read_text().split()))
+
+
+def test_a_script_that_keeps_all_memory(tmp_path: Path) -> None:
+    """Its process is replaced, and nothing is lost; the event comes again a few times at most."""
+    configuration = {"Scripts": {"MaximumMemoryMB": 400}}
+    with with_script(OurServer, tmp_path, "faulty.py", configuration) as server:
+        before = _pid(server)
+        _set(server, "stored:leak")
+        stored = [
+            server.client.post(
+                "/instances", content=generated.small().number(1, 1, 1, number)
+            ).json()["ID"]
+            for number in range(20)
+        ]
+        events = tmp_path / "scripts" / "events"
+        _until(lambda: set(stored) <= set(events.read_text().split()))
+        _until(lambda: _pid(server) != before and _works(server))
+        assert "400 MB of memory" in server.server.log_path.read_text()
+        seen = events.read_text().split()
+        assert max(seen.count(each) for each in stored) <= MOST_ATTEMPTS
 
 
 CANNOT_LOAD = {

@@ -41,6 +41,12 @@ def _do(mode):
         sys.exit(3)
     elif mode == "raise":
         raise orthanc.OrthancException(17, "not here")
+    elif mode == "leak":
+        kept = _kept.setdefault("leak", [])
+        while True:
+            kept.append(bytearray(1 << 20))
+    elif mode == "gluttony":
+        bytearray(1 << 40)
     elif mode == "recursion":
         _do(mode)
 
