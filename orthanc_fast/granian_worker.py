@@ -14,8 +14,7 @@ from typing import Any
 
 import uvloop
 from granian._futures import _future_watcher_wrapper, _new_cbscheduler
-from granian._granian import ASGIWorker, SocketHolder
-from granian._signals import set_loop_signals
+from granian._granian import ASGIWorker, SocketHolder, WorkerSignal
 from granian.asgi import LifespanProtocol, _callback_wrapper
 from granian.http import HTTP1Settings
 
@@ -65,7 +64,7 @@ def serve(
     ready: Callable[[], None],
     stopping: Callable[[], None],
 ) -> None:
-    """Serves until SIGTERM or SIGINT, then lets the requests in work end. Raises StartFailed.
+    """Serves until SIGTERM, then lets the requests in work end. Raises StartFailed.
 
     `stopping` is called as soon as the signal comes, so that requests that wait can end.
     """
@@ -73,14 +72,13 @@ def serve(
     asyncio.set_event_loop(loop)
     lifespan = LifespanProtocol(app)
     callback = _future_watcher_wrapper(_callback_wrapper(app, {}, lifespan.state, None))
-    shutdown = set_loop_signals(loop)
+    shutdown = WorkerSignal()
 
     def stop() -> None:
         stopping()
         shutdown.set()
 
-    for stop_signal in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(stop_signal, stop)
+    loop.add_signal_handler(signal.SIGTERM, stop)
     stopped = asyncio.Event()
     shutdown.add_cb(lambda: loop.call_soon_threadsafe(stopped.set))
     loop.run_until_complete(lifespan.startup())

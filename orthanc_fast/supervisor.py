@@ -256,11 +256,16 @@ class Supervisor:
             log_levels=self._log_levels,
             log_file=self._log_file,
         )
-        process = subprocess.Popen(
-            COMMAND,
-            stdin=subprocess.PIPE,
-            pass_fds=[*worker.kind.listeners, ready_of_worker, self._log_levels],
-        )
+        # Ctrl-C must not meet an interpreter that does not ignore it yet.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process = subprocess.Popen(
+                COMMAND,
+                stdin=subprocess.PIPE,
+                pass_fds=[*worker.kind.listeners, ready_of_worker, self._log_levels],
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(ready_of_worker)
         assert process.stdin is not None
         try:
@@ -305,13 +310,15 @@ class Supervisor:
             self._forget(worker)
 
     def _stop(self, workers: Sequence[_Worker], deadline: float) -> None:
-        running = [w.process for w in workers if w.process is not None]
-        for process in running:
+        running = [(w.slot, w.process) for w in workers if w.process is not None]
+        for _, process in running:
             process.terminate()
-        for process in running:
+        for slot, process in running:
             try:
                 process.wait(max(0.01, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                logger.warning(Category.GENERIC, "A worker did not stop in time and is killed")
+                logger.warning(
+                    Category.GENERIC, f"Worker {slot} did not stop in time and is killed"
+                )
                 process.kill()
                 process.wait()

@@ -48,7 +48,12 @@ def main() -> int:
     assignment: Assignment = pickle.load(sys.stdin.buffer)
     _die_with(assignment.supervisor)
     _be_named(assignment.slot)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal sends it to all; the supervisor acts
+    # A terminal sends these to all; the supervisor acts, and ends workers by SIGTERM in its order.
+    # It started this process with SIGINT blocked. (Of two signals at once another thread can take
+    # both, and the main thread, which waits for a lock, would not be woken to run a handler.)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     logger.install(assignment.slot)
     logger.join(assignment.log_levels)
     if assignment.log_file is not None:

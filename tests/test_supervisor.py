@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -80,6 +81,24 @@ def test_an_upload_in_flight_is_completed(server: OurServer, number: signal.Sign
     assert server.process.wait(STOP_SECONDS) == 0
     stored = [path for path in (server.folder / "storage").glob("??/??/*") if path.is_file()]
     assert len(stored) == 1
+
+
+def test_ctrl_c_is_the_supervisors_who_ends_workers_by_one_signal(server: OurServer) -> None:
+    """A terminal sends SIGINT to all. With SIGTERM on its heels a worker could miss both."""
+    for pid in workers(server):
+        os.kill(pid, signal.SIGINT)
+        ignored = re.search(r"SigIgn:\t(\w+)", Path(f"/proc/{pid}/status").read_text())
+        blocked = re.search(r"SigBlk:\t(\w+)", Path(f"/proc/{pid}/status").read_text())
+        assert ignored is not None and int(ignored[1], 16) >> signal.SIGINT - 1 & 1
+        assert blocked is not None and int(blocked[1], 16) == 0
+    connection, rest = slow_upload(server)
+    with connection:
+        connection.sendall(rest)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+    assert server.process is not None
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(STOP_SECONDS) == 0
+    assert "did not stop in time" not in server.log_path.read_text()
 
 
 def test_an_upload_that_never_ends_does_not_hold_up_the_end(server: OurServer) -> None:

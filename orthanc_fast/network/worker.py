@@ -69,7 +69,7 @@ def make_door(
 def run(
     settings: Settings, slot: str, listening: list[socket.socket], ready: Callable[[], None]
 ) -> None:
-    """Serves until SIGTERM or SIGINT; then lets associations end and completes what is queued.
+    """Serves until SIGTERM; then lets associations end and completes what is queued.
 
     `ready` is called when peers can be served.
     """
@@ -97,8 +97,7 @@ def run(
         doors = {tenant.port: _tenants_door(door, services, tenant) for tenant in settings.tenants}
         by_socket = {each: doors.get(each.getsockname()[1], door) for each in listening}
         listener = Listener(by_socket, places, tls)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: listener.stop())
+        signal.signal(signal.SIGTERM, lambda *_: listener.stop())
         ready()
         threading.Thread(target=services.prepare, name="prepare", daemon=True).start()
         listener.serve()

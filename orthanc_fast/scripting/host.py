@@ -178,11 +178,10 @@ def run(
     ask: Callable[[Wish], None],
     ready: Callable[[], None],
 ) -> NoReturn:
-    """Runs the scripts of a language until SIGTERM or SIGINT, and ends the process. `ready` is
+    """Runs the scripts of a language until SIGTERM, and ends the process. `ready` is
     called when they are loaded."""
     ending = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ending.set())
+    signal.signal(signal.SIGTERM, lambda *_: ending.set())
     threading.stack_size(STACK)
     host = Host(settings, slot, kind, ask)
     if host.options.maximum_memory_mb:

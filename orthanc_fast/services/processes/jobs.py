@@ -158,7 +158,7 @@ def run(
     ready: Callable[[], None],
     kinds: dict[str, Opening] | None = None,
 ) -> None:
-    """Runs jobs, one at a time, until SIGTERM or SIGINT; then the job that runs is put back with
+    """Runs jobs, one at a time, until SIGTERM; then the job that runs is put back with
     its next step. `ready` is called when jobs are taken."""
     os.nice(NICENESS)
     services = JobServices(settings, slot)
@@ -171,8 +171,7 @@ def run(
             slot,
         )
         working = threading.Thread(target=engine.serve, name="jobs")
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: engine.stop())
+        signal.signal(signal.SIGTERM, lambda *_: engine.stop())
         working.start()
         ready()
         working.join()

@@ -131,15 +131,14 @@ class Running:
 
 
 def run(settings: Settings, slot: str, ready: Callable[[], None]) -> None:
-    """Routes until SIGTERM or SIGINT; what is being sent then is broken off, and sent again later.
+    """Routes until SIGTERM; what is being sent then is broken off, and sent again later.
     `ready` is called when it is at work."""
     os.nice(NICENESS)
     services = RoutingServices(settings, slot)
     try:
         running = Running(services)
         working = threading.Thread(target=running.serve, name="routing")
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: running.stop())
+        signal.signal(signal.SIGTERM, lambda *_: running.stop())
         working.start()
         ready()
         working.join()
