@@ -157,7 +157,8 @@ def begin(transaction: Transaction, rules: Mapping[str, int | None]) -> Position
     found = Position(known.last)
     for name, since in rules.items():
         if name in known.rules:
-            found.rules[name] = max(known.rules[name], known.last)
+            # The last is of a rule that was removed and added again before anybody noticed.
+            found.rules[name] = max(known.rules[name], known.last, since or 0)
         else:
             found.rules[name] = last if since is None else since
             found.last = min(found.last, found.rules[name])

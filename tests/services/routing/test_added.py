@@ -65,6 +65,21 @@ def test_a_rule_that_is_switched_on_again_does_not_go_back(tmp_path: Path) -> No
     site.close()
 
 
+def test_a_rule_that_comes_again_at_once_does_not_go_back(tmp_path: Path) -> None:
+    """Nobody has read changes meanwhile."""
+    site = RoutingSite(tmp_path / "store", {"Destinations": FOLDERS})
+    current = site.services.current
+    add_rule(site, "rule", {"Destinations": ["a"]})
+    site.follow()
+    site.services.queues.change(lambda found: current.delete_rule(found, "rule"))
+    site.add(1, 1)
+    add_rule(site, "rule", {"Destinations": ["a"]})
+    later = site.add(1, 2)
+    site.follow()
+    assert waiting(site, "a") == [later]
+    site.close()
+
+
 def test_a_rule_that_fits_no_more_is_left_out(tmp_path: Path) -> None:
     """A server must start, whatever was added before its configuration changed."""
     section: dict[str, Any] = {"Destinations": FOLDERS}
