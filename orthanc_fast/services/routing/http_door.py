@@ -22,6 +22,7 @@ from orthanc_fast.services.routing.contract import Door, Item, Refused, Stop
 S = TypeVar("S")
 
 _LOOKED_EACH: Final = 0.2  # second: whether the process is stopping
+_BY_HTTP: Final = frozenset({"RestApi", "Plugins"})  # the second is STOW-RS
 _RESOLVED_EACH: Final = 300.0  # seconds
 
 # The server is there but cannot be used now, or not with these credentials: any other instance
@@ -92,7 +93,7 @@ class HttpDoor(Door, Generic[S]):
 
     def sent_by(self, instance: Resource) -> bool:
         """By its address, unless that is of this machine, where others live too."""
-        if instance.metadata.get(ORIGIN) != "RestApi":
+        if instance.metadata.get(ORIGIN) not in _BY_HTTP:
             return False
         address = instance.metadata.get(REMOTE_IP, "")
         if not address or address.startswith("127.") or address == "::1":

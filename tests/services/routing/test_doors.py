@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from support.http_peer import HttpPeer, answer
@@ -168,9 +168,12 @@ def test_a_modality_is_known_by_its_title(opened: Any) -> None:
     ],
 )
 def test_a_peer_is_known_by_its_address(opened: Any, url: str, address: str, came: bool) -> None:
+    """By POST as by STOW-RS."""
     site = opened({"Peer": "p"}, OrthancPeers={"p": [url]})
-    public = site.site.add(1, 1, Caller(origin="RestApi", address=address))
-    assert site.door.sent_by(site.record(public)) == came
+    origins: tuple[Literal["RestApi", "Plugins"], ...] = ("RestApi", "Plugins")
+    for number, origin in enumerate(origins):
+        public = site.site.add(1, number, Caller(origin=origin, address=address))
+        assert site.door.sent_by(site.record(public)) == came
 
 
 def test_a_folder_that_is_not_there_is_not_made(opened: Any, tmp_path: Path) -> None:
