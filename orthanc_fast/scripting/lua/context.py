@@ -1,18 +1,19 @@
-"""One Lua context: a state of Lua with its globals, and the thread that it lives in.
+"""One Lua context: a state of Lua with its globals, for one thread at a time.
 
-Whoever wants to run something in it hands it over and waits. While a script waits for a REST or an
-HTTP call, its thread takes what others hand over: so a call that leads to another callback of the
+Whoever wants to run something in it does so in its own thread, which costs no switch of threads
+where nobody else is there, and in turn where somebody is. While a script waits for a REST or an
+HTTP call, its thread runs what others wait to run: so a call that leads to another callback of the
 same context, be it in this process or through another one, does not wait for itself.
 """
 
 import os
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from lupa import lua53
 
@@ -28,8 +29,6 @@ UNHANDLED: Final = "An unhandled exception was generated inside the HTTP server"
 _DEEPEST: Final = 12  # calls of the context within calls: each takes some of the thread's stack
 
 _PRELUDE: Final = Path(__file__).with_name("prelude.lua")
-
-Work = Callable[[], None]
 
 
 class Fault(Exception):
@@ -55,33 +54,49 @@ class Context:
     def __init__(
         self, name: str, functions: dict[str, Function], limited: Limited, memory: int = 0
     ) -> None:
-        self._name = name
         self._limited = limited
         self._functions = functions
         self._memory = memory
-        self._waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._state = threading.Condition()  # guards the three below; its owner may wait for it
+        self._owner: int | None = None  # the thread that uses the context
+        self._turns: deque[_Turn[Any]] = deque()  # those that want it next
+        self._is_lent = False  # the owner waits, and runs what others bring
         self._depth = 0
         self._printed: list[list[str] | None] = []
-        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
-        self._thread.start()
         self.run(self._open)
 
     # From any thread
 
     def run(self, work: Callable[[], T]) -> T:
-        """What `work` gives in the context's thread."""
-        if threading.current_thread() is self._thread:
+        """What `work` gives in the context."""
+        me = threading.get_ident()
+        if self._owner == me:
             return work()
-        done: Future[T] = Future()
+        turn: _Turn[T] | None = None
+        with self._state:
+            if self._owner is None:
+                self._owner = me
+            else:
+                turn = _Turn(work, me)
+                self._turns.append(turn)
+                if self._is_lent:
+                    self._state.notify()
+        if turn is not None and turn.wait():
+            return turn.outcome()
+        try:
+            return work()
+        finally:
+            self._pass_on()
 
-        def fulfil() -> None:
-            try:
-                done.set_result(work())
-            except BaseException as error:
-                done.set_exception(error)
-
-        self._waiting.put(fulfil)
-        return done.result()
+    def _pass_on(self) -> None:
+        """The context is for who has waited longest."""
+        with self._state:
+            if not self._turns:
+                self._owner = None
+                return
+            turn = self._turns.popleft()
+            self._owner = turn.thread
+        turn.begin()
 
     def load(self, path: Path) -> None:
         """Runs a file. Raises ScriptFault, or OSError."""
@@ -131,26 +146,35 @@ class Context:
             raise ScriptFault(text(found), code=CANNOT_EXECUTE)
         return bytes(found)
 
-    # For functions of the server, in the context's thread
+    # For functions of the server, in the context
 
     def outside(self, begun: "Future[T]") -> T:
         """Waits for what happens elsewhere; meanwhile others may use the context."""
-        begun.add_done_callback(lambda _: self._waiting.put(_nothing))
-        postponed: list[Work | None] = []
-        while not begun.done():
-            work = self._waiting.get()
-            if work is None or self._depth >= _DEEPEST:
-                if work is not _nothing:
-                    postponed.append(work)
-                continue
+        begun.add_done_callback(self._wake)
+        while (turn := self._lend(begun)) is not None:
             self._depth += 1
             try:
-                work()
+                turn.run()
             finally:
                 self._depth -= 1
-        for work in postponed:
-            self._waiting.put(work)
         return begun.result()
+
+    def _wake(self, _: "Future[Any]") -> None:
+        with self._state:
+            self._state.notify()
+
+    def _lend(self, begun: "Future[Any]") -> "_Turn[Any] | None":
+        """Who is next, None once that is done which is waited for."""
+        with self._state:
+            self._is_lent = True
+            try:
+                while not begun.done():
+                    if self._turns and self._depth < _DEEPEST:
+                        return self._turns.popleft()
+                    self._state.wait()
+            finally:
+                self._is_lent = False
+        return None
 
     def print(self, line: bytes) -> None:
         """What a script prints: to the log, and to who has it executed."""
@@ -164,15 +188,7 @@ class Context:
         """A value of JSON in Lua."""
         return lua_value(value, self._lua.table_from)
 
-    # The thread
-
-    def _live(self) -> None:
-        while (work := self._waiting.get()) is not None:
-            work()
-
-    def close(self) -> None:
-        """The thread ends after what was handed over before."""
-        self._waiting.put(None)
+    # In the context
 
     def _open(self) -> None:
         self._lua = lua53.LuaRuntime(
@@ -234,5 +250,38 @@ class Context:
             self._printed.pop()
 
 
-def _nothing() -> None:
-    """Wakes the thread."""
+class _Turn(Generic[T]):
+    """Something that a thread wants to run in a context that another one uses."""
+
+    def __init__(self, work: Callable[[], T], thread: int) -> None:
+        self.thread = thread
+        self._work = work
+        self._is_done = False
+        self._value: T
+        self._error: BaseException | None = None
+        self._told = threading.Lock()
+        self._told.acquire()
+
+    def wait(self) -> bool:
+        """True once it has been run, False where its thread is to run it now."""
+        self._told.acquire()
+        return self._is_done
+
+    def outcome(self) -> T:
+        """What it has given. Raises what it has raised."""
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def run(self) -> None:
+        """Runs it in another thread, whose context it is for now."""
+        try:
+            self._value = self._work()
+        except BaseException as error:
+            self._error = error
+        self._is_done = True
+        self._told.release()
+
+    def begin(self) -> None:
+        """The context belongs to its thread."""
+        self._told.release()

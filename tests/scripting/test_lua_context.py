@@ -1,0 +1,112 @@
+"""A Lua context is for one thread at a time: each runs its own work, and who waits lends it."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from orthanc_fast.scripting.lua.context import Context, Fault
+
+PATIENCE = 60.0  # seconds
+
+
+@contextmanager
+def _unlimited(seconds: float, what: str) -> Iterator[None]:
+    yield
+
+
+def _loaded(folder: Path, source: str, **functions: object) -> Context:
+    path = folder / "script.lua"
+    path.write_text(source)
+    context = Context("test", functions, _unlimited)  # type: ignore[arg-type]
+    context.load(path)
+    return context
+
+
+def test_work_is_done_in_the_thread_that_asks(tmp_path: Path) -> None:
+    seen: list[int] = []
+    context = _loaded(
+        tmp_path, "function F() Note() end", Note=lambda: seen.append(threading.get_ident())
+    )
+    context.call(1.0, "F")
+    assert seen == [threading.get_ident()]
+
+
+def test_many_threads_take_turns(tmp_path: Path) -> None:
+    """None is lost, and none comes in between another."""
+    source = """
+    local count = 0
+    function Add() local before = count; Pause(); count = before + 1; return count end
+    """
+    context = _loaded(tmp_path, source, Pause=lambda: threading.Event().wait(0.0001))
+    found: list[float] = []
+
+    def add() -> None:
+        found.extend(context.call(1.0, "Add") for _ in range(100))
+
+    threads = [threading.Thread(target=add, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert sorted(found) == [*range(1, 801)]
+    assert context.call(1.0, "Add") == 801
+
+
+def test_who_waits_outside_lets_others_in(tmp_path: Path) -> None:
+    """Also several levels deep: what the first waits for is made by calls of the same context."""
+    context: Context
+
+    def ask(depth: float) -> float:
+        begun: Future[float] = Future()
+
+        def nested() -> None:
+            try:
+                begun.set_result(context.call(1.0, "F", depth - 1))
+            except BaseException as error:
+                begun.set_exception(error)
+
+        threading.Thread(target=nested, daemon=True).start()
+        return context.outside(begun) + 1
+
+    source = "function F(depth) if depth == 0 then return 0 end return Ask(depth) end"
+    context = _loaded(tmp_path, source, Ask=ask)
+    assert context.call(1.0, "F", 8) == 8
+
+
+def test_what_is_raised_reaches_who_has_asked_only(tmp_path: Path) -> None:
+    context: Context
+    told: list[str] = []
+    begun: Future[None] = Future()
+
+    def wait() -> None:
+        def nested() -> None:
+            try:
+                context.call(1.0, "Fail")
+            except Exception as error:
+                told.append(str(error))
+            begun.set_result(None)
+
+        threading.Thread(target=nested, daemon=True).start()
+        context.outside(begun)
+
+    def fail() -> None:
+        raise Fault("wrong on purpose")
+
+    source = "function Wait() Wait_() return 'well' end function Fail() Fail_() end"
+    context = _loaded(tmp_path, source, Wait_=wait, Fail_=fail)
+    assert context.call(1.0, "Wait") == b"well"
+    assert len(told) == 1 and "wrong on purpose" in told[0]
+    with pytest.raises(Exception, match="wrong on purpose"):
+        context.call(1.0, "Fail")
+
+
+def test_what_is_done_already_is_not_waited_for(tmp_path: Path) -> None:
+    done: Future[int] = Future()
+    done.set_result(7)
+    context: Context
+    context = _loaded(tmp_path, "function F() return Ask() end", Ask=lambda: context.outside(done))
+    assert context.call(1.0, "F") == 7
