@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 LENGTH: Final = struct.Struct(">Q")
+_AT_ONCE: Final = 16 << 10  # bytes: most messages are shorter, and come with one call
 _LONGEST_PATH = 100  # bytes; the system takes 107
 
 
@@ -35,26 +36,24 @@ def send(line: socket.socket, message: bytes) -> None:
 
 
 def receive(line: socket.socket) -> bytes | None:
-    """The next message, None where the other side has ended. Raises OSError."""
-    head = _exactly(line, LENGTH.size)
-    if head is None:
-        return None
-    body = _exactly(line, LENGTH.unpack(head)[0])
-    return None if body is None else bytes(body)
-
-
-def _exactly(line: socket.socket, size: int) -> bytearray | bytes | None:
-    first = line.recv(size)
-    if len(first) == size:
-        return first
-    if not first:
-        return None
-    whole = bytearray(size)
-    whole[: len(first)] = first
-    view = memoryview(whole)[len(first) :]
-    while view:
-        count = line.recv_into(view)
-        if not count:
+    """The next message, None where the other side has ended. Who sends it waits for an answer, so
+    nothing comes behind it. Raises OSError."""
+    first = line.recv(_AT_ONCE)
+    while len(first) < LENGTH.size:
+        more = line.recv(_AT_ONCE) if first else b""
+        if not more:
             return None
-        view = view[count:]
-    return whole
+        first += more
+    (size,) = LENGTH.unpack_from(first)
+    if len(first) == LENGTH.size + size:
+        return first[LENGTH.size :]
+    whole = bytearray(size)
+    count = len(first) - LENGTH.size
+    whole[:count] = first[LENGTH.size :]
+    view = memoryview(whole)
+    while count < size:
+        got = line.recv_into(view[count:])
+        if not got:
+            return None
+        count += got
+    return bytes(whole)
