@@ -5,6 +5,7 @@ import asyncio
 import traceback
 from collections.abc import Callable, MutableMapping
 from contextlib import aclosing
+from inspect import iscoroutine, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from orthanc_fast.config import Settings
@@ -111,6 +112,36 @@ class App:
         finally:
             request.release()
             self._meters.end(request, began)
+
+    def read_at_once(self, scope: MutableMapping[str, Any], receive: Receive) -> Response | None:
+        """The answer to a GET of a script without headers, in its own thread, where the handler is
+        a plain function; None where only the event loop can answer. The metrics of requests are the
+        event loop's: these are not among them."""
+        assert self._services is not None
+        inside: Inside = scope[SCOPE_KEY]
+        if scope["method"] != "GET" or not self._services.reads.in_place:
+            return None
+        request = Request(scope, receive, self._services, segments(scope["raw_path"]), "GET")
+        request.caller = inside.caller
+        if self._effective_method(request, scope) != "GET":
+            return None
+        scripted = None if inside.builtin else self._scripted
+        if scripted is not None and scripted.route(request, "GET") is not None:
+            return None
+        found = self._router.find(request.segments, "GET")
+        handler = None if found is None else found[0].get("GET")
+        if found is None or handler is None or iscoroutinefunction(handler):
+            return None
+        request.params = found[1]
+        try:
+            reply = handler(request)
+        except Exception as error:
+            reply = self._failure(request, error)
+        if not isinstance(reply, Response):
+            if iscoroutine(reply):
+                reply.close()  # nothing of it has run
+            return None
+        return None if reply.path is not None or reply.stream is not None else reply
 
     @property
     def services(self) -> HttpServices:

@@ -1,13 +1,14 @@
 """REST calls of scripts: the application is called in this process, without TCP, authentication or
 request filter.
 
-The application has an event loop in a thread of its own. Scripts call it from theirs; while they
-wait, callbacks that the call itself leads to can run (see the hosts of the languages).
+What only reads the index is answered in the script's own thread. For all else the application has
+an event loop in a thread of its own; while scripts wait for that, callbacks that the call itself
+leads to can run (see the hosts of the languages).
 """
 
 import asyncio
 import threading
-from collections.abc import Coroutine, MutableMapping
+from collections.abc import Coroutine, Iterable, MutableMapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ import msgspec
 from orthanc_fast.model import Caller
 from orthanc_fast.rest.app import App
 from orthanc_fast.rest.inside import SCOPE_KEY, Inside
+from orthanc_fast.rest.response import HeaderField
 from orthanc_fast.services.processes.http import HttpServices
 
 T = TypeVar("T")
@@ -89,7 +91,8 @@ class RestCalls:
         builtin: bool = False,
     ) -> Reply:
         """The answer to a request by a script. `builtin`: without the routes of scripts."""
-        return self.begin(caller, method, uri, body, headers, builtin).result()
+        begun = self.begin(caller, method, uri, body, headers, builtin)
+        return begun if isinstance(begun, Reply) else begun.result()
 
     def begin(
         self,
@@ -99,9 +102,15 @@ class RestCalls:
         body: bytes = b"",
         headers: dict[str, str] | None = None,
         builtin: bool = False,
-    ) -> "Future[Reply]":
-        """As `call`, for who does something else meanwhile."""
+    ) -> "Reply | Future[Reply]":
+        """As `call`, for who does something else meanwhile: the answer itself where it is there at
+        once."""
         scope = _scope(Inside(caller, builtin), method, uri, body, headers or {})
+        if method == "GET" and not headers:
+            found = self._app.read_at_once(scope, _receive_nothing)
+            if found is not None:
+                start = found.start([])
+                return Reply(found.status, _texts(start["headers"]), bytes(found.body))
         return asyncio.run_coroutine_threadsafe(_call(self._app, scope, body), self._loop)
 
     async def _start(self) -> None:
@@ -159,10 +168,7 @@ async def _call(app: App, scope: dict[str, Any], body: bytes) -> Reply:
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
-            headers.update(
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in message["headers"]
-            )
+            headers.update(_texts(message["headers"]))
         elif message["type"] == "http.response.pathsend":
             parts.append(await asyncio.to_thread(Path(message["path"]).read_bytes))
         else:
@@ -170,3 +176,11 @@ async def _call(app: App, scope: dict[str, Any], body: bytes) -> Reply:
 
     await app(scope, receive, send)
     return Reply(status, headers, b"".join(parts))
+
+
+async def _receive_nothing() -> MutableMapping[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def _texts(headers: Iterable[HeaderField]) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}

@@ -30,7 +30,7 @@ from orthanc_fast.rest.response import (
     disposition,
     json_response,
 )
-from orthanc_fast.rest.router import Router
+from orthanc_fast.rest.router import Reply, Router
 from orthanc_fast.rest.tag_arguments import tag_format, unlimited_tags
 from orthanc_fast.rest.uri import boolean
 from orthanc_fast.services.attachments.reading import dicom_attachment
@@ -139,28 +139,24 @@ def _lossy_quality(arguments: dict[str, str], settings: Settings) -> int:
     return min(max(quality, 1), 100)
 
 
-async def get_tags(request: Request) -> Response:
+def get_tags(request: Request) -> Reply:
     """All tags of the file: Full, unless `simplify` or `short` is asked for."""
-    return await _tags(request, tag_format(request))
+    return _tags(request, tag_format(request))
 
 
-async def get_simplified_tags(request: Request) -> Response:
+def get_simplified_tags(request: Request) -> Reply:
     """All tags of the file by name."""
-    return await _tags(request, "simplify")
+    return _tags(request, "simplify")
 
 
-async def _tags(request: Request, form: Format) -> Response:
-    instance = await _instance(request)
+def _tags(request: Request, form: Format) -> Reply:
     services = request.services
+    instance = services.resources.require(request.caller, Level.INSTANCE, public_id(request))
     whole = boolean(request.arguments, "whole")
     ignore_length = unlimited_tags(request)
-    if whole:
-        data, is_head = await services.contents.content(dicom_attachment(instance)), False
-    else:
-        data, is_head = await services.contents.head(instance)
     default_character_set = services.default_character_set()
 
-    def body(file: Buffer | DicomFile) -> bytes:
+    def body(file: Buffer | DicomFile, is_head: bool) -> bytes:
         return tag_json.tags_json(
             file,
             form,
@@ -171,7 +167,18 @@ async def _tags(request: Request, form: Format) -> Response:
             is_head,
         )
 
-    return Response(await _worked(data, body), JSON)
+    async def later() -> Response:
+        if whole:
+            data, is_head = await services.contents.content(dicom_attachment(instance)), False
+        else:
+            data, is_head = await services.contents.head(instance)
+        return Response(await _worked(data, lambda file: body(file, is_head)), JSON)
+
+    found = None if whole else services.contents.head_at_once(instance)
+    file = None if found is None else opened_at_once(found[0])
+    if found is None or file is None:
+        return later()
+    return Response(body(file, found[1]), JSON)
 
 
 async def _worked(data: bytes, work: Callable[[Buffer | DicomFile], T]) -> T:

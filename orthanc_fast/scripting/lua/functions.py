@@ -74,16 +74,15 @@ class Functions:
             builtin, headers = (*arguments[least:], None, None)[:2]
             if not uri.startswith("/") or "//" in uri.partition("?")[0]:
                 return _failed(name, uri, "Badly formatted URI")
-            reply: Reply = self.context.outside(
-                self._host.rest.begin(
-                    LUA,
-                    method,
-                    uri,
-                    (_raw(arguments[1]) or b"") if has_body else b"",
-                    _headers(headers),
-                    bool(builtin),
-                )
+            begun = self._host.rest.begin(
+                LUA,
+                method,
+                uri,
+                (_raw(arguments[1]) or b"") if has_body else b"",
+                _headers(headers),
+                bool(builtin),
             )
+            reply = begun if isinstance(begun, Reply) else self.context.outside(begun)
             if not reply.is_success:
                 return _failed(name, uri, f"status {reply.status}")
             return True if method == "DELETE" else reply.body

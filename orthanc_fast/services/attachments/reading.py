@@ -57,6 +57,16 @@ class Contents:
             return self.content_now(head or attachment), head is not None
         return self._read_now(attachment.uuid, int(offset)), True
 
+    def head_at_once(self, instance: Resource) -> tuple[bytes, bool] | None:
+        """As `head`, without waiting for anything; None where that must be waited for."""
+        attachment = dicom_attachment(instance)
+        offset = instance.metadata.get(PIXEL_DATA_OFFSET)
+        size = attachment.size if offset is None else int(offset)
+        if attachment.compressed or size > AT_ONCE:
+            return None
+        data = self._cached(attachment.uuid, size)
+        return None if data is None else (data, offset is not None)
+
     def content_now(self, attachment: Attachment) -> bytes:
         """As `content`, for a thread that may wait for the disk."""
         data = self._read_now(attachment.uuid, attachment.stored_size)
@@ -69,16 +79,19 @@ class Contents:
         return data
 
     async def _read(self, uuid: str, size: int) -> bytes:
-        data = None
-        if size <= AT_ONCE:
-            handle = self.storage.open(uuid)
-            try:
-                data = handle.read_now(0, size)
-            finally:
-                handle.close()
-        if data is None or len(data) < size:
+        data = self._cached(uuid, size) if size <= AT_ONCE else None
+        if data is None:
             data = await asyncio.to_thread(self._read_now, uuid, size)
         return data
+
+    def _cached(self, uuid: str, size: int) -> bytes | None:
+        """None where the disk must be waited for."""
+        handle = self.storage.open(uuid)
+        try:
+            data = handle.read_now(0, size)
+        finally:
+            handle.close()
+        return None if data is None or len(data) < size else data
 
 
 def dicom_attachment(instance: Resource) -> Attachment:
