@@ -51,21 +51,23 @@ class Watchdog:
 
     def _watch(self) -> None:
         while True:
-            faulthandler.dump_traceback_later(SILENCE, exit=True)
-            now = time.monotonic()
-            for end, text in list(self._ends.values()):
-                if now > end:
-                    _end(text)
-            self._look_at_memory()
+            try:
+                is_full = self._look()
+            except (MemoryError, RuntimeError):  # the second: no memory for faulthandler's thread
+                is_full = True
+            self._count(is_full)
             time.sleep(PERIOD)
 
-    def _look_at_memory(self) -> None:
-        if not self._memory:
-            return
-        try:
-            is_full = _memory_in_use() > self._memory * FULL
-        except MemoryError:
-            is_full = True
+    def _look(self) -> bool:
+        """Whether the process has all of its memory."""
+        faulthandler.dump_traceback_later(SILENCE, exit=True)
+        now = time.monotonic()
+        for end, text in list(self._ends.values()):
+            if now > end:
+                _end(text)
+        return bool(self._memory) and _memory_in_use() > self._memory * FULL
+
+    def _count(self, is_full: bool) -> None:
         self._looks_full = self._looks_full + 1 if is_full else 0
         if self._looks_full >= PATIENCE:
             _end(
