@@ -39,7 +39,9 @@ def objects_only() -> Iterator[None]:
     try:
         yield
     except (OrthancError, OrthancException) as error:
-        raise failure(INTERNAL_ERROR) from error
+        raised = failure(INTERNAL_ERROR)
+        raised.add_note(str(error))  # why; where in the server is not for the log of a script
+        raise raised from None
 
 
 def code_of(error: BaseException) -> int:

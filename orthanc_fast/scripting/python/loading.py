@@ -9,6 +9,9 @@ from pathlib import Path
 
 from orthanc_fast.scripting.host import CannotLoad
 
+SERVER = f"{Path(__file__).parents[2]}{os.sep}"
+"""Frames of a traceback that are not the script's begin with it."""
+
 
 def use_environment(folder: Path) -> None:
     """Packages of a virtual environment can be imported, behind those of the server. Raises
@@ -49,8 +52,7 @@ def _one_line(error: BaseException, path: Path) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<", os.path.dirname(__file__)))
-        and "importlib" not in frame.filename
+        if not frame.filename.startswith(("<", SERVER)) and "importlib" not in frame.filename
     ]
     place = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else str(path)
     text = " ".join(str(error).split())

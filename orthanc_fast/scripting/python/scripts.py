@@ -22,7 +22,7 @@ from orthanc_fast.scripting.python.events import (
 )
 from orthanc_fast.scripting.python.exceptions import PLUGIN, code_of
 from orthanc_fast.scripting.python.instances import ORIGINS, DicomInstance, Facts
-from orthanc_fast.scripting.python.loading import load_script, use_environment
+from orthanc_fast.scripting.python.loading import SERVER, load_script, use_environment
 from orthanc_fast.scripting.python.module import build
 from orthanc_fast.scripting.python.other_functions import Description
 from orthanc_fast.scripting.python.output import RestOutput
@@ -275,4 +275,9 @@ def facts_of(origin: Origin) -> Facts:
 
 
 def _traced(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error)).rstrip()
+    """The traceback without the frames of the server, where others are left."""
+    found = traceback.TracebackException.from_exception(error)
+    others = [frame for frame in found.stack if not frame.filename.startswith(SERVER)]
+    if others:
+        found.stack = traceback.StackSummary.from_list(others)
+    return "".join(found.format()).rstrip()
