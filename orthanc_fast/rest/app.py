@@ -47,9 +47,12 @@ FAKED = frozenset({"PUT", "DELETE"})
 
 
 class App:
-    """One worker's application. The services are opened by the lifespan protocol."""
+    """One worker's application. The services are opened by the lifespan protocol. Webhooks are
+    delivered and the house is kept only by who `has_tasks`."""
 
-    def __init__(self, settings: Settings, slot: str, ask: Callable[[Wish], None]) -> None:
+    def __init__(
+        self, settings: Settings, slot: str, ask: Callable[[Wish], None], has_tasks: bool
+    ) -> None:
         self._settings = settings
         self._slot = slot
         self._ask = ask
@@ -60,6 +63,7 @@ class App:
         self._browsers = BrowserGuard(settings, self._proxies, self._cors)
         self._router: Router = build_router(settings)
         self._services: HttpServices | None = None
+        self._has_tasks = has_tasks
         self._delivery: asyncio.Task[None] | None = None
         self._housekeeper: asyncio.Task[None] | None = None
         self._scripted: ScriptedRequests | None = None  # None without scripts
@@ -177,10 +181,8 @@ class App:
             from orthanc_fast.rest.scripted import ScriptedRequests
 
             self._scripted = ScriptedRequests(self._services.script_calls)
-        if self._settings.webhooks:
-            self._delivery = asyncio.create_task(deliver_webhooks(self._services))
-        if self._settings.housekeeper is not None and not self._settings.read_only:
-            self._housekeeper = asyncio.create_task(keep_house(self._services))
+        if self._has_tasks:
+            self._begin_tasks(self._services)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self._housekeeper is not None:
@@ -190,6 +192,12 @@ class App:
             await asyncio.wait(tasks)
         await asyncio.to_thread(self._services.close)
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _begin_tasks(self, services: HttpServices) -> None:
+        if self._settings.webhooks:
+            self._delivery = asyncio.create_task(deliver_webhooks(services))
+        if self._settings.housekeeper is not None and not self._settings.read_only:
+            self._housekeeper = asyncio.create_task(keep_house(services))
 
     def _failure(self, request: Request, error: Exception) -> Response:
         method = request.method if request.method in REST_METHODS else "GET"
@@ -388,10 +396,13 @@ async def deliver_webhooks(services: HttpServices) -> None:
             await asyncio.sleep(WEBHOOKS_PAUSE)
 
 
-def create_app(settings: Settings, slot: str, ask: Callable[[Wish], None]) -> App:
+def create_app(
+    settings: Settings, slot: str, ask: Callable[[Wish], None], has_tasks: bool = True
+) -> App:
     """The application of the worker that has this slot; `ask` passes on what a client wants of the
-    whole server."""
-    return App(settings, slot, ask)
+    whole server. `has_tasks`: it also delivers webhooks and keeps the house, when it is its
+    turn."""
+    return App(settings, slot, ask, has_tasks)
 
 
 def _may_name_method(query: bytes) -> bool:

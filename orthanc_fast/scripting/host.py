@@ -106,7 +106,8 @@ class Host:
         self.options: Scripting = settings.scripting
         self.ask = ask
         self.watchdog = Watchdog(self.options.maximum_memory_mb)
-        self.rest = RestCalls(create_app(settings, slot, ask))
+        # A script may keep this process busy, so it has no tasks of the server.
+        self.rest = RestCalls(create_app(settings, slot, ask, has_tasks=False))
         self._language = kind.language
         self._scripts = kind(self)
         self._channel = Channel(channel_path(settings, kind.language), self.answer)
