@@ -11,7 +11,7 @@ import msgspec
 
 from orthanc_fast.character_sets import canonical_character_set
 from orthanc_fast.config_file import UTF_8, decoded, parse, substitute
-from orthanc_fast.config_options import BY_NAME, OPTIONS, PLUGIN_SECTIONS, Option
+from orthanc_fast.config_options import BY_NAME, INSTEAD, OPTIONS, PLUGIN_SECTIONS, Option
 from orthanc_fast.config_plugins import (
     Housekeeper,
     ServeFolders,
@@ -256,7 +256,8 @@ def _check(key: str, value: Any, file: Path, warn: Callable[[str], None]) -> Non
             f"{file}: the option {key!r} must be {_kind_text(option.kind)}, not {_short(value)}"
         )
     if not option.honoured and value != option.default:
-        warn(f"{file}: the option {key!r} is known but has no effect in this version")
+        why = INSTEAD.get(key, "is known but has no effect in this version")
+        warn(f"{file}: the option {key!r} {why}")
 
 
 def _fits(option: Option, value: Any) -> bool:

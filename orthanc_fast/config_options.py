@@ -272,6 +272,12 @@ class Values:
         return BY_NAME[name].default if value is None and name in BY_NAME else value
 
 
+# What a warning says of options without effect that have something in their place.
+INSTEAD = {
+    "Plugins": "has no effect: what Orthanc's bundled plugins do is part of this server "
+    "(docs/bundled-plugins.md), others cannot be loaded: remove the option",
+}
+
 # Sections of plugins that sites running Orthanc have in their files.
 PLUGIN_SECTIONS = frozenset(
     {

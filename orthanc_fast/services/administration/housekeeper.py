@@ -143,9 +143,12 @@ class Housekeeper:
                 status.last_change_to_process = study.id
         status.last_time_started = _moment()
         await self._keep(status)
-        logger.warning(
-            Category.PLUGINS, f"Housekeeper: studies are reconstructed{' with files' * needs.files}"
-        )
+        has_work = status.last_change_to_process > status.last_processed_change
+        if has_work:
+            logger.warning(
+                Category.PLUGINS,
+                f"Housekeeper: studies are reconstructed{' with files' * needs.files}",
+            )
         async for study in self._studies(status.last_processed_change):
             if study.id > status.last_change_to_process:
                 break
@@ -159,7 +162,8 @@ class Housekeeper:
         status.currently_processing_configuration = None
         status.last_processed_change = status.last_change_to_process = -1
         await self._keep(status)
-        logger.warning(Category.PLUGINS, "Housekeeper: all studies are reconstructed")
+        if has_work:
+            logger.warning(Category.PLUGINS, "Housekeeper: all studies are reconstructed")
 
     def _needs(self, status: Status) -> Wanted | None:
         """What is to be done with each study; None for nothing."""

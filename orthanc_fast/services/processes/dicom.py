@@ -38,9 +38,13 @@ class DicomServices(WorkerServices):
             logger.trace(Category.DICOM, f"queries are answered as {self.finds.title}")
         except OrthancError as error:  # of the configuration: each query ends with it
             logger.error(Category.DICOM, f"queries cannot be answered: {error}")
-        if self.settings.worklists is not None:
+        if self.settings.worklists is None:
+            return
+        try:
             self.worklist_shelf.follow()
             self.keep_worklists()
+        except Exception as error:  # the thread has nobody else to tell
+            logger.error(Category.PLUGINS, f"worklists are not followed: {error!r}")
 
     @cached_property
     def finder(self) -> Finder:
