@@ -18,12 +18,16 @@ for _, name in ipairs({ 'OnJobSubmitted', 'OnJobSuccess', 'OnJobFailure' }) do
   _G[name] = function(id) note('job', name, ParseJson(RestApiGet('/jobs/' .. id)).Type) end
 end
 
+function OnHeartBeat() note('beat', true) end
+
 function OnStoredInstance(id, tags, metadata, origin)
   local name = tags.PatientName
   if origin.RequestOrigin == 'Lua' then
     note('made', name, metadata.ModifiedFrom ~= nil)
   elseif name == 'Send' then
     note('gives', SendToModality(id, 'store'))
+  elseif name == 'Peer' then
+    note('gives', SendToPeer(id, 'other'))
   elseif name == 'Chain' then
     Delete(SendToModality(ModifyInstance(id, { PatientName = 'Changed' }, { 'StudyDate' }, true), 'store'))
   elseif name == 'Delete' then
@@ -56,6 +60,13 @@ function IncomingFindRequestFilter(query, origin)
   if query['0010,0020'] == 'ALL' then
     return { QueryRetrieveLevel = 'STUDY', PatientID = '', ['0020,000d'] = '' }
   end
+  return query
+end
+
+function IncomingWorklistRequestFilter(query, origin)
+  note('worklist', query, origin)
+  if query['0010,0020'] == 'RAISE' then error('raised') end
+  if query['0010,0020'] == 'ALL' then query['0010,0020'] = '' end
   return query
 end
 

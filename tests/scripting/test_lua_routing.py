@@ -19,9 +19,11 @@ from support.ports import free_port
 from support.process import ServerProcess
 from support.reference_server import ReferenceServer
 from support.server import OurServer
+from support.worklists import file, worklist
 
 SCRIPT = Path(__file__).with_name("routing.lua")
 STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
+WORKLISTS = "1.2.840.10008.5.1.4.31"
 
 
 class StoreScp:
@@ -80,6 +82,10 @@ def started(kind: type[OurServer | ReferenceServer], folder: Path) -> Iterator[S
     folder.mkdir()
     own = folder / "script.lua"
     own.write_text(SCRIPT.read_text().replace("FOLDER", str(folder)))
+    worklists = folder / "worklists"
+    worklists.mkdir()
+    for number in (1, 2):
+        (worklists / f"{number}.wl").write_bytes(file(worklist(number)))
     port, store = free_port(), StoreScp()
     with store.serving(), find_scp() as find:
         options = {
@@ -87,6 +93,9 @@ def started(kind: type[OurServer | ReferenceServer], folder: Path) -> Iterator[S
             "DicomPort": port,
             "DicomAlwaysAllowFind": True,
             "LuaScripts": [str(own)],
+            "LuaHeartBeatPeriod": 1,
+            "DicomAlwaysAllowFindWorklist": True,
+            "Worklists": {"Enable": True, "Database": str(worklists)},
             "StableAge": 1,
             "JobsHistorySize": 100,
             "DicomModalities": {
@@ -95,7 +104,11 @@ def started(kind: type[OurServer | ReferenceServer], folder: Path) -> Iterator[S
                 "find": ["FIND", "127.0.0.1", find.port],
             },
         }
-        server = kind(folder / "server", options)
+        server = (
+            OurServer(folder / "server", options)
+            if kind is OurServer
+            else ReferenceServer(folder / "server", options, ("libModalityWorklists.so",))
+        )
         with server, httpx.Client(base_url=server.url, timeout=60) as client:
             yield Side(server, client, port, store, find, folder)
 
@@ -125,6 +138,21 @@ def test_send(sides: tuple[Side, Side]) -> None:
         assert side.noted("gives") == [[each] for each in instances]
         assert side.store.associations - before == 1
     assert sides[0].store.names() == sides[1].store.names()
+
+
+def test_send_to_a_peer(sides: tuple[Side, Side]) -> None:
+    for number, (side, other) in enumerate(zip(sides, reversed(sides), strict=True)):
+        side.client.put("/peers/other", json={"Url": other.server.url}).raise_for_status()
+        instance = side.upload(80 + number, PatientName="Peer")
+        eventually(lambda: instance in other.client.get("/instances").json())  # noqa: B023
+        assert [instance] in side.noted("gives")
+    for side in sides:
+        side.client.delete("/peers/other").raise_for_status()
+
+
+def test_heart_beat(sides: tuple[Side, Side]) -> None:
+    for side in sides:
+        eventually(lambda: len(side.noted("beat")) >= 2)  # noqa: B023
 
 
 def test_chain_of_operations(sides: tuple[Side, Side]) -> None:
@@ -232,6 +260,26 @@ def test_incoming_find(sides: tuple[Side, Side], patient: str) -> None:
         found.append((statuses[-1], len(uids) > 1, set(uids)))
     assert found[0] == found[1]
     assert sides[0].noted("find")[-1] == sides[1].noted("find")[-1]
+
+
+@pytest.mark.parametrize("patient", ["P1", "ALL", "RAISE"])
+def test_incoming_worklist(sides: tuple[Side, Side], patient: str) -> None:
+    found = []
+    query = Dataset()
+    query.PatientID = patient
+    query.AccessionNumber = ""
+    query.ScheduledProcedureStepSequence = [Dataset()]
+    query.ScheduledProcedureStepSequence[0].Modality = "CT"
+    for side in sides:
+        ae = AE("FINDER")
+        ae.add_requested_context(WORKLISTS, ["1.2.840.10008.1.2.1"])
+        association = ae.associate("127.0.0.1", side.dicom_port, ae_title="CALLED")
+        answers = list(association.send_c_find(query, WORKLISTS))
+        association.release()
+        patients = sorted(str(each.PatientID) for _, each in answers if each is not None)
+        found.append((answers[-1][0].Status, patients))
+    assert found[0] == found[1]
+    assert sides[0].noted("worklist")[-1] == sides[1].noted("worklist")[-1]
 
 
 @pytest.mark.parametrize("patient", ["P*", "RAISE"])
