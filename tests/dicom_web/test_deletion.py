@@ -17,6 +17,14 @@ def count(client: httpx.Client, study: str = STUDY) -> int:
     return len(client.post("/tools/find", json=query).json())
 
 
+@pytest.fixture(autouse=True)
+def nothing_of_others(ours: httpx.Client) -> None:
+    """The server is shared: other modules may have stored into these studies."""
+    for number in (70, 71, 72):
+        delete(ours, f"studies/{generated.ROOT}.{number}")
+        assert count(ours, f"{generated.ROOT}.{number}") == 0
+
+
 def delete(client: httpx.Client, path: str) -> int:
     answer = client.delete(f"/dicom-web/{path}")
     if answer.status_code == 204:

@@ -74,13 +74,20 @@ def texts(dataset: Dataset) -> list[str]:
 
 # Cleaning
 
+# What this server writes into each file: the profile and its codes (PS3.16, CID 7050).
+OWN = {
+    *("generated", "anonymized", "orthanc", "basic", "application", "confidentiality", "profile"),
+    *("clean", "descriptors", "option", "dcm", "somebody", "113100", "113105"),
+}
 letters = st.sampled_from("abcdefghijklmnopqrstuvwxyzäöüéñçß")
 words = (
     st.text(letters, min_size=3, max_size=12)
     .map(str.capitalize)
-    .filter(lambda word: word.casefold() not in NOT_NAMES)
+    .filter(lambda word: word.casefold() not in NOT_NAMES | OWN)
 )
-numbers = st.from_regex(r"[A-Z]{0,3}[0-9]{4,9}", fullmatch=True)
+numbers = st.from_regex(r"[A-Z]{0,3}[0-9]{4,9}", fullmatch=True).filter(
+    lambda number: number not in OWN
+)
 gaps = st.sampled_from([" ", ", ", "_", "-", "; ", " / "])
 MARKS = ("chest", "axial", "contrast")
 
