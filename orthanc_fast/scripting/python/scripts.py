@@ -69,8 +69,7 @@ class PythonScripts(Scripts):
         options = self.host.options
         path = options.python_script
         assert path is not None
-        rest = self.host.rest
-        self._around = Surroundings(self.host.settings, rest.services, rest.run, rest.call)
+        self._around = Surroundings(self.host.settings, self.host.rest)
         self._changes = Changes(self._around, self._tell)
         self._answers |= dicom_callbacks.answers(self._around, self._registry, self._calling)
         build(self._around, self._registry, self._description)

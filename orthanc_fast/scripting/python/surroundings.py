@@ -1,12 +1,13 @@
 """What the functions of the module `orthanc` work on: the server around a script."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from orthanc_fast.config import Settings
 from orthanc_fast.model import SERVER, Caller
 from orthanc_fast.scripting.python.exceptions import NOT_INITIALIZED, failure
+from orthanc_fast.scripting.rest_calls import Reply, RestCalls
 from orthanc_fast.services.key_values.queues import Queues
 from orthanc_fast.services.key_values.stores import KeyValueStores
 from orthanc_fast.services.processes.http import HttpServices
@@ -16,44 +17,13 @@ T = TypeVar("T")
 SCRIPT: Caller = Caller(origin="Plugins")
 
 
-class Answer(Protocol):
-    """Of a call of the REST API."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def body(self) -> bytes: ...
-
-
-class Call(Protocol):
-    """A call of the REST API in this process; `builtin` leaves out what scripts serve."""
-
-    def __call__(
-        self,
-        caller: Caller,
-        method: str,
-        uri: str,
-        body: bytes = b"",
-        headers: dict[str, str] | None = None,
-        builtin: bool = False,
-    ) -> Answer: ...
-
-
 class Surroundings:
-    """The server as scripts of one process see it. `run` waits for a coroutine of the services;
-    whoever calls it is in a thread of a script."""
+    """The server as scripts of one process see it, for who is in a thread of a script."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        services: HttpServices,
-        run: Callable[[Coroutine[Any, Any, Any]], Any],
-        call: Call,
-    ) -> None:
+    def __init__(self, settings: Settings, rest: RestCalls) -> None:
         self.settings = settings
-        self._services = services
-        self._run = run
-        self._call = call
+        self._services = rest.services
+        self._rest = rest
         self.is_running = False  # False while the script is imported: the server does not serve yet
 
     @property
@@ -74,13 +44,12 @@ class Surroundings:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What a coroutine returns."""
-        result: T = self._run(work)
-        return result
+        return self._rest.run(work)
 
-    def call(self, method: str, uri: str, body: bytes, builtin: bool) -> Answer:
+    def call(self, method: str, uri: str, body: bytes, builtin: bool) -> Reply:
         """Calls the REST API. Raises OrthancException 2038 while the script is imported."""
         self.require_running()
-        return self._call(SCRIPT, method, uri, body, builtin=builtin)
+        return self._rest.call(SCRIPT, method, uri, body, builtin=builtin)
 
     @cached_property
     def stores(self) -> KeyValueStores:
@@ -91,4 +60,4 @@ class Surroundings:
         return Queues(self._services.reads, self._services.writes)
 
 
-__all__ = ["SCRIPT", "SERVER", "Answer", "Call", "Surroundings"]
+__all__ = ["SCRIPT", "SERVER", "Surroundings"]

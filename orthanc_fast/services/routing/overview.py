@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -123,16 +124,15 @@ class Overview:
 
         def read(view: Snapshot) -> list[EntryAnswer]:
             queue = queue_of(view, name)
-            found: list[EntryAnswer] = []
-            start = max(since, queue.first)
-            for number in range(start, min(queue.next, start + _SEARCHED)):
-                if len(found) >= limit:
-                    break
+
+            def answer(number: int) -> EntryAnswer | None:
                 entry = entry_of(view, name, number)
-                if entry is not None:
-                    offset = queue.offset if number == queue.first else 0
-                    found.append(_entry(number, entry, offset, with_instances=True))
-            return found
+                if entry is None:
+                    return None
+                offset = queue.offset if number == queue.first else 0
+                return _entry(number, entry, offset, with_instances=True)
+
+            return _page(answer, max(since, queue.first), queue.next, limit)
 
         return self._read(caller, read)
 
@@ -143,18 +143,17 @@ class Overview:
 
         def read(view: Snapshot) -> list[EntryAnswer]:
             queue = queue_of(view, name)
-            found: list[EntryAnswer] = []
-            start = max(since, queue.first_failed)
-            for number in range(start, min(queue.next_failed, start + _SEARCHED)):
-                if len(found) >= limit:
-                    break
+
+            def answer(number: int) -> EntryAnswer | None:
                 aside = failed_of(view, name, number)
-                if aside is not None:
-                    answer = _entry(number, aside.entry, 0, with_instances=True)
-                    answer.Attempts, answer.Error = aside.attempts, aside.error
-                    answer.GivenUp = timestamp(aside.given_up)
-                    found.append(answer)
-            return found
+                if aside is None:
+                    return None
+                found = _entry(number, aside.entry, 0, with_instances=True)
+                found.Attempts, found.Error = aside.attempts, aside.error
+                found.GivenUp = timestamp(aside.given_up)
+                return found
+
+            return _page(answer, max(since, queue.first_failed), queue.next_failed, limit)
 
         return self._read(caller, read)
 
@@ -250,6 +249,14 @@ class Overview:
         if found is None:
             raise InexistentItem(f"No destination of Routing with this name: {name}")
         return found
+
+
+def _page(
+    answer: Callable[[int], EntryAnswer | None], first: int, end: int, limit: int
+) -> list[EntryAnswer]:
+    """Up to `limit` answers of the numbers from `first` on; some numbers have none."""
+    numbers = range(first, min(end, first + _SEARCHED))
+    return list(islice((found for number in numbers if (found := answer(number))), limit))
 
 
 def _state(view: Snapshot, name: str) -> tuple[Queue, tuple[int, Entry] | None]:
