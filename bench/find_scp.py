@@ -146,17 +146,23 @@ def _ask(pair: QueriedPair, server: ServerProcess, scenario: Scenario, number: i
         scenario.identifier((number * 997 + each * 101) % pair.studies)
         for each in range(scenario.queries)
     ]
+    with FindScu(int(str(server.configuration["DicomPort"]))) as scu:
+        return asked_in_turn(scu, scenario.name, asked, scenario.many)
+
+
+def asked_in_turn(scu: FindScu, name: str, asked: list[bytes], many: bool) -> Load:
+    """What queries cost that are asked one after the other; of `many` answers these are counted,
+    else the queries. Raises RuntimeError for one that fails or finds nothing."""
     firsts: list[float] = []
     answers = 0
-    with FindScu(int(str(server.configuration["DicomPort"]))) as scu:
-        begin = time.perf_counter()
-        for identifier in asked:
-            found = scu.find(identifier)
-            if found.status or not found.answers:
-                raise RuntimeError(f"{scenario.name}: status {found.status:04x}")
-            firsts.append(found.first)
-            answers += len(found.answers)
-        seconds = time.perf_counter() - begin
-    if scenario.many:
+    begin = time.perf_counter()
+    for identifier in asked:
+        found = scu.find(identifier)
+        if found.status or not found.answers:
+            raise RuntimeError(f"{name}: status {found.status:04x}")
+        firsts.append(found.first)
+        answers += len(found.answers)
+    seconds = time.perf_counter() - begin
+    if many:
         return Load(answers, seconds, firsts[0], firsts[0])
     return Load(len(asked), seconds, *(quantiles(firsts, n=100)[each] for each in (49, 98)))

@@ -4,9 +4,6 @@ client that only counts bytes.
 `p50` and `p99` are the times to the first answer.
 """
 
-import time
-from statistics import quantiles
-
 import msgspec
 from support import find_scu
 from support.find_scu import Element, FindScu
@@ -28,6 +25,7 @@ from support.worklists import (
     worklist,
 )
 
+from bench import find_scp
 from bench.compare import OURS, Goal, Pair, Row
 from bench.load import Load
 
@@ -134,17 +132,5 @@ def _ask(pair: WorklistPair, server: ServerProcess, scenario: Scenario, number: 
         scenario.identifier((number * 997 + each * 101) % pair.amount)
         for each in range(scenario.queries * times)
     ]
-    firsts: list[float] = []
-    answers = 0
     with FindScu(int(str(server.configuration["DicomPort"])), SOP_CLASS, timeout=120) as scu:
-        begin = time.perf_counter()
-        for identifier in asked:
-            found = scu.find(identifier)
-            if found.status or not found.answers:
-                raise RuntimeError(f"{scenario.name}: status {found.status:04x}")
-            firsts.append(found.first)
-            answers += len(found.answers)
-        seconds = time.perf_counter() - begin
-    if scenario.many:
-        return Load(answers, seconds, firsts[0], firsts[0])
-    return Load(len(asked), seconds, *(quantiles(firsts, n=100)[each] for each in (49, 98)))
+        return find_scp.asked_in_turn(scu, scenario.name, asked, scenario.many)
