@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from orthanc_fast.config import Settings
+from orthanc_fast.rest.router import Need
 from orthanc_fast.rest.routes import build_router
+from orthanc_fast.rights import Right
 
 ROOT = Path(__file__).parents[1]
 SOURCE = Path(__file__).with_name("routes_of_orthanc.txt")
@@ -37,6 +39,9 @@ Every route of Orthanc 1.13, whether it is here, and the tests that name it;
 made by `scripts/make_routes.py`. Besides, `tests/rest/test_openapi.py` throws generated requests
 at every route. `{}` is any one component of a path, `{*}` any number of them, `{a,b}` stands for
 one route each. *later* are those that need what later versions bring: jobs, archives, the network.
+
+*needs* is the right that a user needs: see [users.md](users.md). A star marks what is refused to
+users who see some studies only, a star in brackets what is refused to them of some of the paths.
 """
 
 LEVELS = ("patients", "studies", "series", "instances")
@@ -70,9 +75,32 @@ def expand(pattern: str) -> list[str]:
     return ["".join(chosen) for chosen in product(*choices)]
 
 
+def needs_of_routes() -> dict[tuple[str, str], Need]:
+    """What the routes of a server with the default configuration need, by (method, path)."""
+    return {(route.method, route.path): route.need for route in build_router(Settings()).routes}
+
+
 def served() -> set[tuple[str, str]]:
     """The routes of a server with the default configuration, as (method, path)."""
-    return {(route.method, route.path) for route in build_router(Settings()).routes}
+    return set(needs_of_routes())
+
+
+def needs(line: Line, here: dict[tuple[str, str], Need]) -> str:
+    """The rights that the methods of a line need, in their order."""
+    texts = {method: _needs_of(line, method, here) for method in line.methods}
+    known = {method: text for method, text in texts.items() if text}
+    if len(set(known.values())) <= 1:
+        return next(iter(known.values()), "")
+    return ", ".join(f"{method} {text}" for method, text in known.items())
+
+
+def _needs_of(line: Line, method: str, here: dict[tuple[str, str], Need]) -> str:
+    routes = [(method, path) for path in expand(line.pattern)]
+    found = {here[route] for route in routes if route in here}
+    rights: set[Right] = {need.right for need in found}
+    names = "/".join(right.name.lower() if right and right.name else "none" for right in rights)
+    refused = {not need.limited for need in found}
+    return names + ("" if True not in refused else "\\*" if False not in refused else "(\\*)")
 
 
 def missing(line: Line, here: set[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -193,22 +221,26 @@ def tests_of(line: Line, sources: list[Source]) -> str:
 
 def table() -> str:
     """The content of docs/routes.md."""
-    here = served()
+    by_route = needs_of_routes()
+    here = set(by_route)
     routes = {_components(path) for _, path in here}
     sources = [Source(path, routes) for path in sorted(TESTS.rglob("test_*.py"))]
     text = HEAD
     known = set()
     for chapter, title in CHAPTERS.items():
-        text += f"\n## {title}\n\n| methods | path | here | tests |\n|---|---|---|---|\n"
+        text += f"\n## {title}\n\n| methods | path | here | needs | tests |\n"
+        text += "|---|---|---|---|---|\n"
         for line in lines():
             if line.chapter == chapter:
                 known |= set(product(line.methods, expand(line.pattern)))
                 tests = tests_of(line, sources)
                 methods = ", ".join(line.methods)
-                text += f"| {methods} | `{line.pattern}` | {state(line, here)} | {tests} |\n"
-    text += "\n## This server's own\n\n| methods | path | tests |\n|---|---|---|\n"
+                text += f"| {methods} | `{line.pattern}` | {state(line, here)} | "
+                text += f"{needs(line, by_route)} | {tests} |\n"
+    text += "\n## This server's own\n\n| methods | path | needs | tests |\n|---|---|---|---|\n"
     for method, path in sorted(here - known, key=lambda route: route[::-1]):
-        text += f"| {method} | `{path}` | {tests_of(Line(1, (method,), path), sources)} |\n"
+        line = Line(1, (method,), path)
+        text += f"| {method} | `{path}` | {needs(line, by_route)} | {tests_of(line, sources)} |\n"
     return text
 
 

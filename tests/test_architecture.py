@@ -28,6 +28,7 @@ GROUND = {
     "multipart",
     "numerals",
     "registries",
+    "rights",
     "transfer_syntaxes",
     "_ext",
 }

@@ -133,10 +133,10 @@ class App:
         if scripted is not None and scripted.route(request, "GET") is not None:
             return None
         found = self._router.find(request.segments, "GET")
-        handler = None if found is None else found[0].get("GET")
+        handler = None if found is None else found.handlers.get("GET")
         if found is None or handler is None or iscoroutinefunction(handler):
             return None
-        request.params = found[1]
+        request.params = found.params
         try:
             reply = handler(request)
         except Exception as error:
@@ -282,10 +282,10 @@ class App:
         found = self._router.find(request.segments, method)
         if found is None:
             return self._unknown(request)
-        handlers, request.params = found
-        handler = handlers.get(method)
+        request.params = found.params
+        handler = found.handlers.get(method)
         if handler is None:
-            return empty_response(405, ((b"allow", allow(handlers)),))
+            return empty_response(405, ((b"allow", allow(found.handlers)),))
         return handler(request)
 
     def _effective_method(self, request: Request, scope: MutableMapping[str, Any]) -> str:
@@ -307,19 +307,19 @@ class App:
             found = self._router.find(request.segments, "GET")
             if found is None:
                 return self._unknown(request)
-            describe = found[0].get(method)
+            describe = found.handlers.get(method)
             if describe is not None:
                 return describe(request)
-            return empty_response(204, ((b"allow", allow(found[0]) + b",HEAD,OPTIONS"),))
+            return empty_response(204, ((b"allow", allow(found.handlers) + b",HEAD,OPTIONS"),))
         if method not in WEBDAV_METHODS:
             return empty_response(400)
         found = self._router.find(request.segments, method)
-        handler = None if found is None else found[0].get(method)
+        handler = None if found is None else found.handlers.get(method)
         if found is None or handler is None:
             return empty_response(404)
         if self._browsers.checks_changes:
             self._browsers.check_change(request)
-        request.method, request.params = method, found[1]
+        request.method, request.params = method, found.params
         return handler(request)
 
     def _unknown(self, request: Request) -> Response:
@@ -348,14 +348,14 @@ class App:
     def _takes_forms(self, request: Request) -> bool:
         """Whether the handler of this POST sees a form as it is."""
         found = self._router.find(request.segments, "POST")
-        return found is not None and found[0].get("POST") in self._router.takes_forms
+        return found is not None and found.handlers.get("POST") in self._router.takes_forms
 
     async def _part(self, request: Request) -> None:
         found = self._router.find(request.segments, "POST")
         if found is None:
             raise UnknownResource
-        handlers, request.params = found
-        handler = handlers.get("POST")
+        request.params = found.params
+        handler = found.handlers.get("POST")
         if handler is not None:
             answer = handler(request)
             if not isinstance(answer, Response):

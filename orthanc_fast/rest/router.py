@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response
+from orthanc_fast.rights import Right
 
 Reply = Response | Awaitable[Response]
 Handler = Callable[[Request], Reply]
@@ -19,14 +20,31 @@ ONE = "{}"  # any one component
 REST = "{*}"  # any number of components, also none
 
 
+class Need(NamedTuple):
+    """What a caller needs for a route: a right, and unless it is `limited`, to see everything."""
+
+    right: Right
+    limited: bool
+
+
+class Found(NamedTuple):
+    """What is at a path: handlers and needs by method, and the values of its variable
+    components."""
+
+    handlers: dict[str, Handler]
+    params: list[str]
+    needs: dict[str, Need]
+
+
 class _Node:
-    __slots__ = ("any", "handlers", "literal", "only", "rest")
+    __slots__ = ("any", "handlers", "literal", "needs", "only", "rest")
 
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
         self.any: _Node | None = None
         self.rest: _Node | None = None
         self.handlers: dict[str, Handler] = {}
+        self.needs: dict[str, Need] = {}
         self.only = False
 
 
@@ -40,6 +58,7 @@ class Route(NamedTuple):
     method: str
     path: str
     handler: Handler
+    need: Need
     arguments: str = ""
     body: Any = None
     answer: Any = None
@@ -60,6 +79,8 @@ class Router:
         path: str,
         handler: Handler,
         *,
+        needs: Right,
+        limited: bool = False,
         arguments: str = "",
         body: Any = None,
         answer: Any = None,
@@ -69,6 +90,9 @@ class Router:
         """Registers a handler. One that is a plain function reads the index and nothing else, and
         costs no coroutine: see `read_elsewhere`.
 
+        `needs`: the right that a user needs for it; `NOTHING` is for what is open to everybody.
+        `limited`: all that it shows or changes is limited to what its caller may see; without it,
+        a user who sees some studies only is refused.
         `only`: with another method the path is unknown, instead of a method that is not allowed.
         `takes_forms`: of a body of multipart/form-data the handler itself decides, and its parts
         are no requests of their own. The other keywords are documentation: see `Route`.
@@ -84,10 +108,11 @@ class Router:
             elif part:
                 node = node.literal.setdefault(part, _Node())
         node.handlers[method] = handler
+        node.needs[method] = need = Need(needs, limited)
         node.only = only
         if takes_forms:
             self.takes_forms.add(handler)
-        self.routes.append(Route(method, path, handler, arguments, body, answer))
+        self.routes.append(Route(method, path, handler, need, arguments, body, answer))
 
     def read_elsewhere(self) -> None:
         """From now on handlers that only read run in threads: for an index that an event loop must
@@ -100,8 +125,8 @@ class Router:
                     node.handlers[method] = _elsewhere(handler)
             nodes += [each for each in (*node.literal.values(), node.any, node.rest) if each]
 
-    def find(self, segments: list[str], method: str) -> tuple[dict[str, Handler], list[str]] | None:
-        """(handlers by method, values of the variable components), None for an unknown path."""
+    def find(self, segments: list[str], method: str) -> Found | None:
+        """None for an unknown path."""
         node = self._root
         params: list[str] = []
         for number, segment in enumerate(segments):
@@ -121,7 +146,7 @@ class Router:
             node = node.rest
         if not node.handlers or (node.only and method not in node.handlers):
             return None
-        return node.handlers, params
+        return Found(node.handlers, params, node.needs)
 
 
 def _elsewhere(handler: Handler) -> Handler:

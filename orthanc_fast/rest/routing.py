@@ -12,6 +12,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.uri import unsigned_argument
+from orthanc_fast.rights import Right
 from orthanc_fast.services.routing.overview import (
     DestinationAnswer,
     EntryAnswer,
@@ -42,24 +43,67 @@ class TryRuleBody(msgspec.Struct, forbid_unknown_fields=True):
 def add_routes(router: Router, settings: Settings) -> None:
     """The routes of a server that routes."""
     path, page = "/routing/destinations/{}", "since limit"
-    router.add("GET", "/routing", get_routing, answer=RoutingAnswer)
-    router.add("GET", path, get_destination, answer=DestinationAnswer)
-    router.add("GET", f"{path}/queue", get_queue, arguments=page, answer=list[EntryAnswer])
-    router.add("GET", f"{path}/failed", get_failed, arguments=page, answer=list[EntryAnswer])
-    router.add("POST", "/routing/try", post_try_rule, body=TryRuleBody, answer=Trial)
-    router.add("POST", "/routing/rules/{}/try", post_try, body=TryBody, answer=Trial)
+    router.add("GET", "/routing", get_routing, answer=RoutingAnswer, needs=Right.ADMINISTRATE)
+    router.add("GET", path, get_destination, answer=DestinationAnswer, needs=Right.ADMINISTRATE)
+    router.add(
+        "GET",
+        f"{path}/queue",
+        get_queue,
+        arguments=page,
+        answer=list[EntryAnswer],
+        needs=Right.ADMINISTRATE,
+    )
+    router.add(
+        "GET",
+        f"{path}/failed",
+        get_failed,
+        arguments=page,
+        answer=list[EntryAnswer],
+        needs=Right.ADMINISTRATE,
+    )
+    router.add(
+        "POST",
+        "/routing/try",
+        post_try_rule,
+        body=TryRuleBody,
+        answer=Trial,
+        needs=Right.ADMINISTRATE,
+    )
+    router.add(
+        "POST",
+        "/routing/rules/{}/try",
+        post_try,
+        body=TryBody,
+        answer=Trial,
+        needs=Right.ADMINISTRATE,
+    )
     if settings.read_only:
         return
-    router.add("PUT", path, put_destination, body=dict[str, Any], answer="text/plain")
-    router.add("DELETE", path, delete_destination, answer="text/plain")
+    router.add(
+        "PUT",
+        path,
+        put_destination,
+        body=dict[str, Any],
+        answer="text/plain",
+        needs=Right.ADMINISTRATE,
+    )
+    router.add("DELETE", path, delete_destination, answer="text/plain", needs=Right.ADMINISTRATE)
     rule = "/routing/rules/{}"
-    router.add("PUT", rule, put_rule, body=dict[str, Any], answer="text/plain")
-    router.add("DELETE", rule, delete_rule, answer="text/plain")
-    router.add("DELETE", f"{path}/queue", delete_queue, answer="text/plain")
-    router.add("DELETE", f"{path}/failed", delete_failed, answer="text/plain")
-    router.add("POST", f"{path}/retry", post_retry, answer="text/plain")
-    router.add("POST", f"{path}/pause", _pause(True), answer="text/plain")
-    router.add("POST", f"{path}/resume", _pause(False), answer="text/plain")
+    router.add(
+        "PUT", rule, put_rule, body=dict[str, Any], answer="text/plain", needs=Right.ADMINISTRATE
+    )
+    router.add("DELETE", rule, delete_rule, answer="text/plain", needs=Right.ADMINISTRATE)
+    router.add(
+        "DELETE", f"{path}/queue", delete_queue, answer="text/plain", needs=Right.ADMINISTRATE
+    )
+    router.add(
+        "DELETE", f"{path}/failed", delete_failed, answer="text/plain", needs=Right.ADMINISTRATE
+    )
+    router.add("POST", f"{path}/retry", post_retry, answer="text/plain", needs=Right.ADMINISTRATE)
+    router.add("POST", f"{path}/pause", _pause(True), answer="text/plain", needs=Right.ADMINISTRATE)
+    router.add(
+        "POST", f"{path}/resume", _pause(False), answer="text/plain", needs=Right.ADMINISTRATE
+    )
 
 
 def get_routing(request: Request) -> Response:

@@ -9,6 +9,7 @@ import pytest
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response
 from orthanc_fast.rest.router import Handler, Reply, Router
+from orthanc_fast.rights import NOTHING
 
 NO_REQUEST = cast(Request, None)  # none of these looks at it
 
@@ -40,12 +41,12 @@ async def coroutine(request: Request) -> Response:
 
 def registered(handler: Handler, in_place: bool) -> Handler:
     router = Router()
-    router.add("GET", "/instances/{}/x", handler)
+    router.add("GET", "/instances/{}/x", handler, needs=NOTHING)
     if not in_place:
         router.read_elsewhere()
     found = router.find(["instances", "1", "x"], "GET")
     assert found is not None
-    return found[0]["GET"]
+    return found.handlers["GET"]
 
 
 async def answer(handler: Handler, in_place: bool) -> bytes:

@@ -20,6 +20,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import begun, while_present
+from orthanc_fast.rights import Right
 from orthanc_fast.services.dicom_web.bulk_data import Content, Value, chunks, version
 
 OCTETS: Final = "application/octet-stream"
@@ -33,7 +34,13 @@ def add_routes(router: Router, settings: Settings) -> None:
     if settings.dicom_web.enable:
         instance = f"{settings.dicom_web.root}studies/{{}}/series/{{}}/instances/{{}}"
         router.add(
-            "GET", f"{instance}/bulk/{{*}}", get_bulk_data, arguments="accept", answer=OCTETS
+            "GET",
+            f"{instance}/bulk/{{*}}",
+            get_bulk_data,
+            arguments="accept",
+            answer=OCTETS,
+            needs=Right.BROWSE,
+            limited=True,
         )
 
 

@@ -14,6 +14,7 @@ from orthanc_fast.rest.dicom_web.addresses import base_of
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import PLAIN_JSON, Response, encode_json
 from orthanc_fast.rest.router import METHODS, ONE, REST, Route, Router
+from orthanc_fast.rights import Right
 
 _WADL: Final = "application/vnd.sun.wadl+xml"
 _WADL_KIND: Final = (b"content-type", _WADL.encode())
@@ -51,10 +52,16 @@ def add_routes(router: Router, settings: Settings) -> None:
                 return _description(request, router, _EXACTLY[each.type])
         raise UnknownResource
 
-    router.add("OPTIONS", options.root, options_root, answer=_WADL)
-    router.add("GET", options.root, get_root, answer=_WADL, only=True)
+    router.add(
+        "OPTIONS", options.root, options_root, answer=_WADL, needs=Right.BROWSE, limited=True
+    )
+    router.add(
+        "GET", options.root, get_root, answer=_WADL, only=True, needs=Right.BROWSE, limited=True
+    )
     for method in METHODS:
-        router.add(method, f"{options.root}workitems/{REST}", left_out)
+        router.add(
+            method, f"{options.root}workitems/{REST}", left_out, needs=Right.BROWSE, limited=True
+        )
 
 
 async def left_out(request: Request) -> Response:

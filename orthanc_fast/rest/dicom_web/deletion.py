@@ -9,6 +9,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, empty_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 
 _PATHS = ("studies/{}", "studies/{}/series/{}", "studies/{}/series/{}/instances/{}")
 
@@ -17,7 +18,9 @@ def add_routes(router: Router, settings: Settings) -> None:
     options = settings.dicom_web
     if options.enable and options.enable_delete and not settings.read_only:
         for path in _PATHS:
-            router.add("DELETE", options.root + path, delete_resource)
+            router.add(
+                "DELETE", options.root + path, delete_resource, needs=Right.DELETE, limited=True
+            )
 
 
 async def delete_resource(request: Request) -> Response:

@@ -16,6 +16,7 @@ from orthanc_fast.rest.response import (
     json_response,
 )
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 
 DESCRIPTION = "DICOMweb (QIDO-RS, STOW-RS and WADO-RS) and WADO-URI, built in."
 # Of Orthanc's plugin that this behaves like.
@@ -24,10 +25,31 @@ _PAGE = "app/client/index.html"
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/plugins/dicom-web", get_plugin, answer=dict[str, Any])
+    router.add(
+        "GET",
+        "/plugins/dicom-web",
+        get_plugin,
+        answer=dict[str, Any],
+        needs=Right.BROWSE,
+        limited=True,
+    )
     if settings.dicom_web.enable:
-        router.add("GET", f"{settings.dicom_web.root}info", get_info, answer=dict[str, str])
-        router.add("GET", f"{settings.dicom_web.root}{_PAGE}", get_page, answer="text/html")
+        router.add(
+            "GET",
+            f"{settings.dicom_web.root}info",
+            get_info,
+            answer=dict[str, str],
+            needs=Right.BROWSE,
+            limited=True,
+        )
+        router.add(
+            "GET",
+            f"{settings.dicom_web.root}{_PAGE}",
+            get_page,
+            answer="text/html",
+            needs=Right.BROWSE,
+            limited=True,
+        )
 
 
 async def get_plugin(request: Request) -> Response:

@@ -23,6 +23,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import PATHSEND_FROM, HeaderField, Response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import while_present
+from orthanc_fast.rights import Right
 from orthanc_fast.services.dicom_web.file_steps import Range, cut
 from orthanc_fast.services.dicom_web.frame_parts import FrameImage
 
@@ -42,7 +43,15 @@ def add_routes(router: Router, settings: Settings) -> None:
         return
     frames = f"{settings.dicom_web.root}studies/{{}}/series/{{}}/instances/{{}}/frames"
     for path in (f"{frames}/{{}}", frames):
-        router.add("GET", path, get_frames, arguments="accept", answer="multipart/related")
+        router.add(
+            "GET",
+            path,
+            get_frames,
+            arguments="accept",
+            answer="multipart/related",
+            needs=Right.BROWSE,
+            limited=True,
+        )
 
 
 @conditional

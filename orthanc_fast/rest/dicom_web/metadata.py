@@ -18,6 +18,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import while_present
+from orthanc_fast.rights import Right
 
 Form = Literal["json", "xml"]
 
@@ -45,9 +46,17 @@ def add_routes(router: Router, settings: Settings) -> None:
             get_metadata,
             arguments="accept",
             answer="application/dicom+json",
+            needs=Right.BROWSE,
+            limited=True,
         )
     if not settings.read_only:
-        router.add("POST", "/studies/{}/update-dicomweb-cache", update_cache, answer=dict[str, str])
+        router.add(
+            "POST",
+            "/studies/{}/update-dicomweb-cache",
+            update_cache,
+            answer=dict[str, str],
+            needs=Right.MODIFY,
+        )
 
 
 @conditional

@@ -26,6 +26,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import while_present
+from orthanc_fast.rights import Right
 from orthanc_fast.services.attachments import documents
 from orthanc_fast.services.dicom_web.rendering import Form, Place, View, is_video, symbol
 from orthanc_fast.services.dicom_web.repeats import Repeats
@@ -63,7 +64,15 @@ def add_routes(router: Router, settings: Settings) -> None:
     for level in _LEVELS:
         for name, handler in (("rendered", get_rendered), ("thumbnail", get_thumbnail)):
             path = f"{settings.dicom_web.root}{level}/{name}"
-            router.add("GET", path, handler, arguments=_ARGUMENTS, answer="image/jpeg")
+            router.add(
+                "GET",
+                path,
+                handler,
+                arguments=_ARGUMENTS,
+                answer="image/jpeg",
+                needs=Right.BROWSE,
+                limited=True,
+            )
 
 
 @conditional

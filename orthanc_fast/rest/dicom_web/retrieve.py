@@ -27,6 +27,7 @@ from orthanc_fast.rest.response import (
 )
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import while_present
+from orthanc_fast.rights import Right
 from orthanc_fast.services.archive.archives import Wish
 from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.dicom_web.retrieval import AS_STORED, DEFAULT, Form
@@ -53,7 +54,13 @@ def add_routes(router: Router, settings: Settings) -> None:
     paths = ("studies/{}", "studies/{}/series/{}", "studies/{}/series/{}/instances/{}")
     for path in paths:
         router.add(
-            "GET", f"{root}{path}", get_files, arguments="accept", answer="multipart/related"
+            "GET",
+            f"{root}{path}",
+            get_files,
+            arguments="accept",
+            answer="multipart/related",
+            needs=Right.BROWSE,
+            limited=True,
         )
 
 

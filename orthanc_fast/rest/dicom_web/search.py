@@ -18,6 +18,7 @@ from orthanc_fast.rest.response import HeaderField, Response
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.streaming import presence, while_present
 from orthanc_fast.rest.uri import pairs
+from orthanc_fast.rights import Right
 from orthanc_fast.services.dicom_web.searching import Form, Results
 
 DICOM_JSON: Final = (b"content-type", b"application/dicom+json")
@@ -58,6 +59,8 @@ def add_routes(router: Router, settings: Settings) -> None:
             _handler(level),
             arguments=_ARGUMENTS,
             answer="application/dicom+json",
+            needs=Right.BROWSE,
+            limited=True,
         )
 
 

@@ -13,6 +13,7 @@ from orthanc_fast.rest.response import PLAIN_JSON, Response, encode_json
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import while_present
 from orthanc_fast.rest.uri import boolean
+from orthanc_fast.rights import Right
 from orthanc_fast.services.dicom_web_client.orders import Wanted
 from orthanc_fast.services.dicom_web_client.questions import Question, texts
 from orthanc_fast.services.dicom_web_client.server import has_delete
@@ -29,21 +30,29 @@ def add_routes(router: Router, settings: Settings) -> None:
     if not settings.dicom_web.enable:
         return
     root, answer = f"{settings.dicom_web.root}servers", dict[str, Any]
-    router.add("GET", root, get_servers, arguments="expand", answer=list[str])
-    router.add("GET", f"{root}/{{}}", get_server, answer=list[str])
-    router.add("PUT", f"{root}/{{}}", put_server, body=dict[str, Any], answer=answer)
-    router.add("DELETE", f"{root}/{{}}", delete_server, answer=answer)
-    for name, handler in (
-        ("get", post_get),
-        ("qido", post_qido),
-        ("stow", post_stow),
-        ("retrieve", post_retrieve),
-        ("wado", post_wado),
-        ("delete", post_delete),
+    router.add("GET", root, get_servers, arguments="expand", answer=list[str], needs=Right.BROWSE)
+    router.add("GET", f"{root}/{{}}", get_server, answer=list[str], needs=Right.BROWSE)
+    router.add(
+        "PUT",
+        f"{root}/{{}}",
+        put_server,
+        body=dict[str, Any],
+        answer=answer,
+        needs=Right.ADMINISTRATE,
+    )
+    router.add("DELETE", f"{root}/{{}}", delete_server, answer=answer, needs=Right.ADMINISTRATE)
+    for name, handler, right in (
+        ("get", post_get, Right.UPLOAD),
+        ("qido", post_qido, Right.UPLOAD),
+        ("stow", post_stow, Right.MODIFY),
+        ("retrieve", post_retrieve, Right.UPLOAD),
+        ("wado", post_wado, Right.UPLOAD),
+        ("delete", post_delete, Right.DELETE),
     ):
         if settings.read_only and handler in (post_retrieve, post_wado):
             continue  # they store
-        router.add("POST", f"{root}/{{}}/{name}", handler, body=dict[str, Any], answer=answer)
+        path = f"{root}/{{}}/{name}"
+        router.add("POST", path, handler, body=dict[str, Any], answer=answer, needs=right)
 
 
 def get_servers(request: Request) -> Response:

@@ -24,6 +24,7 @@ from orthanc_fast.rest.dicom_web.store_parts import (
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 from orthanc_fast.services.dicom_web.store_answer import store_answer
 from orthanc_fast.services.dicom_web.storing import Storing
 
@@ -48,6 +49,7 @@ def add_routes(router: Router, settings: Settings) -> None:
             body=DICOM,
             answer="application/dicom+json",
             takes_forms=True,
+            needs=Right.UPLOAD,
         )
 
 

@@ -18,6 +18,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import DICOM, PATHSEND_FROM, Response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import while_present
+from orthanc_fast.rights import Right
 from orthanc_fast.services.attachments.documents import is_pdf
 from orthanc_fast.services.attachments.reading import dicom_attachment
 from orthanc_fast.services.dicom_web.rendering import Form, ObjectView, Place, is_video
@@ -47,7 +48,15 @@ _FORMS: Final[dict[str, Form]] = {
 def add_routes(router: Router, settings: Settings) -> None:
     options = settings.dicom_web
     if options.enable_wado:
-        router.add("GET", options.wado_root, get_object, arguments=_ARGUMENTS, answer="image/jpeg")
+        router.add(
+            "GET",
+            options.wado_root,
+            get_object,
+            arguments=_ARGUMENTS,
+            answer="image/jpeg",
+            needs=Right.BROWSE,
+            limited=True,
+        )
 
 
 @conditional

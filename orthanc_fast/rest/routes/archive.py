@@ -36,6 +36,7 @@ from orthanc_fast.rest.response import (
 )
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.streaming import while_present
+from orthanc_fast.rights import Right
 from orthanc_fast.services.archive.archives import Planned, Wish
 from orthanc_fast.services.archive.jobs import Ending, as_store_faults, progress, submission, write
 from orthanc_fast.services.archive.tree import Root
@@ -57,14 +58,46 @@ def add_routes(router: Router, settings: Settings) -> None:
             more = "compression" if kind == "archive" else "extended"
             arguments = f"{_ARGUMENTS} {more}"
             path = f"/{plural}/{{}}/{kind}"
-            router.add("GET", path, get, arguments=arguments, answer="application/zip")
-            router.add("POST", path, post, body=dict[str, Any], answer="application/zip")
+            router.add(
+                "GET",
+                path,
+                get,
+                arguments=arguments,
+                answer="application/zip",
+                needs=Right.BROWSE,
+                limited=True,
+            )
+            router.add(
+                "POST",
+                path,
+                post,
+                body=dict[str, Any],
+                answer="application/zip",
+                needs=Right.BROWSE,
+                limited=True,
+            )
     for name, (get, post) in _TOOLS.items():
         path, arguments = f"/tools/{name}", f"resources {_ARGUMENTS}"
         if name == "create-archive":
             arguments += " compression"
-        router.add("GET", path, get, arguments=arguments, answer="application/zip")
-        router.add("POST", path, post, body=list[str], answer="application/zip")
+        router.add(
+            "GET",
+            path,
+            get,
+            arguments=arguments,
+            answer="application/zip",
+            needs=Right.BROWSE,
+            limited=True,
+        )
+        router.add(
+            "POST",
+            path,
+            post,
+            body=list[str],
+            answer="application/zip",
+            needs=Right.BROWSE,
+            limited=True,
+        )
 
 
 # One resource

@@ -31,6 +31,7 @@ from orthanc_fast.rest.revisions import (
 )
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.streaming import begun
+from orthanc_fast.rights import Right
 from orthanc_fast.services.attachments.changes import Located, version_of
 from orthanc_fast.services.browse.describe import PLURALS
 
@@ -69,17 +70,63 @@ def add_routes(router: Router, settings: Settings) -> None:
             continue
         path = f"/{plural}/{{}}/attachments"
         one = f"{path}/{{}}"
-        router.add("GET", path, _list(level), arguments="full", answer=list[str])
+        router.add(
+            "GET",
+            path,
+            _list(level),
+            arguments="full",
+            answer=list[str],
+            needs=Right.BROWSE,
+            limited=True,
+        )
         for name, answer in READS.items():
             handler = _read(level, answer, needs_file=name in NEEDS_FILE)
             arguments = "filename" if name.endswith("/data") else ""
-            router.add("GET", f"{one}{name}", handler, arguments=arguments)
-        router.add("POST", f"{one}/verify-md5", verify_md5, answer=dict)
+            router.add(
+                "GET",
+                f"{one}{name}",
+                handler,
+                arguments=arguments,
+                needs=Right.BROWSE,
+                limited=True,
+            )
+        router.add(
+            "POST", f"{one}/verify-md5", verify_md5, answer=dict, needs=Right.BROWSE, limited=True
+        )
         if not settings.read_only:
-            router.add("PUT", one, put_attachment, body="application/octet-stream", answer=dict)
-            router.add("DELETE", one, delete_attachment, answer="text/plain")
-            router.add("POST", f"{one}/compress", compress, answer=dict)
-            router.add("POST", f"{one}/uncompress", uncompress, answer=dict)
+            router.add(
+                "PUT",
+                one,
+                put_attachment,
+                body="application/octet-stream",
+                answer=dict,
+                needs=Right.MODIFY,
+                limited=level > Level.PATIENT,
+            )
+            router.add(
+                "DELETE",
+                one,
+                delete_attachment,
+                answer="text/plain",
+                needs=Right.MODIFY,
+                limited=level > Level.PATIENT,
+            )
+            router.add(
+                "POST",
+                f"{one}/compress",
+                compress,
+                answer=dict,
+                needs=Right.MODIFY,
+                limited=level > Level.PATIENT,
+            )
+            router.add(
+                "POST",
+                f"{one}/uncompress",
+                uncompress,
+                answer=dict,
+                needs=Right.MODIFY,
+                limited=level > Level.PATIENT,
+            )
 
 
 def _list(level: Level) -> Handler:

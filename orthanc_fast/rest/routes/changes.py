@@ -13,6 +13,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Reply, Router
 from orthanc_fast.rest.uri import integer_argument, unsigned_argument
+from orthanc_fast.rights import Right
 from orthanc_fast.services.browse.change_feed import ChangeEntry, change_entry, change_types
 
 DEFAULT_LIMIT = 100
@@ -35,8 +36,10 @@ def add_routes(router: Router, settings: Settings) -> None:
         get_changes,
         arguments="since to limit type last wait",
         answer=ChangesAnswer,
+        needs=Right.BROWSE,
+        limited=True,
     )
-    router.add("DELETE", "/changes", delete_changes, answer="text/plain")
+    router.add("DELETE", "/changes", delete_changes, answer="text/plain", needs=Right.ADMINISTRATE)
 
 
 def get_changes(request: Request) -> Reply:

@@ -12,6 +12,7 @@ from orthanc_fast.rest.response import JSON, Response
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.streaming import begun
 from orthanc_fast.rest.tag_arguments import tag_format, unlimited_tags
+from orthanc_fast.rights import Right
 from orthanc_fast.services.browse.describe import PLURALS
 
 # More instances than this are answered in parts while their files are read.
@@ -25,15 +26,41 @@ def add_routes(router: Router, settings: Settings) -> None:
         path = f"/{plural}/{{}}"
         form = "simplify short full"
         router.add(
-            "GET", f"{path}/module", _module(level, level), arguments=f"{form} ignore-length"
+            "GET",
+            f"{path}/module",
+            _module(level, level),
+            arguments=f"{form} ignore-length",
+            needs=Right.BROWSE,
+            limited=True,
         )
         if level == Level.STUDY:
             handler = _module(level, Level.PATIENT)
-            router.add("GET", f"{path}/module-patient", handler, arguments=f"{form} ignore-length")
+            router.add(
+                "GET",
+                f"{path}/module-patient",
+                handler,
+                arguments=f"{form} ignore-length",
+                needs=Right.BROWSE,
+                limited=True,
+            )
         if level == Level.INSTANCE:
             continue
-        router.add("GET", f"{path}/shared-tags", _shared(level), arguments=form)
-        router.add("GET", f"{path}/instances-tags", _all(level), arguments=f"{form} ignore-length")
+        router.add(
+            "GET",
+            f"{path}/shared-tags",
+            _shared(level),
+            arguments=form,
+            needs=Right.BROWSE,
+            limited=True,
+        )
+        router.add(
+            "GET",
+            f"{path}/instances-tags",
+            _all(level),
+            arguments=f"{form} ignore-length",
+            needs=Right.BROWSE,
+            limited=True,
+        )
 
 
 async def _instances(request: Request, level: Level) -> list[bytes]:

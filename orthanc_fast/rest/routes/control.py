@@ -8,6 +8,7 @@ from orthanc_fast.model import Wish
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import PLAIN_JSON, Response, empty_response, text_response
 from orthanc_fast.rest.router import Handler, Router
+from orthanc_fast.rights import Right
 
 FORBIDDEN = 403
 
@@ -19,17 +20,29 @@ def add_routes(router: Router, settings: Settings) -> None:
         path = "/tools/log-level"
         if category is not None:
             path += f"-{category.name.lower()}"
-        router.add("GET", path, _get(category), answer="text/plain")
-        router.add("PUT", path, _put(category), body="text/plain", answer="text/plain")
+        router.add("GET", path, _get(category), answer="text/plain", needs=Right.ADMINISTRATE)
+        router.add(
+            "PUT",
+            path,
+            _put(category),
+            body="text/plain",
+            answer="text/plain",
+            needs=Right.ADMINISTRATE,
+        )
     router.add(
         "POST",
         "/tools/execute-script",
         _execute_script(settings),
         body="text/plain",
         answer="text/plain",
+        needs=Right.ADMINISTRATE,
     )
-    router.add("POST", "/tools/reset", _ask("reset"), answer=dict[str, str])
-    router.add("POST", "/tools/shutdown", _ask("shutdown"), answer=dict[str, str])
+    router.add(
+        "POST", "/tools/reset", _ask("reset"), answer=dict[str, str], needs=Right.ADMINISTRATE
+    )
+    router.add(
+        "POST", "/tools/shutdown", _ask("shutdown"), answer=dict[str, str], needs=Right.ADMINISTRATE
+    )
 
 
 def _get(category: Category | None) -> Handler:

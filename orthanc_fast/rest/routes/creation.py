@@ -11,6 +11,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes.instances import upload_answer
+from orthanc_fast.rights import Right
 
 
 class CreatedSeries(msgspec.Struct, gc=False):
@@ -30,6 +31,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         post_create_dicom,
         body=dict[str, Any],
         answer=dict[str, str],
+        needs=Right.UPLOAD,
     )
 
 

@@ -4,13 +4,23 @@ from orthanc_fast.config import Settings
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 
 PATH = "/tools/default-encoding"
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", PATH, get_default_encoding, answer="text/plain")
-    router.add("PUT", PATH, put_default_encoding, body="text/plain", answer="text/plain")
+    router.add(
+        "GET", PATH, get_default_encoding, answer="text/plain", needs=Right.BROWSE, limited=True
+    )
+    router.add(
+        "PUT",
+        PATH,
+        put_default_encoding,
+        body="text/plain",
+        answer="text/plain",
+        needs=Right.ADMINISTRATE,
+    )
 
 
 def get_default_encoding(request: Request) -> Response:

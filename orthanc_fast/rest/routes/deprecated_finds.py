@@ -11,6 +11,7 @@ from orthanc_fast.rest.query_body import by_tag
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, empty_response, json_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 from orthanc_fast.services.scu.normalisation import (
     ACCESSION_NUMBER,
     PATIENT_ID,
@@ -39,6 +40,7 @@ def add_routes(router: Router, settings: Settings) -> None:
             handler,
             body=dict[str, str],
             answer=list[dict[str, Any]],
+            needs=Right.UPLOAD,
         )
 
 

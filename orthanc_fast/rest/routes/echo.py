@@ -11,14 +11,29 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import PLAIN_JSON, Response, empty_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.scu_fields import timeout_field
+from orthanc_fast.rights import Right
 from orthanc_fast.services.exchange.modalities import Modality, parse_modality
 
 _FAILED = empty_response(500)  # without any body, as Orthanc answers it
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("POST", "/modalities/{}/echo", post_echo, body=dict[str, Any], answer=dict[str, Any])
-    router.add("POST", "/tools/dicom-echo", post_tool, body=dict[str, Any], answer=dict[str, Any])
+    router.add(
+        "POST",
+        "/modalities/{}/echo",
+        post_echo,
+        body=dict[str, Any],
+        answer=dict[str, Any],
+        needs=Right.MODIFY,
+    )
+    router.add(
+        "POST",
+        "/tools/dicom-echo",
+        post_tool,
+        body=dict[str, Any],
+        answer=dict[str, Any],
+        needs=Right.ADMINISTRATE,
+    )
 
 
 async def post_echo(request: Request) -> Response:

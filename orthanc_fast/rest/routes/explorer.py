@@ -19,6 +19,7 @@ from orthanc_fast.rest.response import (
     json_response,
 )
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
 CSS = (b"content-type", b"text/css; charset=utf-8")
@@ -53,14 +54,30 @@ EXTENSIONS = b"// Extensions of the front page by plugins: there are none\n"
 
 def add_routes(router: Router, settings: Settings) -> None:
     if settings.orthanc_explorer_enabled:
-        router.add("GET", "/", get_root)
-        router.add("GET", "/favicon.ico", get_icon)
-        router.add("GET", "/app/{*}", get_file, answer="text/html")
-    router.add("GET", "/plugins", get_plugins, answer=list[str])
-    router.add("GET", "/plugins/{}", get_plugin)
+        router.add("GET", "/", get_root, needs=Right.BROWSE, limited=True)
+        router.add("GET", "/favicon.ico", get_icon, needs=Right.BROWSE, limited=True)
+        router.add(
+            "GET", "/app/{*}", get_file, answer="text/html", needs=Right.BROWSE, limited=True
+        )
+    router.add("GET", "/plugins", get_plugins, answer=list[str], needs=Right.BROWSE, limited=True)
+    router.add("GET", "/plugins/{}", get_plugin, needs=Right.BROWSE, limited=True)
     if has_python(settings):
-        router.add("GET", "/plugins/python", get_python, answer=dict[str, Any])
-    router.add("GET", "/plugins/explorer.js", get_extensions, answer="application/javascript")
+        router.add(
+            "GET",
+            "/plugins/python",
+            get_python,
+            answer=dict[str, Any],
+            needs=Right.BROWSE,
+            limited=True,
+        )
+    router.add(
+        "GET",
+        "/plugins/explorer.js",
+        get_extensions,
+        answer="application/javascript",
+        needs=Right.BROWSE,
+        limited=True,
+    )
 
 
 async def get_root(request: Request) -> Response:

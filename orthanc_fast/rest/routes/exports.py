@@ -17,6 +17,7 @@ from orthanc_fast.rest.response import (
 )
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.uri import integer_argument, unsigned_argument
+from orthanc_fast.rights import Right
 from orthanc_fast.services.browse.exports import ExportEntry, export_entry
 
 DEFAULT_LIMIT = 100
@@ -33,9 +34,23 @@ class ExportsAnswer(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/exports", get_exports, arguments="since limit last", answer=ExportsAnswer)
-    router.add("DELETE", "/exports", delete_exports, answer="text/plain")
-    router.add("POST", "/instances/{}/export", post_export, body="text/plain", answer=dict)
+    router.add(
+        "GET",
+        "/exports",
+        get_exports,
+        arguments="since limit last",
+        answer=ExportsAnswer,
+        needs=Right.BROWSE,
+    )
+    router.add("DELETE", "/exports", delete_exports, answer="text/plain", needs=Right.ADMINISTRATE)
+    router.add(
+        "POST",
+        "/instances/{}/export",
+        post_export,
+        body="text/plain",
+        answer=dict,
+        needs=Right.ADMINISTRATE,
+    )
 
 
 def get_exports(request: Request) -> Response:

@@ -19,6 +19,7 @@ from orthanc_fast.rest.resource_listing import listing_response
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import presence
+from orthanc_fast.rights import Right
 from orthanc_fast.services.browse.describe import LevelName
 from orthanc_fast.services.find.content import Presentation
 
@@ -82,14 +83,32 @@ class BulkContentRequest(msgspec.Struct, kw_only=True):
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("POST", "/tools/find", post_find, body=FindRequest, answer=list[Any])
-    router.add("POST", "/tools/count-resources", post_count, body=CountRequest, answer=Count)
+    router.add(
+        "POST",
+        "/tools/find",
+        post_find,
+        body=FindRequest,
+        answer=list[Any],
+        needs=Right.BROWSE,
+        limited=True,
+    )
+    router.add(
+        "POST",
+        "/tools/count-resources",
+        post_count,
+        body=CountRequest,
+        answer=Count,
+        needs=Right.BROWSE,
+        limited=True,
+    )
     router.add(
         "POST",
         "/tools/bulk-content",
         post_bulk_content,
         body=BulkContentRequest,
         answer=list[dict[str, Any]],
+        needs=Right.BROWSE,
+        limited=True,
     )
 
 

@@ -12,6 +12,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, OCTETS, Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import begun
+from orthanc_fast.rights import Right
 from orthanc_fast.services.attachments.documents import pdf
 from orthanc_fast.transfer_syntaxes import JPEG_2000, JPEG_2000_LOSSLESS, JPEG_BASELINE
 
@@ -44,13 +45,48 @@ _PART = 1 << 20  # bytes of a large frame sent at once
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/instances/{}/frames", list_frames, answer=list[int])
-    router.add("GET", "/instances/{}/frames/{}", list_operations, answer=list[str])
-    router.add("GET", "/instances/{}/frames/{}/raw", get_raw, answer="application/octet-stream")
-    router.add("GET", "/instances/{}/frames/{}/raw.gz", get_raw_gzip, answer="application/gzip")
+    router.add(
+        "GET",
+        "/instances/{}/frames",
+        list_frames,
+        answer=list[int],
+        needs=Right.BROWSE,
+        limited=True,
+    )
+    router.add(
+        "GET",
+        "/instances/{}/frames/{}",
+        list_operations,
+        answer=list[str],
+        needs=Right.BROWSE,
+        limited=True,
+    )
+    router.add(
+        "GET",
+        "/instances/{}/frames/{}/raw",
+        get_raw,
+        answer="application/octet-stream",
+        needs=Right.BROWSE,
+        limited=True,
+    )
+    router.add(
+        "GET",
+        "/instances/{}/frames/{}/raw.gz",
+        get_raw_gzip,
+        answer="application/gzip",
+        needs=Right.BROWSE,
+        limited=True,
+    )
     for path in ("/instances/{}/matlab", "/instances/{}/frames/{}/matlab"):
-        router.add("GET", path, get_matlab, answer="text/plain")
-    router.add("GET", "/instances/{}/pdf", get_pdf, answer="application/pdf")
+        router.add("GET", path, get_matlab, answer="text/plain", needs=Right.BROWSE, limited=True)
+    router.add(
+        "GET",
+        "/instances/{}/pdf",
+        get_pdf,
+        answer="application/pdf",
+        needs=Right.BROWSE,
+        limited=True,
+    )
 
 
 def frame_number(text: str) -> int | None:

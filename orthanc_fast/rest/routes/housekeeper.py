@@ -11,6 +11,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import METHODS, Router
 from orthanc_fast.rest.routes.system import server_identifier
+from orthanc_fast.rights import Right
 
 
 class PendingDeletions(msgspec.Struct, rename="pascal"):
@@ -23,16 +24,32 @@ class PendingDeletions(msgspec.Struct, rename="pascal"):
 def add_routes(router: Router, settings: Settings) -> None:
     if settings.housekeeper is not None:
         for path in ("/housekeeper/status", "/plugins/housekeeper/status"):
-            router.add("GET", path, get_housekeeper, answer=dict[str, Any])
-        router.add("GET", "/plugins/housekeeper", get_housekeeper_plugin, answer=dict[str, Any])
+            router.add(
+                "GET", path, get_housekeeper, answer=dict[str, Any], needs=Right.ADMINISTRATE
+            )
+        router.add(
+            "GET",
+            "/plugins/housekeeper",
+            get_housekeeper_plugin,
+            answer=dict[str, Any],
+            needs=Right.ADMINISTRATE,
+        )
     if settings.delayed_deletion:
         path = "/plugins/delayed-deletion"
-        router.add("GET", path, get_deletion_plugin, answer=dict[str, Any])
+        router.add(
+            "GET", path, get_deletion_plugin, answer=dict[str, Any], needs=Right.ADMINISTRATE
+        )
         for method in METHODS:
-            router.add(method, f"{path}/status", get_pending, answer=PendingDeletions)
+            router.add(
+                method,
+                f"{path}/status",
+                get_pending,
+                answer=PendingDeletions,
+                needs=Right.ADMINISTRATE,
+            )
     if settings.tenants:
         path = "/plugins/multitenant-dicom"
-        router.add("GET", path, get_tenants_plugin, answer=dict[str, Any])
+        router.add("GET", path, get_tenants_plugin, answer=dict[str, Any], needs=Right.ADMINISTRATE)
 
 
 async def get_housekeeper(request: Request) -> Response:

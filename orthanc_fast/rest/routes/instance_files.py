@@ -33,6 +33,7 @@ from orthanc_fast.rest.response import (
 from orthanc_fast.rest.router import Reply, Router
 from orthanc_fast.rest.tag_arguments import tag_format, unlimited_tags
 from orthanc_fast.rest.uri import boolean
+from orthanc_fast.rights import Right
 from orthanc_fast.services.attachments.reading import dicom_attachment
 
 T = TypeVar("T")
@@ -63,9 +64,17 @@ def add_routes(router: Router, settings: Settings) -> None:
         get_file,
         arguments="filename transcode lossy-quality",
         answer="application/dicom",
+        needs=Right.BROWSE,
+        limited=True,
     )
     router.add(
-        "GET", "/instances/{}/tags", get_tags, arguments=TAG_ARGUMENTS, answer=dict[str, Any]
+        "GET",
+        "/instances/{}/tags",
+        get_tags,
+        arguments=TAG_ARGUMENTS,
+        answer=dict[str, Any],
+        needs=Right.BROWSE,
+        limited=True,
     )
     router.add(
         "GET",
@@ -73,9 +82,17 @@ def add_routes(router: Router, settings: Settings) -> None:
         get_simplified_tags,
         arguments="whole ignore-length",
         answer=dict[str, Any],
+        needs=Right.BROWSE,
+        limited=True,
     )
     router.add(
-        "GET", "/instances/{}/header", get_header, arguments="simplify short", answer=dict[str, Any]
+        "GET",
+        "/instances/{}/header",
+        get_header,
+        arguments="simplify short",
+        answer=dict[str, Any],
+        needs=Right.BROWSE,
+        limited=True,
     )
     router.add(
         "GET",
@@ -83,6 +100,8 @@ def add_routes(router: Router, settings: Settings) -> None:
         get_content,
         answer="application/octet-stream",
         only=True,
+        needs=Right.BROWSE,
+        limited=True,
     )
 
 

@@ -8,6 +8,7 @@ from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 from orthanc_fast.services.ingest.contract import Stored
 
 
@@ -25,7 +26,12 @@ class UploadAnswer(msgspec.Struct, gc=False):
 def add_routes(router: Router, settings: Settings) -> None:
     if not settings.read_only:
         router.add(
-            "POST", "/instances", post_instances, body="application/dicom", answer=UploadAnswer
+            "POST",
+            "/instances",
+            post_instances,
+            body="application/dicom",
+            answer=UploadAnswer,
+            needs=Right.UPLOAD,
         )
 
 

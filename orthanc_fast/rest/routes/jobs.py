@@ -15,19 +15,44 @@ from orthanc_fast.rest.response import (
 )
 from orthanc_fast.rest.router import ONE, Handler, Router
 from orthanc_fast.rest.uri import boolean
+from orthanc_fast.rights import Right
 from orthanc_fast.services.jobs.describe import JobAnswer
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/jobs", get_jobs, arguments="expand", answer=list[str])
-    router.add("GET", "/jobs/{}", get_job, answer=JobAnswer)
-    router.add("DELETE", "/jobs/{}", delete_job, answer="text/plain")
+    router.add(
+        "GET",
+        "/jobs",
+        get_jobs,
+        arguments="expand",
+        answer=list[str],
+        needs=Right.BROWSE,
+        limited=True,
+    )
+    router.add("GET", "/jobs/{}", get_job, answer=JobAnswer, needs=Right.BROWSE, limited=True)
+    router.add("DELETE", "/jobs/{}", delete_job, answer="text/plain", needs=Right.MODIFY)
     for action, handler in _ACTIONS.items():
-        router.add("POST", f"/jobs/{{}}/{action}", handler, answer=dict)
-    router.add("GET", "/jobs/{}/events", live_job.get_events, answer="text/event-stream")
+        router.add("POST", f"/jobs/{{}}/{action}", handler, answer=dict, needs=Right.MODIFY)
+    router.add(
+        "GET",
+        "/jobs/{}/events",
+        live_job.get_events,
+        answer="text/event-stream",
+        needs=Right.BROWSE,
+        limited=True,
+    )
     for key in (ONE, *_ACTIONS):  # an output may have any name
-        router.add("GET", f"/jobs/{{}}/{key}", get_output, answer="application/octet-stream")
-        router.add("DELETE", f"/jobs/{{}}/{key}", delete_output, answer="text/plain")
+        router.add(
+            "GET",
+            f"/jobs/{{}}/{key}",
+            get_output,
+            answer="application/octet-stream",
+            needs=Right.BROWSE,
+            limited=True,
+        )
+        router.add(
+            "DELETE", f"/jobs/{{}}/{key}", delete_output, answer="text/plain", needs=Right.MODIFY
+        )
 
 
 def get_jobs(request: Request) -> Response:

@@ -6,6 +6,7 @@ from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
 from orthanc_fast.rest.router import Handler, Router
+from orthanc_fast.rights import Right
 from orthanc_fast.services.browse.describe import PLURALS
 
 
@@ -14,12 +15,23 @@ def add_routes(router: Router, settings: Settings) -> None:
         if level == Level.PATIENT and not settings.patient_level_enabled:
             continue
         path = f"/{plural}/{{}}/labels"
-        router.add("GET", path, _list(level), answer=list[str])
-        router.add("GET", f"{path}/{{}}", _get(level), answer="text/plain")
+        router.add("GET", path, _list(level), answer=list[str], needs=Right.BROWSE, limited=True)
+        router.add(
+            "GET",
+            f"{path}/{{}}",
+            _get(level),
+            answer="text/plain",
+            needs=Right.BROWSE,
+            limited=True,
+        )
         if not settings.read_only:
-            router.add("PUT", f"{path}/{{}}", _put(level), answer="text/plain")
-            router.add("DELETE", f"{path}/{{}}", _delete(level), answer="text/plain")
-    router.add("GET", "/tools/labels", get_labels, answer=list[str])
+            router.add("PUT", f"{path}/{{}}", _put(level), answer="text/plain", needs=Right.MODIFY)
+            router.add(
+                "DELETE", f"{path}/{{}}", _delete(level), answer="text/plain", needs=Right.MODIFY
+            )
+    router.add(
+        "GET", "/tools/labels", get_labels, answer=list[str], needs=Right.BROWSE, limited=True
+    )
 
 
 def get_labels(request: Request) -> Response:

@@ -16,6 +16,7 @@ from orthanc_fast.rest.response import (
 from orthanc_fast.rest.revisions import etag, if_match, if_match_of_deletion, not_modified
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.uri import boolean
+from orthanc_fast.rights import Right
 from orthanc_fast.services.browse.describe import PLURALS
 from orthanc_fast.services.browse.metadata_names import MetadataNames
 
@@ -29,10 +30,39 @@ def add_routes(router: Router, settings: Settings) -> None:
         if level == Level.PATIENT and not settings.patient_level_enabled:
             continue
         path = f"/{plural}/{{}}/metadata"
-        router.add("GET", path, _list(level, names), arguments="expand numeric")
-        router.add("GET", f"{path}/{{}}", _get(level, names), answer="text/plain")
-        router.add("PUT", f"{path}/{{}}", put, body="text/plain", answer="text/plain")
-        router.add("DELETE", f"{path}/{{}}", delete, answer="text/plain")
+        router.add(
+            "GET",
+            path,
+            _list(level, names),
+            arguments="expand numeric",
+            needs=Right.BROWSE,
+            limited=True,
+        )
+        router.add(
+            "GET",
+            f"{path}/{{}}",
+            _get(level, names),
+            answer="text/plain",
+            needs=Right.BROWSE,
+            limited=True,
+        )
+        router.add(
+            "PUT",
+            f"{path}/{{}}",
+            put,
+            body="text/plain",
+            answer="text/plain",
+            needs=Right.MODIFY,
+            limited=level > Level.PATIENT,
+        )
+        router.add(
+            "DELETE",
+            f"{path}/{{}}",
+            delete,
+            answer="text/plain",
+            needs=Right.MODIFY,
+            limited=level > Level.PATIENT,
+        )
 
 
 def _list(level: Level, names: MetadataNames) -> Handler:

@@ -6,14 +6,28 @@ from orthanc_fast.config import Settings
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 
 PROMETHEUS = (b"content-type", b"text/plain; version=0.0.4")
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/tools/metrics", get_enabled, answer="text/plain")
-    router.add("PUT", "/tools/metrics", put_enabled, body="text/plain", answer="text/plain")
-    router.add("GET", "/tools/metrics-prometheus", get_prometheus, answer="text/plain")
+    router.add("GET", "/tools/metrics", get_enabled, answer="text/plain", needs=Right.ADMINISTRATE)
+    router.add(
+        "PUT",
+        "/tools/metrics",
+        put_enabled,
+        body="text/plain",
+        answer="text/plain",
+        needs=Right.ADMINISTRATE,
+    )
+    router.add(
+        "GET",
+        "/tools/metrics-prometheus",
+        get_prometheus,
+        answer="text/plain",
+        needs=Right.ADMINISTRATE,
+    )
 
 
 def get_enabled(request: Request) -> Response:

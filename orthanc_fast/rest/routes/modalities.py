@@ -8,6 +8,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.uri import boolean
+from orthanc_fast.rights import Right
 from orthanc_fast.services.exchange.modalities import parse_modality
 
 OPERATIONS = (
@@ -29,11 +30,33 @@ OPERATIONS = (
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/modalities", get_modalities, arguments="expand", answer=list[str])
-    router.add("GET", "/modalities/{}", get_modality, answer=list[str])
-    router.add("PUT", "/modalities/{}", put_modality, body=dict[str, Any], answer="text/plain")
-    router.add("DELETE", "/modalities/{}", delete_modality, answer="text/plain")
-    router.add("GET", "/modalities/{}/configuration", get_configuration, answer=dict[str, Any])
+    router.add(
+        "GET",
+        "/modalities",
+        get_modalities,
+        arguments="expand",
+        answer=list[str],
+        needs=Right.BROWSE,
+    )
+    router.add("GET", "/modalities/{}", get_modality, answer=list[str], needs=Right.BROWSE)
+    router.add(
+        "PUT",
+        "/modalities/{}",
+        put_modality,
+        body=dict[str, Any],
+        answer="text/plain",
+        needs=Right.ADMINISTRATE,
+    )
+    router.add(
+        "DELETE", "/modalities/{}", delete_modality, answer="text/plain", needs=Right.ADMINISTRATE
+    )
+    router.add(
+        "GET",
+        "/modalities/{}/configuration",
+        get_configuration,
+        answer=dict[str, Any],
+        needs=Right.BROWSE,
+    )
 
 
 def get_modalities(request: Request) -> Response:

@@ -18,6 +18,7 @@ from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import DICOM, Response, json_response
 from orthanc_fast.rest.router import Handler, Router
+from orthanc_fast.rights import Right
 from orthanc_fast.services.browse.describe import PLURALS
 from orthanc_fast.services.modification.orders import Options, Target
 
@@ -37,10 +38,24 @@ _LEVELS: Final = {
 
 def add_routes(router: Router, settings: Settings) -> None:
     body, answer = dict[str, Any], "application/dicom"
-    router.add("POST", "/instances/{}/modify", post_modify_instance, body=body, answer=answer)
+    router.add(
+        "POST",
+        "/instances/{}/modify",
+        post_modify_instance,
+        body=body,
+        answer=answer,
+        needs=Right.MODIFY,
+    )
     if settings.read_only:
         return
-    router.add("POST", "/instances/{}/anonymize", post_anonymize_instance, body=body, answer=answer)
+    router.add(
+        "POST",
+        "/instances/{}/anonymize",
+        post_anonymize_instance,
+        body=body,
+        answer=answer,
+        needs=Right.MODIFY,
+    )
 
     for level, plural in PLURALS.items():
         if level == Level.INSTANCE or (
@@ -49,9 +64,25 @@ def add_routes(router: Router, settings: Settings) -> None:
             continue
         for is_anonymization, verb in ((False, "modify"), (True, "anonymize")):
             handler = _resource(level, is_anonymization)
-            router.add("POST", f"/{plural}/{{}}/{verb}", handler, body=body, answer=body)
-    router.add("POST", "/tools/bulk-modify", post_bulk_modify, body=body, answer=body)
-    router.add("POST", "/tools/bulk-anonymize", post_bulk_anonymize, body=body, answer=body)
+            router.add(
+                "POST",
+                f"/{plural}/{{}}/{verb}",
+                handler,
+                body=body,
+                answer=body,
+                needs=Right.MODIFY,
+            )
+    router.add(
+        "POST", "/tools/bulk-modify", post_bulk_modify, body=body, answer=body, needs=Right.MODIFY
+    )
+    router.add(
+        "POST",
+        "/tools/bulk-anonymize",
+        post_bulk_anonymize,
+        body=body,
+        answer=body,
+        needs=Right.MODIFY,
+    )
 
 
 async def post_modify_instance(request: Request) -> Response:

@@ -20,6 +20,7 @@ from orthanc_fast.rest.response import (
 )
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import begun
+from orthanc_fast.rights import Right
 from orthanc_fast.services.viewers.ohif import CONFIGURATION, WebFile
 
 JAVASCRIPT = (b"content-type", b"application/javascript; charset=utf-8")
@@ -42,8 +43,22 @@ NEVER_ASK = (b"cache-control", b"private, max-age=31536000, immutable")
 
 def add_routes(router: Router, settings: Settings) -> None:
     if settings.ohif is not None:
-        router.add("GET", f"{settings.ohif.base}{{*}}", get_file, answer="text/html")
-        router.add("GET", "/plugins/ohif", get_plugin, answer=dict[str, Any])
+        router.add(
+            "GET",
+            f"{settings.ohif.base}{{*}}",
+            get_file,
+            answer="text/html",
+            needs=Right.BROWSE,
+            limited=True,
+        )
+        router.add(
+            "GET",
+            "/plugins/ohif",
+            get_plugin,
+            answer=dict[str, Any],
+            needs=Right.BROWSE,
+            limited=True,
+        )
 
 
 async def get_plugin(request: Request) -> Response:

@@ -7,6 +7,7 @@ from orthanc_fast.rest.openapi import openapi
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import PLAIN_JSON, Response, encode_json
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 
 PLACEHOLDER = "{address of this server}"
 
@@ -21,4 +22,11 @@ def add_routes(router: Router, settings: Settings) -> None:
         address = encode_json(request.base_url or ".")
         return Response(document().replace(encode_json(PLACEHOLDER), address, 1), PLAIN_JSON)
 
-    router.add("GET", "/openapi.json", get_openapi, answer="application/json")
+    router.add(
+        "GET",
+        "/openapi.json",
+        get_openapi,
+        answer="application/json",
+        needs=Right.BROWSE,
+        limited=True,
+    )

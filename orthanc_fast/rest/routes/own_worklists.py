@@ -12,6 +12,7 @@ from orthanc_fast.errors import BadFileFormat, BadRequest, InternalError, Parame
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 
 if TYPE_CHECKING:
     from orthanc_fast.services.worklists.registry import WorklistRegistry
@@ -50,12 +51,30 @@ def add_routes(router: Router, settings: Settings) -> None:
     if settings.worklists is None:
         return
     one = "/worklists/{}"
-    router.add("GET", "/worklists", get_worklists, arguments="format", answer=list[ShownWorklist])
-    router.add("POST", "/worklists/create", post_create, body=NewWorklist, answer=CreatedWorklist)
-    router.add("GET", one, get_worklist, arguments="format", answer=ShownWorklist)
-    router.add("PUT", one, put_worklist, body=WorklistTags, answer=CreatedWorklist)
-    router.add("DELETE", one, delete_worklist, answer=dict[str, str])
-    router.add("GET", "/plugins/worklists", get_plugin, answer=dict[str, Any])
+    router.add(
+        "GET",
+        "/worklists",
+        get_worklists,
+        arguments="format",
+        answer=list[ShownWorklist],
+        needs=Right.BROWSE,
+    )
+    router.add(
+        "POST",
+        "/worklists/create",
+        post_create,
+        body=NewWorklist,
+        answer=CreatedWorklist,
+        needs=Right.MODIFY,
+    )
+    router.add(
+        "GET", one, get_worklist, arguments="format", answer=ShownWorklist, needs=Right.BROWSE
+    )
+    router.add(
+        "PUT", one, put_worklist, body=WorklistTags, answer=CreatedWorklist, needs=Right.MODIFY
+    )
+    router.add("DELETE", one, delete_worklist, answer=dict[str, str], needs=Right.MODIFY)
+    router.add("GET", "/plugins/worklists", get_plugin, answer=dict[str, Any], needs=Right.BROWSE)
 
 
 async def get_plugin(request: Request) -> Response:

@@ -23,6 +23,7 @@ from orthanc_fast.rest.response import (
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.sent_resources import sent_resources
 from orthanc_fast.rest.uri import boolean
+from orthanc_fast.rights import Right
 from orthanc_fast.services.peers.peer import check_files, configuration, parse_peer
 from orthanc_fast.services.peers.store_orders import StoreOptions, check_transcode
 
@@ -31,19 +32,36 @@ OPERATIONS: Final = ("configuration", "store", "store-straight", "system")
 
 def add_routes(router: Router, settings: Settings) -> None:
     answer = dict[str, Any]
-    router.add("GET", "/peers", get_peers, arguments="expand", answer=list[str])
-    router.add("GET", "/peers/{}", get_peer, answer=list[str])
-    router.add("PUT", "/peers/{}", put_peer, body=dict[str, Any], answer="text/plain")
-    router.add("DELETE", "/peers/{}", delete_peer, answer="text/plain")
-    router.add("GET", "/peers/{}/configuration", get_configuration, answer=answer)
-    router.add("GET", "/peers/{}/system", get_system, answer=answer)
-    router.add("POST", "/peers/{}/store", post_store, body=dict[str, Any], answer=answer)
+    router.add("GET", "/peers", get_peers, arguments="expand", answer=list[str], needs=Right.BROWSE)
+    router.add("GET", "/peers/{}", get_peer, answer=list[str], needs=Right.BROWSE)
+    router.add(
+        "PUT",
+        "/peers/{}",
+        put_peer,
+        body=dict[str, Any],
+        answer="text/plain",
+        needs=Right.ADMINISTRATE,
+    )
+    router.add("DELETE", "/peers/{}", delete_peer, answer="text/plain", needs=Right.ADMINISTRATE)
+    router.add(
+        "GET", "/peers/{}/configuration", get_configuration, answer=answer, needs=Right.BROWSE
+    )
+    router.add("GET", "/peers/{}/system", get_system, answer=answer, needs=Right.MODIFY)
+    router.add(
+        "POST",
+        "/peers/{}/store",
+        post_store,
+        body=dict[str, Any],
+        answer=answer,
+        needs=Right.MODIFY,
+    )
     router.add(
         "POST",
         "/peers/{}/store-straight",
         post_store_straight,
         body="application/dicom",
         answer=answer,
+        needs=Right.MODIFY,
     )
 
 

@@ -21,6 +21,7 @@ from orthanc_fast.rest.response import NOT_FOUND, Response, empty_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes.frames import frame_of
 from orthanc_fast.rest.uri import FALSE, TRUE, boolean
+from orthanc_fast.rights import Right
 from orthanc_fast.services.pixels.pictures import (
     Draw,
     NoPicture,
@@ -58,7 +59,15 @@ def add_routes(router: Router, settings: Settings) -> None:
             ("image-int16", get_int16, _COMMON),
         ):
             path = f"{base}/{name}"
-            router.add("GET", path, handler, arguments=arguments, answer="image/png")
+            router.add(
+                "GET",
+                path,
+                handler,
+                arguments=arguments,
+                answer="image/png",
+                needs=Right.BROWSE,
+                limited=True,
+            )
 
 
 class _Refused(Exception):

@@ -5,6 +5,7 @@ from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 
 PATH = "/patients/{}/protected"
 
@@ -12,9 +13,11 @@ PATH = "/patients/{}/protected"
 def add_routes(router: Router, settings: Settings) -> None:
     if not settings.patient_level_enabled:
         return
-    router.add("GET", PATH, get_protected, answer="text/plain")
+    router.add("GET", PATH, get_protected, answer="text/plain", needs=Right.BROWSE, limited=True)
     if not settings.read_only:
-        router.add("PUT", PATH, put_protected, body="text/plain", answer="text/plain")
+        router.add(
+            "PUT", PATH, put_protected, body="text/plain", answer="text/plain", needs=Right.MODIFY
+        )
 
 
 def get_protected(request: Request) -> Response:

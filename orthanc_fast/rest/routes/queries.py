@@ -24,6 +24,7 @@ from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import begun
 from orthanc_fast.rest.tag_arguments import tag_format
 from orthanc_fast.rest.uri import boolean, unsigned_argument
+from orthanc_fast.rights import Right
 from orthanc_fast.services.browse.describe import NAMES, LevelName
 from orthanc_fast.services.scu.queries import Answer, Done
 from orthanc_fast.services.scu.querying import check_below
@@ -64,25 +65,58 @@ class QueryPath(msgspec.Struct, gc=False):
 
 def add_routes(router: Router, settings: Settings) -> None:
     form = "simplify short"
-    router.add("POST", "/modalities/{}/query", post_query, body=QueryRequest, answer=QueryPath)
-    router.add("GET", "/queries", get_queries, answer=list[str])
-    router.add("GET", "/queries/{}", get_query, answer=list[str])
-    router.add("DELETE", "/queries/{}", delete_query, answer="text/plain")
-    router.add("GET", "/queries/{}/level", get_level, answer="text/plain")
-    router.add("GET", "/queries/{}/modality", get_modality, answer="text/plain")
-    router.add("GET", "/queries/{}/query", get_sent, arguments=form, answer=dict[str, Any])
     router.add(
-        "GET", "/queries/{}/answers", get_answers, arguments=f"expand {form}", answer=list[Any]
+        "POST",
+        "/modalities/{}/query",
+        post_query,
+        body=QueryRequest,
+        answer=QueryPath,
+        needs=Right.UPLOAD,
+    )
+    router.add("GET", "/queries", get_queries, answer=list[str], needs=Right.UPLOAD)
+    router.add("GET", "/queries/{}", get_query, answer=list[str], needs=Right.UPLOAD)
+    router.add("DELETE", "/queries/{}", delete_query, answer="text/plain", needs=Right.UPLOAD)
+    router.add("GET", "/queries/{}/level", get_level, answer="text/plain", needs=Right.UPLOAD)
+    router.add("GET", "/queries/{}/modality", get_modality, answer="text/plain", needs=Right.UPLOAD)
+    router.add(
+        "GET",
+        "/queries/{}/query",
+        get_sent,
+        arguments=form,
+        answer=dict[str, Any],
+        needs=Right.UPLOAD,
+    )
+    router.add(
+        "GET",
+        "/queries/{}/answers",
+        get_answers,
+        arguments=f"expand {form}",
+        answer=list[Any],
+        needs=Right.UPLOAD,
     )
     answer = "/queries/{}/answers/{}"
-    router.add("GET", answer, get_answer, answer=list[str])
-    router.add("GET", f"{answer}/content", get_content, arguments=form, answer=dict[str, Any])
+    router.add("GET", answer, get_answer, answer=list[str], needs=Right.UPLOAD)
+    router.add(
+        "GET",
+        f"{answer}/content",
+        get_content,
+        arguments=form,
+        answer=dict[str, Any],
+        needs=Right.UPLOAD,
+    )
     for name, handler in (
         ("query-studies", post_query_studies),
         ("query-series", post_query_series),
         ("query-instances", post_query_instances),
     ):
-        router.add("POST", f"{answer}/{name}", handler, body=ChildQueryRequest, answer=QueryPath)
+        router.add(
+            "POST",
+            f"{answer}/{name}",
+            handler,
+            body=ChildQueryRequest,
+            answer=QueryPath,
+            needs=Right.UPLOAD,
+        )
 
 
 async def post_query(request: Request) -> Response:

@@ -11,6 +11,7 @@ from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, text_response
 from orthanc_fast.rest.router import Handler, Router
+from orthanc_fast.rights import Right
 from orthanc_fast.services.administration.reconstruct import Options
 from orthanc_fast.services.browse.describe import PLURALS
 
@@ -21,9 +22,27 @@ def add_routes(router: Router, settings: Settings) -> None:
     for level, plural in PLURALS.items():
         if level == Level.PATIENT and not settings.patient_level_enabled:
             continue
-        router.add("POST", f"/{plural}/{{}}/reconstruct", _reconstruct(level), body=dict[str, bool])
-    router.add("POST", "/tools/reconstruct", post_reconstruct_all, body=dict[str, bool])
-    router.add("POST", "/tools/invalidate-tags", post_invalidate_tags, answer="text/plain")
+        router.add(
+            "POST",
+            f"/{plural}/{{}}/reconstruct",
+            _reconstruct(level),
+            body=dict[str, bool],
+            needs=Right.MODIFY,
+        )
+    router.add(
+        "POST",
+        "/tools/reconstruct",
+        post_reconstruct_all,
+        body=dict[str, bool],
+        needs=Right.ADMINISTRATE,
+    )
+    router.add(
+        "POST",
+        "/tools/invalidate-tags",
+        post_invalidate_tags,
+        answer="text/plain",
+        needs=Right.ADMINISTRATE,
+    )
 
 
 def _reconstruct(level: Level) -> Handler:

@@ -10,6 +10,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.routes.modification import json_fields
+from orthanc_fast.rights import Right
 from orthanc_fast.services.modification.orders import Options
 
 
@@ -17,8 +18,8 @@ def add_routes(router: Router, settings: Settings) -> None:
     if settings.read_only:
         return
     body = dict[str, Any]
-    router.add("POST", "/studies/{}/split", post_split, body=body, answer=body)
-    router.add("POST", "/studies/{}/merge", post_merge, body=body, answer=body)
+    router.add("POST", "/studies/{}/split", post_split, body=body, answer=body, needs=Right.MODIFY)
+    router.add("POST", "/studies/{}/merge", post_merge, body=body, answer=body, needs=Right.MODIFY)
 
 
 async def post_split(request: Request) -> Response:

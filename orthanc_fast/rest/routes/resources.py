@@ -18,6 +18,7 @@ from orthanc_fast.rest.resource_listing import listing_response
 from orthanc_fast.rest.response import JSON, NOT_FOUND, Response, encode_json, json_response
 from orthanc_fast.rest.router import Handler, Reply, Router
 from orthanc_fast.rest.uri import boolean, unsigned_argument
+from orthanc_fast.rights import Right
 from orthanc_fast.services.browse.describe import NAMES, PLURALS
 from orthanc_fast.services.find.content import Presentation, parse_content
 from orthanc_fast.services.find.requested import RequestedTags
@@ -40,13 +41,35 @@ def add_routes(router: Router, settings: Settings) -> None:
             _listing(level),
             arguments=f"since limit expand response-content {SHOWN}",
             answer=list[str],
+            needs=Right.BROWSE,
+            limited=True,
         )
         router.add(
-            "GET", f"/{plural}/{{}}", _resource(level), arguments=SHOWN, answer=dict[str, Any]
+            "GET",
+            f"/{plural}/{{}}",
+            _resource(level),
+            arguments=SHOWN,
+            answer=dict[str, Any],
+            needs=Right.BROWSE,
+            limited=True,
         )
-        router.add("GET", f"/{plural}/{{}}/statistics", _statistics(level), answer=dict[str, Any])
+        router.add(
+            "GET",
+            f"/{plural}/{{}}/statistics",
+            _statistics(level),
+            answer=dict[str, Any],
+            needs=Right.BROWSE,
+            limited=True,
+        )
         if not settings.read_only:
-            router.add("DELETE", f"/{plural}/{{}}", _delete(level), answer=dict[str, Any])
+            router.add(
+                "DELETE",
+                f"/{plural}/{{}}",
+                _delete(level),
+                answer=dict[str, Any],
+                needs=Right.DELETE,
+                limited=level > Level.PATIENT,
+            )
         for other in Level:
             if other > level:
                 router.add(
@@ -55,6 +78,8 @@ def add_routes(router: Router, settings: Settings) -> None:
                     _children(level, other),
                     arguments=f"expand {SHOWN}",
                     answer=list[dict[str, Any]],
+                    needs=Right.BROWSE,
+                    limited=True,
                 )
             elif other < level:
                 name = NAMES[other].lower()
@@ -64,6 +89,8 @@ def add_routes(router: Router, settings: Settings) -> None:
                     _ancestor(level, other),
                     arguments=SHOWN,
                     answer=dict[str, Any],
+                    needs=Right.BROWSE,
+                    limited=True,
                 )
 
 

@@ -23,6 +23,7 @@ from orthanc_fast.rest.response import JSON, Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.scu_fields import timeout_field
 from orthanc_fast.rest.uri import unsigned_argument
+from orthanc_fast.rights import Right
 from orthanc_fast.services.browse.describe import LevelName
 from orthanc_fast.services.jobs.contract import Submission
 from orthanc_fast.services.scu.queries import Done
@@ -61,11 +62,22 @@ class ResourcesRequest(msgspec.Struct, kw_only=True):
 def add_routes(router: Router, settings: Settings) -> None:
     answer = dict[str, Any]
     resources, answers = ResourcesRequest, AnswersRequest
-    router.add("POST", "/modalities/{}/move", post_move, body=resources, answer=answer)
-    router.add("POST", "/modalities/{}/get", post_get, body=resources, answer=answer)
-    router.add("POST", "/queries/{}/retrieve", post_all_answers, body=answers, answer=answer)
+    router.add(
+        "POST", "/modalities/{}/move", post_move, body=resources, answer=answer, needs=Right.UPLOAD
+    )
+    router.add(
+        "POST", "/modalities/{}/get", post_get, body=resources, answer=answer, needs=Right.UPLOAD
+    )
+    router.add(
+        "POST",
+        "/queries/{}/retrieve",
+        post_all_answers,
+        body=answers,
+        answer=answer,
+        needs=Right.UPLOAD,
+    )
     path = "/queries/{}/answers/{}/retrieve"
-    router.add("POST", path, post_answer, body=answers, answer=answer)
+    router.add("POST", path, post_answer, body=answers, answer=answer, needs=Right.UPLOAD)
 
 
 async def post_move(request: Request) -> Response:

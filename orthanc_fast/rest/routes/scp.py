@@ -8,21 +8,35 @@ from orthanc_fast.errors import BadFileFormat
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 from orthanc_fast.services.scp import transfer_syntaxes as scp_syntaxes
 from orthanc_fast.services.scp.conformance_statement import conformance_statement
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/tools/accepted-transfer-syntaxes", get_syntaxes, answer=list[str])
+    router.add(
+        "GET",
+        "/tools/accepted-transfer-syntaxes",
+        get_syntaxes,
+        answer=list[str],
+        needs=Right.BROWSE,
+        limited=True,
+    )
     router.add(
         "PUT",
         "/tools/accepted-transfer-syntaxes",
         put_syntaxes,
         body=list[str],
         answer=list[str],
+        needs=Right.ADMINISTRATE,
     )
     router.add(
-        "GET", "/tools/unknown-sop-class-accepted", get_unknown_accepted, answer="text/plain"
+        "GET",
+        "/tools/unknown-sop-class-accepted",
+        get_unknown_accepted,
+        answer="text/plain",
+        needs=Right.BROWSE,
+        limited=True,
     )
     router.add(
         "PUT",
@@ -30,9 +44,24 @@ def add_routes(router: Router, settings: Settings) -> None:
         put_unknown_accepted,
         body="text/plain",
         answer="text/plain",
+        needs=Right.ADMINISTRATE,
     )
-    router.add("GET", "/tools/accepted-sop-classes", get_classes, answer=list[str])
-    router.add("GET", "/tools/dicom-conformance", get_conformance, answer="text/plain")
+    router.add(
+        "GET",
+        "/tools/accepted-sop-classes",
+        get_classes,
+        answer=list[str],
+        needs=Right.BROWSE,
+        limited=True,
+    )
+    router.add(
+        "GET",
+        "/tools/dicom-conformance",
+        get_conformance,
+        answer="text/plain",
+        needs=Right.BROWSE,
+        limited=True,
+    )
 
 
 def get_syntaxes(request: Request) -> Response:

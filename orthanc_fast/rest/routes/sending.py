@@ -23,6 +23,7 @@ from orthanc_fast.rest.scu_fields import (
     timeout_field,
 )
 from orthanc_fast.rest.sent_resources import sent_resources
+from orthanc_fast.rights import Right
 from orthanc_fast.services.exchange.instances import chosen
 from orthanc_fast.services.exchange.modalities import Modality
 from orthanc_fast.services.scu.sending import Originator
@@ -38,7 +39,12 @@ class SentFile(msgspec.Struct, gc=False):
 
 def add_routes(router: Router, settings: Settings) -> None:
     router.add(
-        "POST", "/modalities/{}/store", post_store, body=dict[str, Any], answer=dict[str, Any]
+        "POST",
+        "/modalities/{}/store",
+        post_store,
+        body=dict[str, Any],
+        answer=dict[str, Any],
+        needs=Right.MODIFY,
     )
     router.add(
         "POST",
@@ -46,6 +52,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         post_store_straight,
         body="application/dicom",
         answer=SentFile,
+        needs=Right.MODIFY,
     )
 
 

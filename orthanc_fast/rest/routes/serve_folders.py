@@ -18,6 +18,7 @@ from orthanc_fast.rest.response import (
     json_response,
 )
 from orthanc_fast.rest.router import Handler, Router
+from orthanc_fast.rights import Right
 from orthanc_fast.services.viewers.folders import ServedFile
 
 INEXISTENT_FILE: Final = 13
@@ -34,9 +35,13 @@ def add_routes(router: Router, settings: Settings) -> None:
     if options is None:
         return
     for served in options.folders:
-        router.add("GET", f"/{served.uri}/{{*}}", _files_of(served), answer="text/html")
-    router.add("GET", OVERVIEW, get_overview, answer="text/html")
-    router.add("GET", "/plugins/serve-folders", get_plugin, answer=dict[str, Any])
+        router.add(
+            "GET", f"/{served.uri}/{{*}}", _files_of(served), answer="text/html", needs=Right.BROWSE
+        )
+    router.add("GET", OVERVIEW, get_overview, answer="text/html", needs=Right.BROWSE)
+    router.add(
+        "GET", "/plugins/serve-folders", get_plugin, answer=dict[str, Any], needs=Right.BROWSE
+    )
 
 
 async def get_plugin(request: Request) -> Response:

@@ -15,6 +15,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import PLAIN_JSON, Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.scu_fields import timeout_field
+from orthanc_fast.rights import Right
 from orthanc_fast.services.storage_commitment.reasons import description
 from orthanc_fast.services.storage_commitment.reports import Reference, Report
 
@@ -58,9 +59,16 @@ def add_routes(router: Router, settings: Settings) -> None:
         post_request,
         body=dict[str, Any],
         answer=TransactionPath,
+        needs=Right.MODIFY,
     )
-    router.add("GET", "/storage-commitment/{}", get_report, answer=ReportAnswer)
-    router.add("POST", "/storage-commitment/{}/remove", post_remove, answer=dict[str, Any])
+    router.add("GET", "/storage-commitment/{}", get_report, answer=ReportAnswer, needs=Right.MODIFY)
+    router.add(
+        "POST",
+        "/storage-commitment/{}/remove",
+        post_remove,
+        answer=dict[str, Any],
+        needs=Right.MODIFY,
+    )
 
 
 async def post_request(request: Request) -> Response:

@@ -15,6 +15,7 @@ from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, Response, encode_json, json_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 from orthanc_fast.services.processes.http import HttpServices
 
 API_VERSION = 31
@@ -26,8 +27,17 @@ LEAST_LOADERS, MOST_LOADERS = 4, 50  # of StorageLoaderThreadsCount, where it is
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/system", get_system, answer=dict[str, Any])
-    router.add("GET", "/statistics", get_statistics, answer=dict[str, str | int])
+    router.add(
+        "GET", "/system", get_system, answer=dict[str, Any], needs=Right.BROWSE, limited=True
+    )
+    router.add(
+        "GET",
+        "/statistics",
+        get_statistics,
+        answer=dict[str, str | int],
+        needs=Right.BROWSE,
+        limited=True,
+    )
 
 
 async def get_system(request: Request) -> Response:

@@ -16,6 +16,7 @@ from orthanc_fast.rest.path_identifiers import NOBODY
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
 from orthanc_fast.rest.router import Router
+from orthanc_fast.rights import Right
 from orthanc_fast.services.browse.describe import NAMES, PLURALS, now_text
 
 # As Orthanc's, so that a script can tell the level from a UID: reference chapter 1, section 10.2.
@@ -34,14 +35,23 @@ class BulkDeleteRequest(msgspec.Struct):
 
 
 def add_routes(router: Router, settings: Settings) -> None:
-    router.add("GET", "/tools/now", get_now, answer="text/plain")
-    router.add("GET", "/tools/now-local", get_now_local, answer="text/plain")
+    router.add("GET", "/tools/now", get_now, answer="text/plain", needs=Right.BROWSE, limited=True)
+    router.add(
+        "GET",
+        "/tools/now-local",
+        get_now_local,
+        answer="text/plain",
+        needs=Right.BROWSE,
+        limited=True,
+    )
     router.add(
         "GET",
         "/tools/generate-uid",
         get_generate_uid,
         arguments="level",
         answer="text/plain",
+        needs=Right.BROWSE,
+        limited=True,
     )
     router.add(
         "POST",
@@ -49,6 +59,8 @@ def add_routes(router: Router, settings: Settings) -> None:
         post_lookup,
         body="text/plain",
         answer=list[dict[str, str]],
+        needs=Right.BROWSE,
+        limited=True,
     )
     if not settings.read_only:
         router.add(
@@ -57,6 +69,8 @@ def add_routes(router: Router, settings: Settings) -> None:
             post_bulk_delete,
             body=BulkDeleteRequest,
             answer="text/plain",
+            needs=Right.DELETE,
+            limited=True,
         )
 
     @cache
@@ -68,7 +82,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         """The names of the routes below /tools."""
         return json_response(names())
 
-    router.add("GET", "/tools", get_tools, answer=list[str])
+    router.add("GET", "/tools", get_tools, answer=list[str], needs=Right.BROWSE, limited=True)
 
 
 async def get_now(request: Request) -> Response:

@@ -17,6 +17,7 @@ from orthanc_fast.rest.response import OCTETS, HeaderField, Response, json_respo
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import while_present
 from orthanc_fast.rest.uri import boolean
+from orthanc_fast.rights import Right
 from orthanc_fast.services.volumes.geometry import Geometry
 from orthanc_fast.services.volumes.places import Selection
 from orthanc_fast.services.volumes.plan import TARGETS, Numbers
@@ -31,13 +32,63 @@ NUMBERS = "rescale dtype window-center window-width"
 
 def add_routes(router: Router, settings: Settings) -> None:
     numpy = f"compress {NUMBERS}"
-    router.add("GET", "/series/{}/ordered-slices", get_ordered_slices, answer=SlicesAnswer)
-    router.add("GET", "/series/{}/geometry", get_geometry, arguments="slices", answer=Geometry)
-    router.add("GET", "/instances/{}/frames/{}/numpy", get_frame_numpy, arguments=numpy)
-    router.add("GET", "/instances/{}/numpy", get_instance_numpy, arguments=f"{numpy} frames")
-    router.add("GET", "/series/{}/numpy", get_series_numpy, arguments=f"{numpy} slices")
-    router.add("GET", "/studies/{}/numpy", get_study_numpy, arguments=NUMBERS)
-    router.add("GET", "/series/{}/nifti", get_nifti, arguments=f"{numpy} slices")
+    router.add(
+        "GET",
+        "/series/{}/ordered-slices",
+        get_ordered_slices,
+        answer=SlicesAnswer,
+        needs=Right.BROWSE,
+        limited=True,
+    )
+    router.add(
+        "GET",
+        "/series/{}/geometry",
+        get_geometry,
+        arguments="slices",
+        answer=Geometry,
+        needs=Right.BROWSE,
+        limited=True,
+    )
+    router.add(
+        "GET",
+        "/instances/{}/frames/{}/numpy",
+        get_frame_numpy,
+        arguments=numpy,
+        needs=Right.BROWSE,
+        limited=True,
+    )
+    router.add(
+        "GET",
+        "/instances/{}/numpy",
+        get_instance_numpy,
+        arguments=f"{numpy} frames",
+        needs=Right.BROWSE,
+        limited=True,
+    )
+    router.add(
+        "GET",
+        "/series/{}/numpy",
+        get_series_numpy,
+        arguments=f"{numpy} slices",
+        needs=Right.BROWSE,
+        limited=True,
+    )
+    router.add(
+        "GET",
+        "/studies/{}/numpy",
+        get_study_numpy,
+        arguments=NUMBERS,
+        needs=Right.BROWSE,
+        limited=True,
+    )
+    router.add(
+        "GET",
+        "/series/{}/nifti",
+        get_nifti,
+        arguments=f"{numpy} slices",
+        needs=Right.BROWSE,
+        limited=True,
+    )
 
 
 class SlicesAnswer(msgspec.Struct, gc=False):

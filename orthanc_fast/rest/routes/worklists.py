@@ -15,6 +15,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response, json_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.scu_fields import timeout_field
+from orthanc_fast.rights import Right
 
 
 class WorklistRequest(msgspec.Struct, kw_only=True):
@@ -35,6 +36,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         post_find_worklist,
         body=WorklistRequest,
         answer=list[dict[str, Any]],
+        needs=Right.UPLOAD,
     )
 
 

@@ -12,6 +12,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.uri import segments
+from orthanc_fast.rights import Right
 
 ROOT = "webdav"
 
@@ -19,19 +20,20 @@ ROOT = "webdav"
 def add_routes(router: Router, settings: Settings) -> None:
     if not settings.webdav_enabled:
         return
-    handlers = {
-        "GET": get_file,
-        "PUT": put_file,
-        "DELETE": delete,
-        "OPTIONS": describe,
-        "PROPFIND": list_folder,
-        "PROPPATCH": set_properties,
-        "MKCOL": make_folder,
-        "LOCK": lock,
-        "UNLOCK": unlock,
-    }
-    for method, handler in handlers.items():
-        router.add(method, f"/{ROOT}/{{*}}", _with_plus(handler), only=True)
+    for method, handler, right in (
+        ("GET", get_file, Right.BROWSE),
+        ("PUT", put_file, Right.UPLOAD),
+        ("DELETE", delete, Right.DELETE),
+        ("OPTIONS", describe, Right.BROWSE),
+        ("PROPFIND", list_folder, Right.BROWSE),
+        ("PROPPATCH", set_properties, Right.UPLOAD),
+        ("MKCOL", make_folder, Right.UPLOAD),
+        ("LOCK", lock, Right.UPLOAD),
+        ("UNLOCK", unlock, Right.UPLOAD),
+    ):
+        path, limited = f"/{ROOT}/{{*}}", right == Right.BROWSE
+        answering = _with_plus(handler)
+        router.add(method, path, answering, only=True, needs=right, limited=limited)
 
 
 def _with_plus(handler: Callable[[Request], Awaitable[Response]]) -> Handler:
