@@ -35,7 +35,7 @@ COMMAND = (
     sys.executable,
     "-P",
     "-c",
-    "import sys; from orthanc_fast.worker import main; sys.exit(main())",
+    "from orthanc_fast.worker import run; run()",
 )
 
 

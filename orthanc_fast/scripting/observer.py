@@ -84,13 +84,16 @@ class Observer:
     def stop(self, seconds: float) -> None:
         """Waits so long for the event that is being handled, which otherwise comes again."""
         self._stopping.set()
+        self._bell.ring(self._progress.topic)  # it may be waiting
         self._thread.join(seconds)
         self._keep()
 
     def _run(self) -> None:
         topic = self._progress.topic
-        while not self._stopping.is_set():
+        while True:
             heard = self._bell.heard(topic)
+            if self._stopping.is_set():
+                return
             try:
                 if not self._turn():
                     self._idle()
