@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 TEST_PACKAGES := dcmtk dicom3tools p7zip-full unzip wrk chromium nginx cadaver rclone
 BENCH_PACKAGES := orthanc dcmtk wrk nginx curl
 
-.PHONY: run test check bench ext wheel fuzz asan try-docker clean install install-test tools bench-tools
+.PHONY: run test check bench ext web wheel fuzz asan try-docker clean install install-test tools bench-tools
 
 run: install
 	$(BIN)/orthanc-fast serve
@@ -43,6 +43,11 @@ check: install-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	bash scripts/check_web.sh
+
+# The pages of web/ into the package; what it writes belongs to the repository, so that nothing else needs Node.
+web:
+	bash scripts/build_web.sh
 
 ext: install
 	$(BIN)/python setup.py --quiet build_ext --inplace

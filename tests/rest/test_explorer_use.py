@@ -47,7 +47,7 @@ def first(server: OurServer, level: str) -> str:
 
 def test_upload_by_the_file_input(server: OurServer, browser: Browser, tmp_path: Path) -> None:
     """More files than go at a time, of which one is refused and named."""
-    browser.open(f"{server.url}/app/explorer.html")
+    browser.open(f"{server.url}/app/classic.html")
     browser.wait_for_text("Nothing is stored yet")
     paths = [tmp_path / f"{number}.dcm" for number in range(6)]
     for number, path in enumerate(paths):
@@ -72,7 +72,7 @@ def test_delete(server: OurServer, browser: Browser) -> None:
     """After a question; then the parent that is left is shown, or the list."""
     upload(server, (1, 1, 1, 1), (1, 1, 2, 1), (1, 1, 2, 2))
     series = first(server, "series")
-    browser.open(f"{server.url}/app/explorer.html#/series/{series}")
+    browser.open(f"{server.url}/app/classic.html#/series/{series}")
     browser.wait_for_text("Delete…")
     browser.click("Delete…")
     browser.wait_for_text("This cannot be undone.")
@@ -99,7 +99,7 @@ def test_what_cannot_be_deleted_is_told(server: OurServer, browser: Browser) -> 
     """Here because somebody else has deleted it meanwhile."""
     upload(server, (1, 1, 1, 1))
     study = first(server, "studies")
-    browser.open(f"{server.url}/app/explorer.html#/studies/{study}")
+    browser.open(f"{server.url}/app/classic.html#/studies/{study}")
     browser.wait_for_text("Delete…")
     httpx.delete(f"{server.url}/studies/{study}").raise_for_status()
     browser.click("Delete…")
@@ -115,7 +115,7 @@ def test_keys_alone(server: OurServer, browser: Browser) -> None:
     smith = FILES.number(2, 1, 1, 1).replace(b"Test^Person", b"Smith^Alice")
     httpx.post(f"{server.url}/instances", content=smith).raise_for_status()
     wanted, other = "Smith Alice", "Test Person"
-    browser.open(f"{server.url}/app/explorer.html#/patients")
+    browser.open(f"{server.url}/app/classic.html#/patients")
     browser.wait_for_text("1 to 2 of 2")
     browser.press("/")
     assert browser.focus == "Name"
@@ -149,7 +149,7 @@ def test_keys_alone(server: OurServer, browser: Browser) -> None:
 
 def test_the_file_input_is_reached_by_tab(server: OurServer, browser: Browser) -> None:
     """And shows that it is: its outline is that of the label, the input itself is not seen."""
-    browser.open(f"{server.url}/app/explorer.html")
+    browser.open(f"{server.url}/app/classic.html")
     browser.wait_for_text("Nothing is stored yet")
     browser.tab_to("Upload…")
     assert browser.value("document.activeElement.id") == "files"
@@ -160,7 +160,7 @@ def test_the_file_input_is_reached_by_tab(server: OurServer, browser: Browser) -
 def test_the_skip_link_keeps_the_page(server: OurServer, browser: Browser) -> None:
     upload(server, (1, 1, 1, 1))
     address = f"#/studies/{first(server, 'studies')}"
-    browser.open(f"{server.url}/app/explorer.html{address}")
+    browser.open(f"{server.url}/app/classic.html{address}")
     browser.wait_for_text("Delete…")
     browser.press("Tab")
     assert browser.focus == "Skip to the list"

@@ -4,6 +4,7 @@ It is driven by the Chrome DevTools Protocol through two pipes (--remote-debuggi
 of JSON that end with a zero.
 """
 
+import base64
 import fcntl
 import json
 import os
@@ -24,11 +25,22 @@ ARGUMENTS = [
     if not argument.startswith(("--dump-dom", "--virtual-time-budget"))
 ]
 # Windows' code of the key, and the text that it makes.
+MODIFIERS = {"Alt": 1, "Control": 2, "Meta": 4, "Shift": 8}
 KEYS = {
     "Tab": (9, ""),
     "Enter": (13, "\r"),
     "Escape": (27, ""),
+    " ": (32, " "),
+    "PageUp": (33, ""),
+    "PageDown": (34, ""),
     "End": (35, ""),
+    "Home": (36, ""),
+    "ArrowLeft": (37, ""),
+    "ArrowUp": (38, ""),
+    "ArrowRight": (39, ""),
+    "ArrowDown": (40, ""),
+    "Delete": (46, ""),
+    "a": (65, "a"),
     "/": (191, "/"),
 }
 
@@ -154,10 +166,14 @@ class Browser:
         self.wait_for("document.readyState === 'complete'")
 
     def press(self, *keys: str) -> None:
-        """Keys one after the other, on what has the focus."""
-        for key in keys:
+        """Keys one after the other, on what has the focus; `Shift+Tab` is one with another held."""
+        for combined in keys:
+            *held, key = combined.split("+")
             code, text = KEYS[key]
+            modifiers = sum(MODIFIERS[name] for name in held)
+            text = "" if modifiers & ~MODIFIERS["Shift"] else text
             event = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+            event["modifiers"] = modifiers
             self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **event)
             self.call("Input.dispatchKeyEvent", type="keyUp", **event)
 
@@ -167,9 +183,18 @@ class Browser:
 
     def click(self, text: str) -> None:
         """On the middle of the button or link that shows `text`."""
+        self._click(
+            "[...document.querySelectorAll('a, button')]"
+            f".find((e) => e.innerText.trim() === {json.dumps(text)} && e.checkVisibility())"
+        )
+
+    def click_on(self, selector: str) -> None:
+        """On the middle of the first element of a selector."""
+        self._click(f"document.querySelector({json.dumps(selector)})")
+
+    def _click(self, element: str) -> None:
         x, y = self.value(
-            "(() => { const found = [...document.querySelectorAll('a, button')]"
-            f".find((e) => e.innerText === {json.dumps(text)} && e.checkVisibility());"
+            f"(() => {{ const found = {element};"
             "found.scrollIntoView({block: 'center'});"
             "const box = found.getBoundingClientRect();"
             "return [box.x + box.width / 2, box.y + box.height / 2]; })()"
@@ -185,6 +210,26 @@ class Browser:
             "return [box.x + box.width / 2, box.y + box.height / 2]; })()"
         )
         self.call("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=down)
+
+    def resize(self, width: int, height: int, is_phone: bool = False) -> None:
+        """The window, or the screen of a telephone."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=2 if is_phone else 1,
+            mobile=is_phone,
+        )
+
+    def prefer(self, scheme: str) -> None:
+        """`dark` or `light`, as the system of the person would say."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.call("Emulation.setEmulatedMedia", features=features)
+
+    def screenshot(self, path: Path) -> None:
+        """What is seen, as PNG."""
+        shown = self.call("Page.captureScreenshot", format="png")["data"]
+        path.write_bytes(base64.b64decode(shown))
 
     def choose_files(self, selector: str, *paths: Path) -> None:
         """What a person does in the dialog of a file input."""

@@ -1,4 +1,4 @@
-"""Viewers and JavaScript clients, which `scripts/npm_packages.sh` fetches."""
+"""Viewers, JavaScript clients and the judge of accessibility, which `scripts/npm_packages.sh` fetches."""
 
 import functools
 import subprocess
@@ -6,6 +6,7 @@ from pathlib import Path
 
 _SCRIPT = Path(__file__).parents[2] / "scripts" / "npm_packages.sh"
 
+AXE = "axe-core"
 OHIF = "@ohif/app"
 CORNERSTONE = "cornerstone-core"
 WADO_IMAGE_LOADER = "cornerstone-wado-image-loader"
@@ -22,7 +23,7 @@ def package(name: str) -> Path:
 
 def are_there() -> bool:
     """Whether all that the tests use has been fetched."""
-    names = (OHIF, CORNERSTONE, WADO_IMAGE_LOADER, DICOM_PARSER, DICOMWEB_CLIENT)
+    names = (AXE, OHIF, CORNERSTONE, WADO_IMAGE_LOADER, DICOM_PARSER, DICOMWEB_CLIENT)
     return all(_folder(name) is not None for name in names)
 
 

@@ -1,11 +1,15 @@
 """The front page and its files below /app, and /plugins. Source: reference chapter 1, sections
 1.10 and 10.2.
 
-The files are part of the package and are read once, at the first request of a process.
+The files are part of the package, built from `web/`, and are read once, at the first request of a
+process.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from orthanc_fast.config import Settings
@@ -21,32 +25,31 @@ from orthanc_fast.rest.response import (
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rights import Right
 
-HTML = (b"content-type", b"text/html; charset=utf-8")
-CSS = (b"content-type", b"text/css; charset=utf-8")
 JAVASCRIPT = (b"content-type", b"application/javascript")
-SVG = (b"content-type", b"image/svg+xml")
 PNG = (b"content-type", b"image/png")
 
-FILES = {
-    "explorer.html": HTML,
-    "explorer.css": CSS,
-    "explorer.js": JAVASCRIPT,
-    "api.html": HTML,
-    "api.js": JAVASCRIPT,
-    "images/favicon.ico": SVG,
+KINDS = {
+    ".html": (b"content-type", b"text/html; charset=utf-8"),
+    ".css": (b"content-type", b"text/css; charset=utf-8"),
+    ".js": JAVASCRIPT,
+    ".ico": (b"content-type", b"image/svg+xml"),
+    ".wasm": (b"content-type", b"application/wasm"),
 }
 UNSUPPORTED = "images/unsupported.png"
 
 # What a page may do: nothing but ask this server. Previews and downloads are blobs and data.
-HEADERS: tuple[HeaderField, ...] = (
+_SAFETY: tuple[HeaderField, ...] = (
     (
         b"content-security-policy",
         b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
         b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     ),
     (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-cache"),
 )
+HEADERS = (*_SAFETY, (b"cache-control", b"no-cache"))
+# Names in this folder hold a hash of the content.
+ASSETS = "assets/"
+ASSET_HEADERS = (*_SAFETY, (b"cache-control", b"private, max-age=31536000, immutable"))
 
 PYTHON_PLUGIN = "7.1"  # whose API scripts have
 EXTENSIONS = b"// Extensions of the front page by plugins: there are none\n"
@@ -95,13 +98,25 @@ async def get_file(request: Request) -> Response:
     name = "/".join(request.params)
     if name == UNSUPPORTED:
         return Response(unsupported_png(), PNG)
-    kind = FILES.get(name)
-    return NOT_FOUND if kind is None else Response(_content(name), kind, headers=HEADERS)
+    content = _files().get(name)
+    if content is None:
+        return NOT_FOUND
+    headers = ASSET_HEADERS if name.startswith(ASSETS) else HEADERS
+    return Response(content, KINDS[Path(name).suffix], headers=headers)
 
 
 @cache
-def _content(name: str) -> bytes:
-    return (resources.files("orthanc_fast.rest") / "static" / name).read_bytes()
+def _files() -> dict[str, bytes]:
+    root = resources.files("orthanc_fast.rest") / "static" / "app"
+    return dict(_files_of(root, ""))
+
+
+def _files_of(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _files_of(entry, f"{prefix}{entry.name}/")
+        else:
+            yield prefix + entry.name, entry.read_bytes()
 
 
 async def get_plugins(request: Request) -> Response:

@@ -1,0 +1,34 @@
+// The actions that this user may do with what is selected.
+
+import { may } from "../api/session";
+import { Icon } from "../components/icon";
+import { toastError } from "../components/toasts";
+import { type Action, type Selection, actions } from "./registry";
+
+interface Properties {
+  selection: Selection;
+  changed: () => void;
+}
+
+export function offered(selection: Selection): Action[] {
+  return actions.filter((each) =>
+    each.levels.includes(selection.level) && may(each.permission) && (each.isOffered?.(selection) ?? true));
+}
+
+export function Actions({ selection, changed }: Properties) {
+  return (
+    <>
+      {offered(selection).map((action) => {
+        const inside = <><Icon name={action.icon} /> {action.label()}</>;
+        return action.href
+          ? <a key={action.id} class="button" href={action.href(selection)}>{inside}</a>
+          : (
+            <button key={action.id} type="button" class={action.danger ? "danger" : ""}
+              onClick={() => { action.run?.(selection, changed).catch(toastError); }}>
+              {inside}
+            </button>
+          );
+      })}
+    </>
+  );
+}

@@ -1,0 +1,5 @@
+import "./theme";
+import { render } from "preact";
+import { Layout } from "./layout/layout";
+
+render(<Layout />, document.body);

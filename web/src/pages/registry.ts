@@ -1,0 +1,26 @@
+// All pages, by name. A page is a folder here; its module is loaded when it is shown for the first time.
+
+import type { ComponentType } from "preact";
+import type { Permission } from "../api/session";
+import type { Language } from "../i18n";
+
+export interface PageProperties {
+  query: URLSearchParams;
+}
+
+export interface PageEntry {
+  load: () => Promise<{ default: ComponentType<PageProperties> }>;
+  permission: Permission;
+  /** Its name in the navigation; a page without one is reached by links only. */
+  navigation?: Record<Language, string>;
+  /** The whole window, without header. */
+  isBare?: boolean;
+}
+
+/** In the order of the navigation. */
+export const pages: Readonly<Record<string, PageEntry>> = {
+  studies: {
+    load: () => import("./studies/studies_page"), permission: "browse",
+    navigation: { en: "Studies", fr: "Études", de: "Studien", es: "Estudios" },
+  },
+};
