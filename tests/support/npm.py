@@ -1,4 +1,4 @@
-"""Viewers, JavaScript clients and the judge of accessibility, which `scripts/npm_packages.sh` fetches."""
+"""What the tests take from the npm registry, fetched by `scripts/npm_packages.sh`."""
 
 import functools
 import subprocess
