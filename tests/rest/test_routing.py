@@ -247,7 +247,31 @@ def test_folders_are_added_only_where_files_may_be_written(tmp_path: Path) -> No
         path = f"{server.url}/routing/destinations/x"
         assert httpx.put(path, json={"Folder": str(tmp_path)}).status_code == 403
         assert httpx.get(path).status_code == 404
-        assert httpx.put(path, json={"Modality": "later"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "known"), [("Modality", "m"), ("Peer", "p"), ("DicomWeb", "w"), ("Folder", "out")]
+)
+def test_a_destination_must_name_what_there_is(
+    router: httpx.Client, folder: Path, kind: str, known: str
+) -> None:
+    """As in the configuration: who has mistyped a name is told at once."""
+    reply = router.put("/routing/destinations/new", json={kind: "mistyped"})
+    assert reply.status_code == 400
+    details = reply.json()["Details"]
+    assert details.startswith(f"destination 'new': {kind}: there is no ")
+    assert "mistyped" in details
+    assert router.get("/routing/destinations/new").status_code == 404
+    router.put("/routing/destinations/new", json={kind: known}).raise_for_status()
+    router.delete("/routing/destinations/new").raise_for_status()
+
+
+def test_a_destination_may_name_what_rest_has_made(router: httpx.Client) -> None:
+    there = {"AET": "LATER", "Host": "127.0.0.1", "Port": 104}
+    router.put("/modalities/made", json=there).raise_for_status()
+    router.put("/routing/destinations/new", json={"Modality": "made"}).raise_for_status()
+    router.delete("/routing/destinations/new").raise_for_status()
+    router.delete("/modalities/made").raise_for_status()
 
 
 def _file(content: bytes) -> io.BytesIO:

@@ -43,6 +43,7 @@ class Kept(Door):
         self.attempts: list[bytes] = []
         self.came_from_there: set[bytes] = set()
         self.closed = 0
+        self.is_there = False  # although an instance could not be sent
 
     def send(self, item: Item) -> None:
         self.attempts.append(item.instance.public)
@@ -51,6 +52,9 @@ class Kept(Door):
 
     def close(self) -> None:
         self.closed += 1
+
+    def answers(self) -> bool:
+        return self.is_there
 
     def sent_by(self, instance: Resource) -> bool:
         return instance.public in self.came_from_there

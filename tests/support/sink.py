@@ -153,11 +153,19 @@ class Sink:
                 if event != pdata.DATA_SET:
                     return "close"
                 self._answer(association, agreement, buffer)
+            elif event == pdata.COMMAND:
+                self._echo(association)
             elif event == pdata.PDU and reader.pdu[0] == pdu.RELEASE_RQ:
                 association.confirm_release()
                 return "release"
             else:
                 return "abort" if event == pdata.PDU else "close"
+
+    def _echo(self, association: Association) -> None:
+        reader = association.reader
+        context, message = reader.context_id, reader.message_id
+        response = dimse.response(context, dimse.C_ECHO_RQ, message, 0, reader.sop_class, b"")
+        association.channel.send(response)
 
     def _answer(self, association: Association, agreement: Agreement, buffer: bytearray) -> None:
         reader = association.reader

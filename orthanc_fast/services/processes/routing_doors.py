@@ -3,12 +3,14 @@ for those that answer HTTP."""
 
 from collections.abc import Callable
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from orthanc_fast.config_options import Values
 from orthanc_fast.config_routing import Destination, Routing
+from orthanc_fast.errors import InexistentItem
 from orthanc_fast.model import SERVER
 from orthanc_fast.services.attachments.parts import ContentParts
 from orthanc_fast.services.exchange.server_registry import ServerRegistry
@@ -21,6 +23,7 @@ from orthanc_fast.services.routing.folder import FolderDoor
 from orthanc_fast.services.routing.trying import Trials
 
 if TYPE_CHECKING:
+    from orthanc_fast.services.dicom_web_client.registry import DicomWebServers
     from orthanc_fast.services.exchange.outgoing import OutgoingCalls
 
 
@@ -40,6 +43,7 @@ def trials_of(services: ResourceServices, routing: Callable[[], Routing]) -> Tri
         services.finder,
         alterations_of(services),
         lambda destination: doors.door(destination).sent_by,
+        doors.check,
     )
 
 
@@ -59,6 +63,16 @@ class Doors:
             "Folder": self._folder,
         }
         return kinds[destination.kind](destination)
+
+    def check(self, destination: Destination) -> None:
+        """Raises OrthancError where there is no such modality, peer, server or folder."""
+        known: dict[str, Callable[[], object]] = {
+            "Modality": lambda: self._services.modalities.get(SERVER, destination.modality),
+            "Peer": lambda: self._peers.get(SERVER, destination.peer),
+            "DicomWeb": lambda: self._servers.get(SERVER, destination.dicom_web),
+            "Folder": lambda: _check_folder(destination.folder),
+        }
+        known[destination.kind]()
 
     def _folder(self, destination: Destination) -> Door:
         return FolderDoor(
@@ -81,14 +95,8 @@ class Doors:
         from orthanc_fast.services.peers.files import SentFiles
         from orthanc_fast.services.routing.peer import PeerDoor
 
-        peers = PeerRegistry(
-            self._services.settings,
-            self._services.reads,
-            self._services.writes,
-            self._services.runtime,
-        )
         return PeerDoor(
-            partial(_patient, peers, destination.peer, destination.timeout),
+            partial(_patient, self._peers, destination.peer, destination.timeout),
             PeerCalls(self._services.settings, self._outgoing),
             SentFiles(self._services.settings, self._services.storage, self._services.dictionary),
             destination.compress,
@@ -97,28 +105,38 @@ class Doors:
 
     def _web(self, destination: Destination) -> Door:
         from orthanc_fast.services.dicom_web_client.calls import WebCalls
-        from orthanc_fast.services.dicom_web_client.registry import DicomWebServers
         from orthanc_fast.services.routing.web import WebDoor
 
-        servers = DicomWebServers(
-            self._services.settings,
-            self._services.reads,
-            self._services.writes,
-            self._services.runtime,
-        )
         return WebDoor(
             destination.dicom_web,
-            partial(_patient, servers, destination.dicom_web, destination.timeout),
+            partial(_patient, self._servers, destination.dicom_web, destination.timeout),
             WebCalls(self._services.settings, self._outgoing),
             ContentParts(self._services.storage),
             self._stop,
         )
 
     @cached_property
+    def _peers(self) -> PeerRegistry:
+        services = self._services
+        return PeerRegistry(services.settings, services.reads, services.writes, services.runtime)
+
+    @cached_property
+    def _servers(self) -> "DicomWebServers":
+        from orthanc_fast.services.dicom_web_client.registry import DicomWebServers
+
+        services = self._services
+        return DicomWebServers(services.settings, services.reads, services.writes, services.runtime)
+
+    @cached_property
     def _outgoing(self) -> "OutgoingCalls":
         from orthanc_fast.services.exchange.outgoing import OutgoingCalls
 
         return OutgoingCalls(self._services.settings)
+
+
+def _check_folder(folder: str) -> None:
+    if not Path(folder).is_dir():
+        raise InexistentItem(f"There is no folder {folder}")
 
 
 def _patient(servers: ServerRegistry[Peer], name: str, timeout: int) -> Peer:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from orthanc_fast.config_routing import Routing, destination, rule
-from orthanc_fast.errors import BadFileFormat, BadRequest, InexistentItem
+from orthanc_fast.errors import BadRequest, InexistentItem
 from orthanc_fast.index.contract import Snapshot, Transaction
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import SERVER
@@ -48,7 +48,6 @@ class Current:
     def __init__(self, configured: Routing, reads: Reads) -> None:
         self.configured = configured
         self._read = reads
-        self._here = configured.here
         self._known: tuple[bytes | None, Routing] = (None, configured)
 
     def version(self) -> bytes | None:
@@ -113,13 +112,6 @@ class Current:
             each: rest for each, rest in added.destinations.items() if each != name
         }
         return added
-
-    def parsed_destination(self, name: str, body: dict[str, Any]) -> None:
-        """Raises BadFileFormat for what cannot be one."""
-        try:
-            destination(name, body, self._here)
-        except ValueError as error:
-            raise BadFileFormat(str(error)) from error
 
     def _check(self, name: str, configured: Mapping[str, Any], what: str) -> None:
         if name in configured:

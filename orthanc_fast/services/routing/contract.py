@@ -3,6 +3,7 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -10,6 +11,9 @@ from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Attachment, Resource
 from orthanc_fast.services.exchange.instances import Outgoing, Presentation
+
+ANSWER_TIMEOUT: Final = 10
+"""Seconds that `Door.answers` waits at most."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -33,6 +37,10 @@ class Refused(OrthancError):
     instances may fare better."""
 
 
+class NotNow(OrthancError):
+    """The destination is there, and takes nothing at present: it has no room, or is busy."""
+
+
 class Hopeless(Refused):
     """This server cannot make of the instance what the rule wants, however often it tries."""
 
@@ -42,13 +50,18 @@ class Door(ABC):
 
     @abstractmethod
     def send(self, item: Item) -> None:
-        """Returns when the destination has confirmed the instance. Raises Refused, Interrupted, or
-        another OrthancError where the destination cannot be reached; then what was open is
-        closed."""
+        """Returns when the destination has confirmed the instance. Raises Refused, NotNow,
+        Interrupted, or another OrthancError where the destination cannot be reached or breaks off;
+        then what was open is closed."""
 
     @abstractmethod
     def close(self) -> None:
         """Nothing is sent for a while. The next `send` opens what it needs."""
+
+    def answers(self) -> bool:
+        """Whether the destination is there all the same when an instance could not be sent, asked
+        by something that is no instance. Waits for some seconds at most. Raises Interrupted."""
+        return False
 
     def expect(self, presentations: Sequence[Presentation]) -> None:
         """What will be sent, where that has to be negotiated."""

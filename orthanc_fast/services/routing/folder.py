@@ -14,7 +14,7 @@ from orthanc_fast.dicom.reader import read_header
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Header, Level
 from orthanc_fast.services.attachments.reading import opened
-from orthanc_fast.services.routing.contract import Door, Hopeless, Item
+from orthanc_fast.services.routing.contract import Door, Hopeless, Item, Refused
 from orthanc_fast.storage.contract import Storage
 
 _CANNOT_WRITE_FILE: Final = 14
@@ -23,6 +23,8 @@ _STUDY_DATE: Final = 0x00080020
 _MODALITY: Final = 0x00080060
 _ACCESSION_NUMBER: Final = 0x00080050
 _LONGEST: Final = 100  # characters of what stands for a tag
+# A file is in the way of a folder, or a folder of a file; the file is too large for the disk.
+_OF_FILE: Final = frozenset({errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EFBIG})
 
 # Of names of files on any system; what is left of a tag after that may still be a name of its own.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
@@ -45,20 +47,27 @@ class FolderDoor(Door):
         self._dictionary = dictionary
 
     def send(self, item: Item) -> None:
-        """Raises OrthancError 14 where the folder cannot be written to, Hopeless where the path is
-        too long for it, and as reading the stored file does."""
+        """Raises OrthancError 14 where the folder cannot be written to, Refused where only this
+        file cannot be, Hopeless where the path is too long, and as reading the stored file does."""
         data = opened(self._storage, item.file) if item.data is None else item.data
         header = read_header(data, self._main_tags, self._dictionary)
         target = self._folder / self._place(header, item.rule)
         try:
             _write(self._folder, target, memoryview(data))
         except OSError as error:
-            kind = Hopeless if error.errno == errno.ENAMETOOLONG else OrthancError
-            raise kind(
+            raise self._kind(error)(
                 f"cannot write into the folder: {error.strerror}",
                 private=target,
                 code=_CANNOT_WRITE_FILE,
             ) from error
+
+    def _kind(self, error: OSError) -> type[OrthancError]:
+        if error.errno == errno.ENAMETOOLONG:
+            return Hopeless
+        is_below = error.errno in _OF_FILE and self._folder.is_dir()
+        if error.errno == errno.EACCES:  # of a folder that somebody else has made
+            is_below = os.access(self._folder, os.W_OK | os.X_OK)
+        return Refused if is_below else OrthancError
 
     def close(self) -> None:
         """Nothing is open."""

@@ -3,7 +3,6 @@ the thread that sends, connections that are kept for as long as there is somethi
 where an instance came from."""
 
 import asyncio
-import socket
 import time
 from abc import abstractmethod
 from collections.abc import Coroutine
@@ -17,13 +16,17 @@ from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Resource
 from orthanc_fast.registries import ORIGIN, REMOTE_IP
 from orthanc_fast.services.peers.peer import Peer
-from orthanc_fast.services.routing.contract import Door, Item, Refused, Stop
+from orthanc_fast.services.routing.contract import ANSWER_TIMEOUT, Door, Item, NotNow, Refused, Stop
+from orthanc_fast.upper_layer.resolving import addresses
 
 S = TypeVar("S")
+T = TypeVar("T")
 
 _LOOKED_EACH: Final = 0.2  # second: whether the process is stopping
 _BY_HTTP: Final = frozenset({"RestApi", "Plugins"})  # the second is STOW-RS
 _RESOLVED_EACH: Final = 300.0  # seconds
+_RESOLVED_WITHIN: Final = 10.0  # seconds
+_FAULT: Final = 500  # the first status that is one of the server
 
 # The server is there but cannot be used now, or not with these credentials: any other instance
 # would fare the same.
@@ -53,18 +56,35 @@ class HttpDoor(Door, Generic[S]):
     async def post(self, session: S, item: Item) -> None:
         """Sends one instance. Raises OrthancError."""
 
+    @abstractmethod
+    async def ask(self, stack: AsyncExitStack) -> int:
+        """The status of the answer to a request that changes nothing, over a connection of its own.
+        Raises OrthancError."""
+
     def send(self, item: Item) -> None:
-        """Raises Refused for an answer that concerns this instance."""
+        """Raises Refused for an answer that concerns this instance, NotNow for others."""
         try:
             self._run(self._send(item))
         except BaseException:
             self.close()
             raise
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    def answers(self) -> bool:
+        """By a small request."""
+        try:
+            status = self._run(self._ask())
+        except (OrthancError, TimeoutError):
+            return False
+        return status < _FAULT and status not in _NOT_NOW
+
+    async def _ask(self) -> int:
+        async with asyncio.timeout(ANSWER_TIMEOUT), AsyncExitStack() as stack:
+            return await self._watched(self.ask(stack))
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if self._runner is None:
             self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-        self._runner.run(work)
+        return self._runner.run(work)
 
     async def _send(self, item: Item) -> None:
         server = self.server()
@@ -74,13 +94,17 @@ class HttpDoor(Door, Generic[S]):
         if self._session is None:
             self._opened_for = server
             self._session = await self.connect(self._stack)
-        task = asyncio.create_task(self.post(self._session, item))
+        await self._watched(self.post(self._session, item))
+
+    async def _watched(self, work: Coroutine[Any, Any, T]) -> T:
+        """Raises Interrupted too."""
+        task = asyncio.create_task(work)
         try:
             while not (await asyncio.wait((task,), timeout=_LOOKED_EACH))[0]:
                 self._stop.watch()
         finally:
             task.cancel()
-        await task
+        return await task
 
     def close(self) -> None:
         if self._runner is not None:
@@ -101,7 +125,7 @@ class HttpDoor(Door, Generic[S]):
         return address in self._own_addresses()
 
     def _own_addresses(self) -> frozenset[str]:
-        """Those of the server, resolved now and then; none where that fails."""
+        """Those of the server, resolved now and then; none where that fails. Raises Interrupted."""
         try:
             url = self.server().url
         except OrthancError:
@@ -110,8 +134,8 @@ class HttpDoor(Door, Generic[S]):
         known, at, found = self._addresses
         if known != host or time.monotonic() - at > _RESOLVED_EACH:
             try:
-                rows = socket.getaddrinfo(host, None)
-                found = frozenset(str(row[4][0]).partition("%")[0] for row in rows)
+                rows = addresses(host, 0, _RESOLVED_WITHIN, watch=self._stop.watch)
+                found = frozenset(str(address[0]).partition("%")[0] for _, address in rows)
             except OSError:
                 found = frozenset()
             self._addresses = host, time.monotonic(), found
@@ -119,7 +143,7 @@ class HttpDoor(Door, Generic[S]):
 
 
 def judged(status: int, error: OrthancError) -> OrthancError:
-    """The same error, as Refused where the answer with this HTTP status concerns the instance."""
-    if status in _NOT_NOW or 300 <= status < 400:
-        return error
-    return Refused(error.details, private=error, code=error.code)
+    """The same error, as Refused where the answer with this HTTP status concerns the instance, else
+    as NotNow."""
+    kind = NotNow if status in _NOT_NOW or 300 <= status < 400 else Refused
+    return kind(error.details, private=error, code=error.code)

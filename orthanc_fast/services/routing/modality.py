@@ -12,8 +12,9 @@ from orthanc_fast.model import Resource
 from orthanc_fast.registries import REMOTE_AET
 from orthanc_fast.services.exchange.instances import Presentation
 from orthanc_fast.services.exchange.modalities import Modality, comparable_aet
-from orthanc_fast.services.routing.contract import Door, Item, Refused
+from orthanc_fast.services.routing.contract import ANSWER_TIMEOUT, Door, Item, NotNow, Refused
 from orthanc_fast.services.scu.associating import DimseFailure
+from orthanc_fast.services.scu.echo import answers
 from orthanc_fast.services.scu.sending import NO_SOP_CLASS, Senders, Sending
 from orthanc_fast.upper_layer.channel import Watch
 
@@ -60,12 +61,13 @@ class ModalityDoor(Door):
 
     def send(self, item: Item) -> None:
         """Raises Refused where the modality answers with another status than those of success or
-        of no room, or takes nothing of the SOP class; then the association goes on."""
+        of no room, or takes nothing of the SOP class; NotNow where it has no room. Then the
+        association goes on."""
         try:
             self._send(self._opened(), item)
         except DimseFailure as error:
             if error.status in _NO_ROOM:
-                raise
+                raise NotNow(error.details, code=error.code) from error
             raise Refused(error.details, code=error.code) from error
         except NoPresentationContext as error:
             raise Refused(error.details, code=error.code) from error
@@ -83,6 +85,17 @@ class ModalityDoor(Door):
             sending.send(item.outgoing)
         else:
             sending.send_made(item.outgoing, item.data)
+
+    def answers(self) -> bool:
+        """By C-ECHO, over an association of its own."""
+        associations = self._senders.associations
+        try:
+            modality = self._modality()
+            timeout = min(modality.timeout or self._timeout, ANSWER_TIMEOUT)
+            target = associations.target(modality, timeout=timeout)
+            return answers(associations, target, self._watch)
+        except OrthancError:
+            return False
 
     def close(self) -> None:
         self._sending = None

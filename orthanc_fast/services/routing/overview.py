@@ -215,8 +215,8 @@ class Overview:
     # Rules and destinations
 
     async def put_destination(self, caller: Caller, name: str, body: dict[str, Any]) -> None:
-        """Adds or replaces one. Raises BadFileFormat, BadRequest for one of the configuration."""
-        self.current.parsed_destination(name, body)
+        """Adds or replaces one that has been checked. Raises BadRequest for one of the
+        configuration."""
         put = self.current.put_destination
         await self._write(caller, Move(lambda found: put(found, name, body)))
 

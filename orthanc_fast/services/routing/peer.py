@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import Final
 
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.services.exchange.call_faults import NETWORK_PROTOCOL
@@ -11,6 +12,8 @@ from orthanc_fast.services.peers.files import SentFiles, in_memory
 from orthanc_fast.services.peers.peer import Peer
 from orthanc_fast.services.routing.contract import Item, Stop
 from orthanc_fast.services.routing.http_door import HttpDoor, judged
+
+_SYSTEM: Final = "system"
 
 
 class PeerDoor(HttpDoor[PeerSession]):
@@ -43,6 +46,10 @@ class PeerDoor(HttpDoor[PeerSession]):
                 f"The peer has answered with HTTP status {answer.status}", code=NETWORK_PROTOCOL
             )
             raise judged(answer.status, error)
+
+    async def ask(self, stack: AsyncExitStack) -> int:
+        calls = await stack.enter_async_context(self._calls.open(self._peer(), _SYSTEM))
+        return (await calls.get()).status
 
     async def _body(self, item: Item) -> Body:
         if item.data is None:

@@ -48,6 +48,16 @@ class Front(NamedTuple):
     entry: Entry
 
 
+class Failure(NamedTuple):
+    """An attempt that was in vain. `lasted` is what it took, in seconds, with the pause behind
+    it."""
+
+    error: str
+    is_refusal: bool  # the destination was there
+    lasted: float
+    not_before: float  # the next attempt, in seconds since the epoch
+
+
 class Move(Write[T]):
     """A change of the queues."""
 
@@ -121,18 +131,20 @@ class Queues:
         self.change(move)
 
     def failed(
-        self, destination: str, number: int, offset: int, error: str, not_before: float, now: float
+        self, destination: str, number: int, offset: int, failure: Failure, now: float
     ) -> None:
-        """An attempt was in vain; the next one is made at `not_before`."""
+        """The instance stays in front."""
 
         def move(transaction: Transaction) -> None:
             queue = queue_of(transaction, destination)
-            queue.last_error, queue.last_error_at = error, now
+            queue.last_error, queue.last_error_at = failure.error, now
             if (queue.first, queue.offset) == (number, offset):
                 if queue.attempts == 0:
                     _log(transaction, ROUTING_DELAYED, destination, number, now)
                 queue.attempts += 1
-                queue.not_before = not_before
+                queue.refusals += failure.is_refusal
+                queue.tried_for += failure.lasted
+                queue.not_before = failure.not_before
                 queue.failing_since = queue.failing_since or now
             put(transaction, queue_name(destination), queue)
 
@@ -201,7 +213,7 @@ def _pass(
         return
     if queue.attempts:
         _log(transaction, ROUTING_RESUMED, destination, number, now)
-    queue.attempts, queue.failing_since, queue.not_before = 0, None, 0.0
+    queue.begin_anew()
     queue.first, queue.offset = number, offset + 1
     queue.pending -= 1
     if queue.offset >= entry.count:
@@ -254,7 +266,7 @@ def forget(transaction: Transaction, destination: str, end: int) -> bool:
         queue.offset = 0
     if stop > queue.first:
         queue.first = stop
-        queue.attempts, queue.failing_since, queue.not_before = 0, None, 0.0
+        queue.begin_anew()
     put(transaction, queue_name(destination), queue)
     return stop < end
 

@@ -81,6 +81,8 @@ class Queue(msgspec.Struct, omit_defaults=True):
     next_failed: int = 0
     failed: int = 0  # that are still there
     attempts: int = 0  # that the instance in front has failed
+    refusals: int = 0  # of these the ones while the destination was there
+    tried_for: float = 0.0  # seconds of attempts, and of the pauses between them
     failing_since: float | None = None
     not_before: float = 0.0  # the next attempt
     last_error: str = ""
@@ -91,6 +93,11 @@ class Queue(msgspec.Struct, omit_defaults=True):
     @property
     def is_empty(self) -> bool:
         return self.first == self.next
+
+    def begin_anew(self) -> None:
+        """Another instance is in front."""
+        self.attempts = self.refusals = 0
+        self.failing_since, self.tried_for, self.not_before = None, 0.0, 0.0
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -26,8 +26,16 @@ from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.runtime.bell import Bell
 from orthanc_fast.services.exchange.instances import Instances, outgoing
 from orthanc_fast.services.routing.alterations import Alteration, Altering
-from orthanc_fast.services.routing.contract import Door, Hopeless, Interrupted, Item, Refused, Stop
-from orthanc_fast.services.routing.queues import Front, Outcome, Queues
+from orthanc_fast.services.routing.contract import (
+    Door,
+    Hopeless,
+    Interrupted,
+    Item,
+    NotNow,
+    Refused,
+    Stop,
+)
+from orthanc_fast.services.routing.queues import Failure, Front, Outcome, Queues
 from orthanc_fast.services.routing.records import TOPIC, Entry
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.storage.contract import Storage
@@ -143,6 +151,7 @@ class Sender:
             self._shop.queues.give_up(self._name, number, offset, text, self._shop.clock())
             return
         item = None
+        began = self._shop.clock()
         try:
             if not self._destination.send_back and self._door.sent_by(instance):
                 self._done(front, offset, "sent_back")
@@ -155,13 +164,13 @@ class Sender:
             if self._record(public) is None:  # deleted while it was sent
                 self._done(front, offset, "gone")
             else:
-                self._fail(front, offset, self._judged(error, item))
+                self._fail(front, offset, self._judged(error, item), began)
             return
         except Interrupted:
             raise
         except Exception as error:  # what nobody has thought of must not hold up the others
             logger.error(Category.GENERIC, f"Routing: {self._name}: {error!r}")
-            self._fail(front, offset, Refused(repr(error)))
+            self._fail(front, offset, Refused(repr(error)), began)
             return
         self._used_at = self._shop.clock()
         if self._destination.bandwidth:
@@ -189,30 +198,42 @@ class Sender:
             return Refused(error.details or error.text, private=error, code=error.code)
         return error
 
-    def _fail(self, front: Front, offset: int, error: OrthancError) -> None:
+    def _fail(self, front: Front, offset: int, error: OrthancError, began: float) -> None:
         queue, number, entry = front
-        now, destination = self._shop.clock(), self._destination
-        text = error.details or error.text
-        attempts = queue.attempts + 1
+        destination = self._destination
+        is_refusal = self._is_refusal(error)
+        now = self._shop.clock()
         pause = min(
             destination.first_pause * 2 ** min(queue.attempts, 40), destination.longest_pause
         )
         pause *= random.uniform(1 - _JITTER, 1 + _JITTER)
-        failing = now - (queue.failing_since or now)
-        is_over = isinstance(error, Refused) and attempts >= destination.attempts
-        limit = f"Attempts ({destination.attempts})"
+        lasted = max(0.0, now - began) + pause
+        limit = ""
         if isinstance(error, Hopeless):
-            is_over, limit = True, "the rule, which cannot be carried out"
-        if destination.give_up_after and failing + pause > destination.give_up_after:
-            is_over, limit = True, f"GiveUpAfter ({destination.give_up_after:g} s)"
+            limit = "the rule, which cannot be carried out"
+        elif is_refusal and queue.refusals + 1 >= destination.attempts:
+            limit = f"Attempts ({destination.attempts})"
+        elif destination.give_up_after and queue.tried_for + lasted > destination.give_up_after:
+            limit = f"GiveUpAfter ({destination.give_up_after:g} s)"
+        text = error.details or error.text
         what = f"Routing: {self._name}: rule {entry.rule}: {error}"
-        if is_over:
+        if limit:
             logger.error(Category.GENERIC, f"{what}: set aside, by {limit}")
             text = f"{text} [set aside by {limit}]"
             self._shop.queues.give_up(self._name, number, offset, text, now)
         else:
             logger.warning(Category.GENERIC, f"{what}: tried again in {pause:.0f} s")
-            self._shop.queues.failed(self._name, number, offset, text, now + pause, now)
+            failure = Failure(text, is_refusal, lasted, now + pause)
+            self._shop.queues.failed(self._name, number, offset, failure, now)
+
+    def _is_refusal(self, error: OrthancError) -> bool:
+        """Whether it was because of the instance: the destination may have broken off at this one,
+        and take all others."""
+        if isinstance(error, Refused):
+            return True
+        if isinstance(error, NotNow) or error.code in _OF_STORAGE:
+            return False
+        return self._door.answers()
 
     # What is sent
 

@@ -7,9 +7,16 @@ from typing import Any, Final
 import msgspec
 
 from orthanc_fast.config_routing import Destination, Routing, Rule
+from orthanc_fast.config_routing import destination as parsed_destination
 from orthanc_fast.config_routing import rule as parsed_rule
 from orthanc_fast.dicom.identifiers import from_text, to_text
-from orthanc_fast.errors import BadFileFormat, InexistentItem, OrthancError, UnknownResource
+from orthanc_fast.errors import (
+    BadFileFormat,
+    BadRequest,
+    InexistentItem,
+    OrthancError,
+    UnknownResource,
+)
 from orthanc_fast.index.contract import Snapshot
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.model import Caller, Level, Resource
@@ -61,12 +68,30 @@ class Trials:
         finder: Finder,
         alterations: Alterations,
         judge: Judge,
+        check_target: Callable[[Destination], None],
     ) -> None:
+        """`check_target` raises OrthancError where there is no such server or folder."""
         self._current = current
         self._read = reads
         self._finder = finder
         self._alterations = alterations
         self._judge = judge
+        self._check_target = check_target
+
+    async def check_destination(self, name: str, body: dict[str, Any]) -> None:
+        """One that is to be added. Raises BadFileFormat for what cannot be one, BadRequest where
+        what it names is not there."""
+        try:
+            found = parsed_destination(name, body, self._current().here)
+        except ValueError as error:
+            raise BadFileFormat(str(error)) from error
+        try:
+            await asyncio.to_thread(self._check_target, found)
+        except OrthancError as error:
+            target = body[found.kind]
+            raise BadRequest(
+                f"destination {name!r}: {found.kind}: there is no {target!r}", private=error
+            ) from error
 
     async def check(self, name: str, body: dict[str, Any]) -> None:
         """A rule that is to be added. Raises OrthancError with what is wrong."""

@@ -54,6 +54,11 @@ class WebDoor(HttpDoor[WebSession]):
         except NetworkProtocol as error:
             raise Refused(error.details, code=error.code) from error
 
+    async def ask(self, stack: AsyncExitStack) -> int:
+        session = await self.connect(stack)
+        status, _ = await session.call("GET", "studies", {"limit": "1"}, _ACCEPT)
+        return status
+
     def _body(self, item: Item, is_chunked: bool) -> StowBody:
         try:
             files: Files = self._parts if item.data is None else _InMemory(item.data)

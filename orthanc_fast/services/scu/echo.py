@@ -14,6 +14,7 @@ from orthanc_fast.services.scu.associating import Associations, plain
 from orthanc_fast.services.scu.find import AT_ONCE, EVERY_CLASS, FindAssociation
 from orthanc_fast.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE
 from orthanc_fast.upper_layer.association import Association
+from orthanc_fast.upper_layer.channel import Watch
 from orthanc_fast.upper_layer.requestor import Target
 from orthanc_fast.upper_layer.requests import Requests
 
@@ -55,6 +56,13 @@ class Echo:
             if checks_find:
                 _find(association, target, stop)
         return True
+
+
+def answers(associations: Associations, target: Target, watch: Watch) -> bool:
+    """Whether the target answers a C-ECHO with success. Raises what `Associations.open` raises, and
+    what `watch` does."""
+    with associations.open(target, plain(VERIFICATION), watch=watch) as association:
+        return Requests(association, target.timeout).echo() == _SUCCESS
 
 
 def _find(association: Association, target: Target, stop: threading.Event) -> None:
