@@ -22,7 +22,13 @@ from orthanc_fast.services.scripts.questions import (
 )
 
 FORBIDDEN: Final = 403
-FILTERED: Final = frozenset({"GET", "POST", "PUT", "DELETE"})
+ROUTED: Final = frozenset({"GET", "POST", "PUT", "DELETE"})
+# The methods of which the filter is asked, and as what: it knows four.
+FILTERED: Final = {
+    **{method: method for method in ROUTED},
+    **dict.fromkeys(("OPTIONS", "PROPFIND"), "GET"),
+    **dict.fromkeys(("PROPPATCH", "LOCK", "UNLOCK", "MKCOL"), "PUT"),
+}
 _WITH_BODY: Final = frozenset({"POST", "PUT"})
 
 Dispatch = Callable[[Request], Reply]
@@ -43,17 +49,16 @@ class ScriptedRequests:
         """The answer to a request whose effective method this is: of a script, or what `dispatch`
         gives."""
         route = self.route(request, method)
-        asked = "GET" if method == "OPTIONS" else method
-        who = self._calls.who(Callback.HTTP_FILTER) if asked in FILTERED else ()
+        who = self._calls.who(Callback.HTTP_FILTER) if method in FILTERED else ()
         if not who and route is None:
             return dispatch(request)
-        return self._reply(request, asked, who, route, dispatch)
+        return self._reply(request, method, who, route, dispatch)
 
     def route(self, request: Request, method: str) -> "tuple[Language, int, Match] | None":
         """The first route of a script that the path matches. Raises BadRequest where it takes too
         long to find out."""
         routes = self._calls.registered.routes
-        if not routes or method not in FILTERED or request.is_head:
+        if not routes or method not in ROUTED or request.is_head:
             return None
         path = "/" + "/".join(request.segments)
         for language, number, beginning, pattern in routes:
@@ -78,13 +83,14 @@ class ScriptedRequests:
         return reply if isinstance(reply, Response) else await reply
 
     async def _admits(self, language: Language, request: Request, method: str) -> bool:
+        is_get = method == "GET" and not request.is_head
         question = HttpRequest(
-            method=method,
+            method=FILTERED[method],
             uri=request.path,
             ip=request.remote_ip,
             user=request.caller.user or "",
             headers=_headers(request),
-            arguments=_arguments(request, method),
+            arguments=arguments(request.query) if is_get else {},
         )
         try:
             return await self._calls.ask_async(language, Callback.HTTP_FILTER, question, bool)
@@ -104,7 +110,7 @@ class ScriptedRequests:
             uri=match.string,
             groups=tuple(group or "" for group in match.groups()),
             headers=_headers(request),
-            arguments=_arguments(request, method),
+            arguments=arguments(request.query) if method == "GET" else {},
             body=await request.body() if method in _WITH_BODY else b"",
         )
         seconds = self._calls.options.event_timeout
@@ -139,7 +145,3 @@ def _headers(request: Request) -> dict[str, str]:
         name.decode("latin-1"): value.decode("utf-8", "replace")
         for name, value in reversed(list(request.headers))
     }
-
-
-def _arguments(request: Request, method: str) -> dict[str, str]:
-    return arguments(request.query) if method == "GET" else {}
