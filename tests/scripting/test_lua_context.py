@@ -1,5 +1,7 @@
 """A Lua context is for one thread at a time: each runs its own work, and who waits lends it."""
 
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -110,3 +112,29 @@ def test_what_is_done_already_is_not_waited_for(tmp_path: Path) -> None:
     context: Context
     context = _loaded(tmp_path, "function F() return Ask() end", Ask=lambda: context.outside(done))
     assert context.call(1.0, "F") == 7
+
+
+def test_compiled_packages(tmp_path: Path) -> None:
+    """They find the functions of Lua in the process."""
+    source = """
+    extern const char *lua_pushstring(void *lua, const char *text);
+    int luaopen_tiny(void *lua) { lua_pushstring(lua, "tiny is here"); return 1; }
+    """
+    command = ["cc", "-shared", "-fPIC", "-x", "c", "-o", str(tmp_path / "tiny.so"), "-"]
+    subprocess.run(command, input=source, text=True, check=True)
+    script = f"package.cpath = '{tmp_path}/?.so' function Tiny() return require('tiny') end"
+    assert _loaded(tmp_path, script).call(60.0, "Tiny") == b"tiny is here"
+
+
+def test_programs_leave_nothing_open(tmp_path: Path) -> None:
+    """Neither those that are closed nor those that are collected."""
+    script = """
+    function Closed() local p = io.popen('true') p:close() end
+    function Collected() io.popen('true') collectgarbage() end
+    """
+    context = _loaded(tmp_path, script)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        context.call(60.0, "Closed")
+        context.call(60.0, "Collected")
+    assert len(os.listdir("/proc/self/fd")) <= before + 1  # the last one may be there yet

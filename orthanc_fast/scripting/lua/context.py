@@ -6,7 +6,9 @@ HTTP call, its thread runs what others wait to run: so a call that leads to anot
 same context, be it in this process or through another one, does not wait for itself.
 """
 
+import ctypes
 import os
+import sysconfig
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -18,6 +20,7 @@ from typing import Any, Final, Generic, TypeVar
 from lupa import lua53
 
 from orthanc_fast.log import Category, logger
+from orthanc_fast.scripting.lua import pipes
 from orthanc_fast.scripting.lua.values import lua_value, raw, text
 from orthanc_fast.services.scripts.faults import ScriptFault
 
@@ -29,6 +32,8 @@ UNHANDLED: Final = "An unhandled exception was generated inside the HTTP server"
 _DEEPEST: Final = 12  # calls of the context within calls: each takes some of the thread's stack
 
 _PRELUDE: Final = Path(__file__).with_name("prelude.lua")
+# Where this system has libraries: compiled packages of Lua lie below it.
+_LIBRARIES: Final = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH') or ''}".rstrip("/")
 
 
 class Fault(Exception):
@@ -191,6 +196,8 @@ class Context:
     # In the context
 
     def _open(self) -> None:
+        # Compiled packages find the functions of Lua among the symbols of the process.
+        ctypes.CDLL(lua53.__file__, ctypes.RTLD_GLOBAL)
         self._lua = lua53.LuaRuntime(
             encoding=None,
             unpack_returned_tuples=True,
@@ -206,6 +213,8 @@ class Context:
                 ),
                 b"print": self.print,
                 b"log": lambda line: logger.error(Category.LUA, text(line)),
+                b"compiled": raw(_LIBRARIES),
+                b"programs": self._lua.table_from(pipes.by_name()),
                 **{raw(name): self._guarded(each) for name, each in self._functions.items()},
             }
         )

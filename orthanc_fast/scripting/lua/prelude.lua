@@ -88,6 +88,72 @@ function bit32.replace(x, value, at, width)
   return (word(x) & ~(mask << first) | ((word(value) & mask) << first)) & WORD
 end
 
+-- Programs. A bare Lua has no io.popen, and os.execute gives the status as the system does
+
+local execute = os.execute
+
+function os.execute(...)
+  local worked, how, status = execute(...)
+  if math.type(status) ~= 'integer' then return worked end
+  local signal = status & 0x7F
+  if signal ~= 0 then return nil, 'signal', signal end
+  return worked, how, status >> 8
+end
+
+-- by the handles of their pipes, for as long as these are used
+local programs = setmetatable({}, { __mode = 'k' })
+local file_methods = getmetatable(io.stdout).__index
+local close_file, close_any = file_methods.close, io.close
+
+local function ended(program, worked, ...)
+  if not worked then return worked, ... end
+  local code = server.programs.wait(program)
+  if code < 0 then return nil, 'signal', -code end
+  return code == 0 or nil, 'exit', code
+end
+
+local function passed_on(worked, ...)
+  if worked then return ... end
+  error((...), 2) -- in the line of the script, as this is called in the place of a function
+end
+
+function file_methods.close(...)
+  local program = programs[(...)]
+  if program == nil then return passed_on(pcall(close_file, ...)) end
+  programs[(...)] = nil
+  return ended(program, close_file(...))
+end
+
+function io.close(...)
+  local file = ...
+  if select('#', ...) == 0 then file = io.output() end
+  if programs[file] == nil then return passed_on(pcall(close_any, ...)) end
+  return file:close()
+end
+
+function io.popen(command, mode)
+  if type(command) ~= 'string' and type(command) ~= 'number' then
+    local given = command == nil and 'no value' or type(command)
+    error("bad argument #1 to 'popen' (string expected, got " .. given .. ')', 2)
+  end
+  mode = mode or 'r'
+  if mode ~= 'r' and mode ~= 'w' then error("bad argument #2 to 'popen' (invalid mode)", 2) end
+  local program, path, code = server.programs.begin(tostring(command), mode == 'r')
+  if program == nil then return nil, path, code end
+  local file, fault, number = io.open(path, mode)
+  server.programs.hand_over(program)
+  if file == nil then return nil, fault, number end
+  programs[file] = program
+  return file
+end
+
+-- Where Debian has packages of Lua, before the current folder
+
+local function with_debian(path, own) return (path:gsub('%./%?', own .. '%0', 1)) end
+
+package.path = with_debian(package.path, '/usr/share/lua/5.3/?.lua;/usr/share/lua/5.3/?/init.lua;')
+package.cpath = with_debian(package.cpath, server.compiled .. '/lua/5.3/?.so;/usr/lib/lua/5.3/?.so;')
+
 -- print goes to the log
 
 function print(...)
