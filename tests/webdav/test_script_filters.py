@@ -2,7 +2,7 @@
 name of GET where something is read, of PUT where something is written."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +44,7 @@ class Filtered(NamedTuple):
     notes: Path
 
 
-def started(folder: Path, language: str) -> Iterator[Filtered]:
+def started(folder: Path, language: str) -> Generator[Filtered]:
     for kind in (OurServer, ReferenceServer):
         own = folder / kind.__name__
         own.mkdir()
