@@ -41,15 +41,15 @@ const page = {
       await mkdir(join(TARGET, "assets"), { recursive: true });
       await cp(join(ROOT, "public"), TARGET, { recursive: true });
       for (const file of outputFiles) await writeFile(file.path, file.contents);
-      const named = {};
-      for (const [path, { entryPoint }] of Object.entries(metafile.outputs)) {
-        if (entryPoint === "src/main.tsx") named.script = path;
-        else if (path.endsWith(".css")) named.styles = path;
-      }
-      let html = await readFile(join(SOURCE, "explorer.html"), "utf8");
-      for (const [name, path] of Object.entries(named)) {
-        html = html.replace(`%${name}%`, relative(TARGET, join(ROOT, path)));
-      }
+      const outputs = Object.entries(metafile.outputs);
+      const relativePath = (path) => relative(TARGET, join(ROOT, path));
+      const [script, { imports }] = outputs.find(([, { entryPoint }]) => entryPoint === "src/main.tsx");
+      const [styles] = outputs.find(([path]) => path.endsWith(".css"));
+      // Without these links the browser would learn of them only from the script.
+      const preloads = imports.filter(({ kind }) => kind === "import-statement")
+        .map(({ path }) => `<link rel="modulepreload" href="${relativePath(path)}">`);
+      const html = (await readFile(join(SOURCE, "explorer.html"), "utf8"))
+        .replace("%styles%", relativePath(styles)).replace("%script%", relativePath(script)).replace("%preloads%", preloads.join("\n"));
       await writeFile(join(TARGET, "explorer.html"), html);
       const sizes = outputFiles.map((file) => file.contents.length);
       console.log(`${outputFiles.length} files, ${Math.round(sizes.reduce((a, b) => a + b, 0) / 1024)} KB`);

@@ -40,8 +40,17 @@ export interface Page {
   ResponseContent?: string[];
 }
 
-export function find(search: Search, page: Page = {}, stop?: AbortSignal): Promise<Resource[]> {
-  return post("tools/find", { ...search, ...page, ...(page.ResponseContent ? {} : { Expand: true }) }, { signal: stop });
+export interface Found {
+  resources: Resource[];
+  /** How many match in all, where the server knows it without counting. */
+  total: number | null;
+}
+
+export async function find(search: Search, page: Page = {}, stop?: AbortSignal): Promise<Found> {
+  const body = JSON.stringify({ ...search, ...page, ...(page.ResponseContent ? {} : { Expand: true }) });
+  const answer = await request("POST", "tools/find", body, { signal: stop });
+  const total = answer.headers.get("x-total-count");
+  return { resources: await answer.json(), total: total === null ? null : Number(total) };
 }
 
 export async function count(search: Search, stop?: AbortSignal): Promise<number> {

@@ -15,6 +15,8 @@ export interface Column<T> {
   /** Never broken, as dates are not. */
   isWhole?: boolean;
   canSort?: boolean;
+  /** Sorted downwards at first, as dates are. */
+  isNewestFirst?: boolean;
 }
 
 export interface Sort {
@@ -47,6 +49,8 @@ export function Table<T>(properties: Properties<T>) {
   const keys = rows.map(keyOf);
   const reachable = Math.max(0, current === null ? 0 : keys.indexOf(current));
 
+  // Said in full, since tables that a style sheet lays out as blocks are none to a screen reader.
+  const role = <R extends string>(name: R) => (isGrid ? name : undefined);
   const goTo = (index: number) => (body.current?.rows[index] as HTMLElement | undefined)?.focus();
 
   function toggle(index: number, range: boolean): void {
@@ -94,8 +98,8 @@ export function Table<T>(properties: Properties<T>) {
   return (
     <div class="table-frame" aria-busy={busy}>
       <table role={isGrid ? "grid" : undefined} aria-label={label} aria-multiselectable={onSelect ? true : undefined} aria-rowcount={isGrid ? rows.length + 1 : undefined}>
-        <Head {...properties} keys={keys} />
-        <tbody ref={body}>
+        <Head {...properties} keys={keys} role={role} />
+        <tbody ref={body} role={role("rowgroup")}>
           {rows.map((row, index) => {
             const key = keys[index] ?? "";
             const isSelected = selected?.has(key) ?? false;
@@ -107,16 +111,16 @@ export function Table<T>(properties: Properties<T>) {
               }
               : {};
             return (
-              <tr key={key} class={isSelected ? "selected" : ""} {...grid}>
+              <tr key={key} role={role("row")} class={isSelected ? "selected" : ""} {...grid}>
                 {onSelect && (
-                  <td class="check">
+                  <td role={role("gridcell")} class="check">
                     <label>
                       <input type="checkbox" tabIndex={-1} checked={isSelected} aria-label={`${say("select")}: ${nameOf(row).slice(0, 80)}`}
                         onClick={(event) => toggle(index, event.shiftKey)} />
                     </label>
                   </td>
                 )}
-                {columns.map((column) => <td key={column.id} class={styleOf(column)} data-label={column.label}>{column.cell(row)}</td>)}
+                {columns.map((column) => <td key={column.id} role={role("gridcell")} class={`${styleOf(column)} column-${column.id}`}>{column.cell(row)}</td>)}
               </tr>
             );
           })}
@@ -130,13 +134,15 @@ function styleOf<T>({ isNumber, isWhole }: Column<T>): string {
   return isNumber ? "number" : isWhole ? "whole" : "";
 }
 
-function Head<T>({ columns, sort, onSort, selected, onSelect, keys }: Properties<T> & { keys: string[] }) {
+type HeadProperties<T> = Properties<T> & { keys: string[]; role: <R extends string>(name: R) => R | undefined };
+
+function Head<T>({ columns, sort, onSort, selected, onSelect, keys, role }: HeadProperties<T>) {
   const all = keys.length > 0 && keys.every((key) => selected?.has(key));
   return (
-    <thead>
-      <tr>
+    <thead role={role("rowgroup")}>
+      <tr role={role("row")}>
         {onSelect && (
-          <th scope="col" class="check">
+          <th scope="col" role={role("columnheader")} class="check">
             <label>
               <input type="checkbox" aria-label={say("selectAll")} checked={all} disabled={!keys.length}
                 onChange={() => onSelect(all ? new Set() : new Set([...(selected ?? []), ...keys]))} />
@@ -147,10 +153,10 @@ function Head<T>({ columns, sort, onSort, selected, onSelect, keys }: Properties
           const isSorted = sort?.column === column.id;
           const order = isSorted ? (sort.descending ? "descending" : "ascending") : undefined;
           return (
-            <th key={column.id} scope="col" class={styleOf(column)} aria-sort={order}>
+            <th key={column.id} scope="col" role={role("columnheader")} class={`${styleOf(column)} column-${column.id}`} aria-sort={order}>
               {onSort && column.canSort
                 ? (
-                  <button type="button" class="sort" onClick={() => onSort({ column: column.id, descending: isSorted ? !sort.descending : false })}>
+                  <button type="button" class="sort" onClick={() => onSort({ column: column.id, descending: isSorted ? !sort.descending : column.isNewestFirst ?? false })}>
                     {column.label}{isSorted && <Icon name={sort.descending ? "down" : "up"} size={10} />}
                   </button>
                 )

@@ -64,7 +64,9 @@ export function formatDate(text: string): string {
   const found = /^(\d{4})(\d\d)(\d\d)$/.exec(text);
   if (!found) return text;
   const date = new Date(Number(found[1]), Number(found[2]) - 1, Number(found[3]));
-  return new Intl.DateTimeFormat(language.value, { year: "numeric", month: "2-digit", day: "2-digit" }).format(date);
+  // English dates mean another day on either side of the Atlantic: there it is that of ISO 8601.
+  const locale = language.value === "en" ? "en-CA" : language.value;
+  return new Intl.DateTimeFormat(locale, { year: "numeric", month: "2-digit", day: "2-digit" }).format(date);
 }
 
 /** A time of DICOM (HHMMSS.FFFFFF) to the minute; anything else as it is. */

@@ -14,6 +14,13 @@ import { Header } from "./header";
 import { Login } from "./login";
 import { say } from "./texts";
 
+// What the address names is loaded while the server still says who this is.
+pageNamed(route.value.page)?.load().catch(() => undefined);
+
+function pageNamed(name: string): PageEntry | undefined {
+  return Object.hasOwn(pages, name) ? pages[name] : undefined;
+}
+
 export function Layout() {
   const known = useLoaded(() => loadSession(), [loggedOut.value]);
   if (session.value === null) return known.error ? <main><Failure error={known.error} retry={known.reload} /></main> : null;
@@ -31,7 +38,7 @@ function Shown() {
   const { page: name } = route.value;
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
-  const page = Object.hasOwn(pages, name) ? pages[name] : undefined;
+  const page = pageNamed(name);
   // Another page begins at its top, for keys and screen readers too; the first one leaves the focus where it is.
   useEffect(() => {
     if (!isFirst.current) {
