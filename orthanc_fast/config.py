@@ -27,7 +27,6 @@ from orthanc_fast.config_routing import Routing, routing
 from orthanc_fast.config_sections import (
     Cors,
     DicomWeb,
-    Ohif,
     Scripting,
     Webhook,
     allowed_hosts,
@@ -35,12 +34,20 @@ from orthanc_fast.config_sections import (
     dicom_web,
     dicom_web_notes,
     http_proxy,
-    ohif,
     scripting,
     trusted_proxies,
     user_content_types,
     user_metadata,
     webhooks,
+)
+from orthanc_fast.config_viewers import (
+    Explorer2,
+    Ohif,
+    VolView,
+    explorer_2,
+    ohif,
+    viewer_notes,
+    volview,
 )
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE, SYNTAXES
@@ -156,6 +163,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     routing: Routing | None = None
     dicom_web: DicomWeb = DicomWeb(public_root="/dicom-web/")
     ohif: Ohif | None = None
+    volview: VolView | None = None
+    explorer_2: Explorer2 | None = None
     worklists: Worklists | None = None  # those that modalities ask this server for
     serve_folders: ServeFolders | None = None
     tenants: tuple[Tenant, ...] = ()  # the DICOM servers of some labels only
@@ -195,6 +204,8 @@ def load(
     if isinstance(values.get("DicomWeb"), dict):
         for note in dicom_web_notes(values["DicomWeb"]):
             warn(f"{origin['DicomWeb']}: {note}")
+    for note in viewer_notes(values):
+        warn(note)
     if not paths:
         values["AllowedHosts"] = []  # nobody has decided about names
     overwrite = values.get("OverwriteInstances")
@@ -204,6 +215,11 @@ def load(
             'ignored as by Orthanc, nothing is overwritten: give "Always" or "Never"'
         )
     settings = _Building(values, origin, _base(paths)).settings()
+    if settings.explorer_2 is not None and settings.explorer_2.theme_style is None:
+        warn(
+            f"OrthancExplorer2: no defaults-{settings.explorer_2.theme}.css in or beside "
+            f"{settings.explorer_2.folder}: its pages have no layout without it (docs/viewers.md)"
+        )
     if settings.serve_folders is not None and settings.serve_folders.problem:
         warn(f"ServeFolders: no folder is served: {settings.serve_folders.problem}")
     return msgspec.structs.replace(settings, configuration_path=str(paths[0]) if paths else "")
@@ -421,6 +437,10 @@ class _Building:
             cors=self._section("Cors", cors),
             dicom_web=self._section("DicomWeb", dicom_web),
             ohif=self._section("OHIF", lambda value: ohif(value, self._base)),
+            volview=self._section("VolView", lambda value: volview(value, self._base)),
+            explorer_2=self._section(
+                "OrthancExplorer2", lambda value: explorer_2(value, self._base)
+            ),
             worklists=self._section("Worklists", lambda value: worklists(value, self._base)),
             housekeeper=self._section("Housekeeper", housekeeper),
             delayed_deletion=self._section("DelayedDeletion", delayed_deletion),

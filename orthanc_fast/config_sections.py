@@ -1,5 +1,5 @@
 """The options that have a structure of their own: UserMetadata, UserContentType, Webhooks, Cors,
-AllowedHosts, TrustedProxies, HttpProxy, DicomWeb, OHIF, Scripts with LuaScripts and Python.
+AllowedHosts, TrustedProxies, HttpProxy, DicomWeb, Scripts with LuaScripts and Python.
 
 For each there is a function that makes it of what the file says. They raise ValueError with the
 reason.
@@ -175,44 +175,6 @@ def dicom_web_notes(value: Mapping[str, Any]) -> list[str]:
 def _with_slashes(path: str) -> str:
     inner = path.removeprefix("/").removesuffix("/")
     return f"/{inner}/" if inner else "/"
-
-
-class Ohif(msgspec.Struct, frozen=True):
-    """The OHIF viewer: the folder of its files, the path below which it is served, with a slash at
-    both ends, and a script that changes its configuration."""
-
-    folder: Path
-    base: str
-    user_configuration: Path | None
-
-
-class _OhifSection(msgspec.Struct, frozen=True, rename="pascal"):
-    """As Orthanc's plugin has it, and the folder, since the viewer is not part of this server. What
-    is unknown is passed over, as by the plugin."""
-
-    folder: str = ""
-    router_basename: str = "/ohif/"
-    user_configuration: str = ""
-
-
-def ohif(value: Any, here: Path) -> Ohif | None:
-    """The options of the section `OHIF`, None where the viewer is not to be served; `here` is where
-    relative paths begin."""
-    found = msgspec.convert(value, _OhifSection)
-    if not found.folder:
-        return None
-    folder = here / found.folder
-    if not (folder / "index.html").is_file():
-        folder /= "dist"  # the npm package as it is
-    if not (folder / "index.html").is_file():
-        raise ValueError(f"Folder: there is no index.html in {here / found.folder} nor its dist")
-    base = _with_slashes(found.router_basename)
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/", base):
-        raise ValueError("RouterBasename must be a path such as /ohif/")
-    script = here / found.user_configuration if found.user_configuration else None
-    if script is not None and not script.is_file():
-        raise ValueError(f"UserConfiguration: there is no {script}")
-    return Ohif(folder, base, script)
 
 
 def webhooks(value: Any) -> tuple[Webhook, ...]:

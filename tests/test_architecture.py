@@ -16,6 +16,7 @@ GROUND = {
     "config_file",
     "config_options",
     "config_plugins",
+    "config_viewers",
     "config_routing",
     "config_sections",
     "character_sets",

@@ -346,3 +346,35 @@ def test_authorities_of_other_servers_lie_beside_the_file(tmp_path: Path) -> Non
     found, _ = settings(tmp_path, {"HttpsCACertificates": "ca.pem"})
     assert found.https_ca_certificates == tmp_path / "ca.pem"
     assert settings(tmp_path, {})[0].https_ca_certificates is None
+
+
+def test_applications_that_are_not_here_are_named(tmp_path: Path) -> None:
+    _, warnings = settings(tmp_path, {"OrthancExplorer2": {"Root": "/ui/"}, "VolView": {}})
+    assert len(warnings) == 1
+    assert "OrthancExplorer2" in warnings[0]
+    assert "Folder" in warnings[0]
+
+
+def test_explorer_2_without_the_style_of_its_theme(tmp_path: Path) -> None:
+    (tmp_path / "index.html").touch()
+    _, warnings = settings(tmp_path, {"OrthancExplorer2": {"Folder": "."}})
+    assert "defaults-light.css" in warnings[0]
+    (tmp_path / "defaults-light.css").touch()
+    _, warnings = settings(tmp_path, {"OrthancExplorer2": {"Folder": "."}})
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"Folder": "none"}, "no index.html"),
+        ({"Folder": ".", "Root": "/"}, "Root"),
+        ({"Folder": ".", "Theme": "pink"}, "Theme|theme|Invalid enum"),
+        ({"Folder": ".", "CustomCssPath": "none.css"}, "CustomCssPath"),
+        ({"Folder": ".", "Keycloak": {"Enable": True}}, "Keycloak"),
+    ],
+)
+def test_explorer_2_that_cannot_be(tmp_path: Path, section: dict[str, Any], message: str) -> None:
+    (tmp_path / "index.html").touch()
+    with pytest.raises(ConfigError, match=message):
+        settings(tmp_path, {"OrthancExplorer2": section})

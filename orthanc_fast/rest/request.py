@@ -109,6 +109,12 @@ class Request:
         return server[1] if server else None
 
     @property
+    def is_folder(self) -> bool:
+        """Whether the path as it came ends with a slash."""
+        path: bytes = self._scope["raw_path"]
+        return path.partition(b"?")[0].endswith(b"/")
+
+    @property
     def query(self) -> bytes:
         """The query string as it came."""
         query: bytes = self._scope["query_string"]

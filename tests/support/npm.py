@@ -12,6 +12,7 @@ CORNERSTONE = "cornerstone-core"
 WADO_IMAGE_LOADER = "cornerstone-wado-image-loader"
 DICOM_PARSER = "dicom-parser"
 DICOMWEB_CLIENT = "dicomweb-client"
+VOLVIEW = "volview"
 
 
 def package(name: str) -> Path:
@@ -23,7 +24,7 @@ def package(name: str) -> Path:
 
 def are_there() -> bool:
     """Whether all that the tests use has been fetched."""
-    names = (AXE, OHIF, CORNERSTONE, WADO_IMAGE_LOADER, DICOM_PARSER, DICOMWEB_CLIENT)
+    names = (AXE, OHIF, CORNERSTONE, WADO_IMAGE_LOADER, DICOM_PARSER, DICOMWEB_CLIENT, VOLVIEW)
     return all(_folder(name) is not None for name in names)
 
 

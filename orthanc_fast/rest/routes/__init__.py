@@ -15,6 +15,7 @@ from orthanc_fast.rest.routes import (
     deprecated_finds,
     echo,
     explorer,
+    explorer_2,
     exports,
     find,
     frames,
@@ -46,6 +47,7 @@ from orthanc_fast.rest.routes import (
     system,
     tools,
     volumes,
+    volview,
     worklists,
 )
 
@@ -76,6 +78,8 @@ FAMILIES = (
     system,
     control,
     explorer,
+    explorer_2,
+    volview,
     metrics,
     find,
     default_encoding,

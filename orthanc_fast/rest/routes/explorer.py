@@ -51,6 +51,7 @@ HEADERS = (*_SAFETY, (b"cache-control", b"no-cache"))
 ASSETS = "assets/"
 ASSET_HEADERS = (*_SAFETY, (b"cache-control", b"private, max-age=31536000, immutable"))
 
+FRONT_PAGE = "app/explorer.html"
 PYTHON_PLUGIN = "7.1"  # whose API scripts have
 EXTENSIONS = b"// Extensions of the front page by plugins: there are none\n"
 
@@ -84,8 +85,10 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 
 async def get_root(request: Request) -> Response:
-    """To the front page."""
-    return empty_response(307, ((b"location", b"app/explorer.html"),))
+    """To the front page, or to the one that the site has put in its place."""
+    other = request.services.settings.explorer_2
+    page = f"{other.base[1:]}app/" if other is not None and other.is_default else FRONT_PAGE
+    return empty_response(307, ((b"location", page.encode()),))
 
 
 async def get_icon(request: Request) -> Response:
@@ -128,8 +131,10 @@ async def get_plugins(request: Request) -> Response:
         "housekeeper": settings.housekeeper is not None,
         "multitenant-dicom": bool(settings.tenants),
         "ohif": settings.ohif is not None,
+        "orthanc-explorer-2": settings.explorer_2 is not None,
         "python": has_python(settings),
         "serve-folders": settings.serve_folders is not None,
+        "volview": settings.volview is not None,
         "worklists": settings.worklists is not None,
     }
     enabled = [name for name, is_enabled in optional.items() if is_enabled]

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from orthanc_fast.services.routing.overview import Overview
     from orthanc_fast.services.routing.trying import Trials
     from orthanc_fast.services.scu.querying import Changed
+    from orthanc_fast.services.viewers.applications import Applications
     from orthanc_fast.services.viewers.folders import Folders
-    from orthanc_fast.services.viewers.ohif import OhifFiles
     from orthanc_fast.services.webdav.webdav import WebDav
     from orthanc_fast.services.worklists.registry import WorklistRegistry
 
@@ -160,16 +160,12 @@ class HttpServices(ResourceServices):
             self.deletion,
         )
 
-    async def ohif_files(self) -> "OhifFiles":
-        """The files of the viewer, listed in a thread with the first request for one."""
-        return await asyncio.to_thread(lambda: self._ohif_files)
-
     @cached_property
-    def _ohif_files(self) -> "OhifFiles":
-        from orthanc_fast.services.viewers.ohif import OhifFiles
+    def applications(self) -> "Applications":
+        """Web applications of other projects."""
+        from orthanc_fast.services.viewers.applications import Applications
 
-        assert self.settings.ohif is not None
-        return OhifFiles(self.settings.ohif)
+        return Applications(self.settings)
 
     @cached_property
     def housekeeper(self) -> "Housekeeper":

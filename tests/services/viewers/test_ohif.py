@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from orthanc_fast.config_sections import Ohif, ohif
-from orthanc_fast.services.viewers.ohif import CHUNK, OhifFiles, WebFile
+from orthanc_fast.config_viewers import Ohif, ohif
+from orthanc_fast.services.viewers.application import CHUNK, Application, WebFile
+from orthanc_fast.services.viewers.ohif import configuration
 
 PAGE = b'<link href="/a.css"><a href="//other/"></a><script>window.PUBLIC_URL="/"</script>'
 
@@ -19,6 +20,7 @@ def folder(tmp_path: Path) -> Path:
         "manifest.json": b'{"src": "/icon.png", "b":"c/d"}',
         "empty.js": b"",
         "deep/1234567890abcdef.wasm": b"\0asm/",
+        "assets/index-73874c9b.js": b"",
     }.items():
         path = tmp_path / "dist" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,8 +29,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def files(folder: Path) -> OhifFiles:
-    return OhifFiles(Ohif(folder / "dist", "/ohif/", None))
+def files(folder: Path) -> Application:
+    return Application(folder / "dist", is_relative=False)
 
 
 def content(file: WebFile | None, base: str = "/v/ohif/") -> bytes:
@@ -49,27 +51,31 @@ def content(file: WebFile | None, base: str = "/v/ohif/") -> bytes:
         ("deep/1234567890abcdef.wasm", b"\0asm/"),
     ],
 )
-def test_addresses_begin_with_the_path(files: OhifFiles, name: str, expected: bytes) -> None:
+def test_addresses_begin_with_the_path(files: Application, name: str, expected: bytes) -> None:
     assert content(files.file(name)) == expected
 
 
 @pytest.mark.parametrize("name", ["", "viewer", "microscopy/x"])
-def test_addresses_of_the_viewer_are_the_page(files: OhifFiles, name: str) -> None:
+def test_addresses_of_the_viewer_are_the_page(files: Application, name: str) -> None:
     assert content(files.file(name), "/") == PAGE
 
 
 @pytest.mark.parametrize(
     "name", ["none.js", "../secret.txt", "deep/../../secret.txt", "/etc/passwd.x", "deep/no.css"]
 )
-def test_other_files_are_not_there(folder: Path, files: OhifFiles, name: str) -> None:
+def test_other_files_are_not_there(folder: Path, files: Application, name: str) -> None:
     (folder / "secret.txt").write_text("secret")
     assert files.file(name) is None
 
 
-def test_names_that_tell_the_content(files: OhifFiles) -> None:
-    found = {name: files.file(name) for name in ("deep/1234567890abcdef.wasm", "app.js")}
+def test_names_that_tell_the_content(files: Application) -> None:
+    found = {
+        name: files.file(name)
+        for name in ("deep/1234567890abcdef.wasm", "assets/index-73874c9b.js", "app.js")
+    }
     assert {name: file.is_hashed for name, file in found.items() if file is not None} == {
         "deep/1234567890abcdef.wasm": True,
+        "assets/index-73874c9b.js": True,
         "app.js": False,
     }
 
@@ -77,13 +83,13 @@ def test_names_that_tell_the_content(files: OhifFiles) -> None:
 def test_large_files_come_in_parts(folder: Path) -> None:
     data = b"a" * CHUNK + b'b.p="/";' + b"c" * (2 * CHUNK)
     (folder / "dist" / "large.js").write_bytes(data)
-    file = OhifFiles(Ohif(folder / "dist", "/ohif/", None)).file("large.js")
+    file = Application(folder / "dist", is_relative=False).file("large.js")
     assert content(file) == data.replace(b"/", b"/v/ohif/")
     assert file is not None
     assert max(len(part) for part in file.content("/")) <= CHUNK
 
 
-def test_a_file_that_was_cut_meanwhile(folder: Path, files: OhifFiles) -> None:
+def test_a_file_that_was_cut_meanwhile(folder: Path, files: Application) -> None:
     file = files.file("app.js")
     (folder / "dist" / "app.js").write_bytes(b"x")
     assert file is not None
@@ -94,8 +100,7 @@ def test_a_file_that_was_cut_meanwhile(folder: Path, files: OhifFiles) -> None:
 def test_script_of_the_user(folder: Path) -> None:
     script = folder / "mine.js"
     script.write_text("window.config.maxNumberOfWebWorkers = 1;")
-    files = OhifFiles(Ohif(folder / "dist", "/ohif/", script))
-    found = files.configuration("/ohif/", "/dicom-web/", "/wado").decode()
+    found = configuration(script, "/ohif/", "/dicom-web/", "/wado").decode()
     assert "window.config.maxNumberOfWebWorkers = 1;" in found
     assert '"wadoRoot":"/dicom-web"' in found
     assert '"wadoUriRoot":"/wado"' in found
