@@ -87,6 +87,19 @@ async def get_thumbnail(request: Request) -> Response:
     return await _answer(request, is_thumbnail=True)
 
 
+async def thumbnail(request: Request, instance: Resource) -> Response:
+    """A small picture of an instance, one in any case: of the frame in its middle, or a symbol."""
+    renderings = request.services.dicom_web.renderings
+    ranges = accepted(request.header(b"accept"), request.arguments.get("accept"))
+    if is_video(instance):
+        return _symbol(request, instance, "video", ranges)
+    if not renderings.is_image(instance):
+        return _symbol(request, instance, "document", ranges)
+    form = chosen(ranges, _wanted, _OFFERED).form
+    places = [renderings.middle(instance)]
+    return await _picture(request, places, View(is_thumbnail=True), form, DEFAULT_QUALITY)
+
+
 async def _answer(request: Request, is_thumbnail: bool) -> Response:
     arguments, services = request.arguments, request.services
     view = View(

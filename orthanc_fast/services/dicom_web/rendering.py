@@ -140,7 +140,11 @@ class Renderings:
     def key_image(self, caller: Caller, uids: Sequence[str]) -> Resource:
         """The instance that stands for a study, a series or itself: that in the middle of the
         series in the middle, of those with images where there are any. Raises InexistentItem."""
-        found = self._targets.require(caller, uids)
+        return self.standing_for(caller, self._targets.require(caller, uids))
+
+    def standing_for(self, caller: Caller, found: Sequence[Resource]) -> Resource:
+        """The same for studies, series or instances that have been looked up. Raises
+        InexistentItem."""
         if found[0].level == Level.INSTANCE:
             return found[0]
         first: Resource | None = None
