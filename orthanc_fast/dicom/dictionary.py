@@ -7,6 +7,7 @@ reference chapter 2, sections 1.7 and 1.8. The facts lie in `dictionary.msgpack`
 
 import itertools
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
@@ -72,8 +73,26 @@ def _facts() -> _Facts:
     return msgspec.msgpack.decode(data, type=_Facts)
 
 
+class Definition(msgspec.Struct, frozen=True, array_like=True):
+    """A tag that is made known, with how many values it has at least and at most, 0 for any number;
+    a private one mostly with its creator."""
+
+    group: int
+    element: int
+    vr: str
+    name: str
+    low: int = 1
+    high: int = 0
+    creator: str = ""
+
+    @property
+    def tag(self) -> int:
+        return self.group << 16 | self.element
+
+
 class Dictionary:
-    """What a process knows about tags. Build it once; it does not change afterwards.
+    """What a process knows about tags. Build it once; only `register` and `learn` change it, by
+    which `version` grows and new tables take the place of those below.
 
     `standard` and `private` are for the compiled writers: tag -> (name, VR), and private creator ->
     (group << 8 | low byte of the element) -> (name, VR), names and VRs as bytes. `signed` are the
@@ -94,16 +113,20 @@ class Dictionary:
         """
         self.standard: dict[int, tuple[bytes, bytes]] = {}
         self.private: dict[bytes, dict[int, tuple[bytes, bytes]]] = {}
+        self.version = 0
         self._tags: dict[str, int] = {}
+        self._multiplicities: dict[int, tuple[int, int]] = {}  # of what is not of the standard
+        self._learned: dict[tuple[int, str], Definition] = {}
+        self._turn = threading.Lock()
         external = list(external)
         if external:
             for text in external:
                 self._load_file(text)
         else:
             self._load_facts(load_private)
-        for tag, entry in (extra or {}).items():
-            self._add(tag, entry)
         self.names: dict[int, str] = {tag: row[0].decode() for tag, row in self.standard.items()}
+        for text, entry in (extra or {}).items():
+            self._add(text, entry)
 
     def _load_facts(self, load_private: bool) -> None:
         facts = _facts()
@@ -152,30 +175,58 @@ class Dictionary:
         maximum = high if isinstance(high, int) else 0
         if not isinstance(vr, str) or not isinstance(name, str) or vr not in VRS:
             raise ParameterOutOfRange(f"Dictionary: {tag_text}: unknown VR {vr!r} or bad name")
-        if minimum < 1 or (maximum and maximum < minimum):
-            raise ParameterOutOfRange(f"Dictionary: {tag_text}: the multiplicities do not fit")
-        if isinstance(creator, str) and creator:
-            if group % 2 == 0 or group in (1, 3, 5, 7, 0xFFFF):
-                raise ParameterOutOfRange(f"Dictionary: {tag_text}: the group is not private")
-            self._add_private(group, element, creator, name, vr)
-            return
-        tag = group << 16 | element
-        if tag in self.standard:
-            raise OrthancError(
-                f"Cannot register twice the tag {tag_text}", code=ALREADY_EXISTING_TAG
-            )
-        self._put(tag, name, vr)
+        owner = creator if isinstance(creator, str) else ""
+        definition = Definition(group, element, vr, name, minimum, maximum, owner)
+        _check(definition)
+        if self._has(definition):
+            raise _registered_twice(definition)
+        self._define(definition)
+        if not owner:
+            self._tags[name] = definition.tag
 
-    def _add_private(self, group: int, element: int, creator: str, name: str, vr: str) -> None:
-        rows = self.private.setdefault(creator.encode(), {})
-        # Below 0x100 the element stands for every block, above for the one block it names.
-        key = _private_key(group, element, is_fixed=element >= 0x100)
-        if key in rows:
-            raise OrthancError(
-                f"Cannot register twice the tag {group:04x},{element:04x} of {creator}",
-                code=ALREADY_EXISTING_TAG,
-            )
-        rows[key] = (name.encode(), vr.encode())
+    def register(self, definition: Definition) -> None:
+        """Makes a tag known, as one that `learn` was told of before or not at all. A name that
+        means a tag already goes on doing so.
+
+        Raises ParameterOutOfRange or OrthancError 2042 for what cannot be taken.
+        """
+        _check(definition)
+        with self._turn:
+            if self._learned.pop((definition.tag, definition.creator), None) is None and (
+                self._has(definition)
+            ):
+                raise _registered_twice(definition)
+            self._define(definition)
+
+    def learn(self, definitions: Iterable[Definition]) -> None:
+        """Makes known what another process of this server has registered."""
+        with self._turn:
+            for definition in definitions:
+                key = definition.tag, definition.creator
+                known = self._learned.get(key)
+                if known != definition and (known is not None or not self._has(definition)):
+                    self._learned[key] = definition
+                    self._define(definition)
+
+    def _has(self, definition: Definition) -> bool:
+        if not definition.creator:
+            return definition.tag in self.standard
+        return _key(definition) in self.private.get(definition.creator.encode(), {})
+
+    def _define(self, definition: Definition) -> None:
+        """Others may be reading the tables, so they get new ones."""
+        row = definition.name.encode(), definition.vr.encode()
+        if definition.creator:
+            creator = definition.creator.encode()
+            rows = {**self.private.get(creator, {}), _key(definition): row}
+            self.private = {**self.private, creator: rows}
+        else:
+            tag = definition.tag
+            self.standard = {**self.standard, tag: row}
+            self.names = {**self.names, tag: definition.name}
+            self._tags.setdefault(definition.name, tag)
+            self._multiplicities[tag] = definition.low, definition.high
+        self.version += 1
 
     def parse(self, text: str) -> int:
         """The tag that a text names: `gggg,eeee`, `gggg-eeee`, `ggggeeee`, loose hex, or a name.
@@ -214,14 +265,38 @@ class Dictionary:
             return "LO"
         return "UL" if tag & 0xFFFF == 0 else "UN"
 
+    def multiplicity(self, tag: int) -> tuple[int, int]:
+        """How many values a tag has at least and at most, 0 for any number; 1 and 0 for those that
+        nobody knows."""
+        own = self._multiplicities.get(tag)
+        if own is not None:
+            return own
+        entry = _facts().standard.get(tag)
+        low, _, high = ("1-n" if entry is None else entry.multiplicity).partition("-")
+        most = (high or low) if (high or low).isdigit() else "0"
+        return int(low) if low.isdigit() else 1, int(most)
 
-def multiplicity(tag: int) -> tuple[int, int]:
-    """How many values an attribute of the standard has at least and at most, 0 for any number; 1
-    and 0 for other tags."""
-    entry = _facts().standard.get(tag)
-    low, _, high = ("1-n" if entry is None else entry.multiplicity).partition("-")
-    most = (high or low) if (high or low).isdigit() else "0"
-    return int(low) if low.isdigit() else 1, int(most)
+
+def _check(definition: Definition) -> None:
+    """Raises ParameterOutOfRange."""
+    group, low, high = definition.group, definition.low, definition.high
+    text = f"Dictionary: {group:04x},{definition.element:04x}"
+    if low < 1 or (high and high < low):
+        raise ParameterOutOfRange(f"{text}: the multiplicities do not fit")
+    if definition.creator and (group % 2 == 0 or group in (1, 3, 5, 7, 0xFFFF)):
+        raise ParameterOutOfRange(f"{text}: the group is not private")
+
+
+def _registered_twice(definition: Definition) -> OrthancError:
+    text = f"{definition.group:04x},{definition.element:04x}"
+    owner = f" of {definition.creator}" if definition.creator else ""
+    return OrthancError(f"Cannot register twice the tag {text}{owner}", code=ALREADY_EXISTING_TAG)
+
+
+def _key(definition: Definition) -> int:
+    """Below 0x100 the element stands for every block, above for the one block it names."""
+    element = definition.element
+    return _private_key(definition.group, element, is_fixed=element >= 0x100)
 
 
 def _private_key(group: int, element: int, is_fixed: bool) -> int:

@@ -45,10 +45,19 @@ class Tables:
 
     def __init__(self, dictionary: Dictionary) -> None:
         self._dictionary = dictionary
-        self._known = b"".join(
-            struct.pack("=II", tag, _kind(entry[1].decode()))
-            for tag, entry in sorted(dictionary.standard.items())
-        )
+        self._version = -1
+        self._kinds = b""
+
+    @property
+    def _standard_kinds(self) -> bytes:
+        version = self._dictionary.version
+        if version != self._version:
+            self._kinds = b"".join(
+                struct.pack("=II", tag, _kind(entry[1].decode()))
+                for tag, entry in sorted(self._dictionary.standard.items())
+            )
+            self._version = version
+        return self._kinds
 
     def vr(self, tag: int) -> str:
         """Of a standard attribute."""
@@ -79,7 +88,7 @@ class Tables:
             b"".join(struct.pack("=IIi", *pair, Action.REMOVE) for pair in ranges),
             steps,
             nodes,
-            self._known,
+            self._standard_kinds,
             private_root,
             private_nested,
             b"".join(

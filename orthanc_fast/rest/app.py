@@ -84,7 +84,8 @@ class App:
         assert self._services is not None
         method = scope["method"]
         request = Request(scope, receive, self._services, segments(scope["raw_path"]), method)
-        began = self._meters.begin()
+        is_of_client = SCOPE_KEY not in scope
+        began = self._meters.begin() if is_of_client else 0.0
         try:
             try:
                 response = self._admit(request, scope)
@@ -115,12 +116,12 @@ class App:
                 await response.send(send, common, method != "HEAD", patience)
         finally:
             request.release()
-            self._meters.end(request, began)
+            if is_of_client:
+                self._meters.end(request, began)
 
     def read_at_once(self, scope: MutableMapping[str, Any], receive: Receive) -> Response | None:
         """The answer to a GET of a script without headers, in its own thread, where the handler is
-        a plain function; None where only the event loop can answer. The metrics of requests are the
-        event loop's: these are not among them."""
+        a plain function; None where only the event loop can answer."""
         assert self._services is not None
         inside: Inside = scope[SCOPE_KEY]
         if scope["method"] != "GET" or not self._services.reads.in_place:

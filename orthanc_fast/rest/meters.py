@@ -1,4 +1,5 @@
-"""What the application records of every request: less than a microsecond each."""
+"""What the application records of requests of clients, not of those of scripts inside: less than a
+microsecond each."""
 
 from time import perf_counter
 

@@ -10,8 +10,9 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response, empty_response
 from orthanc_fast.rest.router import Reply
+from orthanc_fast.rest.streaming import while_present
 from orthanc_fast.rest.uri import arguments
-from orthanc_fast.services.scripts.calls import Calls
+from orthanc_fast.services.scripts.calls import Calls, Parts
 from orthanc_fast.services.scripts.options import Language
 from orthanc_fast.services.scripts.patterns import Match
 from orthanc_fast.services.scripts.questions import (
@@ -104,6 +105,8 @@ class ScriptedRequests:
         self, request: Request, method: str, language: Language, number: int, match: Match
     ) -> Response:
         """What a route of a script answers. Raises what the script raises, or NoAnswer."""
+        body = await request.upload() if method in _WITH_BODY else b""
+        spool = None if isinstance(body, bytes) else body
         question = RestRequest(
             route=number,
             method=method,
@@ -111,14 +114,34 @@ class ScriptedRequests:
             groups=tuple(group or "" for group in match.groups()),
             headers=_headers(request),
             arguments=arguments(request.query) if method == "GET" else {},
-            body=await request.body() if method in _WITH_BODY else b"",
+            body=body if isinstance(body, bytes) else b"",
+            body_file=None if spool is None else str(spool.path),
         )
+        try:
+            return await self._answer(request, language, question)
+        finally:
+            if spool is not None:
+                await asyncio.to_thread(spool.drop)
+
+    async def _answer(
+        self, request: Request, language: Language, question: RestRequest
+    ) -> Response:
         seconds = self._calls.options.event_timeout
-        found = await self._calls.ask_async(language, Callback.REST, question, RestAnswer, seconds)
-        return _response(found)
+        found, parts = await self._calls.ask_for_parts(
+            language, Callback.REST, question, RestAnswer, seconds
+        )
+        kind, headers = _fields(found)
+        if parts is None and not found.is_stream:
+            return Response(found.body, kind, found.status, headers)
+        stream = _chunks(found.body, parts)
+        leave = None if parts is None else parts.close
+        return await while_present(
+            request, stream, kind, headers, found.length, found.status, leave
+        )
 
 
-def _response(found: RestAnswer) -> Response:
+def _fields(found: RestAnswer) -> tuple[HeaderField | None, tuple[HeaderField, ...]]:
+    """The type of an answer, and its other headers."""
     kind: HeaderField | None = None
     headers: list[HeaderField] = []
     for name, value in found.headers:
@@ -127,16 +150,19 @@ def _response(found: RestAnswer) -> Response:
             kind = field
         else:
             headers.append(field)
-    if not found.is_stream:
-        return Response(found.body, kind, found.status, tuple(headers))
-    return Response(
-        kind=kind, status=found.status, headers=tuple(headers), stream=_chunks(found.body)
-    )
+    return kind, tuple(headers)
 
 
-async def _chunks(body: bytes) -> AsyncGenerator[bytes]:
-    await asyncio.sleep(0)
-    yield body
+async def _chunks(begin: bytes, parts: Parts | None) -> AsyncGenerator[bytes]:
+    """The first is there at once, empty or not, so that the headers are sent."""
+    try:
+        yield begin
+        if parts is not None:
+            async for part in parts:
+                yield part
+    finally:
+        if parts is not None:
+            parts.close()
 
 
 def _headers(request: Request) -> dict[str, str]:

@@ -51,7 +51,7 @@ def presence(request: Request) -> Iterator[Callable[[], bool]]:
 async def while_present(
     request: Request,
     stream: AsyncGenerator[Bytes],
-    kind: HeaderField,
+    kind: HeaderField | None,
     headers: tuple[HeaderField, ...] = (),
     length: int | None = None,
     status: int = 200,

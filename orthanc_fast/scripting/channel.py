@@ -23,8 +23,11 @@ BACKLOG = 256
 _question = msgspec.msgpack.Decoder(Question).decode
 _encode = msgspec.msgpack.Encoder().encode
 
+# Sends bytes of an answer that has more, and waits while who asked does not take them. Raises
+# OSError where that one has gone.
+Tell = Callable[[bytes], None]
 # Answers one question, in any thread, many at the same time; never raises.
-Answering = Callable[[Question], Answer]
+Answering = Callable[[Question, Tell], Answer]
 
 
 class Channel:
@@ -71,7 +74,10 @@ class Channel:
                     line.close()
 
     def _serve(self, line: socket.socket) -> None:
+        def tell(part: bytes) -> None:
+            send(line, _encode(Answer(part, more=True)))
+
         with contextlib.suppress(OSError), line:  # who asked has gone
             while (message := receive(line)) is not None:
-                send(line, _encode(self._answering(_question(message))))
+                send(line, _encode(self._answering(_question(message), tell)))
         self._lines.discard(line)

@@ -25,7 +25,7 @@ from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Wish
 from orthanc_fast.rest.app import create_app
-from orthanc_fast.scripting.channel import Channel
+from orthanc_fast.scripting.channel import Channel, Tell
 from orthanc_fast.scripting.observer import Event, Observer
 from orthanc_fast.scripting.rest_calls import RestCalls, StartRefused
 from orthanc_fast.scripting.watchdog import Watchdog
@@ -70,10 +70,11 @@ class Scripts(ABC):
         """The numbers of the changes that they want to hear of by now, None for all."""
 
     @abstractmethod
-    def answer(self, callback: str, payload: bytes) -> Any:
+    def answer(self, callback: str, payload: bytes, tell: Tell | None) -> Any:
         """The answer of a callback: structs are those of `services/scripts/questions.py`, the
-        question as MessagePack. In any thread, several at a time. Raises OrthancError, best
-        ScriptFault, where the script fails; anything else is logged with its traceback."""
+        question as MessagePack. In any thread, several at a time. `tell` sends parts of it before,
+        where who asks takes them. Raises OrthancError, best ScriptFault, where the script fails;
+        anything else is logged with its traceback."""
 
     @abstractmethod
     def handle(self, event: Event) -> None:
@@ -160,10 +161,11 @@ class Host:
         self.watchdog.stop()
         self.rest.stop()
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Question, tell: Tell | None = None) -> Answer:
         """What a script answers, or what was wrong."""
         try:
-            return Answer(_encode(self._scripts.answer(question.callback, question.payload)))
+            found = self._scripts.answer(question.callback, question.payload, tell)
+            return Answer(_encode(found))
         except OrthancError as error:
             return Answer(code=error.code, details=error.details)
         except Exception as error:

@@ -21,12 +21,41 @@ FULL = 15 / 16  # of the memory that it may have, from which on a process cannot
 PATIENCE = 10  # looks in a row at which it is full: what a callback needs for itself, it gives back
 
 
+class Limit:
+    """For a block that ends in time, or the process does."""
+
+    def __init__(self, ends: "dict[Limit, tuple[float, str]]", seconds: float, what: str) -> None:
+        self._ends = ends
+        self._seconds = seconds
+        self._what = what
+
+    def __enter__(self) -> None:
+        if self._seconds:
+            text = f"{self._what} runs for {self._seconds:g} s"
+            self._ends[self] = time.monotonic() + self._seconds, text
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.pop(self, None)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The time within the block does not count."""
+        entry = self._ends.pop(self, None)
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            if entry is not None:
+                end, text = entry
+                self._ends[self] = end + time.monotonic() - began, text
+
+
 class Watchdog:
     """Watches the work of one process."""
 
     def __init__(self, memory_mb: int = 0) -> None:
         """`memory_mb`: what the process may have, as RLIMIT_DATA counts it; 0: any."""
-        self._ends: dict[object, tuple[float, str]] = {}
+        self._ends: dict[Limit, tuple[float, str]] = {}
         self._memory = memory_mb << 20
         self._looks_full = 0
 
@@ -38,16 +67,10 @@ class Watchdog:
         self._ends = {}
         faulthandler.cancel_dump_traceback_later()
 
-    @contextmanager
-    def limited(self, seconds: float, what: str) -> Iterator[None]:
-        """The block ends within so many seconds (0: whenever it likes), or the process does."""
-        key = object()
-        if seconds:
-            self._ends[key] = (time.monotonic() + seconds, f"{what} runs for {seconds:g} s")
-        try:
-            yield
-        finally:
-            self._ends.pop(key, None)
+    def limited(self, seconds: float, what: str) -> Limit:
+        """A block under it ends within so many seconds (0: whenever it likes), or the process
+        does."""
+        return Limit(self._ends, seconds, what)
 
     def _watch(self) -> None:
         while True:

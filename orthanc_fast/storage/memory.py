@@ -2,6 +2,7 @@
 product chooses it, and nothing of it outlives the process."""
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from threading import Lock
 
 from orthanc_fast.errors import OrthancError, ParameterOutOfRange, StorageFault
@@ -68,6 +69,10 @@ class MemorySpool(Spool):
     @property
     def size(self) -> int:
         return self._size
+
+    @property
+    def path(self) -> Path | None:
+        return None
 
     def write(self, data: Content) -> None:
         part = bytes(data)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 
 Content = bytes | bytearray | memoryview  # a buffer; where its memory comes from says nobody
@@ -28,6 +29,12 @@ class Spool(ABC):
     @abstractmethod
     def size(self) -> int:
         """Bytes that have been written."""
+
+    @property
+    @abstractmethod
+    def path(self) -> Path | None:
+        """The file that has all that was flushed, for other processes to read until the spool is
+        gone; None where there is none."""
 
     @abstractmethod
     def write(self, data: Content) -> None:

@@ -9,6 +9,7 @@ from support.snapshots import reading
 from orthanc_fast.index.contract import Transaction
 from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.model import Attachment, Level
+from orthanc_fast.services.attachments.custom_data import PREFIX
 from orthanc_fast.services.retention import housekeeping as housekeeping_module
 from orthanc_fast.services.retention.housekeeping import Housekeeping
 from orthanc_fast.storage.files.area import StorageArea
@@ -18,7 +19,7 @@ UUID = "aabbccdd-0000-4000-8000-000000000000"
 
 def test_a_file_that_is_published_after_its_deletion_is_found(tmp_path: Path) -> None:
     """One process has stored an instance, another has recycled it before the first could move the
-    file to its place."""
+    file to its place. What a script has put to it goes with it."""
     index = LmdbIndex(tmp_path / "index", terms, 1 << 24)
     storage = StorageArea(tmp_path / "storage", "one", sync=False)
     housekeeping = Housekeeping(index, storage, 60)
@@ -30,6 +31,7 @@ def test_a_file_that_is_published_after_its_deletion_is_found(tmp_path: Path) ->
     index.write(lambda transaction: transaction.store_instance(new))
     index.write(lambda transaction: transaction.delete(Level.PATIENT, new.publics[0], 1))
 
+    index.write(lambda transaction: transaction.set_property(PREFIX + UUID, b"of a script"))
     housekeeping.sweep()
     storage.publish([pending])
     assert storage.size(UUID) == 7
@@ -37,6 +39,7 @@ def test_a_file_that_is_published_after_its_deletion_is_found(tmp_path: Path) ->
     assert storage.size(UUID) is None
     with reading(index) as view:
         assert view.doomed() == []
+        assert view.properties(PREFIX) == {}
     index.close()
 
 

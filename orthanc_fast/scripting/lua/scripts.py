@@ -10,6 +10,7 @@ import msgspec
 
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
+from orthanc_fast.scripting.channel import Tell
 from orthanc_fast.scripting.host import CannotLoad, Scripts
 from orthanc_fast.scripting.lua.context import Context
 from orthanc_fast.scripting.lua.events import Events
@@ -133,7 +134,7 @@ class LuaScripts(Scripts):
 
     # Questions
 
-    def answer(self, callback: str, payload: bytes) -> Any:
+    def answer(self, callback: str, payload: bytes, tell: Tell | None) -> Any:
         return self._answers[callback](payload)
 
     def _ask(self, context: Context, callback: Callback, *arguments: Any) -> Any:

@@ -3,16 +3,15 @@
 from typing import Any, Final
 
 from orthanc_fast.config_file import parse
-from orthanc_fast.dicom.dictionary import generic_name, multiplicity
 from orthanc_fast.dicom.identifiers import from_text
-from orthanc_fast.errors import UnknownDicomTag, UnknownResource
+from orthanc_fast.dicom.part10 import open_dicom
+from orthanc_fast.errors import UnknownResource
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.scripting.python.arguments import takes
 from orthanc_fast.scripting.python.data_set_json import data_set_json
 from orthanc_fast.scripting.python.enumerations import MEMBERS
 from orthanc_fast.scripting.python.exceptions import (
     INTERNAL_ERROR,
-    NOT_IMPLEMENTED,
     failure,
     objects_only,
 )
@@ -30,7 +29,6 @@ _BAD_JSON: Final = 28
 _BAD_TYPE: Final = 5
 _CREATE = MEMBERS["CreateDicomFlags"]
 _LOADING = MEMBERS["LoadDicomInstanceMode"]
-_REPRESENTATIONS = MEMBERS["ValueRepresentation"]
 
 
 class DicomFunctions:
@@ -51,15 +49,20 @@ class DicomFunctions:
 
     @takes("si")
     def LoadDicomInstance(self, identifier: str, mode: int) -> DicomInstance:
+        with objects_only():
+            return self._loaded(identifier, mode)
+
+    def _loaded(self, identifier: str, mode: int) -> DicomInstance:
         if mode not in _LOADING.values():
             raise failure(INTERNAL_ERROR)
+        facts = Facts(origin="Plugins")
         if mode == _LOADING["WHOLE_DICOM"]:
-            return DicomInstance(self._around, self._stored(identifier))
-        if mode == _LOADING["EMPTY_PIXEL_DATA"]:
-            raise failure(NOT_IMPLEMENTED, "LoadDicomInstance with EMPTY_PIXEL_DATA")
-        services = self._around.services
-        head, _ = services.contents.head_now(self._instance(identifier))
-        return DicomInstance(self._around, head)
+            return DicomInstance(self._around, self._stored(identifier), facts)
+        instance = self._instance(identifier)
+        data, has_pixels = self._around.services.contents.head_now(instance)
+        if has_pixels and mode == _LOADING["EMPTY_PIXEL_DATA"]:
+            data += _empty_pixels(self._stored(identifier), len(data))
+        return DicomInstance(self._around, data, facts)
 
     def _instance(self, identifier: str) -> Resource:
         services = self._around.services
@@ -129,59 +132,17 @@ class DicomFunctions:
             services.default_character_set(),
         )
 
-    # The dictionary
-
-    @takes("s")
-    def LookupDictionary(self, name: str) -> dict[str, int]:
-        dictionary = self._around.early_services.dictionary
-        try:
-            tag = dictionary.parse(name)
-        except UnknownDicomTag:
-            tag = -1
-        entry = dictionary.entry(tag)
-        if entry is None:
-            raise TypeError(f"Unknown DICOM tag: {name}")
-        low, high = multiplicity(tag)
-        return {
-            "Group": tag >> 16,
-            "Element": tag & 0xFFFF,
-            "ValueRepresentation": _REPRESENTATIONS.get(dictionary.vr(tag), _REPRESENTATIONS["UN"]),
-            "MinMultiplicity": low,
-            "MaxMultiplicity": high,
-        }
-
-    @takes("iis")
-    def GetTagName(self, group: int, element: int, creator: str) -> str:
-        dictionary = self._around.early_services.dictionary
-        tag = group << 16 | element
-        entry = dictionary.entry(tag, creator.encode() or None) or dictionary.entry(tag)
-        return generic_name(tag) if entry is None else entry[0].decode()
-
-    @takes("iiisii")
-    def RegisterDictionaryTag(
-        self, group: int, element: int, vr: int, name: str, low: int, high: int
-    ) -> None:
-        self._register(group, element, vr, name, low, high, "")
-
-    @takes("iiisiis")
-    def RegisterPrivateDictionaryTag(
-        self, group: int, element: int, vr: int, name: str, low: int, high: int, creator: str
-    ) -> None:
-        self._register(group, element, vr, name, low, high, creator)
-
-    def _register(
-        self, group: int, element: int, vr: int, name: str, low: int, high: int, creator: str
-    ) -> None:
-        raise failure(
-            NOT_IMPLEMENTED,
-            "RegisterDictionaryTag: name the tag in the option Dictionary, which all processes "
-            "of the server read",
-        )
-
     @takes("b")
     def CreateFindMatcher(self, query: bytes) -> FindMatcher:
         services = self._around.early_services
         return FindMatcher(query, services.dictionary, services.default_character_set())
+
+
+def _empty_pixels(content: bytes, offset: int) -> bytes:
+    """The header of the pixel data that begins there, with no bytes behind it."""
+    file = open_dicom(content)
+    tag_and_vr = content[offset : offset + (8 if file.explicit else 4)]
+    return tag_and_vr + bytes(4)
 
 
 def _term(tags: dict[str, Any]) -> str | None:

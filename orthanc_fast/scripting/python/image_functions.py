@@ -66,12 +66,12 @@ class ImageFunctions:
         return 0
 
     @takes("i")
-    def GetFontName(self, index: int) -> str:
-        raise failure(PARAMETER_OUT_OF_RANGE)
+    def GetFontName(self, index: int) -> None:
+        return None
 
     @takes("i")
     def GetFontSize(self, index: int) -> int:
-        raise failure(PARAMETER_OUT_OF_RANGE)
+        return 0
 
 
 def png(pixel_format: int, width: int, height: int, pitch: int, data: bytes) -> bytes:

@@ -58,6 +58,7 @@ class DicomInstance:
         """The call that it belongs to is over."""
         self._is_valid = False
         self._given = b""
+        self.__dict__.pop("_content", None)  # a script may hold this object for ever
 
     def _require_valid(self) -> None:
         if not self._is_valid:

@@ -13,6 +13,7 @@ from orthanc_fast.scripting.python.dicom_objects import (
     WorklistAnswers,
     WorklistQuery,
 )
+from orthanc_fast.scripting.python.dictionary_functions import Defined, DictionaryFunctions
 from orthanc_fast.scripting.python.enumerations import enumerations
 from orthanc_fast.scripting.python.exceptions import OrthancException
 from orthanc_fast.scripting.python.find_matcher import FindMatcher
@@ -61,13 +62,16 @@ _NAMES_ONLY = {
 }
 
 
-def build(around: Surroundings, registry: Registry, described: Description) -> ModuleType:
+def build(
+    around: Surroundings, registry: Registry, described: Description, defined: Defined
+) -> ModuleType:
     """The module; it is in `sys.modules` then."""
     module = ModuleType(NAME, "The Python API of Orthanc's plugin 7.1, as orthanc_fast offers it")
     groups = (
         registry,
         ConfigurationFunctions(around),
         DicomFunctions(around),
+        DictionaryFunctions(around, defined),
         FileFunctions(),
         HttpClientFunctions(around),
         ImageFunctions(),

@@ -1,13 +1,19 @@
 """What a REST callback answers by. Source: reference chapter 7, section 2.1."""
 
+import contextlib
 import uuid
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
 from orthanc_fast.log import Category, logger
+from orthanc_fast.scripting.python.answer_parts import AnswerParts
 from orthanc_fast.scripting.python.arguments import takes
-from orthanc_fast.scripting.python.exceptions import PARAMETER_OUT_OF_RANGE, failure
+from orthanc_fast.scripting.python.exceptions import (
+    PARAMETER_OUT_OF_RANGE,
+    OrthancException,
+    failure,
+)
 from orthanc_fast.scripting.python.image_functions import jpeg, png
 from orthanc_fast.services.scripts.questions import RestAnswer
 
@@ -31,29 +37,59 @@ def _once(method: Callable[..., None]) -> Callable[..., None]:
 
 
 class RestOutput:
-    """The answer to one request. It is sent when the callback returns; later its methods raise
-    ValueError."""
+    """The answer to one request. It is sent when the callback returns, one in parts while they are
+    made where there is a `way`; later its methods raise ValueError."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, way: AnswerParts | None = None) -> None:
         self._uri = uri
+        self._way = way
         self._status: int | None = None
         self._headers: list[tuple[str, str]] = []
         self._parts: list[bytes] = []
         self._boundary: str | None = None
         self._item_type = ""
         self._is_stream = False
+        self._has_begun = False  # to be sent
         self._is_over = False
         self._error_details: str | None = None
 
     def _finish(self) -> RestAnswer | None:
         """What is sent; None where the callback has answered nothing."""
-        self._is_over = True
+        if self._boundary is not None and not self._is_over:
+            with contextlib.suppress(OrthancException):  # the client has gone
+                self._part(f"--{self._boundary}--\r\n".encode())
+        self._forget()
         if self._status is None:
             return None
-        if self._boundary is not None:
-            self._parts.append(f"--{self._boundary}--\r\n".encode())
         body = b"".join(self._parts)
         return RestAnswer(self._status, self._headers, body, self._is_stream)
+
+    def _forget(self) -> None:
+        """The call that it belongs to is over."""
+        self._is_over = True
+        if self._way is not None:
+            self._way.end()
+
+    def _begin(self, kind: str, boundary: str | None = None, item_type: str = "") -> None:
+        if self._is_stream:
+            raise failure(_BAD_SEQUENCE)
+        self._answer_in_parts(kind, boundary, item_type)
+
+    @_once
+    def _answer_in_parts(self, kind: str, boundary: str | None, item_type: str) -> None:
+        self._answer(200, b"", kind)
+        self._is_stream = True
+        self._boundary, self._item_type = boundary, item_type
+        if self._way is not None:
+            self._way.begin(RestAnswer(200, self._headers, b"", True))
+            self._has_begun = True
+
+    def _part(self, data: bytes) -> None:
+        """Raises OrthancException 9 where the client has gone."""
+        if self._has_begun and self._way is not None:
+            self._way.send(data)
+        else:
+            self._parts.append(data)
 
     def _require_valid(self) -> None:
         if self._is_over:
@@ -137,37 +173,31 @@ class RestOutput:
     # In parts
 
     @takes("s")
-    @_once
     def StartStreamAnswer(self, kind: str) -> None:
-        self._answer(200, b"", kind)
-        self._is_stream = True
+        self._begin(kind)
 
     @takes("b")
     def SendStreamChunk(self, data: bytes) -> None:
         self._require_valid()
         if not self._is_stream or self._boundary is not None:
             raise failure(_BAD_SEQUENCE)
-        self._parts.append(data)
+        self._part(data)
 
     @takes("ss")
-    @_once
     def StartMultipartAnswer(self, subtype: str, kind: str) -> None:
-        self._boundary = f"{uuid.uuid4()}-{uuid.uuid4()}"
-        content = f'multipart/{subtype}; type="{kind}"; boundary={self._boundary}'
-        self._answer(200, b"", content)
-        self._is_stream = True
-        self._item_type = kind
+        boundary = f"{uuid.uuid4()}-{uuid.uuid4()}"
+        self._begin(f'multipart/{subtype}; type="{kind}"; boundary={boundary}', boundary, kind)
 
     @takes("b")
     def SendMultipartItem(self, data: bytes) -> None:
         self._require_valid()
         if self._boundary is None:
-            raise failure(_BAD_SEQUENCE)
+            raise failure(PARAMETER_OUT_OF_RANGE if self._is_stream else _BAD_SEQUENCE)
         head = (
             f"--{self._boundary}\r\nContent-Type: {self._item_type}\r\n"
             f"Content-Length: {len(data)}\r\nMIME-Version: 1.0\r\n\r\n"
         )
-        self._parts += (head.encode(), data, b"\r\n")
+        self._part(b"".join((head.encode(), data, b"\r\n")))
 
 
 def _checked(status: int) -> int:

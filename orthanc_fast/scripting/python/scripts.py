@@ -1,16 +1,21 @@
 """The Python script of a site in its process: what workers ask it, and what it hears."""
 
+import contextlib
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import msgspec
 
 from orthanc_fast.log import Category, logger
+from orthanc_fast.scripting.channel import Tell
 from orthanc_fast.scripting.host import CannotLoad, Host, Scripts
 from orthanc_fast.scripting.observer import Event
 from orthanc_fast.scripting.python import dicom_callbacks
+from orthanc_fast.scripting.python.answer_parts import MOST, AnswerParts
+from orthanc_fast.scripting.python.dictionary_functions import Defined
 from orthanc_fast.scripting.python.enumerations import MEMBERS
 from orthanc_fast.scripting.python.events import (
     NEW_INSTANCE,
@@ -20,7 +25,7 @@ from orthanc_fast.scripting.python.events import (
     Changes,
     stored_instance,
 )
-from orthanc_fast.scripting.python.exceptions import PLUGIN, code_of
+from orthanc_fast.scripting.python.exceptions import PLUGIN, OrthancException, code_of
 from orthanc_fast.scripting.python.instances import ORIGINS, DicomInstance, Facts
 from orthanc_fast.scripting.python.loading import SERVER, load_script, use_environment
 from orthanc_fast.scripting.python.module import build
@@ -28,6 +33,7 @@ from orthanc_fast.scripting.python.other_functions import Description
 from orthanc_fast.scripting.python.output import RestOutput
 from orthanc_fast.scripting.python.registry import Function, Registry
 from orthanc_fast.scripting.python.surroundings import Surroundings
+from orthanc_fast.scripting.watchdog import Limit
 from orthanc_fast.services.scripts.faults import ScriptFault
 from orthanc_fast.services.scripts.options import Language
 from orthanc_fast.services.scripts.questions import (
@@ -57,9 +63,9 @@ class PythonScripts(Scripts):
         super().__init__(host)
         self._registry = Registry(host.publish)
         self._description = Description(host.publish)
+        self._defined = Defined(host.publish)
         self._start_told = threading.Event()
         self._answers: dict[str, Callable[[bytes], Any]] = {
-            Callback.REST: self._rest,
             Callback.RECEIVED_INSTANCE: self._received,
             Callback.CSTORE_FILTER: self._cstore,
             Callback.HTTP_FILTER: self._http,
@@ -72,7 +78,7 @@ class PythonScripts(Scripts):
         self._around = Surroundings(self.host.settings, self.host.rest)
         self._changes = Changes(self._around, self._tell)
         self._answers |= dicom_callbacks.answers(self._around, self._registry, self._calling)
-        build(self._around, self._registry, self._description)
+        build(self._around, self._registry, self._description, self._defined)
         if options.virtual_environment is not None:
             use_environment(options.virtual_environment)
         try:
@@ -93,7 +99,8 @@ class PythonScripts(Scripts):
         if self._registry.routes:
             found.add(str(Callback.REST))
         routes = tuple(pattern for pattern, _ in self._registry.routes)
-        return Registration(frozenset(found), routes, self._description.value)
+        described, tags = self._description.value, self._defined.value
+        return Registration(frozenset(found), routes, described, tags)
 
     def wanted(self) -> frozenset[int] | None:
         if "change" in self._registry.functions:
@@ -157,15 +164,23 @@ class PythonScripts(Scripts):
 
     # Questions
 
-    def answer(self, callback: str, payload: bytes) -> Any:
+    def answer(self, callback: str, payload: bytes, tell: Tell | None) -> Any:
+        if callback == Callback.REST:
+            return self._rest(payload, tell)
         return self._answers[callback](payload)
 
     def _calling(
         self, what: str, seconds: float, function: Function, *given: Any, **named: Any
     ) -> Any:
+        limit = self.host.watchdog.limited(seconds, what)
+        return self._called(limit, what, function, *given, **named)
+
+    def _called(
+        self, limit: Limit, what: str, function: Function, *given: Any, **named: Any
+    ) -> Any:
         """What a function of the script returns, within the time that it may take. Raises
         ScriptFault with the code of its OrthancException."""
-        with self.host.watchdog.limited(seconds, what):
+        with limit:
             try:
                 return function(*given, **named)
             except BaseException as error:  # SystemExit too
@@ -176,7 +191,7 @@ class PythonScripts(Scripts):
         seconds = self.host.options.filter_timeout
         return self._calling(what, seconds, function, *given, **named)
 
-    def _rest(self, payload: bytes) -> RestAnswer:
+    def _rest(self, payload: bytes, tell: Tell | None) -> RestAnswer:
         asked = _decode_rest(payload)
         _, function = self._registry.routes[asked.route]
         request: dict[str, Any] = {
@@ -187,13 +202,13 @@ class PythonScripts(Scripts):
         if asked.method == "GET":
             request["get"] = asked.arguments
         if asked.method in _BODIES:
-            request["body"] = asked.body
-        output = RestOutput(asked.uri)
-        seconds = self.host.options.event_timeout
+            request["body"] = _body(asked)
+        limit = self.host.watchdog.limited(self.host.options.event_timeout, asked.uri)
+        output = RestOutput(asked.uri, None if tell is None else AnswerParts(tell, limit))
         try:
-            self._calling(asked.uri, seconds, function, output, asked.uri, **request)
+            self._called(limit, asked.uri, function, output, asked.uri, **request)
         except ScriptFault as error:
-            output._finish()
+            output._forget()
             if output._error_details is not None:
                 raise ScriptFault(output._error_details, code=error.code) from error
             raise
@@ -201,7 +216,9 @@ class PythonScripts(Scripts):
         if answer is None:
             logger.error(Category.PLUGINS, f"{asked.uri}: the script has answered nothing")
             raise ScriptFault("The script has answered nothing", code=PLUGIN)
-        return answer
+        if tell is None or len(answer.body) <= MOST:
+            return answer
+        return _sent_in_parts(answer, AnswerParts(tell))
 
     def _received(self, payload: bytes) -> Verdict:
         asked = _decode_received(payload)
@@ -252,6 +269,28 @@ class PythonScripts(Scripts):
         if not isinstance(found, bool):
             raise ScriptFault("The filter of HTTP requests must return a Boolean")
         return found
+
+
+def _body(asked: RestRequest) -> bytes:
+    """Raises ScriptFault."""
+    if asked.body_file is None:
+        return asked.body
+    try:
+        return Path(asked.body_file).read_bytes()
+    except MemoryError as error:
+        raise ScriptFault(
+            "The body is too large for the script process: see MaximumMemoryMB", code=4
+        ) from error
+
+
+def _sent_in_parts(answer: RestAnswer, way: AnswerParts) -> RestAnswer:
+    """What is left of a large answer when its body has been sent: a worker never has all of it."""
+    body = answer.body
+    left = msgspec.structs.replace(answer, body=b"", length=len(body))
+    with contextlib.suppress(OrthancException):  # the client has gone
+        way.begin(left)
+        way.send(body)
+    return left
 
 
 _decode_rest = msgspec.msgpack.Decoder(RestRequest).decode

@@ -19,10 +19,10 @@ from orthanc_fast.scripting.python.arguments import takes
 from orthanc_fast.scripting.python.enumerations import MEMBERS
 from orthanc_fast.scripting.python.exceptions import (
     INTERNAL_ERROR,
-    NOT_IMPLEMENTED,
     failure,
 )
 from orthanc_fast.scripting.python.surroundings import SERVER, Surroundings
+from orthanc_fast.services.attachments.custom_data import CustomData
 from orthanc_fast.services.key_values.global_properties import GlobalProperties
 from orthanc_fast.services.processes.http import HttpServices
 from orthanc_fast.services.scripts.stability import SetStable
@@ -176,11 +176,15 @@ class IndexFunctions:
 
     @takes("s")
     def GetAttachmentCustomData(self, identifier: str) -> bytes:
-        raise failure(NOT_IMPLEMENTED, "GetAttachmentCustomData")
+        return self._custom_data().get(SERVER, identifier)
 
     @takes("sb")
     def SetAttachmentCustomData(self, identifier: str, data: bytes) -> None:
-        raise failure(NOT_IMPLEMENTED, "SetAttachmentCustomData")
+        self._around.run(self._custom_data().put(SERVER, identifier, data))
+
+    def _custom_data(self) -> CustomData:
+        services = self._around.services
+        return CustomData(services.reads, services.writes, services.storage)
 
 
 class Peers:

@@ -102,7 +102,7 @@ class WorkerServices:
         from orthanc_fast.services.scripts.calls import Calls
         from orthanc_fast.services.scripts.instances import InstanceScripts
 
-        calls = Calls(self.settings, self.runtime)
+        calls = Calls(self.settings, self.runtime, self.dictionary)
         self.ingest.hooks.scripts = InstanceScripts(
             calls, self.dictionary, self.default_character_set
         )

@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from orthanc_fast.index.contract import Index
+from orthanc_fast.index.contract import Index, Transaction
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Resource
+from orthanc_fast.services.attachments.custom_data import forget_custom_data
 from orthanc_fast.storage.contract import Storage
 
 PERIOD = 0.5  # seconds, as Orthanc's
@@ -90,4 +91,9 @@ def forget_files(index: Index, storage: Storage, uuids: list[str]) -> None:
     repeat their unlinking after a power cut, only once that is durable."""
     if not index.carries_cargo:
         storage.sync()
-    index.write(lambda transaction: transaction.forget_doomed(uuids))
+
+    def forget(transaction: Transaction) -> None:
+        transaction.forget_doomed(uuids)
+        forget_custom_data(transaction, uuids)
+
+    index.write(forget)

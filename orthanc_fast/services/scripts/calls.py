@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from orthanc_fast.config import Settings
+from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.scripts.faults import NoAnswer, ScriptFault
@@ -48,9 +49,9 @@ class Calls:
     """The questions of one process. A script process sets in `here` what answers those to its own
     scripts."""
 
-    def __init__(self, settings: Settings, runtime: Runtime) -> None:
+    def __init__(self, settings: Settings, runtime: Runtime, dictionary: Dictionary) -> None:
         assert settings.scripting is not None
-        self.registered = Registered(runtime)
+        self.registered = Registered(runtime, dictionary)
         self._runtime = runtime
         self.options = settings.scripting
         self.here: dict[Language, Here] = {}
@@ -106,10 +107,27 @@ class Calls:
         here = self.here.get(language)
         if here is not None:
             return _understood(await self._nested(here, asked), kind)
+        waits = self._waits_of(language)
+        return _understood(_answer(await waits.ask(_encode(asked), asked.seconds)), kind)
+
+    async def ask_for_parts(
+        self, language: Language, callback: Callback, question: Any, kind: type[T], seconds: float
+    ) -> "tuple[T, Parts | None]":
+        """As `ask_async`, for an answer that may come in parts: the first one, and the others, None
+        where that is all."""
+        asked = self._question(callback, question, seconds)
+        here = self.here.get(language)
+        if here is not None:
+            return _understood(await self._nested(here, asked), kind), None
+        waits = self._waits_of(language)
+        first, parts = await waits.begin(_encode(asked), asked.seconds)
+        return _understood(first, kind), parts
+
+    def _waits_of(self, language: Language) -> "_Waits":
         waits = self._waits.get(language)
         if waits is None:
             waits = self._waits.setdefault(language, _Waits(self._settings, language))
-        return _understood(_answer(await waits.ask(_encode(asked), asked.seconds)), kind)
+        return waits
 
     async def _nested(self, here: Here, asked: Question) -> Answer:
         """The answer of this process, which a script of it mostly waits for. In a thread of its
@@ -237,6 +255,56 @@ class _Lines:
 
 
 _Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_GONE: Final = (OSError, asyncio.IncompleteReadError)
+
+
+async def _message(reader: asyncio.StreamReader) -> bytes:
+    (size,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+    return await reader.readexactly(size)
+
+
+class Parts:
+    """The parts of an answer behind the first, as an iterator of bytes. The script waits until they
+    are taken. Whoever has got it closes it."""
+
+    def __init__(
+        self, language: Language, stream: _Stream, end: Callable[[_Stream | None], None]
+    ) -> None:
+        self._language = language
+        self._stream = stream
+        self._tell_end = end
+        self._is_over = False
+
+    def __aiter__(self) -> "Parts":
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Raises ScriptFault where the script has failed, NoAnswer where its process has ended."""
+        if self._is_over:
+            raise StopAsyncIteration
+        try:
+            part = _answer(await _message(self._stream[0]))
+        except _GONE as error:
+            if self._is_over:  # nobody wants more
+                raise StopAsyncIteration from None
+            self.close()
+            raise NoAnswer(
+                f"The {self._language} script process has ended within its answer"
+            ) from error
+        if part.more:
+            return part.payload
+        self._is_over = True
+        self._tell_end(self._stream)
+        if part.code is not None:
+            raise ScriptFault(part.details, code=part.code)
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Nobody wants more: what the script sends now raises an exception there."""
+        if not self._is_over:
+            self._is_over = True
+            self._stream[1].close()
+            self._tell_end(None)
 
 
 class _Waits:
@@ -250,19 +318,44 @@ class _Waits:
 
     async def ask(self, message: bytes, seconds: float) -> bytes:
         try:
-            async with asyncio.timeout(seconds or None):
-                async with self._places:
-                    return await self._asked(message)
+            async with asyncio.timeout(seconds or None), self._places:
+                stream, found = await self._asked(message)
         except TimeoutError as error:
             raise _late(self._language, seconds) from error
+        self._free.append(stream)
+        return found
 
-    async def _asked(self, message: bytes) -> bytes:
+    async def begin(self, message: bytes, seconds: float) -> tuple[Answer, "Parts | None"]:
+        """The first message of an answer, and where there are more what gives them."""
+        try:
+            async with asyncio.timeout(seconds or None):
+                await self._places.acquire()
+                try:
+                    stream, found = await self._asked(message)
+                except BaseException:
+                    self._places.release()
+                    raise
+        except TimeoutError as error:
+            raise _late(self._language, seconds) from error
+        answer = _answer(found)
+        if answer.more:
+            return answer, Parts(self._language, stream, self._end)
+        self._end(stream)
+        return answer, None
+
+    def _end(self, stream: _Stream | None) -> None:
+        """A question is answered; without its connection, that is of no use any longer."""
+        self._places.release()
+        if stream is not None:
+            self._free.append(stream)
+
+    async def _asked(self, message: bytes) -> tuple[_Stream, bytes]:
         for _ in range(_ATTEMPTS):
             while True:
                 stream, is_new = await self._take()
                 found = await self._answer(stream, message)
                 if found is not None:
-                    return found
+                    return stream, found
                 if is_new:
                     break
                 self.close()  # of a process that has been replaced
@@ -274,14 +367,12 @@ class _Waits:
         found = None
         try:
             writer.write(LENGTH.pack(len(message)) + message)
-            (size,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
-            found = await reader.readexactly(size)
-        except (OSError, asyncio.IncompleteReadError):
+            found = await _message(reader)
+        except _GONE:
             return None
         finally:
             if found is None:  # also where nobody waits for the answer any longer
                 writer.close()
-        self._free.append(stream)
         return found
 
     async def _take(self) -> tuple[_Stream, bool]:

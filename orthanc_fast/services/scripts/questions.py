@@ -99,7 +99,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
 class RestRequest(msgspec.Struct, frozen=True):
     """A request for a route of the script, which is the one with the number `route` in its
-    registration."""
+    registration. A large body is in `body_file` instead, until there is an answer."""
 
     route: int
     method: str
@@ -108,15 +108,18 @@ class RestRequest(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     arguments: dict[str, str]
     body: bytes
+    body_file: str | None = None
 
 
 class RestAnswer(msgspec.Struct, frozen=True):
-    """What the client gets, headers as they are to be sent. `is_stream`: without a length."""
+    """What the client gets, headers as they are to be sent. `is_stream`: without a length. Where
+    the answer comes in parts, `body` is what there is by now, and `length` all of it, if known."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
     is_stream: bool = False
+    length: int | None = None
 
 
 class FindRequest(msgspec.Struct, frozen=True):
@@ -189,8 +192,13 @@ class Question(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """The answer as MessagePack; with a `code` it is an error and `details` says what was wrong."""
+    """The answer as MessagePack; with a `code` it is an error and `details` says what was wrong.
+
+    An answer to a RestRequest may come in parts: first a RestAnswer, then bytes of its body, each
+    with `more`; the last message has none, and tells by its code whether all went well.
+    """
 
     payload: bytes = b""
     code: int | None = None
     details: str | None = None
+    more: bool = False

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from orthanc_fast.dicom.dictionary import Definition, Dictionary
 from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.scripts.options import LANGUAGES, Language
 from orthanc_fast.services.scripts.patterns import Pattern, compiled, literal_beginning
@@ -26,11 +27,13 @@ class Described(msgspec.Struct, frozen=True):
 
 class Registration(msgspec.Struct, frozen=True):
     """What the scripts of one language have registered: callbacks by name (`Callback`), and the
-    patterns of their REST routes in the order in which they are tried."""
+    patterns of their REST routes in the order in which they are tried, and the tags that they have
+    made known."""
 
     callbacks: frozenset[str] = frozenset()
     routes: tuple[str, ...] = ()
     described: Described | None = None
+    tags: tuple[Definition, ...] = ()
 
 
 _decode = msgspec.msgpack.Decoder(Registration).decode
@@ -47,10 +50,12 @@ class Route(NamedTuple):
 
 
 class Registered:
-    """The registrations of all languages, read again when they have changed."""
+    """The registrations of all languages, read again when they have changed. The dictionary learns
+    their tags."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, dictionary: Dictionary) -> None:
         self._runtime = runtime
+        self._dictionary = dictionary
         self._heard = -1
         self._who: dict[str, tuple[Language, ...]] = {}
         self._routes: tuple[Route, ...] = ()
@@ -89,6 +94,7 @@ class Registered:
             if value is None:
                 continue
             found = _decode(value)
+            self._dictionary.learn(found.tags)
             if found.described is not None:
                 described[language] = found.described
             for callback in found.callbacks:

@@ -38,6 +38,10 @@ class FileSpool(Spool):
     def size(self) -> int:
         return self._size
 
+    @property
+    def path(self) -> Path | None:
+        return self._path
+
     def write(self, data: Content) -> None:
         try:
             self._size += self._file.write(data)

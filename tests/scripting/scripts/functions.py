@@ -41,6 +41,31 @@ def _result(expression):
         return {"raised": type(error).__name__, "args": [_shown(each) for each in error.args]}
 
 
+# What a script says of tags, when it is imported.
+DEFINED = [
+    "orthanc.RegisterDictionaryTag(0x7008, 0x10, orthanc.ValueRepresentation.LO, 'MyPublic', 1, 1)",
+    "orthanc.RegisterDictionaryTag(0x7008, 0x11, orthanc.ValueRepresentation.SQ, 'MySequence', 1, 0)",
+    "orthanc.RegisterDictionaryTag(0x7008, 0x12, orthanc.ValueRepresentation.US, 'MyNumber', 1, -1)",
+    "orthanc.RegisterDictionaryTag(0x7008, 0x14, orthanc.ValueRepresentation.LO, 'PatientName', 1, 1)",
+    "orthanc.RegisterDictionaryTag(0x7008, 0x15, orthanc.ValueRepresentation.LO, 'Two words', 3, 5)",
+    "orthanc.RegisterDictionaryTag(0x7008, 0x10, orthanc.ValueRepresentation.LO, 'Again', 1, 1)",
+    "orthanc.RegisterDictionaryTag(0x10, 0x10, orthanc.ValueRepresentation.LO, 'Again', 1, 1)",
+    "orthanc.RegisterDictionaryTag(0x7008, 0x16, 0, 'NoRepresentation', 1, 1)",
+    "orthanc.RegisterDictionaryTag(0x7008, 0x16, 99, 'NoRepresentation', 1, 1)",
+    "orthanc.RegisterDictionaryTag(0x7008, 0x16, orthanc.ValueRepresentation.LO, 'NoNumber', 2, 1)",
+    "orthanc.RegisterDictionaryTag(0x7008, 0x16, orthanc.ValueRepresentation.LO, 'NoNumber', 0, 1)",
+    "orthanc.RegisterDictionaryTag(0x7008, 0x16, 'LO', 'NoNumber', 1, 1)",
+    "orthanc.RegisterDictionaryTag(0x13, 0x1003, orthanc.ValueRepresentation.LO, 'OddPublic', 1, 1)",
+    "orthanc.RegisterPrivateDictionaryTag(0x4011, 0x1001, orthanc.ValueRepresentation.LO, 'MyPrivate', 1, 1, 'ME')",
+    "orthanc.RegisterPrivateDictionaryTag(0x4011, 0x1001, orthanc.ValueRepresentation.LO, 'Again', 1, 1, 'ME')",
+    "orthanc.RegisterPrivateDictionaryTag(0x4011, 0x1001, orthanc.ValueRepresentation.LO, 'Yours', 1, 1, 'YOU')",
+    "orthanc.RegisterPrivateDictionaryTag(0x4011, 2, orthanc.ValueRepresentation.LO, 'LowPrivate', 1, 1, 'ME')",
+    "orthanc.RegisterPrivateDictionaryTag(0x4010, 0x1001, orthanc.ValueRepresentation.LO, 'Even', 1, 1, 'ME')",
+    "orthanc.RegisterPrivateDictionaryTag(0x4013, 0x1002, orthanc.ValueRepresentation.LO, 'NoCreator', 1, 1, '')",
+]
+_AT_IMPORT["defined"] = [_result(each) for each in DEFINED]
+
+
 def _image(pixel_format, width, height):
     size = {1: 1, 2: 2, 3: 2, 4: 3, 5: 4, 7: 6, 10: 4}[pixel_format]
     data = bytes((7 * number) % 256 for number in range(width * height * size))
@@ -69,6 +94,18 @@ _TAGS = {
     "ReferencedStudySequence": [
         {"ReferencedSOPInstanceUID": "1.2", "ReferencedSOPClassUID": "1.3"}
     ],
+}
+
+
+_OWN_TAGS = {
+    "PatientID": "P2",
+    "StudyInstanceUID": "1.2.5",
+    "SeriesInstanceUID": "1.2.5.4",
+    "SOPInstanceUID": "1.2.5.4.5",
+    "SOPClassUID": "1.2.840.10008.5.1.4.1.1.7",
+    "MyPublic": "public",
+    "MyNumber": "7",
+    "MySequence": [{"MyPublic": "nested"}],
 }
 
 
@@ -145,6 +182,38 @@ def _instance(data):
     ]
 
 
+def _loaded(mode):
+    """What is the same whoever has written the file."""
+    instance = orthanc.LoadDicomInstance(_stored(), mode)
+    data = instance.GetInstanceData()
+    return [
+        instance.GetInstanceOrigin(),
+        instance.GetInstanceRemoteAet(),
+        instance.HasInstancePixelData(),
+        instance.GetInstanceFramesCount(),
+        instance.GetInstanceTransferSyntaxUid(),
+        instance.GetInstanceMetadata("TransferSyntax"),
+        len(data) == instance.GetInstanceSize(),
+        data[-12:],
+        json.loads(instance.GetInstanceJson()),
+    ]
+
+
+def _attachment(kind="dicom"):
+    path = "/instances/%s/attachments/%s/info" % (_stored(), kind)
+    return json.loads(orthanc.RestApiGet(path))["Uuid"]
+
+
+def _custom_data_of_what_is_deleted():
+    path = "/instances/%s/attachments/1030" % _stored()
+    orthanc.RestApiPut(path, "content")
+    attachment = _attachment(1030)
+    orthanc.SetAttachmentCustomData(attachment, "data")
+    found = [orthanc.GetAttachmentCustomData(attachment)]
+    orthanc.RestApiDelete(path)
+    return [*found, _result("orthanc.GetAttachmentCustomData(%r)" % attachment)]
+
+
 def _upload():
     with open(sibling.FILE, "rb") as file:
         return sorted(json.loads(orthanc.RestApiPost("/instances", file.read())))
@@ -212,6 +281,17 @@ CASES = [
     "json.loads(orthanc.RestApiGet('/studies?expand'))[0]['IsStable']",
     "orthanc.SetStableStatus(json.loads(orthanc.RestApiGet('/studies'))[0], orthanc.StableStatus.UNSTABLE)",
     "json.loads(orthanc.RestApiGet('/studies?expand'))[0]['IsStable']",
+    "orthanc.GetAttachmentCustomData('nope')",
+    "orthanc.SetAttachmentCustomData('nope', b'x')",
+    "orthanc.GetAttachmentCustomData('../../index')",
+    "orthanc.GetAttachmentCustomData(_attachment())",
+    "orthanc.SetAttachmentCustomData(_attachment(), b'\\x00data')",
+    "orthanc.GetAttachmentCustomData(_attachment())",
+    "orthanc.SetAttachmentCustomData(_attachment(), 'text')",
+    "orthanc.GetAttachmentCustomData(_attachment())",
+    "orthanc.SetAttachmentCustomData(_attachment(), None)",
+    "orthanc.GetAttachmentCustomData(_attachment())",
+    "_custom_data_of_what_is_deleted()",
     # Key-value stores and queues
     "orthanc.GetKeyValue('store', 'absent')",
     "orthanc.StoreKeyValue('store', 'key', b'\\x00\\x01')",
@@ -256,7 +336,9 @@ CASES = [
     "orthanc.CreateDicomInstance(b'nope')",
     "orthanc.TranscodeDicomInstance(_file, '1.2.840.10008.1.2.1').GetInstanceTransferSyntaxUid()",
     "orthanc.TranscodeDicomInstance(_file, '1.2.3')",
-    "orthanc.LoadDicomInstance(_stored(), 1).GetInstanceSize() == len(_file)",
+    *(f"_loaded({mode})" for mode in (1, 2, 3)),
+    "orthanc.LoadDicomInstance(_stored(), 4)",
+    "orthanc.LoadDicomInstance('nope', 3)",
     "orthanc.CreateFindMatcher(orthanc.CreateDicom(json.dumps({'PatientID': '*'}), None, 0)).IsMatch(_file)",
     "orthanc.CreateFindMatcher(orthanc.CreateDicom(json.dumps({'PatientID': 'nope'}), None, 0)).IsMatch(_file)",
     "orthanc.LookupDictionary('PatientName')",
@@ -267,11 +349,34 @@ CASES = [
     "orthanc.LookupDictionary('Nope')",
     "orthanc.GetTagName(0x10, 0x20, '')",
     "orthanc.GetTagName(0x11, 0x20, '')",
+    *(
+        f"orthanc.LookupDictionary({name!r})"
+        for name in (
+            *("MyPublic", "7008,0010", "MySequence", "MyNumber", "PatientName", "Two words"),
+            *("7008-0014", "Again", "OddPublic", "MyPrivate", "4011,1001", "NoCreator"),
+        )
+    ),
+    *(
+        f"orthanc.GetTagName({tag[0]}, {tag[1]}, {creator!r})"
+        for tag in (
+            (0x7008, 0x10),
+            (0x7008, 0x14),
+            (0x13, 0x1003),
+            (0x4011, 0x1001),
+            (0x4011, 0x1002),
+        )
+        for creator in ("", "ME", "YOU", "NOBODY")
+        if creator != "NOBODY" or tag[0] & 1
+    ),
+    "_tags_only(_members(orthanc.CreateDicom(json.dumps(_OWN_TAGS), None, 0), 2))",
+    "_tags_only(_members(orthanc.CreateDicom(json.dumps(_OWN_TAGS), None, 0), 3))",
     # Images
     "orthanc.CreateImage(99, 1, 1)",
     "orthanc.CreateImageFromBuffer(1, 4, 2, 4, b'short')",
     "[_converted(old, new) for old, new in ((1, 4), (4, 1), (2, 1), (3, 1), (1, 2), (1, 3), (4, 10))]",
     "[_png(each) for each in (1, 2, 4)]",
+    "orthanc.GetFontName(1000)",
+    "orthanc.GetFontSize(1000)",
     "orthanc.UncompressImage(b'nope', orthanc.ImageFormat.PNG)",
     "orthanc.CompressJpegImage(1, 4, 2, 4, bytes(8), 90)[:3]",
     # Others
@@ -320,5 +425,11 @@ def _results(output, uri, **request):
     output.AnswerBuffer(json.dumps(found), "application/json")
 
 
+def _late(output, uri, **request):
+    orthanc.RegisterDictionaryTag(0x7008, 0x20, orthanc.ValueRepresentation.LO, "Late", 1, 1)
+    output.AnswerBuffer("{}", "application/json")
+
+
+orthanc.RegisterRestCallback("/late", _late)
 orthanc.RegisterRestCallback("/echo", _echo)
 orthanc.RegisterRestCallback("/results", _results)
