@@ -9,9 +9,9 @@ from support.snapshots import reading
 from orthanc_fast.index.contract import Transaction
 from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.model import Attachment, Level
-from orthanc_fast.services.attachments.custom_data import PREFIX
 from orthanc_fast.services.retention import housekeeping as housekeeping_module
 from orthanc_fast.services.retention.housekeeping import Housekeeping
+from orthanc_fast.services.store.custom_data import PREFIX
 from orthanc_fast.storage.files.area import StorageArea
 
 UUID = "aabbccdd-0000-4000-8000-000000000000"

@@ -22,11 +22,11 @@ from orthanc_fast.scripting.python.exceptions import (
     failure,
 )
 from orthanc_fast.scripting.python.surroundings import SERVER, Surroundings
-from orthanc_fast.services.attachments.custom_data import CustomData
 from orthanc_fast.services.key_values.global_properties import GlobalProperties
 from orthanc_fast.services.processes.http import HttpServices
 from orthanc_fast.services.scripts.stability import SetStable
 from orthanc_fast.services.scripts.tokens import new_token
+from orthanc_fast.services.store.custom_data import CustomData
 
 _UNKNOWN_SERVICE: Final = 26
 _STABLE: Final = MEMBERS["StableStatus"]["STABLE"]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from orthanc_fast.index.contract import Index, Transaction
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Resource
-from orthanc_fast.services.attachments.custom_data import forget_custom_data
+from orthanc_fast.services.store.custom_data import forget_custom_data
 from orthanc_fast.storage.contract import Storage
 
 PERIOD = 0.5  # seconds, as Orthanc's
