@@ -161,11 +161,12 @@ class Sender:
             began = self._used_at = self._shop.clock()
             self._door.send(item)
         except OrthancError as error:
-            if self._record(public) is None:  # deleted while it was sent
+            there = self._record(public)
+            if there is None:  # deleted while it was sent
                 self._done(front, offset, "gone")
-            else:
+            elif there.attachments.get(DICOM_ATTACHMENT) == file:
                 self._fail(front, offset, self._judged(error, item), began)
-            return
+            return  # one that was replaced is tried again as it is now
         except Interrupted:
             raise
         except Exception as error:  # what nobody has thought of must not hold up the others
