@@ -22,7 +22,11 @@ from orthanc_fast.supervisor import CannotStart, Kind, Signals, Supervisor, bind
 
 
 def address(settings: Settings) -> str:
-    """Where a browser on this machine finds the server."""
+    """Where a browser on this machine finds the server, or a modality where there is no HTTP."""
+    if not settings.http_server_enabled:
+        ports = [settings.dicom_port] if settings.dicom_server_enabled else []
+        ports += [each.port for each in settings.tenants]
+        return "DICOM on " + ", ".join(f"localhost:{port}" for port in ports)
     scheme = "https" if settings.ssl_enabled else "http"
     host = settings.http_bind_addresses[0] if settings.http_bind_addresses else "localhost"
     if host == "0.0.0.0":
@@ -71,7 +75,7 @@ def run(
 
 def _announce(settings: Settings, announce: Callable[[str], None]) -> None:
     """Raises CannotStart where HTTPS does not work."""
-    if settings.ssl_enabled:
+    if settings.http_server_enabled and settings.ssl_enabled:
         try:
             try_handshake(settings)
         except ConfigError as error:
@@ -84,22 +88,26 @@ Listeners = tuple[int, ...]
 
 def _listeners(settings: Settings, ports: "_Ports") -> tuple[Listeners, Listeners]:
     """Opens the ports of the REST API and of the DICOM door. Raises CannotStart."""
-    if not settings.http_server_enabled:
-        raise CannotStart("HttpServerEnabled is false: there would be nothing to serve")
-    try:
-        check_https(settings, partial(logger.warning, Category.GENERIC))
-    except ConfigError as error:
-        raise CannotStart(str(error)) from error
+    web_ports: list[Port] = []
+    if settings.http_server_enabled:
+        try:
+            check_https(settings, partial(logger.warning, Category.GENERIC))
+        except ConfigError as error:
+            raise CannotStart(str(error)) from error
+        web_ports.append((settings.http_bind_addresses, settings.http_port, "HttpPort"))
     dicom_ports: list[Port] = []
     if settings.dicom_server_enabled or settings.tenants:
         _check_dicom(settings)
     if settings.dicom_server_enabled:
         dicom_ports.append(((), settings.dicom_port, "DicomPort"))
     dicom_ports += [((), each.port, "the Port in MultitenantDicom") for each in settings.tenants]
-    web, *dicom = ports.change(
-        (settings.http_bind_addresses, settings.http_port, "HttpPort"), *dicom_ports
-    )
-    return web, tuple(chain.from_iterable(dicom))
+    if not web_ports and not dicom_ports:
+        raise CannotStart(
+            "HttpServerEnabled and DicomServerEnabled are false: there would be nothing to serve"
+        )
+    found = ports.change(*web_ports, *dicom_ports)
+    count = len(web_ports)
+    return tuple(chain.from_iterable(found[:count])), tuple(chain.from_iterable(found[count:]))
 
 
 def _open_store(settings: Settings) -> GuardedStore:
@@ -127,7 +135,7 @@ def _supervisor(
         settings,
         [
             *(Kind(each, 1, (), start_first=True) for each in languages(settings)),
-            Kind("http", settings.http_workers, web),
+            Kind("http", settings.http_workers if web else 0, web),
             Kind("dicom", settings.dicom_workers if dicom else 0, dicom),
             Kind("jobs", settings.concurrent_jobs, (), start_last=True),
             Kind("routing", _routers(settings), (), start_last=True),
@@ -162,7 +170,8 @@ class _Following:
         """Whether it could serve: certificates are files that may be changed half."""
         found = self._reload() or self._present
         try:
-            check_https(found, lambda text: None)
+            if found.http_server_enabled:
+                check_https(found, lambda text: None)
         except ConfigError as error:
             logger.error(Category.GENERIC, f"{error}: the server does not restart")
             return False

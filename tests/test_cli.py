@@ -68,6 +68,11 @@ def test_a_port_in_use_is_3(tmp_path: Path) -> None:
     one_clear_line(done, 3, str(port))
 
 
+def test_nothing_to_serve_is_3(tmp_path: Path) -> None:
+    done = cli("serve", configuration(tmp_path, HttpServerEnabled=False))
+    one_clear_line(done, 3, "HttpServerEnabled", "DicomServerEnabled")
+
+
 def test_a_storage_that_cannot_be_written_is_3(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = cli("serve", configuration(tmp_path, StorageDirectory=str(tmp_path / "file" / "store")))

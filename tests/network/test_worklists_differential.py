@@ -1,12 +1,16 @@
 """C-FIND on worklists of our server and of Orthanc 1.13 with its worklists plugin, over the same
 folder: statuses, and the answers as sets of data sets, tag by tag, VR by VR."""
 
+import os
+import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -403,3 +407,37 @@ def test_what_the_servers_say_of_it(both: Both) -> None:
     assert plugins[0]["ID"] == plugins[1]["ID"]
     for url in both.urls:
         assert "worklists" in httpx.get(f"{url}/plugins").json()
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("PatientID", "PatientName"),
+        ("PatientID", "ScheduledProcedureStepSequence[0].Modality=MR"),
+        (
+            "PatientID",
+            "PatientName=plain*",
+            "ScheduledProcedureStepSequence[0].ScheduledProcedureStepStartDate=20260101-20260103",
+            "ScheduledProcedureStepSequence[0].ScheduledStationAETitle",
+        ),
+    ],
+)
+def test_findscu_gets_the_same_of_both(both: Both, keys: tuple[str, ...], tmp_path: Path) -> None:
+    tool = shutil.which("findscu", path=os.defpath)  # pynetdicom has a tool of this name, too
+    assert tool is not None
+    found: list[list[str]] = []
+    for number, port in enumerate(both.ports):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        command = [tool, "-W", "-X", "-od", str(folder), "-aet", "CT01", "127.0.0.1", str(port)]
+        command += [part for key in keys for part in ("-k", key)]
+        subprocess.run(command, capture_output=True, timeout=60, check=True)
+        files = (str(pydicom.dcmread(each)) for each in folder.iterdir())
+        found.append(sorted(map(_without_meta, files)))
+    assert found[0] == found[1]
+    assert len(found[0]) > 1
+
+
+def _without_meta(text: str) -> str:
+    """findscu makes up what stands before the data set."""
+    return text.partition("-" * 49)[2]

@@ -3,35 +3,22 @@ killed 20 times: everything arrives, in order, and nothing comes again after its
 confirmed."""
 
 import io
-import os
 import random
-import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
 import httpx
 import pydicom
-from support import generated
 from support.http_peer import HttpPeer, Received, answer
-from support.process import children
+from support.killed_routing import PATIENCE, Uploads, kill, pending, until
 from support.server import OurServer
 from support.sink import Misbehaviour, Sink, Taken
 
 KILLS = 20
 OF_ALL = 4  # of the whole server; the others are of the process that routes
 COUNT = 100
-PATIENCE = 240.0
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class Unreliable:
@@ -61,51 +48,6 @@ class Unreliable:
         return "taken"
 
 
-class Uploads(threading.Thread):
-    """Uploads all the time, whatever is killed: what is acknowledged counts."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self._url = url
-        self.acknowledged: list[str] = []
-        self.is_over = False
-
-    def run(self) -> None:
-        template = generated.small()
-        with httpx.Client(base_url=self._url, timeout=10) as client:
-            for number in range(COUNT):
-                data = template.number(1, number // 20, 1, number)
-                while not self.is_over:
-                    with suppress(httpx.TransportError):
-                        reply = client.post("/instances", content=data)
-                        if reply.status_code == 200:
-                            self.acknowledged.append(reply.json()["ID"])
-                            break
-                    time.sleep(0.05)
-                time.sleep(0.02)
-
-
-def kill(server: OurServer, everything: bool) -> None:
-    if everything:
-        server.kill_all()
-        server.start()
-        return
-    assert server.process is not None
-    found: list[int] = []
-
-    def look() -> bool:
-        assert server.process is not None
-        for child in children(server.process.pid):
-            with suppress(OSError):
-                if Path(f"/proc/{child}/comm").read_text().strip() == "orthanc-routing":
-                    found.append(child)
-        return bool(found)
-
-    until(look)
-    os.kill(found[0], signal.SIGKILL)
-    until(lambda: not Path(f"/proc/{found[0]}").exists())
-
-
 def test_everything_arrives_and_nothing_confirmed_comes_again(tmp_path: Path) -> None:
     modality, peer = Unreliable(), Unreliable()
 
@@ -116,6 +58,8 @@ def test_everything_arrives_and_nothing_confirmed_comes_again(tmp_path: Path) ->
         return 0 if verdict == "taken" else 0xC000
 
     def behave(received: Received) -> bytes | None:
+        if received.method == "GET":  # whether it is there
+            return answer()
         data_set = pydicom.dcmread(io.BytesIO(received.body), specific_tags=["SOPInstanceUID"])
         verdict = peer.judge(str(data_set.SOPInstanceUID))
         if verdict == "down":
@@ -138,7 +82,7 @@ def test_everything_arrives_and_nothing_confirmed_comes_again(tmp_path: Path) ->
             },
         }
         with OurServer(tmp_path / "server", configuration) as server:
-            uploads = Uploads(server.url)
+            uploads = Uploads(server.url, COUNT)
             uploads.start()
             try:
                 for number in range(KILLS):
@@ -151,7 +95,7 @@ def test_everything_arrives_and_nothing_confirmed_comes_again(tmp_path: Path) ->
                 uploads.join()
             assert len(uploads.acknowledged) == COUNT
             with httpx.Client(base_url=server.url, timeout=60) as client:
-                until(lambda: _pending(client) == [0, 0, 0])
+                until(lambda: pending(client) == [0, 0, 0])
                 log = client.get("/changes?limit=100000").json()["Changes"]
                 stored = [each["ID"] for each in log if each["ChangeType"] == "NewInstance"]
                 uids = [
@@ -168,8 +112,3 @@ def test_everything_arrives_and_nothing_confirmed_comes_again(tmp_path: Path) ->
     files = [pydicom.dcmread(path).SOPInstanceUID for path in (tmp_path / "out").rglob("*.dcm")]
     assert sorted(files) == sorted(uids)
     assert {(each["Failed"], each["Deleted"]) for each in states.values()} == {(0, 0)}
-
-
-def _pending(client: httpx.Client) -> list[int]:
-    states = client.get("/routing").json()["Destinations"]
-    return [each["Pending"] for each in states.values()]

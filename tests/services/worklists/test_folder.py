@@ -89,6 +89,33 @@ def test_changes_are_seen_with_the_next_question(site: Site) -> None:
     assert site.patients == {}
 
 
+def test_a_file_that_is_replaced_by_renaming(site: Site) -> None:
+    """As careful writers do it; also while it is not there for a moment."""
+    site.write("a.wl", 1)
+    assert site.patients == {"a": "P1"}
+    for number in range(2, 5):
+        site.write("a.tmp", number)
+        (site.path / "a.tmp").rename(site.path / "a.wl")
+        assert site.patients == {"a": f"P{number}"}
+    (site.path / "a.wl").unlink()
+    site.write("elsewhere.txt", 7)
+    (site.path / "elsewhere.txt").rename(site.path / "a.wl")
+    assert site.patients == {"a": "P7"}
+
+
+def test_of_thousands_only_what_has_changed_is_read(site: Site) -> None:
+    for number in range(5000):
+        site.write(f"{number}.wl", number)
+    assert len(site.patients) == 5000
+    del site.read[:]
+    site.write("17.wl", 5017)
+    (site.path / "18.wl").unlink()
+    site.write("new.wl", 6000)
+    patients = site.patients
+    assert (len(patients), patients["17"], patients["new"]) == (5000, "P5017", "P6000")
+    assert sorted(site.read) == ["17", "new"]
+
+
 def test_files_that_have_not_changed_are_not_read_again(site: Site) -> None:
     for number in range(20):
         site.write(f"{number}.wl", number)
