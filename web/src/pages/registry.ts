@@ -19,6 +19,10 @@ export interface PageEntry {
 
 /** In the order of the navigation. */
 export const pages: Readonly<Record<string, PageEntry>> = {
+  instance: { load: () => import("./resources/instance_page"), permission: "browse" },
+  patient: { load: () => import("./resources/patient_page"), permission: "browse" },
+  series: { load: () => import("./resources/series_page"), permission: "browse" },
+  study: { load: () => import("./resources/study_page"), permission: "browse" },
   studies: {
     load: () => import("./studies/studies_page"), permission: "browse",
     navigation: { en: "Studies", fr: "Études", de: "Studien", es: "Estudios" },

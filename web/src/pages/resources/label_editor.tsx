@@ -1,0 +1,50 @@
+// The labels of a resource, which those who may modify can add and remove.
+
+import { useState } from "preact/hooks";
+import { get } from "../../api/client";
+import { addLabel, getLabels, removeLabel } from "../../api/details";
+import { may } from "../../api/session";
+import type { Level } from "../../api/types";
+import { Icon } from "../../components/icon";
+import { toastError } from "../../components/toasts";
+import { Value } from "../../components/value";
+import { useLoaded, useUnique } from "../../hooks";
+import { say } from "./texts";
+
+export function LabelEditor({ level, id }: { level: Level; id: string }) {
+  const labels = useLoaded((stop) => getLabels(level, id, stop), [level, id]);
+  const known = useLoaded((stop) => get<string[]>("tools/labels", { signal: stop }), []);
+  const [typed, setTyped] = useState("");
+  const list = useUnique("labels");
+  const mayEdit = may("modify");
+
+  function change(done: Promise<void>): void {
+    done.then(labels.reload, toastError);
+  }
+
+  function submit(event: Event): void {
+    event.preventDefault();
+    const label = typed.trim();
+    if (!label) return;
+    change(addLabel(level, id, label).then(() => setTyped("")));
+  }
+
+  return (
+    <section class="label-editor" aria-label={say("labels")}>
+      {labels.value?.map((label) => (
+        <span key={label} class="label">
+          <Value text={label} short />
+          {mayEdit && <button type="button" class="plain" aria-label={say("removeLabel", { label })} onClick={() => change(removeLabel(level, id, label))}><Icon name="close" size={10} /></button>}
+        </span>
+      ))}
+      {labels.value?.length === 0 && !mayEdit && <span class="quiet">{say("noLabels")}</span>}
+      {mayEdit && (
+        <form onSubmit={submit}>
+          <input list={list} aria-label={say("addLabel")} placeholder={say("addLabel")} value={typed} autocomplete="off" onInput={(event) => setTyped(event.currentTarget.value)} />
+          <datalist id={list}>{known.value?.map((each) => <option key={each} value={each} />)}</datalist>
+          <button type="submit" class="plain" aria-label={say("add")} disabled={!typed.trim()}><Icon name="plus" /></button>
+        </form>
+      )}
+    </section>
+  );
+}
