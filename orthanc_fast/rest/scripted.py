@@ -30,6 +30,8 @@ FILTERED: Final = {
     **dict.fromkeys(("OPTIONS", "PROPFIND"), "GET"),
     **dict.fromkeys(("PROPPATCH", "LOCK", "UNLOCK", "MKCOL"), "PUT"),
 }
+# How an answer is sent is the server's to say; scripts that pass on answers of others have these.
+_OF_THE_SERVER: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _WITH_BODY: Final = frozenset({"POST", "PUT"})
 
 Dispatch = Callable[[Request], Reply]
@@ -148,7 +150,7 @@ def _fields(found: RestAnswer) -> tuple[HeaderField | None, tuple[HeaderField, .
         field = (name.lower().encode("latin-1", "replace"), value.encode("utf-8"))
         if field[0] == b"content-type":
             kind = field
-        else:
+        elif field[0] not in _OF_THE_SERVER:
             headers.append(field)
     return kind, tuple(headers)
 

@@ -171,7 +171,7 @@ class Host:
         except Exception as error:
             text = "".join(traceback.format_exception(error)).rstrip()
             logger.error(Category.GENERIC, f"{question.callback}: {text}")
-            return Answer(code=INTERNAL, details=str(error))
+            return Answer(code=INTERNAL, details=ascii(error))
 
 
 def run(

@@ -100,6 +100,35 @@ def test_the_code_of_an_exception_counts(server: Scripted) -> None:
     assert (answer.status_code, answer.json()["OrthancStatus"]) == (404, 17)
 
 
+NO_HEADERS = (
+    *(("X-A", value, "text/plain") for value in ("a\r\nX-B: b", "\x7f")),
+    *((name, "a", "text/plain") for name in ("X A", "X:A", "", "X-Ä", "X-A\n")),
+    ("X-A", "a", "text/plain\nX-B: b"),
+)
+
+
+@pytest.mark.parametrize("given", NO_HEADERS)
+def test_what_is_no_header(server: Scripted, given: tuple[str, str, str]) -> None:
+    """The script is told; nothing of it is sent."""
+    answer = server.client.post("/header", content=json.dumps(given))
+    assert (answer.status_code, answer.json()["OrthancStatus"]) == (400, 3)
+    assert "x-b" not in answer.headers
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "Transfer-Encoding", "Connection"])
+def test_headers_that_are_the_servers(server: Scripted, name: str) -> None:
+    answer = server.client.post("/header", content=json.dumps([name, "3", "text/plain"]))
+    assert (answer.status_code, answer.text) == (200, "well")
+    assert answer.headers["content-length"] == "4"
+
+
+def test_half_a_character(server: Scripted) -> None:
+    before = _pid(server)
+    answer = server.client.get("/details")
+    assert (answer.status_code, answer.json()["OrthancStatus"]) == (500, 1)
+    assert _pid(server) == before
+
+
 @pytest.mark.parametrize("mode", ["sys.exit", "recursion", "gluttony"])
 def test_what_ends_the_callback_only(server: Scripted, mode: str) -> None:
     before = _pid(server)

@@ -17,6 +17,8 @@ _BUFFERS = (bytes, bytearray)
 def _text(value: Any) -> str:
     if not isinstance(value, str) or "\0" in value:
         raise TypeError
+    if not value.isascii():
+        value.encode()  # raises UnicodeError for half a character, which no client can be sent
     return value
 
 

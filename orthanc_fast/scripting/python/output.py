@@ -1,6 +1,7 @@
 """What a REST callback answers by. Source: reference chapter 7, section 2.1."""
 
 import contextlib
+import re
 import uuid
 from collections.abc import Callable
 from functools import wraps
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 _BAD_SEQUENCE = 6
 _TEXT = "text/plain"
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_CONTROL = re.compile("[\0-\x08\x0a-\x1f\x7f]").search
 
 
 def _once(method: Callable[..., None]) -> Callable[..., None]:
@@ -97,10 +100,17 @@ class RestOutput:
 
     def _answer(self, status: int, body: bytes, kind: str | None) -> None:
         self._require_valid()
+        if kind is not None:
+            self._add("Content-Type", kind)
         self._status = status
         self._parts = [body]
-        if kind is not None:
-            self._headers.append(("Content-Type", kind))
+
+    def _add(self, name: str, value: str) -> None:
+        """A header. Raises OrthancException 3 for what HTTP cannot send: a line break, for one,
+        would begin another header."""
+        if not _NAME(name) or _CONTROL(value):
+            raise failure(PARAMETER_OUT_OF_RANGE, f"no header: {name!r}: {value!r}")
+        self._headers.append((name, value))
 
     # Whole answers
 
@@ -122,19 +132,19 @@ class RestOutput:
     @takes("s")
     @_once
     def SendMethodNotAllowed(self, allowed: str) -> None:
-        self._headers.append(("Allow", allowed))
+        self._add("Allow", allowed)
         self._answer(405, b"", None)
 
     @takes("s")
     @_once
     def SendUnauthorized(self, realm: str) -> None:
-        self._headers.append(("WWW-Authenticate", f'Basic realm="{realm}"'))
+        self._add("WWW-Authenticate", f'Basic realm="{realm}"')
         self._answer(401, b"", None)
 
     @takes("s")
     @_once
     def Redirect(self, uri: str) -> None:
-        self._headers.append(("Location", uri))
+        self._add("Location", uri)
         self._answer(307, b"", None)
 
     @takes("iiiib")
@@ -156,12 +166,12 @@ class RestOutput:
     @takes("ss")
     def SetHttpHeader(self, name: str, value: str) -> None:
         self._require_valid()
-        self._headers.append((name, value))
+        self._add(name, value)
 
     @takes("ss")
     def SetCookie(self, name: str, value: str) -> None:
         self._require_valid()
-        self._headers.append(("Set-Cookie", f"{name}={value}"))
+        self._add("Set-Cookie", f"{name}={value}")
 
     @takes("si")
     def SetHttpErrorDetails(self, text: str, log: int) -> None:

@@ -93,6 +93,16 @@ def _packages(output, uri, **request):
     output.AnswerBuffer(of_the_site.TEXT, "text/plain")
 
 
+def _header(output, uri, **request):
+    name, value, kind = json.loads(request["body"])
+    output.SetHttpHeader(name, value)
+    output.AnswerBuffer("well", kind)
+
+
+def _details(output, uri, **request):
+    output.SetHttpErrorDetails("half a character: \ud800", 0)
+
+
 def _late(output, uri, **request):
     orthanc.RegisterRestCallback("/registered-late", _rest_late)
     output.AnswerBuffer("{}", "application/json")
@@ -119,6 +129,8 @@ orthanc.RegisterRestCallback("/deep/(\\d+)", _deep)
 
 orthanc.RegisterRestCallback("/later", _later)
 orthanc.RegisterRestCallback("/packages", _packages)
+orthanc.RegisterRestCallback("/header", _header)
+orthanc.RegisterRestCallback("/details", _details)
 orthanc.RegisterRestCallback("/register-late", _late)
 orthanc.RegisterRestCallback("/token", _token)
 orthanc.RegisterReceivedInstanceCallback(_received)
