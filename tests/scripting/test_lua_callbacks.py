@@ -19,6 +19,7 @@ from support.reference_server import ReferenceServer
 from support.server import OurServer
 
 SCRIPT = Path(__file__).with_name("callbacks.lua")
+PATIENCE = 60.0  # seconds, on a busy machine
 
 # What differs between any two servers, or two stores of the same instance; the file that comes by
 # C-STORE gets the meta information of the server.
@@ -74,7 +75,7 @@ def theirs(needs_reference: None, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def eventually(wanted: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while not wanted():
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -4,7 +4,7 @@ server."""
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from orthanc_fast.index.contract import MainTagsOf, Snapshot
@@ -63,15 +63,15 @@ def names_of(view: Snapshot, style: Style, publics: Sequence[bytes]) -> Iterable
 
 
 class Names:
-    """The names in one folder, each for one resource, as a few buffers: about 60 bytes each."""
+    """Names in an order, each of a resource, as a few buffers: about 60 bytes each."""
 
     __slots__ = ("_ends", "_publics", "_text")
 
-    def __init__(self, named: Mapping[str, bytes], order: Iterable[str]) -> None:
+    def __init__(self, pairs: Iterable[tuple[str, bytes]]) -> None:
         text, publics, self._ends = bytearray(), bytearray(), array("Q", (0,))
-        for name in order:
+        for name, public in pairs:
             text += name.encode("ascii")
-            publics += named[name]
+            publics += public
             self._ends.append(len(text))
         self._text, self._publics = bytes(text), bytes(publics)
 
@@ -83,6 +83,10 @@ class Names:
 
     def public(self, number: int) -> bytes:
         return self._publics[SHA1 * number : SHA1 * (number + 1)]
+
+    def pairs(self) -> Iterator[tuple[str, bytes]]:
+        """All, in their order."""
+        return ((self.name(number), self.public(number)) for number in range(len(self)))
 
     def find(self, name: str) -> bytes | None:
         """The resource with this name, of sorted names."""
@@ -103,4 +107,4 @@ def named(pairs: Iterable[tuple[str, bytes]]) -> Names:
                 number += 1
             last[name] = number
         taken[made] = public
-    return Names(taken, sorted(taken))
+    return Names(sorted(taken.items()))

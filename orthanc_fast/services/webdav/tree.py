@@ -1,8 +1,9 @@
 """The folders in which the store can be read: by-dates, by-patients, by-studies and by-uids.
 
-Nothing of them is kept but the names of large folders, for a few seconds: a folder of 100,000
-patients costs a pass over their main tags. A listing is read some records at a time. Methods read
-the index; those of large folders take a while, and are called in threads.
+Nothing of them is kept but the names of large folders, for a short time: a folder of 100,000
+patients costs a pass over their main tags, and then over those of patients that have come. A
+listing is read some records at a time. Methods read the index; those of large folders take a while,
+and are called in threads.
 
 Source: reference chapter 4, section 10.1; what paths lead to that are not there, the running
 server.
@@ -243,7 +244,7 @@ class Tree:
             publics = list(unpack(shelf.packed))
             return self._reads(caller, lambda view: named(names_of(view, style, publics)))
         return self._memory.names(
-            style, shelf.packed, lambda: named(self._pairs(caller, style, shelf.packed))
+            style, shelf.packed, lambda packed: self._pairs(caller, style, packed)
         )
 
     def _pairs(self, caller: Caller, style: Style, packed: bytes) -> Iterator[tuple[str, bytes]]:

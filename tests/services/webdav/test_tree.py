@@ -1,17 +1,21 @@
 """The folders on each kind of index, and large ones."""
 
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support import webdav
 from support.small_store import USER, SmallStore
 
+from orthanc_fast.index.packed import unpack
 from orthanc_fast.model import SHA1, Level
 from orthanc_fast.services.browse.describe import Describer
 from orthanc_fast.services.retention.deletion import Deletion
 from orthanc_fast.services.webdav.name_memory import SECONDS, NameMemory
-from orthanc_fast.services.webdav.names import PATIENTS, Names, named
+from orthanc_fast.services.webdav.names import PATIENTS, STUDIES, named
 from orthanc_fast.services.webdav.nodes import Branch, Document, Item, Shelf, StoredFile
 from orthanc_fast.services.webdav.tree import NOWHERE, Tree
 
@@ -120,23 +124,53 @@ def test_names_that_are_the_same() -> None:
     assert found == {"X": 0, "X (1)": 1, "X (2)": 2, "Y": 3, "X (3)": 4, "X (1) (1)": 5}
 
 
+class Shop:
+    """Texts by identifier, which are read, and those that have been."""
+
+    def __init__(self) -> None:
+        self.texts: dict[bytes, str] = {}
+        self.read_ones: list[bytes] = []
+
+    def read(self, packed: bytes) -> Iterator[tuple[str, bytes]]:
+        for public in unpack(packed):
+            self.read_ones.append(public)
+            yield self.texts[public], public
+
+    def packed(self) -> bytes:
+        return b"".join(sorted(self.texts))
+
+
 def test_names_are_remembered_while_the_same_is_there() -> None:
-    now, made = 0.0, 0
-
-    def make() -> Names:
-        nonlocal made
-        made += 1
-        return named([("a", bytes(SHA1))])
-
+    now, shop = 0.0, Shop()
+    shop.texts = {bytes([number]) * SHA1: "a" for number in range(10)}
     memory = NameMemory(lambda: now)
     for _ in range(3):
-        memory.names(PATIENTS, bytes(SHA1), make)
-    assert made == 1
-    memory.names(PATIENTS, bytes(2 * SHA1), make)
-    assert made == 2
+        memory.names(PATIENTS, shop.packed(), shop.read)
+    assert len(shop.read_ones) == 10
+    memory.names(STUDIES, shop.packed(), shop.read)
+    assert len(shop.read_ones) == 20
     now = SECONDS + 1
-    memory.names(PATIENTS, bytes(SHA1), make)
-    assert made == 3
+    memory.names(PATIENTS, shop.packed(), shop.read)
+    assert len(shop.read_ones) == 30
+
+
+@given(st.lists(st.sets(st.integers(0, 30)), max_size=6))
+def test_of_a_changed_folder_what_is_new_is_read(steps: list[set[int]]) -> None:
+    """The names are those that a whole reading gives."""
+    shop, memory = Shop(), NameMemory(lambda: 0.0)
+    shop.texts = {bytes([number]) * SHA1: "X" for number in range(100, 200)}
+    memory.names(PATIENTS, shop.packed(), shop.read)
+    for step in steps:
+        known = set(shop.texts)
+        for number in step:  # comes, or goes if it is there
+            public = bytes([number]) * SHA1
+            if shop.texts.pop(public, None) is None:
+                shop.texts[public] = "XXY"[number % 3]
+        shop.read_ones.clear()
+        names = memory.names(PATIENTS, shop.packed(), shop.read)
+        assert set(shop.read_ones) == set(shop.texts) - known
+        whole = named((shop.texts[public], public) for public in sorted(shop.texts))
+        assert list(names.pairs()) == list(whole.pairs())
 
 
 def test_deleted_meanwhile(tmp_path: Path) -> None:
