@@ -139,7 +139,7 @@ class Functions:
         if len(texts) != 2 or texts[0] is None or texts[1] is None:
             _bad("SetHttpCredentials")
         else:
-            self._credentials = (texts[0], texts[1])
+            self._credentials = (texts[0], texts[1]) if texts[0] else None
 
     def _set_timeout(self, *arguments: Any) -> None:
         seconds = _number(arguments[0]) if len(arguments) == 1 else None
