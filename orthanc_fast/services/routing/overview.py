@@ -50,7 +50,8 @@ class EntryAnswer(msgspec.Struct, omit_defaults=True):
 
 
 class DestinationAnswer(msgspec.Struct):
-    """A destination and the state of its queue; times are in UTC, null where there is none."""
+    """A destination and the state of its queue; times are in UTC, null where there is none.
+    `Refusals` are the attempts that count for its limit."""
 
     Type: str
     Target: str
@@ -63,6 +64,7 @@ class DestinationAnswer(msgspec.Struct):
     GivenUp: int
     Oldest: EntryAnswer | None
     Attempts: int
+    Refusals: int
     FailingSince: str | None
     NextAttempt: str | None
     LastError: str
@@ -290,6 +292,7 @@ def _destination(
         GivenUp=queue.given_up,
         Oldest=None if oldest is None else _entry(*oldest, offset),
         Attempts=queue.attempts,
+        Refusals=queue.refusals,
         FailingSince=_date(queue.failing_since),
         NextAttempt=_date(next_attempt),
         LastError=queue.last_error,

@@ -12,10 +12,11 @@ from support.sink import Misbehaviour, Sink, Taken
 
 from orthanc_fast.config_sections import DicomWeb
 from orthanc_fast.errors import NetworkProtocol, OrthancError, StorageFault
-from orthanc_fast.model import Level
+from orthanc_fast.model import SERVER, Level
 from orthanc_fast.services.processes.routing_doors import Doors
 from orthanc_fast.services.routing import queues
 from orthanc_fast.services.routing.contract import Item, NotNow, Refused
+from orthanc_fast.services.routing.overview import Overview
 from orthanc_fast.services.routing.sender import Sender
 
 Make = Callable[..., RoutingSite]
@@ -91,6 +92,14 @@ def test_attempts_of_an_outage_are_no_refusals(make: Make) -> None:
         while site.queue("there").refusals < refusals:
             run(site, sender, 1)
         assert site.queue("there").failed == 0
+        shown = Overview(
+            site.services.current,
+            site.services.reads,
+            site.services.writes,
+            site.services.runtime.bell,
+        ).destination(SERVER, "there")
+        assert (shown.Refusals, shown.State) == (refusals, "Failing")
+        assert shown.Attempts > 10
     run(site, sender, 2)
     assert site.queue("there").failed == 1
     assert set(door.attempts) == {only}
