@@ -11,7 +11,7 @@ from orthanc_fast.errors import OrthancError
 from orthanc_fast.https import check_https, try_handshake
 from orthanc_fast.log import Category, logger
 from orthanc_fast.network.options import dicom_options
-from orthanc_fast.services.administration import metrics
+from orthanc_fast.services.administration import history, metrics
 from orthanc_fast.services.exchange.dicom_tls import server_context
 from orthanc_fast.services.processes.supervisor import GuardedStore
 from orthanc_fast.services.query_retrieve.options import query_options
@@ -116,6 +116,7 @@ def _open_store(settings: Settings) -> GuardedStore:
     try:
         store = GuardedStore(settings)
         metrics.begin(settings.index_directory / INDEX_FOLDER)
+        history.begin(settings.index_directory / INDEX_FOLDER)
         return store
     except OrthancError as error:
         raise CannotStart(str(error)) from error

@@ -66,6 +66,7 @@ class App:
         self._has_tasks = has_tasks
         self._delivery: asyncio.Task[None] | None = None
         self._housekeeper: asyncio.Task[None] | None = None
+        self._history: asyncio.Task[None] | None = None
         self._scripted: ScriptedRequests | None = None  # None without scripts
         self._meters: RequestMeters
         always: HeaderField = (b"x-content-type-options", b"nosniff")
@@ -160,7 +161,7 @@ class App:
             self._services.change_feed.close()
             self._services.jobs.stop_waiting()
             self._services.associations.stop_waiting()
-        for task in (self._delivery, self._housekeeper):
+        for task in (self._delivery, self._housekeeper, self._history):
             if task is not None:
                 task.cancel()
 
@@ -186,15 +187,18 @@ class App:
             self._begin_tasks(self._services)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        if self._housekeeper is not None:
-            self._housekeeper.cancel()
-        tasks = [task for task in (self._delivery, self._housekeeper) if task is not None]
+        for task in (self._housekeeper, self._history):
+            if task is not None:
+                task.cancel()
+        begun = (self._delivery, self._housekeeper, self._history)
+        tasks = [task for task in begun if task is not None]
         if tasks:
             await asyncio.wait(tasks)
         await asyncio.to_thread(self._services.close)
         await send({"type": "lifespan.shutdown.complete"})
 
     def _begin_tasks(self, services: HttpServices) -> None:
+        self._history = asyncio.create_task(services.history.keep())
         if self._settings.webhooks:
             self._delivery = asyncio.create_task(deliver_webhooks(services))
         if self._settings.housekeeper is not None and not self._settings.read_only:

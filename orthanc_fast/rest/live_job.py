@@ -1,12 +1,15 @@
-"""Watching one job: the stream of events of GET /jobs/{id}/events.
+"""Watching jobs: the streams of events of GET /jobs/{id}/events and GET /jobs.
 
-It is this server's own, and that of the HTML standard (server-sent events): `event` is `state` when
-the job has taken another state and `progress` else, `data` what of the job changes, as JSON. The
-stream begins with the state as it is, and ends when the job is completed or forgotten.
+They are this server's own, and those of the HTML standard (server-sent events): `event` is `state`
+when the job has taken another state and `progress` else, `data` what of the job changes, as JSON.
+The stream of one job begins with the state as it is, and ends when the job is completed or
+forgotten. That of all jobs begins with the state of each and does not end; `forgotten` tells of a
+job that is no longer there.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from typing import Final
 
 from orthanc_fast.rest.live_changes import (
     COMMENT,
@@ -18,6 +21,8 @@ from orthanc_fast.rest.live_changes import (
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, encode_json
 from orthanc_fast.services.jobs.describe import JobEvent
+
+LOOK: Final = 0.5  # seconds between two looks at all jobs
 
 
 def get_events(request: Request) -> Response:
@@ -52,6 +57,41 @@ async def _events(request: Request) -> AsyncGenerator[bytes]:
             await _changed_or_gone(request, heard, gone)
     finally:
         gone.cancel()
+
+
+def get_all_events(request: Request) -> Response:
+    """The states and the progress of all jobs as server-sent events."""
+    return Response(kind=EVENT_STREAM, headers=STREAM_HEADERS, stream=_all_events(request))
+
+
+async def _all_events(request: Request) -> AsyncGenerator[bytes]:
+    jobs = request.services.jobs
+    request.waited = True
+    gone = asyncio.ensure_future(request.gone())
+    clock = asyncio.get_running_loop().time
+    known: dict[str, JobEvent] = {}
+    try:
+        yield HELLO
+        told_at = clock()
+        while not gone.done() and not jobs.is_ending:
+            events = await request.services.reads.run(jobs.events, request.caller)
+            news = b"".join(_news(known, events))
+            if news or clock() - told_at >= HEARTBEAT:
+                yield news or COMMENT
+                told_at = clock()
+            known = {event.ID: event for event in events}
+            await asyncio.wait({gone}, timeout=LOOK)
+    finally:
+        gone.cancel()
+
+
+def _news(known: dict[str, JobEvent], events: list[JobEvent]) -> Iterator[bytes]:
+    for event in events:
+        before = known.get(event.ID)
+        if before is None or _key(before) != _key(event):
+            yield _encoded(event, before is None or before.State != event.State)
+    for job in known.keys() - {event.ID for event in events}:
+        yield b"event: forgotten\ndata: " + encode_json({"ID": job}) + b"\n\n"
 
 
 async def _changed_or_gone(request: Request, heard: int, gone: asyncio.Future[None]) -> None:

@@ -5,10 +5,9 @@ from time import perf_counter
 
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.router import METHODS, Router
-from orthanc_fast.services.administration.figures import ACTIVE_REQUESTS
+from orthanc_fast.services.administration.figures import ACTIVE_REQUESTS, LATENCY
 from orthanc_fast.services.administration.metrics import Histogram, Metrics
 
-LATENCY = "orthanc_rest_api_latency_seconds"
 OTHER = "other"
 
 

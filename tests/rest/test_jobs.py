@@ -1,5 +1,6 @@
 """The routes of jobs, beside Orthanc's."""
 
+import json
 import re
 import time
 from typing import Any
@@ -54,6 +55,29 @@ def test_expand_is_a_boolean(both: Both) -> None:
 
 def test_events_of_no_job(ours: httpx.Client) -> None:
     assert ours.get("/jobs/nope/events").status_code == 404
+
+
+def test_events_of_all_jobs(ours: httpx.Client) -> None:
+    """A job that comes while somebody listens is told of in each of its states, and when it is
+    forgotten."""
+    with ours.stream("GET", "/jobs", headers={"Accept": "text/event-stream"}) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+        next(lines)  # the stream has begun
+        job = _submit(ours)
+        states = []
+        for line in lines:
+            if line.startswith("event: "):
+                kind = line.removeprefix("event: ")
+            elif line.startswith("data: ") and job in line:
+                found = json.loads(line.removeprefix("data: "))
+                states.append((kind, found.get("State")))
+                if found.get("State") == "Success":
+                    ours.delete(f"/jobs/{job}").raise_for_status()
+                if kind == "forgotten":
+                    break
+    assert states[-2:] == [("state", "Success"), ("forgotten", None)]
+    assert {state for _, state in states[:-2]} <= {"Pending", "Running"}
 
 
 def _study(client: httpx.Client) -> str:

@@ -244,3 +244,13 @@ def test_option(tmp_path: Path) -> None:
     with OurServer(tmp_path, {"MetricsEnabled": False, "HttpWorkers": 1}) as server:
         assert httpx.get(f"{server.url}/tools/metrics").text == "0"
         assert httpx.get(f"{server.url}/tools/metrics-prometheus").content == b""
+
+
+def test_history(ours: httpx.Client) -> None:
+    before = ours.get("/tools/metrics-history").json()[-1]
+    ours.post("/instances", content=bytes(generated.small().number(71, 71, 71, 71)))
+    after = ours.get("/tools/metrics-history").json()[-1]
+    assert set(after) == {"Time", "Instances", "WrittenBytes", "ReadBytes", "Requests"}
+    assert after["Time"] >= before["Time"]
+    assert after["Requests"] > before["Requests"]
+    assert after["WrittenBytes"] > before["WrittenBytes"]

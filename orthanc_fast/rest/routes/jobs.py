@@ -2,7 +2,7 @@
 server's own: see `live_job`."""
 
 from orthanc_fast.config import Settings
-from orthanc_fast.rest import live_job
+from orthanc_fast.rest import live_changes, live_job
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     NOT_FOUND,
@@ -56,7 +56,10 @@ def add_routes(router: Router, settings: Settings) -> None:
 
 
 def get_jobs(request: Request) -> Response:
-    """The IDs of all jobs, sorted; with `expand` the jobs themselves."""
+    """The IDs of all jobs, sorted; with `expand` the jobs themselves. With `Accept:
+    text/event-stream` what changes of them comes as a stream of events."""
+    if live_changes.is_wanted(request):
+        return live_job.get_all_events(request)
     jobs = request.services.jobs
     if boolean(request.arguments, "expand"):
         return json_response(jobs.all(request.caller))

@@ -1,12 +1,14 @@
 """/tools/metrics and /tools/metrics-prometheus. Source: reference chapter 1, section 10.2."""
 
+import asyncio
 import time
 
 from orthanc_fast.config import Settings
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import Response, text_response
+from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rights import Right
+from orthanc_fast.services.administration.history import Sample
 
 PROMETHEUS = (b"content-type", b"text/plain; version=0.0.4")
 
@@ -26,6 +28,13 @@ def add_routes(router: Router, settings: Settings) -> None:
         "/tools/metrics-prometheus",
         get_prometheus,
         answer="text/plain",
+        needs=Right.ADMINISTRATE,
+    )
+    router.add(
+        "GET",
+        "/tools/metrics-history",
+        get_history,
+        answer=list[Sample],
         needs=Right.ADMINISTRATE,
     )
 
@@ -50,6 +59,11 @@ def get_prometheus(request: Request) -> Response:
     now = int(time.time() * 1000)
     lines = [f"{name} {_number(value)} {now}\n" for name, value in sorted(shown.items())]
     return Response("".join(lines).encode(), PROMETHEUS)
+
+
+async def get_history(request: Request) -> Response:
+    """The counters of the last hour, twice a minute, and as they are now."""
+    return json_response(await asyncio.to_thread(request.services.history.samples))
 
 
 def _number(value: float) -> str:

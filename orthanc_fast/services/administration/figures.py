@@ -18,6 +18,7 @@ from orthanc_fast.services.jobs.jobs import Jobs
 
 MEGABYTE = 1 << 20
 
+LATENCY = "orthanc_rest_api_latency_seconds"
 ACTIVE_REQUESTS = "orthanc_rest_api_active_requests"
 ACTIVE_ASSOCIATIONS = "orthanc_dicom_active_associations"
 

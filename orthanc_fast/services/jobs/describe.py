@@ -97,6 +97,12 @@ def describe_event(view: Snapshot, job: str) -> JobEvent | None:
     )
 
 
+def describe_events(view: Snapshot) -> list[JobEvent]:
+    """Of all jobs, in the order of their IDs."""
+    found = (describe_event(view, job) for job in job_ids(view))
+    return [event for event in found if event is not None]
+
+
 def _described(
     job: str,
     facts_record: bytes | None,

@@ -23,6 +23,7 @@ from orthanc_fast.services.jobs.describe import (
     describe,
     describe_all,
     describe_event,
+    describe_events,
     job_ids,
 )
 from orthanc_fast.services.jobs.history import error_of
@@ -197,6 +198,10 @@ class Jobs:
     def event(self, caller: Caller, job: str) -> JobEvent | None:
         """What of a job changes, as it is now; None where there is no such job."""
         return self._read(caller, lambda view: describe_event(view, job) if _is_name(job) else None)
+
+    def events(self, caller: Caller) -> list[JobEvent]:
+        """What of all jobs changes, as it is now."""
+        return self._read(caller, describe_events)
 
     def heard(self, job: str) -> int:
         """Changes when the job does; to be asked before one looks whether to wait."""

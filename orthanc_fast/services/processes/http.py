@@ -1,14 +1,16 @@
 """What an HTTP worker opens beside what works on resources: uploads, pictures, and who waits."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orthanc_fast.config import Settings
 from orthanc_fast.implementation import ORTHANC_VERSION
-from orthanc_fast.model import Caller, Wish
-from orthanc_fast.services.administration.figures import Figures
+from orthanc_fast.model import SERVER, Caller, Level, Wish
+from orthanc_fast.services.administration.figures import LATENCY, Figures
+from orthanc_fast.services.administration.history import History, Sample
 from orthanc_fast.services.browse.change_feed import ChangeFeed
 from orthanc_fast.services.creation.creation import Creation
 from orthanc_fast.services.ingest.unpack import Bounds
@@ -91,6 +93,7 @@ class HttpServices(ResourceServices):
         self.figures = Figures(
             settings, self.metrics, self.resources, self.jobs, self._routing_figures
         )
+        self.history = History(settings.index_directory / INDEX_FOLDER, self._sample)
         self.echo = Echo(settings, self.associations)
         self.metrics_enabled = SessionOption(
             self.runtime, "metrics-enabled", bool, settings.metrics_enabled
@@ -105,6 +108,17 @@ class HttpServices(ResourceServices):
         assert self.settings.worklists is not None
         return WorklistRegistry(
             self.worklist_shelf, self.dictionary, self.settings.worklists.set_study_uid
+        )
+
+    def _sample(self) -> Sample:
+        totals = self.metrics.totals()
+        requests = f"{LATENCY}_count"
+        return Sample(
+            time=time.time(),
+            instances=self.resources.totals(SERVER).resources[Level.INSTANCE],
+            written_bytes=totals.get("orthanc_storage_written_bytes", 0.0),
+            read_bytes=totals.get("orthanc_storage_read_bytes", 0.0),
+            requests=sum(each for name, each in totals.items() if name.startswith(requests)),
         )
 
     def _routing_figures(self, caller: Caller) -> dict[str, float]:

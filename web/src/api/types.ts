@@ -41,8 +41,8 @@ export interface Statistics {
   CountStudies: number;
   CountSeries: number;
   CountInstances: number;
-  DiskSize: string;
-  DiskSizeMB: number;
+  TotalDiskSize: string;
+  TotalDiskSizeMB: number;
 }
 
 export interface System {

@@ -27,4 +27,16 @@ export const pages: Readonly<Record<string, PageEntry>> = {
     load: () => import("./studies/studies_page"), permission: "browse",
     navigation: { en: "Studies", fr: "Études", de: "Studien", es: "Estudios" },
   },
+  jobs: {
+    load: () => import("./jobs/jobs_page"), permission: "browse",
+    navigation: { en: "Jobs", fr: "Tâches", de: "Aufträge", es: "Trabajos" },
+  },
+  changes: {
+    load: () => import("./changes/changes_page"), permission: "browse",
+    navigation: { en: "Changes", fr: "Changements", de: "Änderungen", es: "Cambios" },
+  },
+  administration: {
+    load: () => import("./administration/administration_page"), permission: "administrate",
+    navigation: { en: "Administration", fr: "Administration", de: "Verwaltung", es: "Administración" },
+  },
 };

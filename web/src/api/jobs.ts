@@ -1,0 +1,47 @@
+// Jobs: what the server does in the background.
+
+import { events, get, post, remove } from "./client";
+
+export type State = "Pending" | "Running" | "Paused" | "Success" | "Failure" | "Retry";
+
+export interface Job {
+  ID: string;
+  Type: string;
+  State: State;
+  Progress: number;
+  Priority: number;
+  /** Moments of Orthanc, in UTC. */
+  CreationTime: string;
+  CompletionTime?: string;
+  EstimatedTimeOfArrival?: string;
+  /** Seconds. */
+  EffectiveRuntime: number;
+  ErrorCode: number;
+  ErrorDescription: string;
+  ErrorDetails: string;
+  Content: Record<string, unknown>;
+  UserData?: unknown;
+}
+
+export type JobEvent = Pick<Job, "ID" | "State" | "Progress" | "ErrorCode" | "ErrorDescription" | "ErrorDetails" | "EstimatedTimeOfArrival">;
+export type JobAction = "cancel" | "pause" | "resume" | "resubmit";
+
+export const isActive = (state: State) => state !== "Success" && state !== "Failure";
+
+export function getJobs(stop?: AbortSignal): Promise<Job[]> {
+  return get("jobs", { signal: stop, query: { expand: true } });
+}
+
+/** Tells of every job, and of each change of one; `null` is one that is no longer there. */
+export function watchJobs(heard: (id: string, event: JobEvent | null) => void, stop: AbortSignal): void {
+  events<JobEvent>("jobs", (event, kind) => heard(event.ID, kind === "forgotten" ? null : event), ["state", "progress", "forgotten"], stop);
+}
+
+export async function changeJob(id: string, action: JobAction): Promise<void> {
+  await post(`jobs/${encodeURIComponent(id)}/${action}`, {});
+}
+
+/** Forgets a completed job. */
+export async function forgetJob(id: string): Promise<void> {
+  await remove(`jobs/${encodeURIComponent(id)}`);
+}
