@@ -70,6 +70,7 @@ const options = {
   target: "es2022",
   jsx: "automatic",
   jsxImportSource: "preact",
+  alias: { zarrita: "./src/viewer/no_zarr.ts" },
   minify: true,
   legalComments: "none",
   write: false,

@@ -169,7 +169,7 @@ class Browser:
         """Keys one after the other, on what has the focus; `Shift+Tab` is one with another held."""
         for combined in keys:
             *held, key = combined.split("+")
-            code, text = KEYS[key]
+            code, text = KEYS.get(key) or (ord(key.upper()), key)
             modifiers = sum(MODIFIERS[name] for name in held)
             text = "" if modifiers & ~MODIFIERS["Shift"] else text
             event = {"key": key, "code": key, "windowsVirtualKeyCode": code}
@@ -210,6 +210,33 @@ class Browser:
             "return [box.x + box.width / 2, box.y + box.height / 2]; })()"
         )
         self.call("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=down)
+
+    def move(self, x: float, y: float) -> None:
+        """The mouse to a place of the window, no button held."""
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    def drag(
+        self, start: tuple[float, float], end: tuple[float, float], button: str = "left"
+    ) -> None:
+        """From one place of the window to another, with a button of the mouse held."""
+        held: dict[str, object] = {"button": button, "clickCount": 1}
+        bits = {"left": 1, "right": 2, "middle": 4}[button]
+        self.call("Input.dispatchMouseEvent", type="mousePressed", x=start[0], y=start[1], **held)
+        for x, y in (((start[0] + end[0]) / 2, (start[1] + end[1]) / 2), end):
+            self.call(
+                "Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y, button=button, buttons=bits
+            )
+        self.call("Input.dispatchMouseEvent", type="mouseReleased", x=end[0], y=end[1], **held)
+
+    def before_each_page(self, script: str) -> str:
+        """A script that runs before those of every page. What this gives, `forget_script` takes."""
+        self.call("Page.enable")
+        added = self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+        identifier: str = added["identifier"]
+        return identifier
+
+    def forget_script(self, identifier: str) -> None:
+        self.call("Page.removeScriptToEvaluateOnNewDocument", identifier=identifier)
 
     def resize(self, width: int, height: int, is_phone: bool = False) -> None:
         """The window, or the screen of a telephone."""

@@ -37,12 +37,14 @@ KINDS = {
 }
 UNSUPPORTED = "images/unsupported.png"
 
-# What a page may do: nothing but ask this server. Previews and downloads are blobs and data.
+# What a page may do: nothing but ask this server. Previews and downloads are blobs and data; the
+# viewer shows documents in a frame, and plays videos.
 _SAFETY: tuple[HeaderField, ...] = (
     (
         b"content-security-policy",
         b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+        b"connect-src 'self'; frame-src 'self'; media-src 'self'; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     ),
     (b"referrer-policy", b"no-referrer"),
 )

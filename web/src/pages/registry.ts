@@ -39,4 +39,5 @@ export const pages: Readonly<Record<string, PageEntry>> = {
     load: () => import("./administration/administration_page"), permission: "administrate",
     navigation: { en: "Administration", fr: "Administration", de: "Verwaltung", es: "Administración" },
   },
+  viewer: { load: () => import("../viewer/viewer_page"), permission: "browse", isBare: true },
 };

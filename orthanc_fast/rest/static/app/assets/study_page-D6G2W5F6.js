@@ -1,1 +1,0 @@
-import{h as a,i as b}from"./chunk-R6RQSCQ3.js";import"./chunk-5SO5P6XS.js";import"./chunk-IGLIFCJP.js";import"./chunk-5U43T33G.js";import"./chunk-75IE4FOY.js";import"./chunk-ARRW2EIY.js";export{b as Facts,a as default};
