@@ -27,7 +27,7 @@ _TLS_1_3: Final = 5
 def check_https(settings: Settings, warn: Callable[[str], None]) -> None:
     """Raises ConfigError with the option and the reason where HTTPS could not be served as it is
     asked for."""
-    if not settings.ssl_enabled:
+    if not (settings.http_server_enabled and settings.ssl_enabled):
         return
     version = settings.ssl_minimum_protocol_version
     if version > _TLS_1_3:

@@ -140,6 +140,7 @@ def _supervisor(
             Kind("dicom", settings.dicom_workers if dicom else 0, dicom),
             Kind("jobs", settings.concurrent_jobs, (), start_last=True),
             Kind("routing", _routers(settings), (), start_last=True),
+            Kind("housekeeper", _housekeepers(settings), (), start_last=True),
         ],
         store.recover_slot,
         following.has_changed,
@@ -153,6 +154,11 @@ def _supervisor(
 def _routers(settings: Settings) -> int:
     """How many processes send by rules: one, where there are rules that may do so."""
     return 0 if settings.routing is None or settings.read_only else 1
+
+
+def _housekeepers(settings: Settings) -> int:
+    """How many processes keep the house: one, where it is enabled and may do so."""
+    return 0 if settings.housekeeper is None or settings.read_only else 1
 
 
 class _Following:

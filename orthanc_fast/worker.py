@@ -174,6 +174,13 @@ def _route(assignment: Assignment) -> int:
     return 0
 
 
+def _keep_house(assignment: Assignment) -> int:
+    from orthanc_fast.services.processes.housekeeping import run
+
+    run(assignment.settings, assignment.slot, lambda: _announce(assignment.ready))
+    return 0
+
+
 _SERVE: dict[str, Callable[[Assignment], int]] = {
     "http": _serve_http,
     "dicom": _serve_dicom,
@@ -181,4 +188,5 @@ _SERVE: dict[str, Callable[[Assignment], int]] = {
     "python": _run_python,
     "lua": _run_lua,
     "routing": _route,
+    "housekeeper": _keep_house,
 }

@@ -17,7 +17,15 @@ from operator import methodcaller
 from typing import Any
 
 from orthanc_fast._ext.wildcards import pack
-from orthanc_fast.index.contract import Index, Result, Snapshot, Transaction, Write
+from orthanc_fast.index.contract import (
+    DELETIONS,
+    DELETIONS_HEARD,
+    Index,
+    Result,
+    Snapshot,
+    Transaction,
+    Write,
+)
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.index.terms import Kind, Term, value_of
 from orthanc_fast.model import Attachment, Export, Level, NewInstance, Outcome, Resource
@@ -108,7 +116,7 @@ def random_change(chance: random.Random, now: int) -> Callable[[Transaction], ob
     letters = "".join(chance.choice("ab") for _ in range(4))
     level = Level(chance.randrange(4))
     named = public(letters[: level + 1])
-    kind = chance.randrange(12)
+    kind = chance.randrange(14)
     size = chance.randrange(1000)
 
     def edit(txn: Transaction, change: Callable[[Resource], object]) -> None:
@@ -126,6 +134,10 @@ def random_change(chance: random.Random, now: int) -> Callable[[Transaction], ob
         if 1024 in resource.attachments:
             txn.remove_attachment(resource, 1024)
         txn.remove_label(resource, "red")
+
+    def set_image(txn: Transaction, resource: Resource) -> None:
+        if resource.level == Level.INSTANCE:
+            txn.set_image(resource, b"%d" % size if size % 2 else b"")
 
     def protect(txn: Transaction) -> None:
         patient = txn.resource(Level.PATIENT, public(letters[0]))
@@ -146,6 +158,8 @@ def random_change(chance: random.Random, now: int) -> Callable[[Transaction], ob
         lambda txn: edit(txn, lambda it: txn.put_attachment(it, 1024, attachment(size, now))),
         lambda txn: edit(txn, lambda it: remove_something(txn, it)),
         lambda txn: edit(txn, lambda it: replace_tags(txn, it)),
+        lambda txn: edit(txn, lambda it: txn.set_stable(it, size % 2 == 0, now)),
+        lambda txn: edit(txn, lambda it: set_image(txn, it)),
         protect,
         lambda txn: txn.log_export(Export(level, named, now, "there", letters)),
         fail,
@@ -368,6 +382,28 @@ class IndexConformance:
                 assert series.revisions == {1024: 1}
 
             index.read(look)
+
+    def test_another_image(self) -> None:
+        """Another one, none, and one again; it goes with its instance."""
+        with self.open_index() as index:
+            self.fill(index, "aaaa", "aaab")
+
+            def images() -> list[bytes | None]:
+                def look(snapshot: Snapshot) -> list[bytes | None]:
+                    instances = [public("aaaa"), public("aaab")]
+                    found = snapshot.resources(Level.INSTANCE, instances)
+                    return snapshot.images_of([each for each in found if each is not None])
+
+                return index.read(look)
+
+            def put(image: bytes, txn: Transaction) -> None:
+                txn.set_image(_present(txn.resource(Level.INSTANCE, public("aaaa"))), image)
+
+            for image in (b"another", b"", b"again"):
+                index.write(partial(put, image))
+                assert images() == [image or None, b"image"]
+            index.write(lambda txn: txn.delete(Level.INSTANCE, public("aaaa"), 1))
+            assert images() == [b"image"]
 
     # Searching
 
@@ -624,6 +660,82 @@ class IndexConformance:
             assert newest is not None and newest[0] == 3
             index.write(lambda txn: txn.clear_exports())
             assert index.read(lambda view: view.exports(0, 5)) == ([], True)
+
+    def test_stable_by_hand(self) -> None:
+        with self.open_index() as index:
+            self.fill(index, "aaaa")
+
+            def set_stable(
+                level: Level, name: str, is_stable: bool, now: int, txn: Transaction
+            ) -> bool:
+                return txn.set_stable(_present(txn.resource(level, public(name))), is_stable, now)
+
+            def change(level: Level, name: str, is_stable: bool, now: int) -> bool:
+                return index.write(partial(set_stable, level, name, is_stable, now))
+
+            def stable_changes() -> list[int]:
+                stable = frozenset({STABLE_PATIENT, STABLE_STUDY, STABLE_SERIES})
+                page = index.read(lambda view: view.changes(types=stable))
+                return [each.type for _, each in page.changes]
+
+            def study() -> Resource:
+                return _present(index.read(lambda view: view.resource(Level.STUDY, public("aa"))))
+
+            assert not change(Level.INSTANCE, "aaaa", True, 5)
+            assert not change(Level.STUDY, "aa", False, 5)  # it is so already
+            assert change(Level.STUDY, "aa", True, 5)
+            assert not change(Level.STUDY, "aa", True, 6)
+            assert (study().unstable_since, stable_changes()) == (0, [STABLE_STUDY])
+            assert change(Level.STUDY, "aa", False, 7)
+            assert (study().unstable_since, stable_changes()) == (7, [STABLE_STUDY])
+            # The others have waited longer.
+            index.write(lambda txn: txn.stabilise(7, 8, 10))
+            assert stable_changes() == [STABLE_STUDY, STABLE_SERIES, STABLE_PATIENT]
+            assert index.read(lambda view: view.first_unstable()) == 7
+            index.write(lambda txn: txn.stabilise(8, 8, 10))
+            assert stable_changes()[-1] == STABLE_STUDY
+            assert index.read(lambda view: view.first_unstable()) is None
+
+    def test_deletions_that_are_heard(self) -> None:
+        """Each has a number among those of the changes, children before their parents."""
+        with self.open_index() as index:
+            self.fill(index, "aaaa", "aaab", "baaa")
+
+            def deletions() -> list[tuple[int, int, bytes]]:
+                found = index.read(lambda view: view.some_properties(DELETIONS, None, 100))
+                return [
+                    (int(name.removeprefix(DELETIONS), 16), value[0], value[1:])
+                    for name, value in found
+                ]
+
+            def last() -> int:
+                return index.read(lambda view: view.changes().last_allocated)
+
+            index.write(lambda txn: txn.delete(Level.PATIENT, public("b"), 1))
+            assert deletions() == []  # nobody hears
+            index.write(lambda txn: txn.set_property(DELETIONS_HEARD, b"somebody"))
+            before = last()
+            index.write(lambda txn: txn.delete(Level.INSTANCE, public("aaaa"), 1))
+            assert deletions() == [(before + 1, Level.INSTANCE, public("aaaa"))]
+            # The last one takes along what stands above.
+            index.write(lambda txn: txn.delete(Level.INSTANCE, public("aaab"), 1))
+            names = [("aaaa", 3), ("aaab", 3), ("aaa", 2), ("aa", 1), ("a", 0)]
+            wanted = [
+                (before + number, level, public(name))
+                for number, (name, level) in enumerate(names, 1)
+            ]
+            assert deletions() == wanted
+            assert last() == before + 5
+            # A replaced instance is deleted, too.
+            self.fill(index, "aaaa")
+            replaced = new_instance("aaaa", now=2, overwrite="Always")
+            index.write(lambda txn: txn.store_instance(replaced))
+            assert [each[1:] for each in deletions()[5:]] == [
+                (level, public(name)) for name, level in (names[0], *names[2:])
+            ]
+            index.write(lambda txn: txn.set_property(DELETIONS_HEARD, None))
+            index.write(lambda txn: txn.delete(Level.PATIENT, public("a"), 3))
+            assert len(deletions()) == 9
 
     def test_the_order_of_recycling(self) -> None:
         with self.open_index() as index:

@@ -469,6 +469,10 @@ class Transaction(Protocol):
         """Adds or replaces a value of the server's own."""
         raise NotImplementedError
 
+    def set_image(self, instance: Resource, image: bytes) -> None:
+        """Replaces what was given as `NewInstance.image`."""
+        raise NotImplementedError
+
     def remove_metadata(self, resource: Resource, number: int) -> None:
         """Removes a user-defined value that is there; its revisions start again."""
         raise NotImplementedError

@@ -48,7 +48,7 @@ FAKED = frozenset({"PUT", "DELETE"})
 
 class App:
     """One worker's application. The services are opened by the lifespan protocol. Webhooks are
-    delivered and the house is kept only by who `has_tasks`."""
+    delivered only by who `has_tasks`."""
 
     def __init__(
         self, settings: Settings, slot: str, ask: Callable[[Wish], None], has_tasks: bool
@@ -65,7 +65,6 @@ class App:
         self._services: HttpServices | None = None
         self._has_tasks = has_tasks
         self._delivery: asyncio.Task[None] | None = None
-        self._housekeeper: asyncio.Task[None] | None = None
         self._history: asyncio.Task[None] | None = None
         self._scripted: ScriptedRequests | None = None  # None without scripts
         self._meters: RequestMeters
@@ -161,7 +160,7 @@ class App:
             self._services.change_feed.close()
             self._services.jobs.stop_waiting()
             self._services.associations.stop_waiting()
-        for task in (self._delivery, self._housekeeper, self._history):
+        for task in (self._delivery, self._history):
             if task is not None:
                 task.cancel()
 
@@ -187,11 +186,9 @@ class App:
             self._begin_tasks(self._services)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        for task in (self._housekeeper, self._history):
-            if task is not None:
-                task.cancel()
-        begun = (self._delivery, self._housekeeper, self._history)
-        tasks = [task for task in begun if task is not None]
+        if self._history is not None:
+            self._history.cancel()
+        tasks = [task for task in (self._delivery, self._history) if task is not None]
         if tasks:
             await asyncio.wait(tasks)
         await asyncio.to_thread(self._services.close)
@@ -201,8 +198,6 @@ class App:
         self._history = asyncio.create_task(services.history.keep())
         if self._settings.webhooks:
             self._delivery = asyncio.create_task(deliver_webhooks(services))
-        if self._settings.housekeeper is not None and not self._settings.read_only:
-            self._housekeeper = asyncio.create_task(keep_house(services))
 
     def _failure(self, request: Request, error: Exception) -> Response:
         method = request.method if request.method in REST_METHODS else "GET"
@@ -367,17 +362,6 @@ class App:
                 await answer
 
 
-async def keep_house(services: HttpServices) -> None:
-    """Runs until it is cancelled; a fault of ours must not end it for good."""
-    while True:
-        try:
-            await services.housekeeper.run()
-        except Exception as error:
-            text = "".join(traceback.format_exception(error)).rstrip()
-            logger.error(Category.PLUGINS, f"The housekeeper begins anew: {text}")
-            await asyncio.sleep(WEBHOOKS_PAUSE)
-
-
 async def deliver_webhooks(services: HttpServices) -> None:
     """Runs until it is cancelled; a fault of ours must not end the delivery for good."""
     from orthanc_fast.services.exchange.webhooks import Webhooks  # where there are any
@@ -405,8 +389,7 @@ def create_app(
     settings: Settings, slot: str, ask: Callable[[Wish], None], has_tasks: bool = True
 ) -> App:
     """The application of the worker that has this slot; `ask` passes on what a client wants of the
-    whole server. `has_tasks`: it also delivers webhooks and keeps the house, when it is its
-    turn."""
+    whole server. `has_tasks`: it also delivers webhooks, when it is its turn."""
     return App(settings, slot, ask, has_tasks)
 
 

@@ -44,6 +44,13 @@ class LmdbTables(Tables):
         if image:
             put(id_key, image, db=env.image)
 
+    def put_image(self, resource: Resource, image: bytes) -> None:
+        id_key, database = keys.pack_id(resource.id), self._env.image
+        if image:
+            self._txn.put(id_key, image, db=database)
+        else:
+            self._txn.delete(id_key, db=database)
+
     def put_records(self, resources: Sequence[Resource]) -> None:
         put, database, encode = self._txn.put, self._env.resource, encoder.encode
         for resource in resources:

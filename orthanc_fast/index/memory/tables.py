@@ -46,6 +46,12 @@ class MemoryTables(Tables):
         if image:
             put(state.images, resource.id, image)
 
+    def put_image(self, resource: Resource, image: bytes) -> None:
+        if image:
+            self._undo.put(self._state.images, resource.id, image)
+        else:
+            self._undo.remove(self._state.images, resource.id)
+
     def put_records(self, resources: Sequence[Resource]) -> None:
         for resource in resources:
             self._undo.put(self._state.records, resource.id, _encode(resource))

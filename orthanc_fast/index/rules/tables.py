@@ -24,6 +24,9 @@ class Tables(Protocol):
         """A new resource, its place among the children of its parent, and its image where that is
         not empty; the record follows with `put_records`."""
 
+    def put_image(self, resource: Resource, image: bytes) -> None:
+        """Replaces an image; an empty one removes it."""
+
     def put_records(self, resources: Sequence[Resource]) -> None:
         """Writes records, new and changed ones."""
 

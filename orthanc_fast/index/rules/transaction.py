@@ -373,6 +373,9 @@ class Transaction(Contract):
         with self._editing(resource):
             resource.metadata[number] = text
 
+    def set_image(self, instance: Resource, image: bytes) -> None:
+        self._tables.put_image(instance, image)
+
     def remove_metadata(self, resource: Resource, number: int) -> None:
         with self._editing(resource):
             del resource.user_metadata[number]

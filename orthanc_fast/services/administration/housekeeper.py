@@ -29,6 +29,7 @@ from orthanc_fast.services.key_values.global_properties import GlobalProperties
 from orthanc_fast.services.store.lookup import records
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
+from orthanc_fast.transfer_syntaxes import SYNTAXES
 
 LOCK_FILE: Final = "housekeeper.lock"
 _PATIENCE = 1.0  # seconds between two looks at the lock, or at the clock
@@ -174,19 +175,28 @@ class Housekeeper:
         has_other_tags = (
             old is None or old.main_dicom_tags_signature != new.main_dicom_tags_signature
         )
-        files = triggers.storage_compression_change and has_other_files
-        tags = triggers.main_dicom_tags_change and has_other_tags
-        if old is not None and old.ingest_transcoding != new.ingest_transcoding:
+        was_transcoded = "" if old is None else old.ingest_transcoding
+        has_other_syntax = new.ingest_transcoding not in ("", was_transcoded)
+        if has_other_syntax and SYNTAXES[new.ingest_transcoding].is_lossy:
+            has_other_syntax = False
             logger.warning(
                 Category.PLUGINS,
-                "Housekeeper: IngestTranscoding has changed: what is stored already keeps its "
-                "transfer syntax",
+                "Housekeeper: IngestTranscoding is lossy: what is stored keeps its transfer "
+                "syntax, since its pixels would change",
             )
+        files = (triggers.storage_compression_change and has_other_files) or (
+            triggers.ingest_transcoding_change and has_other_syntax
+        )
+        tags = triggers.main_dicom_tags_change and has_other_tags
         if not (files or tags or options.force):
             return None
         files = files or options.force_reconstruct_files
         limit = options.limit_main_dicom_tags_reconstruct_level
-        return Wanted(files=files, this_level=not files and limit != "All")
+        return Wanted(
+            files=files,
+            only_other=not options.force_reconstruct_files,
+            this_level=not files and limit != "All",
+        )
 
     async def _studies(self, after: int) -> AsyncIterator[Resource]:
         """The studies that are there, in the order of their creation, from the one behind that with

@@ -14,7 +14,7 @@ from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Caller, Header, Level, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT
-from orthanc_fast.services.attachments.changes import Attachments
+from orthanc_fast.services.administration.renewal import Renewal
 from orthanc_fast.services.attachments.reading import Contents, dicom_attachment
 from orthanc_fast.services.ingest.records import sequences_metadata
 from orthanc_fast.services.store.lookup import first_instance, found_or_raise
@@ -26,10 +26,11 @@ AT_ONCE = 64
 
 
 class Options(msgspec.Struct, frozen=True):
-    """`files`: the files are stored anew, too. `this_level`: only the tags of the resource itself,
-    as one of its instances has them."""
+    """`files`: the files are stored anew, too, or only those which would be `only_other` ones.
+    `this_level`: only the tags of the resource itself, as one of its instances has them."""
 
     files: bool = False
+    only_other: bool = False
     this_level: bool = False
 
 
@@ -49,7 +50,7 @@ class Reconstruction:
         reads: Reads,
         writes: Writes,
         contents: Contents,
-        attachments: Attachments,
+        renewal: Renewal,
         main_tags: MainTags,
         dictionary: Dictionary,
         encoding: Callable[[], str],
@@ -57,7 +58,7 @@ class Reconstruction:
         self._read = reads
         self._write = writes
         self._contents = contents
-        self._attachments = attachments
+        self._renewal = renewal
         self._main_tags = main_tags
         self._dictionary = dictionary
         self._encoding = encoding
@@ -75,7 +76,7 @@ class Reconstruction:
         for start in range(0, len(instances), AT_ONCE):
             part = instances[start : start + AT_ONCE]
             if options.files and not options.this_level:
-                await self._store_anew(caller, part, faults)
+                await self._renew(caller, part, options.only_other, faults)
             readings = await asyncio.to_thread(self._readings, caller, part, faults)
             await self._write(caller, SetTags(readings, self._main_tags.signatures, only))
         if faults:
@@ -131,15 +132,16 @@ class Reconstruction:
                 _note(public, error, faults)
         return found
 
-    async def _store_anew(
-        self, caller: Caller, instances: Iterable[bytes], faults: list[OrthancError]
+    async def _renew(
+        self,
+        caller: Caller,
+        instances: Iterable[bytes],
+        only_other: bool,
+        faults: list[OrthancError],
     ) -> None:
         for public in instances:
-            instance = await self._read.run(self._instance, caller, public)
-            if instance is None:
-                continue
             try:
-                await self._attachments.store_anew(caller, instance)
+                await self._renewal.run(caller, public, only_other)
             except OrthancError as error:
                 _note(public, error, faults)
 

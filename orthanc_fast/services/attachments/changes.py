@@ -13,15 +13,9 @@ from orthanc_fast.config import Settings
 from orthanc_fast.errors import CorruptedFile, InexistentItem, UnknownResource
 from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.model import Attachment, Caller, Level, Outcome, Resource, SendablePath
-from orthanc_fast.registries import (
-    DICOM_ATTACHMENT,
-    PIXEL_DATA_OFFSET,
-    UPDATED_ATTACHMENT,
-    is_user_number,
-)
-from orthanc_fast.registries import UNTIL_PIXEL_DATA_ATTACHMENT as UNTIL_PIXEL_DATA
+from orthanc_fast.registries import UPDATED_ATTACHMENT, is_user_number
 from orthanc_fast.services.attachments.parts import STEP, ContentParts, compressed_spool, summary_of
-from orthanc_fast.services.attachments.reading import Contents, dicom_attachment
+from orthanc_fast.services.attachments.reading import Contents
 from orthanc_fast.services.attachments.types import AttachmentTypes
 from orthanc_fast.services.retention.recycling import Quota, quota_of
 from orthanc_fast.services.store.file_effects import FilesWrite
@@ -179,31 +173,7 @@ class Attachments:
             # It was replaced meanwhile.
             owner = await self._read.run(self._again, caller, owner, kind)
 
-    async def store_anew(self, caller: Caller, instance: Resource) -> None:
-        """Gives an instance new files, of the same content, in the form in which it would be stored
-        now; revisions start again. Raises UnknownResource where there is no DICOM file."""
-        compressed = self._settings.storage_compression
-        dicom_attachment(instance)
-        for kind in sorted(instance.attachments.keys() & {DICOM_ATTACHMENT, UNTIL_PIXEL_DATA}):
-            if kind == UNTIL_PIXEL_DATA and not compressed:
-                await self._write(caller, _DeleteAttachment(instance.public, kind, None, False))
-            else:
-                write = await self._rewriting(instance, kind, compressed, restart=True)
-                await self._write(caller, write)
-        if compressed and UNTIL_PIXEL_DATA not in instance.attachments:
-            renewed = await self._read.run(self._again, caller, instance, DICOM_ATTACHMENT)
-            await self._add_head(caller, renewed)
-
-    async def _add_head(self, caller: Caller, instance: Resource) -> None:
-        head, is_head = await self._contents.head(instance)
-        offset = instance.metadata.get(PIXEL_DATA_OFFSET)
-        if offset is not None:
-            content = head if is_head else head[: int(offset)]
-            await self.put(caller, instance.public, UNTIL_PIXEL_DATA, content, None)
-
-    async def _rewriting(
-        self, owner: Resource, kind: int, compressed: bool, restart: bool = False
-    ) -> FilesWrite:
+    async def _rewriting(self, owner: Resource, kind: int, compressed: bool) -> FilesWrite:
         """The write that gives an attachment a new file of the same content; it results in False,
         with nothing done, if the attachment is another one by then."""
         old = owner.attachments[kind]
@@ -212,7 +182,7 @@ class Attachments:
             old, uuid=str(uuid4()), stored_size=spool.size, compressed=compressed, stored_md5=None
         )
         pending = self._storage.new_file(owner.public, new.uuid, spool)
-        return _Rewrite(owner, kind, new, pending, self._quota, restart)
+        return _Rewrite(owner, kind, new, pending, self._quota)
 
     def _again(self, caller: Caller, owner: Resource, kind: int) -> Resource:
         found = self._read(caller, lambda view: view.resource(owner.level, owner.public))
@@ -295,10 +265,8 @@ class _Rewrite(FilesWrite):
         new: Attachment,
         file: Pending,
         quota: Quota,
-        restart: bool,
     ) -> None:
         super().__init__([file])
-        self._restart = restart
         self._level = owner.level
         self._public = owner.public
         self._kind = kind
@@ -313,8 +281,6 @@ class _Rewrite(FilesWrite):
             return Outcome()
         doomed = self._quota.room_for_attachment(transaction, owner, self._new, old)
         outcome = transaction.put_attachment(owner, self._kind, self._new)
-        if self._restart:
-            self._new.revision = 0
         outcome.doomed += doomed
         log_update(transaction, owner, self._kind)
         return outcome

@@ -2,8 +2,8 @@
 each instance.
 
 An attachment says of which instances it was made, and under which options. Instances that are
-deleted, added or replaced have other numbers in the index, so that what is out of date is never
-sent, and is written anew. Source: reference chapter 5, section 4.4.
+deleted, added or replaced have other numbers in the index, transcoded ones another size, so that
+what is out of date is never sent, and is written anew. Source: reference chapter 5, section 4.4.
 """
 
 import asyncio
@@ -69,6 +69,8 @@ class MetadataCache:
         """What the metadata of a series depend on, as 16 bytes."""
         digest = xxhash.xxh3_128(_FORMAT + self.options + self._default_character_set().encode())
         digest.update(view.numbered(Level.INSTANCE, view.children_packed(series)))
+        # Files that are transcoded keep the number of their instance, but not their size.
+        digest.update(b"%d" % series.dicom_uncompressed_size)
         return digest.digest()
 
     async def stream(self, series: Resource, state: bytes) -> AsyncGenerator[bytes] | None:

@@ -32,10 +32,10 @@ from orthanc_fast.imaging.info import ImageInfo, image_info, number_of_frames
 from orthanc_fast.imaging.palette import TAGS as PALETTE_TAGS
 from orthanc_fast.imaging.palette import Palette, read_palette
 from orthanc_fast.imaging.reconcile import as_encoded, difference
-from orthanc_fast.index.contract import Index
+from orthanc_fast.index.contract import Index, Snapshot
 from orthanc_fast.log import Category, logger
-from orthanc_fast.model import PixelLayout, Resource
-from orthanc_fast.registries import TRANSFER_SYNTAX
+from orthanc_fast.model import Level, PixelLayout, Resource
+from orthanc_fast.registries import DICOM_ATTACHMENT, TRANSFER_SYNTAX
 from orthanc_fast.services.attachments.reading import dicom_attachment, opened
 from orthanc_fast.services.store.frame_maps import layout_decoder
 from orthanc_fast.storage.contract import Storage
@@ -65,9 +65,17 @@ class Pixels:
 
     def layout(self, instance: Resource) -> PixelLayout | None:
         """What the index knows about the image of an instance, without touching its file. A file
-        without an entry may still be an image: see `open`. A decoder of its own for each call
-        because threads call this."""
-        stored = self._index.read(lambda snapshot: snapshot.image(instance))
+        without an entry may still be an image: see `open`. So may one that has been replaced by now
+        and that somebody is still working on. A decoder of its own for each call because threads
+        call this."""
+
+        def read(snapshot: Snapshot) -> bytes | None:
+            now = snapshot.resource(Level.INSTANCE, instance.public)
+            file = None if now is None else now.attachments.get(DICOM_ATTACHMENT)
+            is_same = file is not None and file.uuid == dicom_attachment(instance).uuid
+            return snapshot.image(instance) if is_same else None
+
+        stored = self._index.read(read)
         return layout_decoder().decode(stored) if stored else None
 
     def listed_frames(self, instance: Resource) -> int:

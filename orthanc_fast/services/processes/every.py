@@ -82,7 +82,7 @@ class WorkerServices:
             self.main_tags,
             self.dictionary,
             self.default_character_set,
-            self._transcode_arriving() if settings.ingest_transcoding else None,
+            self._transcode_stored(may_lose=True),
             loop,
         )
         self.ingest.took = IngestMeter(self.metrics)
@@ -108,11 +108,14 @@ class WorkerServices:
         )
         return calls
 
-    def _transcode_arriving(self) -> Callable[[Buffer], bytes | None]:
+    def _transcode_stored(self, may_lose: bool) -> Callable[[Buffer], bytes | None] | None:
+        """What IngestTranscoding makes of files; None without it."""
+        if not self.settings.ingest_transcoding:
+            return None
         # The imaging room is large: only whoever transcodes loads it.
         from orthanc_fast.services.transcoding.arriving import ArrivingFiles
 
-        return ArrivingFiles(self.settings, self.dictionary).transcoded
+        return ArrivingFiles(self.settings, self.dictionary, may_lose).transcoded
 
     def _keep_metadata_of_stable_series(self) -> StableSeries | None:
         options = self.settings.dicom_web

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orthanc_fast.config import Settings
-from orthanc_fast.implementation import ORTHANC_VERSION
 from orthanc_fast.model import SERVER, Caller, Level, Wish
 from orthanc_fast.services.administration.figures import LATENCY, Figures
 from orthanc_fast.services.administration.history import History, Sample
@@ -35,7 +34,6 @@ from orthanc_fast.services.volumes.streaming import Streams
 from orthanc_fast.services.volumes.volumes import Volumes
 
 if TYPE_CHECKING:
-    from orthanc_fast.services.administration.housekeeper import Housekeeper
     from orthanc_fast.services.exchange.outgoing import OutgoingCalls
     from orthanc_fast.services.peers.exchange import PeerExchange
     from orthanc_fast.services.routing.overview import Overview
@@ -180,24 +178,6 @@ class HttpServices(ResourceServices):
         from orthanc_fast.services.viewers.applications import Applications
 
         return Applications(self.settings)
-
-    @cached_property
-    def housekeeper(self) -> "Housekeeper":
-        """Brings what was stored under other settings to those in force, where it is enabled."""
-        from orthanc_fast.services.administration.housekeeper import (
-            Housekeeper,
-            configuration_of,
-        )
-
-        assert self.settings.housekeeper is not None
-        return Housekeeper(
-            self.settings.housekeeper,
-            configuration_of(self.settings, self.main_tags, ORTHANC_VERSION),
-            self.reads,
-            self.writes,
-            self.reconstruction,
-            self.settings.index_directory / INDEX_FOLDER,
-        )
 
     def pending_deletions(self) -> int:
         """How many files are still on the disk that belong to nothing any more. May wait."""

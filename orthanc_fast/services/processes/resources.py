@@ -2,10 +2,13 @@
 
 import asyncio
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from orthanc_fast.config import Settings
+from orthanc_fast.implementation import ORTHANC_VERSION
 from orthanc_fast.services.administration.meters import TranscoderMeters
 from orthanc_fast.services.administration.reconstruct import Reconstruction
+from orthanc_fast.services.administration.renewal import Renewal
 from orthanc_fast.services.archive.archives import Archives
 from orthanc_fast.services.attachments.changes import Attachments
 from orthanc_fast.services.attachments.reading import Contents
@@ -28,7 +31,11 @@ from orthanc_fast.services.processes.every import WorkerServices
 from orthanc_fast.services.retention.deletion import Deletion
 from orthanc_fast.services.retention.protection import Protection
 from orthanc_fast.services.storage_commitment.commitments import Commitments
+from orthanc_fast.services.store.opening import INDEX_FOLDER
 from orthanc_fast.services.transcoding.transcoder import Transcoder
+
+if TYPE_CHECKING:
+    from orthanc_fast.services.administration.housekeeper import Housekeeper
 
 
 class ResourceServices(WorkerServices):
@@ -64,7 +71,7 @@ class ResourceServices(WorkerServices):
             self.reads,
             self.writes,
             self.contents,
-            self.attachments,
+            self._renewal(),
             self.main_tags,
             self.dictionary,
             self.default_character_set,
@@ -95,10 +102,40 @@ class ResourceServices(WorkerServices):
             self.reads, self.storage, self.dictionary, in_background=loop is None
         )
 
+    def _renewal(self) -> Renewal:
+        return Renewal(
+            self.settings,
+            self.reads,
+            self.writes,
+            self.contents,
+            self.main_tags,
+            self.dictionary,
+            self.default_character_set,
+            self._transcode_stored(may_lose=False),
+        )
+
     @cached_property
     def commitments(self) -> Commitments:
         """Asks modalities to keep instances."""
         return Commitments(self.associations, self.commitment_reports, self.reads, self.deletion)
+
+    @cached_property
+    def housekeeper(self) -> "Housekeeper":
+        """Brings what was stored under other settings to those in force, where it is enabled."""
+        from orthanc_fast.services.administration.housekeeper import (
+            Housekeeper,
+            configuration_of,
+        )
+
+        assert self.settings.housekeeper is not None
+        return Housekeeper(
+            self.settings.housekeeper,
+            configuration_of(self.settings, self.main_tags, ORTHANC_VERSION),
+            self.reads,
+            self.writes,
+            self.reconstruction,
+            self.settings.index_directory / INDEX_FOLDER,
+        )
 
     def close(self) -> None:
         """As every worker's; waits for transcoding and packing that are under way."""

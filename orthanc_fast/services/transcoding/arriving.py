@@ -17,20 +17,22 @@ _UNCOMPRESSED = frozenset(uid for uid, syntax in SYNTAXES.items() if syntax.is_n
 class ArrivingFiles:
     """The rules of the configuration for them; may be used from any thread."""
 
-    def __init__(self, settings: Settings, dictionary: Dictionary) -> None:
+    def __init__(self, settings: Settings, dictionary: Dictionary, may_lose: bool = True) -> None:
+        """Without `may_lose` pixels and identifiers stay what they are: what would change them is
+        not done."""
         self._settings = settings
+        self._may_lose = may_lose
         self._dictionary = dictionary
 
     def transcoded(self, data: Buffer) -> bytes | None:
-        """An arriving DICOM file in the transfer syntax that the configuration asks for; None if it
-        is to be stored as it is: by the rules, or because it cannot be transcoded. Takes its
-        time."""
+        """A DICOM file in the transfer syntax that the configuration asks for; None if it is to be
+        stored as it is: by the rules, or because it cannot be transcoded. Takes its time."""
         target = self._settings.ingest_transcoding
         try:
             if not self._is_wanted(data, target):
                 return None
             quality = self._settings.dicom_lossy_transcoding_quality
-            return transcode(data, target, quality, self._dictionary).data
+            return transcode(data, target, quality, self._dictionary, self._may_lose).data
         except Exception as error:  # whatever a codec or its memory fails with: the file is there
             reason = str(error) or type(error).__name__
             logger.warning(Category.DICOM, f"An instance is stored without transcoding: {reason}")
@@ -40,6 +42,8 @@ class ArrivingFiles:
         source = open_meta(data).known_syntax
         syntax = SYNTAXES.get(source or "")
         if source == target or syntax is None or syntax.is_video or not syntax.is_image:
+            return False
+        if SYNTAXES[target].is_lossy and not self._may_lose:
             return False
         if source not in _UNCOMPRESSED:
             return self._settings.ingest_transcoding_of_compressed

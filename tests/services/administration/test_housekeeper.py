@@ -8,20 +8,21 @@ from typing import Any
 import msgspec
 import pytest
 from support import generated
+from support.renewed import renewal
 from support.small_store import USER, SmallStore
 
 from orthanc_fast.config_plugins import housekeeper
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.model import Level
-from orthanc_fast.registries import DICOM_ATTACHMENT
+from orthanc_fast.registries import DICOM_ATTACHMENT, TRANSFER_SYNTAX
 from orthanc_fast.services.administration.housekeeper import (
     Housekeeper,
     Status,
     configuration_of,
 )
 from orthanc_fast.services.administration.reconstruct import Reconstruction
-from orthanc_fast.services.attachments.changes import Attachments
 from orthanc_fast.services.attachments.reading import Contents
+from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE, RLE
 
 HISTORY = 0x001021B0
 EXTRA = {level: ["AdditionalPatientHistory"] for level in ("Study", "Series", "Instance")}
@@ -39,17 +40,20 @@ class House:
         section: dict[str, Any],
         extra: dict[str, list[str]] | None = None,
         compression: bool = False,
+        transcoding: str = "",
     ) -> None:
         self.store = store
         self.clock = MONDAY_NOON
-        settings = msgspec.structs.replace(store.settings, storage_compression=compression)
+        settings = msgspec.structs.replace(
+            store.settings, storage_compression=compression, ingest_transcoding=transcoding
+        )
         contents = Contents(store.storage)
         main_tags = MainTags(store.dictionary, extra or {})
         reconstruction = Reconstruction(
             store.reads,
             store.writes,
             contents,
-            Attachments(settings, store.reads, store.writes, contents),
+            renewal(store, settings),
             main_tags,
             store.dictionary,
             lambda: "Latin1",
@@ -153,6 +157,61 @@ def test_compression(small_store: SmallStore, tmp_path: Path, trigger: bool) -> 
     house = House(small_store, tmp_path, section, compression=True)
     house.run(lambda: house.is_done() and is_compressed(small_store, stored[-1]) == trigger)
     assert [is_compressed(small_store, each) for each in stored] == [trigger] * STUDIES
+
+
+def syntaxes(store: SmallStore, stored: list[tuple[bytes, ...]]) -> list[str]:
+    found = [store.resource(Level.INSTANCE, each[Level.INSTANCE]) for each in stored]
+    return [each.metadata[TRANSFER_SYNTAX] for each in found if each is not None]
+
+
+def slices(store: SmallStore) -> list[tuple[bytes, ...]]:
+    dataset = generated.base()
+    generated.add_pixels(dataset, generated.anatomy(16))
+    template = generated.encode(dataset)
+    return [store.put(template.number(number, 1, 1, 1)) for number in range(STUDIES)]
+
+
+@pytest.mark.parametrize("trigger", [True, False])
+def test_transcoding(small_store: SmallStore, tmp_path: Path, trigger: bool) -> None:
+    """Files that are in the transfer syntax already are not touched."""
+    stored = slices(small_store)
+    House(small_store, tmp_path, {}).run()
+    assert syntaxes(small_store, stored) == [EXPLICIT_LITTLE] * STUDIES
+    section = {"Triggers": {"IngestTranscodingChange": trigger}}
+    first = House(small_store, tmp_path, section, transcoding=RLE)
+    first.run(lambda: first.is_done() and (not trigger or is_all(first, RLE)))
+    expected = RLE if trigger else EXPLICIT_LITTLE
+    assert syntaxes(small_store, stored) == [expected] * STUDIES
+    files = [uuid(small_store, each) for each in stored]
+    again = House(small_store, tmp_path, {"Force": True}, compression=True, transcoding="")
+    again.run(lambda: again.is_done() and is_compressed(small_store, stored[-1]))
+    assert syntaxes(small_store, stored) == [expected] * STUDIES
+    assert not set(files) & {uuid(small_store, each) for each in stored}
+
+
+def test_transcoding_goes_on_where_it_was(small_store: SmallStore, tmp_path: Path) -> None:
+    """Of a study that was not completed only what is left is done."""
+    stored = slices(small_store)
+    House(small_store, tmp_path, {}).run()
+    stopped = House(small_store, tmp_path, {"ThrottleDelay": 3600}, transcoding=RLE)
+    stopped.run(lambda: RLE in syntaxes(small_store, stored))
+    assert syntaxes(small_store, stored) == [RLE] + [EXPLICIT_LITTLE] * (STUDIES - 1)
+    done = uuid(small_store, stored[0])
+    again = House(small_store, tmp_path, {}, transcoding=RLE)
+    again.run(lambda: again.is_done() and is_all(again, RLE))
+    assert syntaxes(small_store, stored) == [RLE] * STUDIES
+    assert uuid(small_store, stored[0]) == done
+
+
+def is_all(house: House, syntax: str) -> bool:
+    last = house.status.last_processed_configuration
+    return last is not None and last.ingest_transcoding == syntax
+
+
+def uuid(store: SmallStore, publics: tuple[bytes, ...]) -> str:
+    found = store.resource(Level.INSTANCE, publics[Level.INSTANCE])
+    assert found is not None
+    return found.attachments[DICOM_ATTACHMENT].uuid
 
 
 def test_it_goes_on_where_it_was(small_store: SmallStore, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from support import generated
+from support.renewed import renewal
 from support.small_store import SmallStore
 
 from orthanc_fast.config import Settings
@@ -12,7 +13,6 @@ from orthanc_fast.model import Caller, Level
 from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.services.administration import reconstruct
 from orthanc_fast.services.administration.reconstruct import Options, Reconstruction
-from orthanc_fast.services.attachments.changes import Attachments
 from orthanc_fast.services.attachments.reading import Contents
 
 HISTORY = 0x001021B0
@@ -27,12 +27,11 @@ def reconstruction(
 ) -> Reconstruction:
     """With more main tags than the store had so far, or with other settings."""
     contents = Contents(store.storage)
-    attachments = Attachments(settings or store.settings, store.reads, store.writes, contents)
     return Reconstruction(
         store.reads,
         store.writes,
         contents,
-        attachments,
+        renewal(store, settings or store.settings),
         MainTags(store.dictionary, extra or {}),
         store.dictionary,
         lambda: "Latin1",

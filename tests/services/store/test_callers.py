@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from support import generated
+from support.renewed import renewal
 from support.small_store import USER, SmallStore
 
 from orthanc_fast.errors import NotImplementedYet
@@ -63,8 +64,7 @@ def services(store: SmallStore) -> Iterator[object]:
     describer, files = Describer(store.dictionary), Contents(store.storage)
     tags = InstanceTags(reads, files, store.dictionary, lambda: "Latin1")
     finder = Finder(reads, tags, store.dictionary, store.main_tags, FindOptions())
-    attachments = Attachments(settings, reads, writes, files)
-    yield attachments
+    yield Attachments(settings, reads, writes, files)
     yield tags
     yield finder
     yield Resources(reads, describer)
@@ -79,11 +79,13 @@ def services(store: SmallStore) -> Iterator[object]:
     yield Uploads(store.ingest, store.storage, Bounds(), UploadMemory(1 << 20))
     pixels = Pixels(store.index, store.storage)
     yield Volumes(reads, pixels, Streams(pixels, store.storage))
+    anew = renewal(store, settings)
+    yield anew
     yield Reconstruction(
         reads,
         writes,
         files,
-        attachments,
+        anew,
         store.main_tags,
         store.dictionary,
         lambda: "Latin1",
