@@ -23,7 +23,7 @@ from orthanc_fast.services.scripts.options import Language
 from orthanc_fast.services.scripts.progress import Attempt, Progress
 
 PAGE: Final = 500  # changes in memory
-KEEP_PERIOD: Final = 1.0  # seconds between two writes to the index
+KEEP_PERIOD: Final = 1.0  # seconds between two writes to the index, at least
 MOST_ATTEMPTS: Final = 3
 LOOK_AGAIN: Final = 1.0  # seconds
 
@@ -113,16 +113,11 @@ class Observer:
                 return True
             self._hand_over(event.sequence, event)
             self._position = event.sequence
-            if time.monotonic() - self._kept_at > KEEP_PERIOD:
-                self._keep()
+            self._keep_in_time()
         if events:
             return True
-        if last > self._position:
-            self._position = last  # nothing among them is wanted
-            if time.monotonic() - self._kept_at > KEEP_PERIOD:
-                self._keep()
-        elif self._position != self._kept:
-            self._keep()
+        self._position = max(self._position, last)  # nothing among them is wanted
+        self._keep_in_time()
         return False
 
     def _listen(self, wanted: frozenset[int] | None) -> None:
@@ -188,6 +183,12 @@ class Observer:
             self._deliver(event)
         except Exception as error:
             logger.error(Category.GENERIC, f"{event.kind} of {event.resource}: {error}")
+
+    def _keep_in_time(self) -> None:
+        """Not as soon as there is nothing to deliver, which is so after every few events where the
+        script is quick: each write to the index is a commit, in the way of those who store."""
+        if self._position != self._kept and time.monotonic() - self._kept_at > KEEP_PERIOD:
+            self._keep()
 
     def _keep(self) -> None:
         settled = self._settled(self._position)

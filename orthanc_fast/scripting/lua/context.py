@@ -124,6 +124,11 @@ class Context:
         """Whether there is a function of this name."""
         return bool(self.run(lambda: self._has(raw(name))))
 
+    def takes(self, name: str) -> int | None:
+        """How many arguments the function of this name can see, None where there is none."""
+        found: int | None = self.run(lambda: self._takes(raw(name)))
+        return found
+
     def which(self, names: Collection[str]) -> set[str]:
         """Those for which there is a function."""
         return self.run(lambda: {name for name in names if self._has(raw(name))})
@@ -220,7 +225,7 @@ class Context:
         )
         own = self._lua.execute(_PRELUDE.read_bytes(), server, name=b"=orthanc")
         self._call, self._route, self._source = own[b"call"], own[b"route"], own[b"run"]
-        self._has, self._json = own[b"has"], own[b"json"]
+        self._has, self._takes, self._json = own[b"has"], own[b"takes"], own[b"json"]
 
     def _guarded(self, function: Function) -> Function:
         """Gives whether it has worked, and its value or what was wrong."""

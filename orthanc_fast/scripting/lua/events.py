@@ -64,12 +64,13 @@ class Events:
         if callbacks is None:
             return
         name = callbacks[event.level or 0] if len(callbacks) > 1 else callbacks[0]
-        if not self._context.has(name):
+        count = self._context.takes(name)
+        if count is None:
             return
         if event.level is None or not name.startswith(_OF_ARRIVAL):
             self._context.call(self._seconds, name, event.resource)
             return
-        found = self._found(event.level, event.resource)
+        found = self._found(event.level, event.resource, count - 1)
         if found is not None:
             json = self._context.route(self._seconds, name, event.resource, *found)
             operations = operations_of(json)
@@ -80,8 +81,9 @@ class Events:
     def _seconds(self) -> float:
         return self._host.options.event_timeout
 
-    def _found(self, level: Level, text: str) -> tuple[Any, ...] | None:
-        """What the callback gets behind the identifier."""
+    def _found(self, level: Level, text: str, count: int) -> tuple[Any, ...] | None:
+        """What the callback gets behind the identifier, if it can see so many arguments: tags and
+        metadata, and of an instance its origin. None where the resource is not there."""
         services = self._host.services
         public = from_text(text)
         assert public is not None
@@ -89,14 +91,21 @@ class Events:
         resource = services.resources.find(LUA, level, public)
         if resource is None:
             return None
+        if count <= 0:
+            return ()
+        if level != Level.INSTANCE:
+            tags = named_tags(resource.tags, "simplify", services.dictionary)
+        else:
+            tags = msgspec.json.decode(services.instance_tags.json(resource, "simplify"))
+        if count == 1:
+            return (tags,)
         try:
             numbered = services.metadata.texts(LUA, level, public)
         except UnknownResource:
             return None
         metadata = {services.metadata_names.name(number): numbered[number] for number in numbered}
         if level != Level.INSTANCE:
-            return named_tags(resource.tags, "simplify", services.dictionary), metadata
-        tags = msgspec.json.decode(services.instance_tags.json(resource, "simplify"))
+            return tags, metadata
         origin = Origin(
             request_origin=metadata.get("Origin", "Unknown"),
             remote_ip=metadata.get("RemoteIP"),

@@ -355,6 +355,8 @@ end
 
 -- For the server
 
+local getinfo = debug.getinfo
+
 local function report(fault)
   if type(fault) == 'string' or type(fault) == 'number' then return { details = tostring(fault) } end
   if getmetatable(fault) == FAULT then return { details = fault.details, code = fault.code } end
@@ -380,5 +382,10 @@ return {
     return result(pcall(chunk))
   end,
   has = function(name) return type(_G[name]) == 'function' end,
+  takes = function(name)
+    if type(_G[name]) ~= 'function' then return nil end
+    local found = getinfo(_G[name], 'u')
+    return found.isvararg and math.maxinteger or found.nparams
+  end,
   json = function(value) return pcall(to_json, value, true, 0) end,
 }
