@@ -138,3 +138,23 @@ def test_programs_leave_nothing_open(tmp_path: Path) -> None:
         context.call(60.0, "Closed")
         context.call(60.0, "Collected")
     assert len(os.listdir("/proc/self/fd")) <= before + 1  # the last one may be there yet
+
+
+def test_how_many_arguments_a_function_can_see(tmp_path: Path) -> None:
+    source = """
+    function None() end
+    function One(id) end
+    function Three(id, tags, metadata) end
+    function Any(...) end
+    function OneAndMore(id, ...) end
+    Builtin = print
+    Number = 3
+    debug = nil
+    """
+    context = _loaded(tmp_path, source)
+    counts = [context.takes(name) for name in ("None", "One", "Three")]
+    assert counts == [0, 1, 3]
+    for name in ("Any", "OneAndMore", "Builtin"):
+        assert (context.takes(name) or 0) > 1000
+    assert context.takes("Number") is None
+    assert context.takes("Missing") is None

@@ -15,6 +15,7 @@ from support import generated
 from support.snapshots import reading
 
 from orthanc_fast.config import Settings
+from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.identifiers import to_text
 from orthanc_fast.errors import BadFileFormat, OrthancError, ParameterOutOfRange
 from orthanc_fast.log import logger
@@ -23,9 +24,12 @@ from orthanc_fast.registries import DICOM_ATTACHMENT, MODIFIED_FROM, ORIGIN, REM
 from orthanc_fast.services.ingest import ingest
 from orthanc_fast.services.ingest.contract import IngestRequest, Stored
 from orthanc_fast.services.ingest.hooks import Candidate, Decision
+from orthanc_fast.services.ingest.write import StoreWrite
 from orthanc_fast.services.processes.resources import ResourceServices
 from orthanc_fast.services.transcoding import arriving
+from orthanc_fast.services.transcoding.transcode import transcode
 from orthanc_fast.storage.contract import Content
+from orthanc_fast.transfer_syntaxes import DEFLATED
 
 JOB = Caller(origin="Unknown", user="someone")
 JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
@@ -247,6 +251,79 @@ def test_one_implementation_serves_an_event_loop(tmp_path: Path) -> None:
             await store(b"no")
         assert len(threads) == 3
         assert threading.main_thread() not in threads  # what may wait is not for the loop
+        await asyncio.to_thread(place.services.close)
+
+    asyncio.run(work())
+
+
+class Scripted:
+    """Scripts that hear of a file only when all others have: the event loop must not wait."""
+
+    may_refuse = True
+
+    def __init__(self, count: int, given: bytes | None = None) -> None:
+        self._together = asyncio.Barrier(count)
+        self._given = given
+        self.seen: list[tuple[str, bool, bool]] = []
+
+    def _note(self, what: str, in_loop: bool) -> None:
+        is_main = threading.current_thread() is threading.main_thread()
+        self.seen.append((what, in_loop, is_main))
+
+    async def receive(self, content: Content, caller: Caller, in_loop: bool) -> Decision | bytes:
+        self._note("receive", in_loop)
+        if in_loop:
+            await self._together.wait()
+        return Decision.KEEP if self._given is None else self._given
+
+    async def keeps(self, candidate: Candidate, in_loop: bool) -> bool:
+        self._note("keeps", in_loop)
+        if in_loop:
+            await self._together.wait()
+        return candidate.header.patient_id.endswith("2")
+
+
+def test_scripts_are_asked_by_the_event_loop(tmp_path: Path) -> None:
+    async def work() -> None:
+        place = Place(tmp_path, asyncio.get_running_loop())
+        scripts = place.hooks.scripts = Scripted(3)
+        files = [CT.number(number, 1, 1, number) for number in (1, 2, 3)]
+        requests = [IngestRequest(caller=JOB, data=data) for data in files]
+        stored = await asyncio.gather(*map(place.services.ingest.store, requests))
+        assert [each.status for each in stored] == ["FilteredOut", "Success", "FilteredOut"]
+        assert scripts.seen == [("receive", True, True)] * 3 + [("keeps", True, True)] * 3
+        await asyncio.to_thread(place.services.close)
+
+    asyncio.run(work())
+
+
+def test_large_files_and_threads_wait_for_scripts_themselves(tmp_path: Path) -> None:
+    async def work() -> None:
+        place = Place(tmp_path, asyncio.get_running_loop())
+        scripts = place.hooks.scripts = Scripted(1)
+        large = CT.number(2, 1, 1, 1) + bytes(ingest.QUICK_SCRIPTED)
+        await place.services.ingest.store(IngestRequest(caller=JOB, data=large))
+        request = IngestRequest(caller=JOB, data=CT.number(2, 1, 1, 2))
+        prepared = await asyncio.to_thread(place.services.ingest.prepare, request)
+        assert isinstance(prepared, StoreWrite)
+        prepared.withdraw()
+        assert scripts.seen == [("receive", False, False), ("keeps", False, False)] * 2
+        await asyncio.to_thread(place.services.close)
+
+    asyncio.run(work())
+
+
+def test_deflated_bytes_of_a_script_are_examined_in_a_thread(tmp_path: Path) -> None:
+    async def work() -> None:
+        place = Place(tmp_path, asyncio.get_running_loop())
+        deflated = transcode(CT.number(2, 1, 1, 2), DEFLATED, 90, Dictionary({}, False)).data
+        scripts = place.hooks.scripts = Scripted(1, deflated)
+        stored = await place.services.ingest.store(
+            IngestRequest(caller=JOB, data=CT.number(2, 1, 1, 1))
+        )
+        assert stored.status == "Success"
+        assert place.content(stored) == deflated
+        assert scripts.seen == [("receive", True, True), ("keeps", False, False)]
         await asyncio.to_thread(place.services.close)
 
     asyncio.run(work())

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from orthanc_fast.services.scripts.lines import LENGTH, receive, send
+from orthanc_fast.services.scripts.lines import LENGTH, Messages, framed, receive, send
 
 
 @pytest.mark.parametrize("size", [0, 1, 8, 16376, 16377, 65536, 5_000_000])
@@ -37,3 +37,27 @@ def test_who_ends_within_a_message_has_said_nothing(sent: bytes) -> None:
         with ours:
             ours.sendall(sent)
         assert receive(theirs) is None
+
+
+SENT = (b"", b"one", b"", bytes(range(256)) * 3, b"x", b"the last")
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 8, 9, 11, 12, 100, 1000, 5000])
+def test_messages_are_found_however_they_are_cut(step: int) -> None:
+    stream = b"".join(framed(message) for message in SENT)
+    messages = Messages()
+    found: list[bytes] = []
+    for at in range(0, len(stream), step):
+        found += messages.of(stream[at : at + step])
+    assert found == [*SENT]
+    assert messages.of(framed(b"another")) == [b"another"]
+
+
+@pytest.mark.parametrize("cut", range(1, 40))
+def test_what_is_complete_does_not_wait_for_what_is_not(cut: int) -> None:
+    first, second = framed(b"first"), framed(b"the second one")
+    stream = first + second
+    messages = Messages()
+    found = messages.of(stream[:cut])
+    assert found == [b"first", b"the second one"][: (cut >= len(first)) + (cut >= len(stream))]
+    assert found + messages.of(stream[cut:]) == [b"first", b"the second one"]

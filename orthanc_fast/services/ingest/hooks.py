@@ -2,8 +2,8 @@
 what was stored. The order is Orthanc's: reference chapter 4, section 2.1.
 
 Hooks are called in the order of their registration, in a thread that may wait, several at the same
-time. What a receiver or a filter raises refuses the file with that error; what an announcement
-raises is logged.
+time; scripts by the event loop too, which has nothing to do for them but wait. What a receiver or a
+filter raises refuses the file with that error; what an announcement raises is logged.
 """
 
 from collections.abc import Callable
@@ -53,11 +53,12 @@ class Scripts(Protocol):
     def may_refuse(self) -> bool:
         """Whether a script is asked before a file is stored."""
 
-    def receive(self, content: Content, caller: Caller) -> Decision | bytes:
-        """As a receiver."""
+    async def receive(self, content: Content, caller: Caller, in_loop: bool) -> Decision | bytes:
+        """As a receiver. Is never suspended unless `in_loop`: the event loop of the process waits
+        for the answer then, otherwise the thread does."""
 
-    def keeps(self, candidate: Candidate) -> bool:
-        """As a filter."""
+    async def keeps(self, candidate: Candidate, in_loop: bool) -> bool:
+        """As a filter; `in_loop` as above."""
 
 
 class Hooks:

@@ -1,7 +1,7 @@
 """The one way into the store: every door gives its DICOM files here.
 
 A file passes these stages; each stands once, and runs on an event loop, in one of its threads or in
-the thread of an association:
+the thread of an association, where the coroutines that they are are never suspended:
 
     receive     hooks see the bytes: keep, replace or discard them
     transcode   IngestTranscoding
@@ -13,9 +13,10 @@ the thread of an association:
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -41,10 +42,13 @@ from orthanc_fast.services.store.visibility import restricted
 from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.storage.contract import Content, Pending, Spool, Storage
 
+T = TypeVar("T")
+
 # Bodies in memory up to so many bytes pass the stages in the event loop itself, in at most a
 # millisecond or two; to hand a body over to a thread costs a tenth of one.
 QUICK = 4 << 20
 QUICK_COMPRESSION = 128 << 10
+QUICK_SCRIPTED = 1 << 20  # where a script is asked, which may see all of the file
 SCRIPTED = 64  # threads at most where scripts are asked; made as they are needed
 
 _EMPTY = "Received an empty DICOM file"
@@ -103,10 +107,10 @@ class Ingest:
         began = perf_counter()
         body = _Body(request)
         if self._is_quick(body):
-            prepared = self._prepared(body, request)
+            prepared = await self._prepared(body, request, True)
         else:
             run = self._loop.run_in_executor
-            prepared = await run(self._threads, self._prepared, body, request)
+            prepared = await run(self._threads, self._prepared_now, body, request)
         promise = self._loop.create_future()
         self._commit(prepared, request.caller, promise)
         stored: Stored = await promise
@@ -120,7 +124,7 @@ class Ingest:
 
     def prepare(self, request: IngestRequest) -> Prepared:
         """The first half of `submit`, which raises: all that comes before anything is written."""
-        return self._prepared(_Body(request), request)
+        return self._prepared_now(_Body(request), request)
 
     def commit(self, prepared: Prepared, caller: Caller, promise: Promise) -> None:
         """The second half, by whose promise the rest is told."""
@@ -131,9 +135,12 @@ class Ingest:
         self._threads.shutdown()
 
     def _is_quick(self, body: "_Body") -> bool:
-        if self.hooks.may_refuse or self._transcode is not None or body.spool is not None:
+        hooks = self.hooks
+        if hooks.receivers or hooks.filters or self._transcode is not None:
             return False
-        if not self._read.in_place or len(body.data) > self._quick:
+        if body.spool is not None or not self._read.in_place or len(body.data) > self._quick:
+            return False
+        if len(body.data) > QUICK_SCRIPTED and hooks.may_refuse:
             return False
         # A deflated data set may be a thousand times as large as its file.
         return body.open_at_once()
@@ -147,10 +154,15 @@ class Ingest:
             promise = Announced(promise, self.hooks.announcements, caller, self._threads, wake)
         self._writes.submit(caller, prepared, promise)
 
-    def _prepared(self, body: "_Body", request: IngestRequest) -> Prepared:
-        """The write that stores the file, or what became of it where nothing is to be stored."""
+    def _prepared_now(self, body: "_Body", request: IngestRequest) -> Prepared:
+        """As `_prepared`, in a thread that waits itself."""
+        return result_of(self._prepared(body, request, False))
+
+    async def _prepared(self, body: "_Body", request: IngestRequest, in_loop: bool) -> Prepared:
+        """The write that stores the file, or what became of it where nothing is to be stored.
+        Nothing suspends it but scripts that are asked `in_loop`, and what follows from that."""
         try:
-            prepared = restricted(request.caller, self._passed)(body, request)
+            prepared = await restricted(request.caller, self._passed)(body, request, in_loop)
         except BaseException:
             body.drop()
             raise
@@ -158,10 +170,17 @@ class Ingest:
             body.drop()
         return prepared
 
-    def _passed(self, body: "_Body", request: IngestRequest) -> Prepared:
+    async def _passed(self, body: "_Body", request: IngestRequest, in_loop: bool) -> Prepared:
         body.open()
-        if not self._receive(body, request.caller):
+        if not await self._receive(body, request.caller, in_loop):
             return Stored("FilteredOut", self._discarded(body))
+        if in_loop and body.opened is None and not self._is_quick(body):  # a script's own bytes
+            assert self._loop is not None
+            run = self._loop.run_in_executor
+            return await run(self._threads, lambda: result_of(self._examined(body, request, False)))
+        return await self._examined(body, request, in_loop)
+
+    async def _examined(self, body: "_Body", request: IngestRequest, in_loop: bool) -> Prepared:
         if self._transcode is not None and request.may_transcode:
             body.replace(self._transcode(body.data))
         header = read_header(
@@ -178,8 +197,10 @@ class Ingest:
         is_left = overwrite == "Never" and not request.labels_known
         if is_left and self._is_known(request.caller, publics):
             return msgspec.structs.replace(stored, status="AlreadyStored")
-        if self.hooks.may_refuse and not self._filter(body, header, publics, request.caller):
-            return msgspec.structs.replace(stored, status="FilteredOut")
+        if self.hooks.may_refuse:
+            candidate = Candidate(body.data, header, publics, request.caller)
+            if not await self._filter(candidate, in_loop):
+                return msgspec.structs.replace(stored, status="FilteredOut")
         new = new_instance(header, publics, self._signatures, request.caller, overwrite)
         files = self._files(new, header, body, request.is_cold)
         return StoreWrite(new, files, stored, self._make_room, request)
@@ -196,36 +217,25 @@ class Ingest:
         patient, study, series, _ = identify(header)
         return patient, study, series, b""
 
-    def _receive(self, body: "_Body", caller: Caller) -> bool:
+    async def _receive(self, body: "_Body", caller: Caller, in_loop: bool) -> bool:
         """False if a hook discards the file."""
         hooks = self.hooks
-        if not hooks.may_refuse:
-            return True
-        last = () if hooks.scripts is None else (hooks.scripts.receive,)
-        for receiver in (*hooks.receivers, *last):
-            decision = receiver(body.data, caller)
-            if decision is Decision.DISCARD:
+        for receiver in hooks.receivers:
+            if not body.obey(receiver(body.data, caller)):
                 return False
-            if not isinstance(decision, Decision):
-                body.replace(decision)
-        return True
+        if hooks.scripts is None or not hooks.scripts.may_refuse:
+            return True
+        return body.obey(await hooks.scripts.receive(body.data, caller, in_loop))
 
     def _is_known(self, caller: Caller, publics: tuple[bytes, bytes, bytes, bytes]) -> bool:
         instance = publics[Level.INSTANCE]
         return self._read(caller, lambda snapshot: snapshot.exists(Level.INSTANCE, instance))
 
-    def _filter(
-        self,
-        body: "_Body",
-        header: Header,
-        publics: tuple[bytes, bytes, bytes, bytes],
-        caller: Caller,
-    ) -> bool:
+    async def _filter(self, candidate: Candidate, in_loop: bool) -> bool:
         """False if a hook discards the file."""
-        candidate = Candidate(body.data, header, publics, caller)
         scripts = self.hooks.scripts
         return all(keeps(candidate) for keeps in self.hooks.filters) and (
-            scripts is None or scripts.keeps(candidate)
+            scripts is None or await scripts.keeps(candidate, in_loop)
         )
 
     def _files(
@@ -254,6 +264,17 @@ class Ingest:
         return [file, head_file]
 
 
+def result_of(work: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine gives that is never suspended."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        found: T = end.value
+        return found
+    work.close()
+    raise RuntimeError("a coroutine waits where there is no event loop")
+
+
 class _Body:
     """The bytes on their way through the stages, and the spool that holds them if there is one.
     `opened` is what was learnt of them by who had to look before the reader does."""
@@ -278,6 +299,14 @@ class _Body:
             self.data = self.spool.buffer()
         if not len(self.data):
             raise BadFileFormat(_EMPTY)
+
+    def obey(self, decision: Decision | bytes) -> bool:
+        """Goes on with the bytes that somebody wants in their place; False where he wants none."""
+        if decision is Decision.DISCARD:
+            return False
+        if not isinstance(decision, Decision):
+            self.replace(decision)
+        return True
 
     def replace(self, data: bytes | None) -> None:
         """Goes on with other bytes, if there are any."""

@@ -3,19 +3,22 @@
     for language in calls.who(Callback.INSTANCE_FILTER):
         keep = calls.ask(language, Callback.INSTANCE_FILTER, question, bool)
 
-Each process holds some connections to each script process, with one question at a time on each. A
-script process that has died is waited for, as it is replaced at once; a question during which it
-died is asked once more, since another script may have been what ended it. What takes longer than
-its time ends in NoAnswer, for which `OnFailure` is the rule of filters.
+The event loop of a process asks over one connection to each script process: what it asks in one
+turn goes over together. Its threads, and those who take answers in parts, have some connections
+with one question at a time on each. A script process that has died is waited for, as it is replaced
+at once; a question during which it died is asked once more, since another script may have been what
+ended it. What takes longer than its time ends in NoAnswer, for which `OnFailure` is the rule of
+filters.
 """
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -24,7 +27,14 @@ from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.scripts.faults import NoAnswer, ScriptFault
-from orthanc_fast.services.scripts.lines import LENGTH, reachable, receive, send
+from orthanc_fast.services.scripts.lines import (
+    LENGTH,
+    Messages,
+    framed,
+    reachable,
+    receive,
+    send,
+)
 from orthanc_fast.services.scripts.options import Language, channel_path
 from orthanc_fast.services.scripts.questions import Answer, Callback, Question
 from orthanc_fast.services.scripts.registered import Registered
@@ -56,9 +66,11 @@ class Calls:
         self.options = settings.scripting
         self.here: dict[Language, Here] = {}
         self._depth = 0
+        self._numbers = itertools.count(1)
         self._settings = settings
         self._lines: dict[Language, _Lines] = {}
         self._waits: dict[Language, _Waits] = {}
+        self._streams: dict[Language, _Streams] = {}
 
     def who(self, callback: Callback) -> tuple[Language, ...]:
         """The languages that have it, in the order in which they are asked; mostly none."""
@@ -107,8 +119,21 @@ class Calls:
         here = self.here.get(language)
         if here is not None:
             return _understood(await self._nested(here, asked), kind)
-        waits = self._waits_of(language)
-        return _understood(_answer(await waits.ask(_encode(asked), asked.seconds)), kind)
+        waits = self._waits.get(language)
+        if waits is None:
+            waits = self._waits.setdefault(language, _Waits(self._settings, language))
+        return _understood(await waits.ask(asked), kind)
+
+    async def ask_now(
+        self,
+        language: Language,
+        callback: Callback,
+        question: Any,
+        kind: type[T],
+        seconds: float | None = None,
+    ) -> T:
+        """As `ask`, in the shape of `ask_async`: it has the answer without ever being suspended."""
+        return self.ask(language, callback, question, kind, seconds)
 
     async def ask_for_parts(
         self, language: Language, callback: Callback, question: Any, kind: type[T], seconds: float
@@ -119,15 +144,11 @@ class Calls:
         here = self.here.get(language)
         if here is not None:
             return _understood(await self._nested(here, asked), kind), None
-        waits = self._waits_of(language)
-        first, parts = await waits.begin(_encode(asked), asked.seconds)
+        streams = self._streams.get(language)
+        if streams is None:
+            streams = self._streams.setdefault(language, _Streams(self._settings, language))
+        first, parts = await streams.begin(_encode(asked), asked.seconds)
         return _understood(first, kind), parts
-
-    def _waits_of(self, language: Language) -> "_Waits":
-        waits = self._waits.get(language)
-        if waits is None:
-            waits = self._waits.setdefault(language, _Waits(self._settings, language))
-        return waits
 
     async def _nested(self, here: Here, asked: Question) -> Answer:
         """The answer of this process, which a script of it mostly waits for. In a thread of its
@@ -157,11 +178,13 @@ class Calls:
             lines.close()
         for waits in self._waits.values():
             waits.close()
+        for streams in self._streams.values():
+            streams.close()
 
     def _question(self, callback: Callback, question: Any, seconds: float | None) -> Question:
         if seconds is None:
             seconds = self.options.filter_timeout
-        return Question(callback.value, _encode(question), seconds)
+        return Question(callback.value, _encode(question), seconds, next(self._numbers))
 
 
 def _understood(answer: Answer, kind: type[T]) -> T:
@@ -307,23 +330,15 @@ class Parts:
             self._tell_end(None)
 
 
-class _Waits:
-    """Connections of the event loop to one script process."""
+class _Streams:
+    """Connections of the event loop to one script process, for answers in parts: one each, so that
+    the script waits where nobody takes them."""
 
     def __init__(self, settings: Settings, language: Language) -> None:
         self._path = channel_path(settings, language)
         self._language: Language = language
         self._free: list[_Stream] = []
         self._places = asyncio.Semaphore(AT_ONCE)
-
-    async def ask(self, message: bytes, seconds: float) -> bytes:
-        try:
-            async with asyncio.timeout(seconds or None), self._places:
-                stream, found = await self._asked(message)
-        except TimeoutError as error:
-            raise _late(self._language, seconds) from error
-        self._free.append(stream)
-        return found
 
     async def begin(self, message: bytes, seconds: float) -> tuple[Answer, "Parts | None"]:
         """The first message of an answer, and where there are more what gives them."""
@@ -389,3 +404,99 @@ class _Waits:
     def close(self) -> None:
         while self._free:
             self._free.pop()[1].close()
+
+
+class _Waits:
+    """The connection of the event loop to one script process."""
+
+    def __init__(self, settings: Settings, language: Language) -> None:
+        self._path = channel_path(settings, language)
+        self._language: Language = language
+        self._line: _Line | None = None
+        self._opening = asyncio.Lock()
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(self, question: Question) -> Answer:
+        message = framed(_encode(question))
+        # A connection that is there already may be that of a process which has ended before.
+        is_there = self._line is not None and not self._line.has_ended
+        try:
+            async with asyncio.timeout(question.seconds or None), self._places:
+                for _ in range(_ATTEMPTS + is_there):
+                    line = self._line
+                    if line is None or line.has_ended:
+                        line = await self._opened()
+                    found = await line.ask(question.number, message)
+                    if found is not None:
+                        return found
+        except TimeoutError as error:
+            raise _late(self._language, question.seconds) from error
+        raise _ended(self._language)
+
+    async def _opened(self) -> "_Line":
+        """A connection, as soon as there is a process that takes it."""
+        async with self._opening:
+            while self._line is None or self._line.has_ended:
+                try:
+                    with reachable(self._path) as address:
+                        loop = asyncio.get_running_loop()
+                        _, self._line = await loop.create_unix_connection(_Line, address)
+                except OSError:
+                    await asyncio.sleep(_LOOK_AGAIN)
+            return self._line
+
+    def close(self) -> None:
+        if self._line is not None:
+            self._line.close()
+
+
+class _Line(asyncio.Protocol):
+    """A connection with any number of questions."""
+
+    def __init__(self) -> None:
+        self.has_ended = False
+        self._loop = asyncio.get_running_loop()
+        self._messages = Messages()
+        self._waiting: dict[int, asyncio.Future[Answer | None]] = {}
+        self._leaving: list[bytes] = []
+
+    async def ask(self, number: int, message: bytes) -> Answer | None:
+        """None where the process has ended meanwhile."""
+        if not self._leaving:
+            self._loop.call_soon(self._send)
+        self._leaving.append(message)
+        answered: asyncio.Future[Answer | None] = self._loop.create_future()
+        self._waiting[number] = answered
+        try:
+            return await answered
+        finally:
+            self._waiting.pop(number, None)
+
+    def _send(self) -> None:
+        """All that was asked in this turn of the loop."""
+        leaving, self._leaving = self._leaving, []
+        if self._transport.is_closing():
+            return  # who waits is told so
+        self._transport.write(leaving[0] if len(leaving) == 1 else b"".join(leaving))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._messages.of(data):
+            answer = _answer(message)
+            self._tell(self._waiting.get(answer.number), answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.has_ended = True
+        for answered in self._waiting.values():
+            self._tell(answered, None)
+
+    @staticmethod
+    def _tell(answered: "asyncio.Future[Answer | None] | None", answer: Answer | None) -> None:
+        if answered is not None and not answered.done():  # else nobody waits any longer
+            answered.set_result(answer)
+
+    def close(self) -> None:
+        """From any thread, as long as the event loop runs."""
+        self._loop.call_soon_threadsafe(self._transport.close)

@@ -44,14 +44,15 @@ class InstanceScripts:
         """Whether a script is asked about what arrives now."""
         return any(self._calls.who(callback) for callback in _ASKED)
 
-    def receive(self, content: Content, caller: Caller) -> Decision | bytes:
+    async def receive(self, content: Content, caller: Caller, in_loop: bool) -> Decision | bytes:
         """What the scripts that see the bytes want to be stored. One that fails is passed over, as
         Orthanc does."""
+        ask = self._calls.ask_async if in_loop else self._calls.ask_now
         found: bytes | None = None
         for language in self._calls.who(Callback.RECEIVED_INSTANCE):
             data = bytes(content) if found is None else found
             try:
-                verdict = self._calls.ask(
+                verdict = await ask(
                     language,
                     Callback.RECEIVED_INSTANCE,
                     Received(data, origin_of(caller)),
@@ -66,35 +67,39 @@ class InstanceScripts:
                 found = verdict.content
         return Decision.KEEP if found is None else found
 
-    def keeps(self, candidate: Candidate) -> bool:
+    async def keeps(self, candidate: Candidate, in_loop: bool) -> bool:
         """False where a script refuses the instance.
 
         Raises StatusError with what a filter of C-STORE has answered, ScriptFault and NoAnswer,
         which refuse it with status 0xA700.
         """
         for language in self._calls.who(Callback.INSTANCE_FILTER):
-            if not self._ask(language, Callback.INSTANCE_FILTER, candidate, bool, True):
+            callback = Callback.INSTANCE_FILTER
+            if not await self._ask(language, callback, candidate, bool, True, in_loop):
                 return False
         if candidate.caller.origin != "DicomProtocol":
             return True
         for language in self._calls.who(Callback.CSTORE_FILTER):
-            status = self._ask(language, Callback.CSTORE_FILTER, candidate, int, SUCCESS)
+            callback = Callback.CSTORE_FILTER
+            status = await self._ask(language, callback, candidate, int, SUCCESS, in_loop)
             if not SUCCESS <= status <= _LAST_STATUS:
                 raise StatusError(0xA700)
             if status != SUCCESS:
                 raise StatusError(status)
         return True
 
-    def _ask(
+    async def _ask(
         self,
         language: Language,
         callback: Callback,
         candidate: Candidate,
         kind: type[T],
         accepted: T,
+        in_loop: bool,
     ) -> T:
+        ask = self._calls.ask_async if in_loop else self._calls.ask_now
         try:
-            return self._calls.ask(language, callback, self._arriving(language, candidate), kind)
+            return await ask(language, callback, self._arriving(language, candidate), kind)
         except OrthancError as error:
             _log(language, callback, error)
             if self._calls.accepts(error):

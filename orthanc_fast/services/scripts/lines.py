@@ -26,6 +26,46 @@ def reachable(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
+def framed(message: bytes) -> bytes:
+    """As it goes over the line."""
+    return LENGTH.pack(len(message)) + message
+
+
+class Messages:
+    """The messages in what comes over a line, however it is cut."""
+
+    def __init__(self) -> None:
+        self._begun = bytearray()  # the first bytes of a message, with its length
+        self._size = 0  # of all of it, as far as that is known
+
+    def of(self, data: bytes) -> list[bytes]:
+        """Those that are complete with these bytes."""
+        found: list[bytes] = []
+        begun = self._begun
+        if begun:
+            begun += data
+            if len(begun) < self._size:
+                return found
+            if self._size > LENGTH.size:
+                found.append(bytes(memoryview(begun)[LENGTH.size : self._size]))
+                data = bytes(memoryview(begun)[self._size :])
+            else:
+                data = bytes(begun)
+            begun.clear()
+        at, end = 0, LENGTH.size
+        while end <= len(data):
+            (size,) = LENGTH.unpack_from(data, at)
+            end += size
+            if end > len(data):
+                break
+            found.append(data[at + LENGTH.size : end])
+            at, end = end, end + LENGTH.size
+        if at < len(data):
+            begun += memoryview(data)[at:]
+            self._size = end - at
+        return found
+
+
 def send(line: socket.socket, message: bytes) -> None:
     """Raises OSError."""
     if len(message) < 1 << 16:

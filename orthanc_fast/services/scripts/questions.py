@@ -184,11 +184,12 @@ class Commitment(msgspec.Struct, frozen=True):
 
 class Question(msgspec.Struct, frozen=True, array_like=True):
     """One message of the channel; `payload` is the struct of the callback as MessagePack. `seconds`
-    is how long the asker waits, 0: for ever."""
+    is how long the asker waits, 0: for ever; `number` comes back with the answer."""
 
     callback: str
     payload: bytes
     seconds: float = 0.0
+    number: int = 0
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -202,3 +203,4 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     code: int | None = None
     details: str | None = None
     more: bool = False
+    number: int = 0
