@@ -40,6 +40,16 @@ def _settings(configurations: tuple[Path, ...]) -> Settings:
 
 
 @main.command()
+def password() -> None:
+    """Asks for a password and prints the hash that the option PasswordHash takes."""
+    from orthanc_fast.services.users.passwords import hashed
+
+    click.echo(
+        hashed(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    )
+
+
+@main.command()
 @CONFIGURATIONS
 @click.option("--verbose", is_flag=True, help="Log what happens.")
 @click.option("--trace", is_flag=True, help="Log every detail.")

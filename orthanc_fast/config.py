@@ -40,6 +40,7 @@ from orthanc_fast.config_sections import (
     user_metadata,
     webhooks,
 )
+from orthanc_fast.config_users import Sessions, User, sessions, users
 from orthanc_fast.config_viewers import (
     Explorer2,
     Ohif,
@@ -107,6 +108,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     authentication_enabled: bool = False
     authentication_explicit: bool = False
     registered_users: dict[str, str] = {}
+    users: tuple[User, ...] = ()
+    sessions: Sessions = Sessions()
     ssl_enabled: bool = False
     ssl_certificate: Path = Path("certificate.pem")
     ssl_minimum_protocol_version: int = 4
@@ -220,6 +223,8 @@ def load(
             f"OrthancExplorer2: no defaults-{settings.explorer_2.theme}.css in or beside "
             f"{settings.explorer_2.folder}: its pages have no layout without it (docs/viewers.md)"
         )
+    if values.get("Users") and not settings.authentication_enabled:
+        warn(f"{origin['Users']}: Users has no effect: AuthenticationEnabled is not set to true")
     if settings.serve_folders is not None and settings.serve_folders.problem:
         warn(f"ServeFolders: no folder is served: {settings.serve_folders.problem}")
     return msgspec.structs.replace(settings, configuration_path=str(paths[0]) if paths else "")
@@ -375,6 +380,8 @@ class _Building:
             authentication_enabled=remote if explicit is None else explicit,
             authentication_explicit=explicit is not None,
             registered_users=self._users(),
+            users=self._section("Users", lambda value: users(value, self._users())),
+            sessions=self._section("Sessions", sessions),
             ssl_enabled=get("SslEnabled"),
             ssl_certificate=self._path("SslCertificate"),
             ssl_minimum_protocol_version=get("SslMinimumProtocolVersion"),
@@ -552,7 +559,7 @@ class _Building:
         remote = self._get("RemoteAccessAllowed")
         explicit = self._get("AuthenticationEnabled")
         if users is None:
-            if remote and explicit is not False:
+            if remote and explicit is not False and not self._get("Users"):
                 raise self._refuse(
                     "RegisteredUsers",
                     "remote access with authentication needs users: name them, or set "

@@ -81,6 +81,8 @@ OPTIONS: tuple[Option, ...] = (
     _yes("RemoteAccessAllowed", "bool", False, "serve other hosts than this one"),
     _yes("AuthenticationEnabled", "bool", None, "ask for a password; default: RemoteAccessAllowed"),
     _yes("RegisteredUsers", "object", None, "user names and their passwords"),
+    _yes("Users", "object", {}, "what users may do and see: docs/users.md"),
+    _yes("Sessions", "object", {}, "how long log-ins and share links last: docs/users.md"),
     _yes("SslEnabled", "bool", False, "HTTPS"),
     _yes("SslCertificate", "str", "certificate.pem", "file with private key and certificate"),
     _yes("SslMinimumProtocolVersion", "uint", 4, "4: TLS 1.2, 5: TLS 1.3"),

@@ -23,6 +23,9 @@ from orthanc_fast.registries import (
     LAST_USER_NUMBER,
     METADATA,
 )
+from orthanc_fast.rights import Right
+
+Permission = Literal["browse", "upload", "modify", "delete", "administrate"]
 
 STABLE = ("StablePatient", "StableStudy", "StableSeries")
 EVENTS = (
@@ -297,6 +300,7 @@ class Scripting(msgspec.Struct, frozen=True, kw_only=True):
     event_timeout: float = 600.0  # of an event, a REST callback and a script of execute-script
     on_failure: Literal["Refuse", "Accept"] = "Refuse"  # where a filter gives no answer
     maximum_memory_mb: int = 2048  # of one script process
+    routes_need: Right = Right.ADMINISTRATE  # what users need for the routes of scripts
     virtual_environment: Path | None = None  # whose packages a Python script imports
 
     @property
@@ -311,6 +315,7 @@ class _ScriptsSection(_Section, frozen=True):
     event_timeout: float = 600.0
     on_failure: Literal["Refuse", "Accept"] = "Refuse"
     maximum_memory_mb: int = msgspec.field(default=2048, name="MaximumMemoryMB")
+    routes_need: Permission = "administrate"
     virtual_environment: str = ""
 
 
@@ -348,6 +353,7 @@ def scripting(value: Any, options: dict[str, Any], here: Path) -> Scripting | No
         event_timeout=own.event_timeout,
         on_failure=own.on_failure,
         maximum_memory_mb=own.maximum_memory_mb,
+        routes_need=Right[own.routes_need.upper()],
         virtual_environment=environment,
     )
     return found if found.has_lua or found.python_script is not None else None

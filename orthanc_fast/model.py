@@ -30,7 +30,13 @@ class Caller(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     address: str | None = None
     aet: str = ""  # the calling AE title
     called_aet: str | None = None
-    labels: frozenset[str] | None = None  # that he may see; None: all, labelled or not
+    labels: frozenset[str] | None = None  # he sees studies that have one; None: all studies
+    study: bytes | None = None  # the only one that he sees, as who comes by a share link
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there may be studies that he does not see."""
+        return self.labels is not None or self.study is not None
 
 
 # The server itself, where nobody has asked.

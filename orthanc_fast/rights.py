@@ -1,7 +1,7 @@
 """What users may be allowed to do. Every route of the REST API needs one of these."""
 
 from enum import IntFlag
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class Right(IntFlag):
@@ -21,3 +21,10 @@ EVERYTHING: Final = Right.BROWSE | Right.UPLOAD | Right.MODIFY | Right.DELETE | 
 def names_of(rights: Right) -> list[str]:
     """As they are written in the configuration, in their order."""
     return [right.name.lower() for right in Right if right in rights and right.name]
+
+
+class Need(NamedTuple):
+    """What a user needs for a route: a right, and unless it is `limited`, to see all studies."""
+
+    right: Right
+    limited: bool

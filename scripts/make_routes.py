@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from orthanc_fast.config import Settings
-from orthanc_fast.rest.router import Need
 from orthanc_fast.rest.routes import build_router
-from orthanc_fast.rights import Right
+from orthanc_fast.rights import Need, Right
 
 ROOT = Path(__file__).parents[1]
 SOURCE = Path(__file__).with_name("routes_of_orthanc.txt")

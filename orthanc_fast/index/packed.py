@@ -3,7 +3,7 @@ in ascending order, as `orthanc_fast._ext.idsets` works on them."""
 
 from collections.abc import Iterable, Iterator
 
-from orthanc_fast._ext.idsets import sort
+from orthanc_fast._ext.idsets import intersect, sort
 from orthanc_fast.model import SHA1
 
 
@@ -21,3 +21,8 @@ def packed_parts(packed: bytes, amount: int) -> Iterator[bytes]:
 def union(parts: Iterable[bytes]) -> bytes:
     """The set of what is in any of the parts, sets or not."""
     return sort(b"".join(parts))
+
+
+def intersection(a: bytes, b: bytes) -> bytes:
+    """The set of what is in both sets."""
+    return intersect(a, b) if len(a) < len(b) else intersect(b, a)

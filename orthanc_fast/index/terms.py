@@ -13,7 +13,7 @@ from enum import IntEnum
 from functools import lru_cache
 from struct import Struct
 
-from orthanc_fast.model import Resource
+from orthanc_fast.model import Level, Resource
 
 MAX_KEY = 511  # as many bytes as LMDB takes; a longer value is cut, which `value_of` tells
 
@@ -69,6 +69,11 @@ def term_key(kind: Kind, level: int, number: int, value: str) -> bytes:
     if folded != value:
         key += b"\0" + value.encode("utf-8", "replace")
     return key[:MAX_KEY]
+
+
+def level_of(key: bytes) -> Level:
+    """The level of the resources that have the term of a key."""
+    return Level(key[0] & 15)
 
 
 def folded_of(key: bytes) -> bytes:

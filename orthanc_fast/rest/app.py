@@ -13,16 +13,17 @@ from orthanc_fast.errors import OrthancError, UnknownResource
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Wish
 from orthanc_fast.rest import compression, multipart, xml
-from orthanc_fast.rest.auth import UNAUTHORIZED, Gate
+from orthanc_fast.rest.auth import BASIC, UNAUTHORIZED, Gate, refusal, too_many
 from orthanc_fast.rest.body import Disconnected, Receive, Refused
 from orthanc_fast.rest.browsers import BrowserGuard
 from orthanc_fast.rest.cors import CrossOrigin
 from orthanc_fast.rest.errors import error_response
 from orthanc_fast.rest.form_data import boundary
+from orthanc_fast.rest.identity import NOBODY, Identity, caller_of
 from orthanc_fast.rest.inside import SCOPE_KEY, Inside
 from orthanc_fast.rest.meters import RequestMeters
 from orthanc_fast.rest.proxies import TrustedProxies
-from orthanc_fast.rest.request import Request, caller_of
+from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import (
     NETWORK_PROTOCOL,
     HeaderField,
@@ -30,9 +31,10 @@ from orthanc_fast.rest.response import (
     Send,
     empty_response,
 )
-from orthanc_fast.rest.router import Reply, Router, allow
+from orthanc_fast.rest.router import Found, Reply, Router, allow, elsewhere
 from orthanc_fast.rest.routes import build_router
 from orthanc_fast.rest.uri import first_argument, segments
+from orthanc_fast.rights import NOTHING
 from orthanc_fast.services.ingest.uploads import Spool
 from orthanc_fast.services.processes.http import HttpServices
 
@@ -235,14 +237,45 @@ class App:
                 return permission
         authorization = request.header(b"authorization")
         if self._scripted is not None and self._scripted.is_trusted(authorization):
-            request.caller = caller_of("", address)
+            request.caller = caller_of(request.who, address)
             return self._unfiltered(request, scope, False)
-        user = self._gate.user(authorization)
-        if user is None:
-            return UNAUTHORIZED
-        request.caller = caller_of(user, address)
+        who = self._gate.known(authorization)
+        if who is None or (authorization and request.services.guesses.wait(address, who.name)):
+            return self._identify(request, scope, authorization)
+        return self._let_in(request, scope, who)
+
+    async def _identify(
+        self, request: Request, scope: MutableMapping[str, Any], authorization: bytes | None
+    ) -> Response:
+        """The answer to who is not known at once: his password may have to be hashed, his session
+        to be looked up."""
+        services, who = request.services, None
+        if authorization is not None and authorization.startswith(BASIC):
+            token = authorization[len(BASIC) :].strip()
+            found = await self._gate.by_password(services, request.remote_ip, token)
+            if isinstance(found, int):
+                return too_many(found)
+            who = found
+        elif authorization is None and (cookie := request.session_cookie) is not None:
+            who = await services.reads.run(self._gate.by_session, services, cookie)
+            request.session = None if who is None else cookie
+        if who is None:
+            request.method = self._effective_method(request, scope)
+            found_route = self._router.find(request.segments, request.method)
+            need = None if found_route is None else found_route.needs.get(request.method)
+            if authorization is not None or need is None or need.right != NOTHING:
+                return refusal(request)
+            who = NOBODY
+        reply = self._let_in(request, scope, who)
+        return reply if isinstance(reply, Response) else await reply
+
+    def _let_in(self, request: Request, scope: MutableMapping[str, Any], who: Identity) -> Reply:
+        request.who = who
+        request.caller = caller_of(who, request.remote_ip)
         method = self._effective_method(request, scope)
-        if self._scripted is not None:
+        if method != "GET" and request.session is not None:
+            self._browsers.check_own_page(request)
+        if self._scripted is not None and who is not NOBODY:
             request.method = method
             return self._scripted.reply(request, method, self._dispatch)
         if method not in REST_METHODS:
@@ -275,17 +308,21 @@ class App:
             return self._other_method(request, method)
         if method != "GET" and self._browsers.checks_changes:
             self._browsers.check_change(request)
+        found = self._router.find(request.segments, method)
+        if not request.who.has_everything and found is not None:
+            _check(request, found)
         if method == "POST":
             separator = boundary(request.header(b"content-type"))
-            if separator is not None and not self._takes_forms(request):
+            if separator is not None and not self._takes_forms(found):
                 return self._multipart(request, separator)
-        found = self._router.find(request.segments, method)
         if found is None:
             return self._unknown(request)
         request.params = found.params
         handler = found.handlers.get(method)
         if handler is None:
             return empty_response(405, ((b"allow", allow(found.handlers)),))
+        if request.who.is_limited and not iscoroutinefunction(handler):
+            handler = elsewhere(handler)  # sets are made for him
         return handler(request)
 
     def _effective_method(self, request: Request, scope: MutableMapping[str, Any]) -> str:
@@ -309,6 +346,8 @@ class App:
                 return self._unknown(request)
             describe = found.handlers.get(method)
             if describe is not None:
+                request.method = method
+                _check(request, found)
                 return describe(request)
             return empty_response(204, ((b"allow", allow(found.handlers) + b",HEAD,OPTIONS"),))
         if method not in WEBDAV_METHODS:
@@ -320,6 +359,7 @@ class App:
         if self._browsers.checks_changes:
             self._browsers.check_change(request)
         request.method, request.params = method, found.params
+        _check(request, found)
         return handler(request)
 
     def _unknown(self, request: Request) -> Response:
@@ -345,9 +385,8 @@ class App:
                         await part.forget()
         return empty_response(200)
 
-    def _takes_forms(self, request: Request) -> bool:
+    def _takes_forms(self, found: Found | None) -> bool:
         """Whether the handler of this POST sees a form as it is."""
-        found = self._router.find(request.segments, "POST")
         return found is not None and found.handlers.get("POST") in self._router.takes_forms
 
     async def _part(self, request: Request) -> None:
@@ -391,6 +430,13 @@ def create_app(
     """The application of the worker that has this slot; `ask` passes on what a client wants of the
     whole server. `has_tasks`: it also delivers webhooks, when it is its turn."""
     return App(settings, slot, ask, has_tasks)
+
+
+def _check(request: Request, found: Found) -> None:
+    """Raises ForbiddenAccess for who may not do what he asks for."""
+    need = found.needs.get(request.method)
+    if need is not None:
+        request.who.check(need)
 
 
 def _may_name_method(query: bytes) -> bool:

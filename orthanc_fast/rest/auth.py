@@ -1,16 +1,32 @@
-"""Who may ask: remote access and HTTP Basic authentication. Source: reference chapter 1,
-sections 1.1 and 1.11."""
+"""Who may ask: remote access, HTTP Basic authentication, sessions and share links. Source:
+reference chapter 1, sections 1.1 and 1.11; sessions, links and what users may do are this server's
+own: docs/users.md."""
 
+import asyncio
 import base64
 import binascii
-import hmac
+import hashlib
+import secrets
+from typing import Final
+from urllib.parse import quote
 
 from orthanc_fast.config import Settings
-from orthanc_fast.rest.response import empty_response
+from orthanc_fast.config_users import User
+from orthanc_fast.rest.identity import Identity, identity_of, somebody, visitor
+from orthanc_fast.rest.request import Request
+from orthanc_fast.rest.response import HeaderField, Response, empty_response
+from orthanc_fast.services.processes.http import HttpServices
+from orthanc_fast.services.users import passwords
 
-UNAUTHORIZED = empty_response(401, ((b"www-authenticate", b'Basic realm="Orthanc Secure Area"'),))
+BASIC: Final = b"Basic "
+CHALLENGE: Final[HeaderField] = (b"www-authenticate", b'Basic realm="Orthanc Secure Area"')
+UNAUTHORIZED: Final = empty_response(401, (CHALLENGE,))
+UNAUTHORIZED_PAGE: Final = empty_response(401)
+"""For scripts of pages, where the challenge would open a window of the browser."""
 
 _WELL_KNOWN = {("orthanc", "orthanc"), ("alice", "alicePassword"), ("alice", "orthanctest")}
+# What is checked where there is no hash, so that the time tells nothing about names.
+_NO_HASH: Final = "scrypt$14$8$5$" + "A" * 22 + "$" + "A" * 43
 
 
 class Gate:
@@ -18,11 +34,18 @@ class Gate:
 
     def __init__(self, settings: Settings) -> None:
         self._remote = settings.remote_access_allowed
-        self._enabled = settings.authentication_enabled
-        self._tokens = {
-            base64.b64encode(f"{name}:{password}".encode()): name
-            for name, password in settings.registered_users.items()
-        }
+        self.is_enabled = settings.authentication_enabled
+        self._users = {user.name: user for user in settings.users}
+        self._identities = {user.name: identity_of(user) for user in settings.users}
+        self._has_hashes = any(user.password_hash for user in settings.users)
+        # Credentials that are right, under keyed hashes: the time of a look tells nothing about
+        # which of them was close.
+        self._key = secrets.token_bytes(32)
+        self._right: dict[bytes, Identity] = {}
+        for user in settings.users:
+            if user.password:
+                token = base64.b64encode(f"{user.name}:{user.password}".encode())
+                self._right[self._digest(token)] = self._identities[user.name]
         self.is_secure = not (
             settings.remote_access_allowed
             and settings.authentication_explicit
@@ -33,19 +56,95 @@ class Gate:
         """Without remote access only 127.0.0.1 itself is served."""
         return not self._remote and remote_ip != "127.0.0.1"
 
-    def user(self, authorization: bytes | None) -> str | None:
-        """The name of the user, "" for an anonymous one, None if the request must be refused."""
-        if authorization is None or not authorization.startswith(b"Basic "):
-            return None if self._enabled else ""
-        token = authorization[6:].strip()
-        if self._enabled:
-            # Every token is compared, so that the time tells nothing about which one was close.
-            found = None
-            for known, name in self._tokens.items():
-                if hmac.compare_digest(known, token):
-                    found = name
+    def known(self, authorization: bytes | None) -> Identity | None:
+        """Who this is, as far as that can be told at once; None where it cannot, or nobody is."""
+        if authorization is None or not authorization.startswith(BASIC):
+            return None if self.is_enabled else somebody("")
+        token = authorization[len(BASIC) :].strip()
+        if self.is_enabled:
+            return self._right.get(self._digest(token))
+        return somebody(_credentials(token)[0])
+
+    async def by_password(
+        self, services: HttpServices, address: str, token: bytes
+    ) -> Identity | int | None:
+        """Who these credentials are, name and password with a colon between, in Base64; the seconds
+        to wait for who has guessed too often; None where they are wrong."""
+        name, password = _credentials(token)
+        if seconds := services.guesses.wait(address, name):
+            return seconds
+        digest = self._digest(token)
+        found = self._right.get(digest)
+        if found is not None:
             return found
-        try:
-            return base64.b64decode(token).decode("utf-8", "replace").partition(":")[0]
-        except binascii.Error:
-            return ""
+        if self._has_hashes:
+            user = self._users.get(name)
+            text = user.password_hash if user is not None and user.password_hash else _NO_HASH
+            if await asyncio.to_thread(passwords.matches, password, text):
+                found = self._right[digest] = self._identities[name]
+                return found
+        services.guesses.failed(address, name, password)
+        return None
+
+    def user(self, name: str) -> User:
+        """One who is known."""
+        return self._users[name]
+
+    def by_session(self, services: HttpServices, token: str) -> Identity | None:
+        """Who has shown the token of a session or of a share link. May read the index."""
+        user = services.sessions.user(token)
+        if user is not None:
+            return self._identities[user.name]
+        share = services.sessions.shared(token)
+        if share is None:
+            return None
+        maker = services.sessions.maker(share)
+        return visitor(share.study, None if maker is None else maker.labels)
+
+    def _digest(self, token: bytes) -> bytes:
+        return hashlib.blake2b(token, digest_size=16, key=self._key).digest()
+
+
+def credentials_token(name: str, password: str) -> bytes:
+    """As `Gate.by_password` takes it."""
+    return base64.b64encode(f"{name}:{password}".encode("utf-8", "surrogateescape"))
+
+
+def refusal(request: Request) -> Response:
+    """The answer to who has not logged in: a browser that opens a page is led to the log-in page,
+    a script of a page is told without a challenge, anybody else is asked for a password."""
+    if request.header(b"authorization") is not None:
+        return UNAUTHORIZED
+    accept = request.header(b"accept") or b""
+    if request.real_method == "GET" and b"text/html" in accept:
+        return empty_response(303, ((b"location", _login_page(request)), (b"vary", b"Accept")))
+    is_of_page = (
+        request.session_cookie is not None
+        or request.header(b"x-requested-with") is not None
+        or request.header(b"sec-fetch-site") == b"same-origin"
+    )
+    return UNAUTHORIZED_PAGE if is_of_page else UNAUTHORIZED
+
+
+def too_many(seconds: int) -> Response:
+    """The answer to who has guessed too often."""
+    return empty_response(429, ((b"retry-after", b"%d" % seconds),))
+
+
+def _login_page(request: Request) -> bytes:
+    """Relative, so that it is right below any prefix of a proxy."""
+    path = request.raw_path
+    query = request.query
+    wanted = path.removeprefix(b"/") + (b"?" + query if query else b"")
+    up = b"../" * (path.count(b"/") - 1)
+    return up + b"app/login?next=" + quote(wanted, safe="").encode()
+
+
+def _credentials(token: bytes) -> tuple[str, str]:
+    """Name and password; empty texts for what is no Base64."""
+    try:
+        text = base64.b64decode(token).decode("utf-8", "replace")
+    except binascii.Error:
+        return "", ""
+    name, _, password = text.partition(":")
+    return name, password

@@ -73,6 +73,33 @@ class BrowserGuard:
                 "origin in AllowedOrigins of the option Cors"
             )
 
+    def check_own_page(self, request: Request) -> None:
+        """To be called for a request that changes something and is let in by a cookie, which a
+        browser sends by itself. Raises ForbiddenAccess unless it comes from a page of this server,
+        or of an origin that the option `Cors` allows with credentials."""
+        if self._cors.allows_credentials(request.header(b"origin")) or is_of_own_page(request):
+            return
+        raise ForbiddenAccess(
+            "who is logged in by a cookie changes something from pages of this server only, which "
+            "the header Origin or Sec-Fetch-Site says"
+        )
+
+
+def is_of_own_page(request: Request) -> bool | None:
+    """Whether a browser says that a page of this server has made the request; None where it says
+    nothing, or it is no browser."""
+    site = request.header(b"sec-fetch-site")
+    if site is not None:
+        return site == b"same-origin"
+    origin = request.header(b"origin")
+    if origin is None:
+        return None
+    own = request.base_url
+    try:
+        return own is not None and urlsplit(origin.decode("latin-1")).netloc == urlsplit(own).netloc
+    except ValueError:
+        return False
+
 
 def _is_local(settings: Settings) -> bool:
     """Whether only this machine may reach the server."""

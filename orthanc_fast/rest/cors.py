@@ -26,6 +26,10 @@ class CrossOrigin:
         """Whether a page of this origin has been given permission."""
         return self._any or origin in self._allowed
 
+    def allows_credentials(self, origin: bytes | None) -> bool:
+        """Whether a page of this origin may use the log-in of its user."""
+        return self._credentials and origin in self._allowed
+
     def headers(self, request: Request) -> list[HeaderField]:
         """What every answer to this request gets."""
         if self._any:

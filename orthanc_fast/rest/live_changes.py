@@ -117,7 +117,7 @@ async def _events(
                     grown = await presence.beyond(since, HEARTBEAT)
                 except Disconnected:
                     return
-                if services.change_feed.closed:
+                if services.change_feed.closed or await request.is_over():
                     return
                 if not grown:
                     yield COMMENT

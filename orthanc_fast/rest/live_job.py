@@ -44,7 +44,7 @@ async def _events(request: Request) -> AsyncGenerator[bytes]:
         while not gone.done() and not jobs.is_ending:
             heard = jobs.heard(job)
             event = await request.services.reads.run(jobs.event, request.caller, job)
-            if event is None:
+            if event is None or await request.is_over():
                 return
             if last is None or _key(event) != _key(last):
                 yield _encoded(event, last is None or event.State != last.State)

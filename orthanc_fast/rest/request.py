@@ -4,16 +4,17 @@ for."""
 import asyncio
 import json
 from collections.abc import AsyncGenerator, MutableMapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from orthanc_fast.config import Settings
 from orthanc_fast.config_file import parse
 from orthanc_fast.dicom.tag_json import Format
 from orthanc_fast.errors import BadFileFormat, BadRequest
 from orthanc_fast.model import Caller
 from orthanc_fast.rest.body import Body, Receive
+from orthanc_fast.rest.identity import SOMEBODY, Identity
 from orthanc_fast.rest.json_body import LARGE, parse_large
 from orthanc_fast.rest.proxies import Place, base_url
 from orthanc_fast.rest.response import HeaderField
@@ -28,15 +29,15 @@ BODYLESS = frozenset({"GET", "HEAD"})  # as a rule
 _NO_ARGUMENTS: dict[str, str] = {}
 
 
-@lru_cache(1024)
-def caller_of(user: str, address: str) -> Caller:
-    """A client of the REST API: one object for all of its requests."""
-    return Caller(origin="RestApi", user=user, address=address)
+def session_cookie_name(settings: Settings) -> str:
+    """Cookies are of a host, not of a port: several servers of one machine have their own."""
+    return f"orthanc-session-{settings.http_port}"
 
 
 class Request:
     """`method` is the effective one; `params` are the variable components of the path, in order;
-    `caller` is known to whoever has been let in."""
+    `who` makes the request, and `caller` is the same for services: known of whoever has been let
+    in. `session` is the token of the session or share link that he has shown."""
 
     __slots__ = (
         "_arguments",
@@ -53,7 +54,9 @@ class Request:
         "proxied",
         "segments",
         "services",
+        "session",
         "waited",
+        "who",
     )
 
     caller: Caller
@@ -78,6 +81,8 @@ class Request:
         self.method = method
         self.params: list[str] = []
         self.proxied: Place | None = None  # what trusted proxies say, where there are any
+        self.who: Identity = SOMEBODY
+        self.session: str | None = None
         self.is_part = False  # of a multipart body, whose other parts are still to come
         self.waited = False  # for something to happen, as a long poll does
 
@@ -139,6 +144,34 @@ class Request:
         return bool(self._scope["method"] == "HEAD")
 
     @property
+    def real_method(self) -> str:
+        """The method as it came."""
+        return str(self._scope["method"])
+
+    @property
+    def is_https(self) -> bool:
+        """Whether the client speaks HTTPS, as far as this server and its proxies know."""
+        place = self.proxied
+        scheme = None if place is None else place.scheme
+        return (scheme or self._scope["scheme"]) == "https"
+
+    @property
+    def prefix(self) -> str:
+        """What a trusted proxy puts in front of all paths, "" for nothing."""
+        return "" if self.proxied is None else self.proxied.prefix
+
+    @property
+    def session_cookie(self) -> str | None:
+        """The token of a session or share link that a browser shows."""
+        start = f"{session_cookie_name(self.services.settings)}=".encode()
+        for name, value in self.headers:
+            if name == b"cookie":
+                for part in value.split(b";"):
+                    if (pair := part.strip()).startswith(start):
+                        return pair[len(start) :].decode("latin-1")
+        return None
+
+    @property
     def raw_path(self) -> bytes:
         """The path as it came."""
         path: bytes = self._scope["raw_path"]
@@ -173,7 +206,7 @@ class Request:
         other.headers = headers
         other.params = self.params
         other.proxied = self.proxied
-        other.caller = self.caller
+        other.caller, other.who, other.session = self.caller, self.who, self.session
         other.is_part = True
         other._body = body
         return other
@@ -253,6 +286,13 @@ class Request:
         if not isinstance(value, dict):
             raise BadRequest("The body must contain a JSON object")
         return value
+
+    async def is_over(self) -> bool:
+        """Whether the session or link by which this request was let in has ended meanwhile."""
+        if self.session is None:
+            return False
+        sessions, token = self.services.sessions, self.session
+        return await self.services.reads.run(sessions.is_over, token)
 
     async def gone(self) -> None:
         """Returns when the client has closed the connection; for requests without a body."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response
-from orthanc_fast.rights import Right
+from orthanc_fast.rights import Need, Right
 
 Reply = Response | Awaitable[Response]
 Handler = Callable[[Request], Reply]
@@ -18,13 +18,6 @@ METHODS = ("GET", "POST", "PUT", "DELETE")  # the order of the Allow header
 
 ONE = "{}"  # any one component
 REST = "{*}"  # any number of components, also none
-
-
-class Need(NamedTuple):
-    """What a caller needs for a route: a right, and unless it is `limited`, to see everything."""
-
-    right: Right
-    limited: bool
 
 
 class Found(NamedTuple):
@@ -122,7 +115,7 @@ class Router:
             node = nodes.pop()
             for method, handler in node.handlers.items():
                 if not iscoroutinefunction(handler):
-                    node.handlers[method] = _elsewhere(handler)
+                    node.handlers[method] = elsewhere(handler)
             nodes += [each for each in (*node.literal.values(), node.any, node.rest) if each]
 
     def find(self, segments: list[str], method: str) -> Found | None:
@@ -149,7 +142,9 @@ class Router:
         return Found(node.handlers, params, node.needs)
 
 
-def _elsewhere(handler: Handler) -> Handler:
+def elsewhere(handler: Handler) -> Handler:
+    """A handler that only reads, in a thread."""
+
     @wraps(handler)
     async def read(request: Request) -> Response:
         reply = await asyncio.to_thread(handler, request)

@@ -12,6 +12,7 @@ from orthanc_fast.rest.response import HeaderField, Response, empty_response
 from orthanc_fast.rest.router import Reply
 from orthanc_fast.rest.streaming import while_present
 from orthanc_fast.rest.uri import arguments
+from orthanc_fast.rights import Need
 from orthanc_fast.services.scripts.calls import Calls, Parts
 from orthanc_fast.services.scripts.options import Language
 from orthanc_fast.services.scripts.patterns import Match
@@ -42,6 +43,7 @@ class ScriptedRequests:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        self._need = Need(calls.options.routes_need, limited=False)
 
     def is_trusted(self, authorization: bytes | None) -> bool:
         """Whether a request brings a token that a script has made: it needs no user, and no script
@@ -55,6 +57,8 @@ class ScriptedRequests:
         who = self._calls.who(Callback.HTTP_FILTER) if method in FILTERED else ()
         if not who and route is None:
             return dispatch(request)
+        if route is not None:
+            request.who.check(self._need)
         return self._reply(request, method, who, route, dispatch)
 
     def route(self, request: Request, method: str) -> "tuple[Language, int, Match] | None":

@@ -45,7 +45,8 @@ def test_the_wheel_holds_every_file() -> None:
     patterns = project["tool"]["setuptools"]["package-data"]["orthanc_fast.rest"]
     packed = {path for pattern in patterns for path in room.glob(pattern) if path.is_file()}
     assert packed == {path for path in (room / "static").rglob("*") if path.is_file()}
-    names = {str(path.relative_to(room / "static" / "app")) for path in packed}
+    pages = room / "static" / "app"
+    names = {str(path.relative_to(pages)) for path in packed if path.is_relative_to(pages)}
     assert {*PAGES, *STATIC} <= names
 
 

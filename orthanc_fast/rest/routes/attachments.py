@@ -101,7 +101,6 @@ def add_routes(router: Router, settings: Settings) -> None:
                 body="application/octet-stream",
                 answer=dict,
                 needs=Right.MODIFY,
-                limited=level > Level.PATIENT,
             )
             router.add(
                 "DELETE",
@@ -109,7 +108,6 @@ def add_routes(router: Router, settings: Settings) -> None:
                 delete_attachment,
                 answer="text/plain",
                 needs=Right.MODIFY,
-                limited=level > Level.PATIENT,
             )
             router.add(
                 "POST",
@@ -117,7 +115,6 @@ def add_routes(router: Router, settings: Settings) -> None:
                 compress,
                 answer=dict,
                 needs=Right.MODIFY,
-                limited=level > Level.PATIENT,
             )
             router.add(
                 "POST",
@@ -125,7 +122,6 @@ def add_routes(router: Router, settings: Settings) -> None:
                 uncompress,
                 answer=dict,
                 needs=Right.MODIFY,
-                limited=level > Level.PATIENT,
             )
 
 

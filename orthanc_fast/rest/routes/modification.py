@@ -162,9 +162,12 @@ def _level(value: Any) -> Level:
 async def _job(request: Request, target: Target, is_anonymization: bool) -> Response:
     body = await json_fields(request)
     fields = job_fields(body)
+    keep_source = boolean_field(body, "KeepSource", True)
+    if not keep_source:
+        request.who.require(Right.DELETE)
     options = Options(
         description=DESCRIPTION,
-        keep_source=boolean_field(body, "KeepSource", True),
+        keep_source=keep_source,
         permissive=fields.permissive,
         priority=fields.priority,
         user_data=fields.user_data,

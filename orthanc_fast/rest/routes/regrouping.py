@@ -35,7 +35,7 @@ async def post_split(request: Request) -> Response:
     )
     keep_source = boolean_field(body, "KeepSource", False)
     changes = regrouping.changes(body)
-    options, is_synchronous = _options(body, keep_source)
+    options, is_synchronous = _options(request, body, keep_source)
     submission = regrouping.split(leaving, changes, options)
     return await answer_job(request, submission, is_synchronous)
 
@@ -50,7 +50,8 @@ async def post_merge(request: Request) -> Response:
     found = await asyncio.to_thread(
         regrouping.to_merge, request.caller, study, texts_field(body, "Resources", None)
     )
-    options, is_synchronous = _options(body, boolean_field(body, "KeepSource", False))
+    keep_source = boolean_field(body, "KeepSource", False)
+    options, is_synchronous = _options(request, body, keep_source)
     submission = await asyncio.to_thread(regrouping.merge, study, *found, options)
     return await answer_job(request, submission, is_synchronous)
 
@@ -63,8 +64,11 @@ def texts_field(body: dict[str, Any], name: str, default: list[str] | None) -> l
     return value
 
 
-def _options(body: dict[str, Any], keep_source: bool) -> tuple[Options, bool]:
-    """How the job is to be run, and whether it is waited for."""
+def _options(request: Request, body: dict[str, Any], keep_source: bool) -> tuple[Options, bool]:
+    """How the job is to be run, and whether it is waited for. Raises ForbiddenAccess where sources
+    are deleted by who may not."""
+    if not keep_source:
+        request.who.require(Right.DELETE)
     fields = job_fields(body)
     options = Options(
         description=DESCRIPTION,

@@ -10,9 +10,8 @@ from functools import partial
 from itertools import islice
 from typing import Protocol, TypeVar
 
-from orthanc_fast._ext.idsets import intersect
 from orthanc_fast.index.contract import Snapshot
-from orthanc_fast.index.packed import packed_parts, unpack
+from orthanc_fast.index.packed import intersection, packed_parts, unpack
 from orthanc_fast.index.terms import Kind
 from orthanc_fast.model import SHA1, Caller, Level, Resource
 from orthanc_fast.services.find.facts import Facts
@@ -82,7 +81,7 @@ class SnapshotValues:
         if home == self._level:
             return search.sets(groups, within)
         found = (search.descend(each, home, self._level) for each in search.sets(groups))
-        return found if within is None else (_both(each, within) for each in found)
+        return found if within is None else (intersection(each, within) for each in found)
 
     def values(self, packed: bytes, key: OrderKey) -> Valued:
         if key.source == "tag" and self._tags.locate(key.number, self._level).level == self._level:
@@ -170,10 +169,6 @@ class PartedValues:
         self, packed: bytes, key: OrderKey, view: Snapshot
     ) -> list[tuple[bytes, str | None]]:
         return list(SnapshotValues(Facts(view), self._tags, self._level).values(packed, key))
-
-
-def _both(a: bytes, b: bytes) -> bytes:
-    return intersect(a, b) if len(a) < len(b) else intersect(b, a)
 
 
 def _behind(level: Level, public: bytes, view: Snapshot) -> bytes:

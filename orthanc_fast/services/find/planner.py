@@ -6,10 +6,10 @@ a set too and is intersected, as long as that is cheaper than testing the resour
 
 from collections.abc import Callable, Iterable, Sequence
 
-from orthanc_fast._ext.idsets import intersect, subtract
+from orthanc_fast._ext.idsets import subtract
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.contract import Search
-from orthanc_fast.index.packed import union
+from orthanc_fast.index.packed import intersection, union
 from orthanc_fast.index.terms import Kind
 from orthanc_fast.model import SHA1, Level, Resource, Totals
 from orthanc_fast.registries import SOP_CLASS_UID
@@ -63,12 +63,7 @@ class Plan:
     def narrow(self, members: bytes) -> None:
         """Only what is in `members` too can match."""
         known = self.candidates
-        if known is None:
-            self.candidates = members
-        elif len(known) <= len(members):
-            self.candidates = intersect(known, members)
-        else:
-            self.candidates = intersect(members, known)
+        self.candidates = members if known is None else intersection(known, members)
 
     @property
     def size(self) -> int | None:

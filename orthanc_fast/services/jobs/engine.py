@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 
 from orthanc_fast.errors import NotImplementedYet, OrthancError
 from orthanc_fast.log import Category, logger
-from orthanc_fast.model import SERVER
 from orthanc_fast.runtime.bell import RECHECK
 from orthanc_fast.services.jobs import records
 from orthanc_fast.services.jobs.contract import Kind
@@ -53,7 +52,7 @@ class Engine:
         # Looking is not writing, which would keep others waiting and ring the bell for nothing.
         if self._registry.runtime.read(lambda view: view.first_below(records.QUEUE)) is None:
             return None
-        return self._registry.change(SERVER, lambda ledger: ledger.claim(self._slot))[0]
+        return self._registry.change(lambda ledger: ledger.claim(self._slot))[0]
 
     def _run(self, job: str) -> None:
         run = JobRun(self._registry, job, self._save, lambda: self._is_ending)

@@ -107,7 +107,7 @@ class Jobs:
             await self._keep(job, save)
             return await self._completed(job, told)
         finally:
-            self._registry.change(SERVER, lambda ledger: ledger.wait_no_more(job))
+            self._registry.change(lambda ledger: ledger.wait_no_more(job))
 
     def begin_here(self, caller: Caller, submission: Submission) -> LocalRun:
         """A job that this process itself does, beginning now; it is never saved. Whoever calls this
@@ -143,7 +143,7 @@ class Jobs:
             if is_awaited:
                 ledger.wait_for(job, self._slot)
 
-        _, save = self._registry.change(caller, work)
+        _, save = self._registry.change(work)
         if save is not None:
             save.include_payload(len(submission.payload))
         return job, save
@@ -160,7 +160,7 @@ class Jobs:
     def _withdraw(self, job: str) -> None:
         """Takes back a job of which the client was not told. It may have been saved all the same,
         as when the client left meanwhile; nobody waits until that is undone."""
-        _, save = self._registry.change(SERVER, lambda ledger: ledger.withdraw(job))
+        _, save = self._registry.change(lambda ledger: ledger.withdraw(job))
         if save is not None:
             self._writes.submit(SERVER, save, Future())
 
@@ -184,20 +184,34 @@ class Jobs:
     # Watching
 
     def ids(self, caller: Caller) -> list[str]:
-        """Of all jobs, in order."""
-        return self._read(caller, job_ids)
+        """Of all jobs that the caller sees, in order."""
+        return self._runtime.read(
+            lambda view: [
+                job for job in job_ids(view) if not caller.is_limited or _is_seen(view, caller, job)
+            ]
+        )
 
     def all(self, caller: Caller) -> list[JobAnswer]:
-        """All jobs, by ID."""
-        return self._read(caller, describe_all)
+        """All jobs that the caller sees, by ID."""
+        return self._runtime.read(
+            lambda view: [
+                each
+                for each in describe_all(view)
+                if not caller.is_limited or _is_seen(view, caller, each.ID)
+            ]
+        )
 
     def get(self, caller: Caller, job: str) -> JobAnswer | None:
         """None where there is no such job."""
-        return self._read(caller, lambda view: describe(view, job) if _is_name(job) else None)
+        return self._runtime.read(
+            lambda view: describe(view, job) if _is_seen(view, caller, job) else None
+        )
 
     def event(self, caller: Caller, job: str) -> JobEvent | None:
         """What of a job changes, as it is now; None where there is no such job."""
-        return self._read(caller, lambda view: describe_event(view, job) if _is_name(job) else None)
+        return self._runtime.read(
+            lambda view: describe_event(view, job) if _is_seen(view, caller, job) else None
+        )
 
     def events(self, caller: Caller) -> list[JobEvent]:
         """What of all jobs changes, as it is now."""
@@ -223,7 +237,7 @@ class Jobs:
     def figures(self, caller: Caller) -> Figures:
         """Paused jobs count as running, as Orthanc counts them; those that were cancelled before
         they ran are in none of the sums."""
-        return self._read(caller, _figures)
+        return self._runtime.read(restricted(caller, _figures))
 
     # Changing. Each says whether there is such a job and may take this way.
 
@@ -251,8 +265,8 @@ class Jobs:
     def output(self, caller: Caller, job: str, key: str) -> Download:
         """What a successful job has made. Raises InexistentItem."""
         output = None
-        if _is_name(job, key):
-            output, _ = self._registry.change(caller, lambda ledger: ledger.use_output(job, key))
+        if _is_name(key) and self._is_seen(caller, job):
+            output, _ = self._registry.change(lambda ledger: ledger.use_output(job, key))
         if output is None:
             raise _no_output(key)
         path = self._registry.folder / output.name
@@ -265,28 +279,38 @@ class Jobs:
     def delete_output(self, caller: Caller, job: str, key: str) -> None:
         """Raises InexistentItem."""
         is_gone = False
-        if _is_name(job, key):
-            is_gone, _ = self._registry.change(
-                caller, lambda ledger: ledger.delete_output(job, key)
-            )
+        if _is_name(key) and self._is_seen(caller, job):
+            is_gone, _ = self._registry.change(lambda ledger: ledger.delete_output(job, key))
         if not is_gone:
             raise _no_output(key)
 
     async def _change(self, caller: Caller, job: str, move: Callable[[Ledger, str], bool]) -> bool:
-        if not _is_name(job):
+        if not self._is_seen(caller, job):
             return False
-        is_done, save = self._registry.change(caller, lambda ledger: move(ledger, job))
+        is_done, save = self._registry.change(lambda ledger: move(ledger, job))
         if save is not None:
             await self._writes(SERVER, save)
         return is_done
 
-    def _read(self, caller: Caller, work: Callable[[Snapshot], T]) -> T:
-        return self._runtime.read(restricted(caller, work))
+    def _is_seen(self, caller: Caller, job: str) -> bool:
+        return self._runtime.read(lambda view: _is_seen(view, caller, job))
 
 
-def _is_name(*parts: str) -> bool:
+def _is_seen(view: Snapshot, caller: Caller, job: str) -> bool:
+    """Whether there is such a job for the caller: who sees some studies only has his own jobs, and
+    who came by a share link none."""
+    if not _is_name(job):
+        return False
+    if not caller.is_limited:
+        return True
+    facts = view.get(records.FACTS + job)
+    own = caller.user is not None and caller.study is None
+    return own and facts is not None and records.facts_of(facts).caller.user == caller.user
+
+
+def _is_name(text: str) -> bool:
     """Whether clients may mean a job by it: names in the runtime state are short."""
-    return all(0 < len(part.encode()) <= 100 and "/" not in part for part in parts)
+    return 0 < len(text.encode()) <= 100 and "/" not in text
 
 
 def _no_output(key: str) -> InexistentItem:

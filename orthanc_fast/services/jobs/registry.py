@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from orthanc_fast.config import Settings
 from orthanc_fast.index.contract import Transaction as IndexTransaction
 from orthanc_fast.index.contract import Write
-from orthanc_fast.model import SERVER, Caller
+from orthanc_fast.model import SERVER
 from orthanc_fast.runtime.contract import Runtime, Snapshot, Transaction
 from orthanc_fast.services.jobs import records
 from orthanc_fast.services.jobs.contract import State
@@ -18,7 +18,6 @@ from orthanc_fast.services.jobs.history import Limits
 from orthanc_fast.services.jobs.ledger import Ledger
 from orthanc_fast.services.jobs.outputs import outputs_folder
 from orthanc_fast.services.jobs.records import Progress, SavedJob
-from orthanc_fast.services.store.visibility import restricted
 from orthanc_fast.services.store.writes import Writes
 
 T = TypeVar("T")
@@ -38,7 +37,7 @@ class Registry:
         self._limits = Limits(settings.jobs_history_size, settings.media_archive_size)
         self._is_saving = settings.save_jobs
 
-    def change(self, caller: Caller, work: Callable[[Ledger], T]) -> tuple[T, "Save | None"]:
+    def change(self, work: Callable[[Ledger], T]) -> tuple[T, "Save | None"]:
         """What `work` returns, and what is to be saved now. Raises what `work` raises, then nothing
         is changed; StorageFault, FullStorage."""
         ledger: Ledger
@@ -48,7 +47,7 @@ class Registry:
             ledger = Ledger(transaction, self._limits)
             return work(ledger)
 
-        result = self.runtime.write(restricted(caller, run))
+        result = self.runtime.write(run)
         bell = self.runtime.bell
         bell.ring(*map(records.topic, ledger.changed))
         if ledger.is_queued:

@@ -13,7 +13,6 @@ import msgspec
 
 from orthanc_fast.errors import DISK_FULL, FullStorage, InternalError, OrthancError, StorageFault
 from orthanc_fast.log import Category, logger
-from orthanc_fast.model import SERVER
 from orthanc_fast.services.jobs import records
 from orthanc_fast.services.jobs.contract import Run, Stopped
 from orthanc_fast.services.jobs.describe import content_json
@@ -123,7 +122,7 @@ class JobRun(Run):
         return self._change(lambda ledger: _end(ledger, self.id, error))
 
     def _change(self, work: Callable[[Ledger], None]) -> Save | None:
-        return self._registry.change(SERVER, work)[1]
+        return self._registry.change(work)[1]
 
 
 class LocalRun(JobRun):

@@ -8,7 +8,6 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.index.contract import Index, Transaction
 from orthanc_fast.log import Category, logger
-from orthanc_fast.model import SERVER
 from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.jobs import records
 from orthanc_fast.services.jobs.outputs import empty_outputs
@@ -46,14 +45,12 @@ class SavedJobs:
 
     def _bring_back(self, job: str, saved: SavedJob) -> None:
         payload = self._index.read(lambda view: view.property(SAVED_PAYLOAD + job)) or b""
-        _, save = self._registry.change(
-            SERVER, lambda ledger: ledger.bring_back(job, saved, payload)
-        )
+        _, save = self._registry.change(lambda ledger: ledger.bring_back(job, saved, payload))
         self._keep(save)
 
     def recover_slot(self, slot: str) -> None:
         """After a worker died: what it ran is put back into the queue, or fails."""
-        self._keep(self._registry.change(SERVER, lambda ledger: ledger.bury(slot))[1])
+        self._keep(self._registry.change(lambda ledger: ledger.bury(slot))[1])
         if self._settings.save_jobs:
             self._catch_up()
 

@@ -30,6 +30,8 @@ from orthanc_fast.services.scu.template_find import TemplateFind
 from orthanc_fast.services.scu.worklist import Worklists
 from orthanc_fast.services.store.opening import INDEX_FOLDER
 from orthanc_fast.services.store.session import SessionOption
+from orthanc_fast.services.users.guesses import Guesses
+from orthanc_fast.services.users.sessions import Sessions
 from orthanc_fast.services.volumes.streaming import Streams
 from orthanc_fast.services.volumes.volumes import Volumes
 
@@ -88,6 +90,10 @@ class HttpServices(ResourceServices):
         self.worklists = Worklists(find)
         self.template_find = TemplateFind(find)
         self.change_feed = ChangeFeed(self.index, self.runtime.bell)
+        self.sessions = Sessions(
+            self.reads, self.writes, settings.users, not settings.authentication_enabled
+        )
+        self.guesses = Guesses(self.runtime)
         self.figures = Figures(
             settings, self.metrics, self.resources, self.jobs, self._routing_figures
         )

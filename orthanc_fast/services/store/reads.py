@@ -6,7 +6,7 @@ from typing import ParamSpec, TypeVar
 
 from orthanc_fast.index.contract import Index, Snapshot
 from orthanc_fast.model import Caller
-from orthanc_fast.services.store.visibility import restricted
+from orthanc_fast.services.store.visibility import seen
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,10 +26,12 @@ class Reads:
     def __call__(self, caller: Caller, function: Callable[[Snapshot], T]) -> T:
         """What `function` makes of one snapshot, as far as the caller may see it. It must
         neither keep the snapshot nor read files."""
-        return self._index.read(restricted(caller, function))
+        return self._index.read(seen(caller, function))
 
     async def run(self, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-        """What `work` returns, without keeping an event loop waiting."""
-        if self.in_place:
+        """What `work` returns, without keeping an event loop waiting: in a thread also where its
+        first argument is a caller who sees some studies only, for whom sets are made."""
+        is_long = bool(given) and isinstance(given[0], Caller) and given[0].is_limited
+        if self.in_place and not is_long:
             return work(*given, **named)
         return await asyncio.to_thread(work, *given, **named)

@@ -1,37 +1,55 @@
-"""Which resources exist for a caller: the only place that judges `Caller.labels`."""
+"""Which resources exist for a caller: the only place that judges `Caller.labels` and
+`Caller.study`."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
-from orthanc_fast.errors import NotImplementedYet
-from orthanc_fast.index.contract import Cargo, Transaction, Write
+from orthanc_fast.errors import ForbiddenAccess
+from orthanc_fast.index.contract import Cargo, Snapshot, Transaction, Write
 from orthanc_fast.model import Caller
+from orthanc_fast.services.store.visible import VisibleSnapshot
+from orthanc_fast.services.store.visible_transaction import VisibleTransaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def restricted(caller: Caller, function: Callable[P, T]) -> Callable[P, T]:
-    """`function`, for which there is only what the caller may see of the snapshot, change in the
-    transaction, or add with the file, that it is given: everything.
+def seen(caller: Caller, function: Callable[[Snapshot], T]) -> Callable[[Snapshot], T]:
+    """`function`, for which there is only what the caller may see of the snapshot."""
+    if not caller.is_limited:
+        return function
+    return lambda view: function(VisibleSnapshot(view, caller))
 
-    Raises NotImplementedYet for one who may see some labels only, since showing him everything
-    would be worse.
-    """
-    if caller.labels is not None:
-        raise NotImplementedYet("callers who may see the resources of some labels only")
+
+def seen_changes(
+    caller: Caller, function: Callable[[Transaction], T]
+) -> Callable[[Transaction], T]:
+    """The same for what `function` changes in a transaction."""
+    if not caller.is_limited:
+        return function
+
+    def change(transaction: Transaction) -> T:
+        return function(cast(Transaction, VisibleTransaction(transaction, caller)))
+
+    return change
+
+
+def restricted(caller: Caller, function: Callable[P, T]) -> Callable[P, T]:
+    """`function`, which works on what belongs to no study. Raises ForbiddenAccess for who may see
+    some studies only: nobody could say what of it is for him."""
+    if caller.is_limited:
+        raise ForbiddenAccess("this is for users who see all studies")
     return function
 
 
 class Judged(Write[T]):
-    """A write as far as its caller may do it: what it does to the index passes `restricted`, as
-    reading does. Raises what that raises."""
+    """A write as far as its caller may do it: there is only what he may see of the transaction."""
 
     __slots__ = ("_apply", "write")
 
     def __init__(self, caller: Caller, write: Write[T]) -> None:
         self.write = write
-        self._apply = restricted(caller, write.apply)
+        self._apply = seen_changes(caller, write.apply)
 
     @property
     def is_quick(self) -> bool:

@@ -130,7 +130,14 @@ class Tree:
     # Finding
 
     def _all(self, caller: Caller, style: Style) -> Shelf:
-        packed = self._reads(caller, lambda view: self._listing(view, style.level))
+        packed = self._reads(
+            caller,
+            lambda view: (
+                view.listing_packed(style.level)
+                if caller.is_limited
+                else self._listing(view, style.level)
+            ),
+        )
         return Shelf(style.level, packed, style)
 
     def _listing(self, view: Snapshot, level: Level) -> bytes:

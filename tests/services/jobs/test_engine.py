@@ -18,7 +18,6 @@ from orthanc_fast.errors import (
     InexistentItem,
     OrthancError,
 )
-from orthanc_fast.model import SERVER
 from orthanc_fast.services.jobs import records, runs
 from orthanc_fast.services.jobs.contract import Run
 from orthanc_fast.services.jobs.runs import JobRun
@@ -459,9 +458,9 @@ def test_what_is_given_up_is_told(make: Make) -> None:
     small = make(lambda run: None)
     job = small.submit()
     for number in range(3):
-        assert small.registry.change(SERVER, lambda ledger: ledger.claim("jobs-9"))[0] == job
+        assert small.registry.change(lambda ledger: ledger.claim("jobs-9"))[0] == job
         JobRun(small.registry, job, lambda save: None).announce(b"%d" % number)
-        small.registry.change(SERVER, lambda ledger: ledger.bury("jobs-9"))
+        small.registry.change(lambda ledger: ledger.bury("jobs-9"))
     small.start()
     found = small.wait(job)
     assert (found.State, found.ErrorDetails) == ("Failure", "The job has killed its worker 3 times")
@@ -473,6 +472,6 @@ def test_what_cannot_be_given_up_fails_all_the_same(make: Make) -> None:
     small = make()
     job = small.submit()
     for _ in range(4):
-        assert small.registry.change(SERVER, lambda ledger: ledger.claim("jobs-9"))[0] == job
-        small.registry.change(SERVER, lambda ledger: ledger.bury("jobs-9"))
+        assert small.registry.change(lambda ledger: ledger.claim("jobs-9"))[0] == job
+        small.registry.change(lambda ledger: ledger.bury("jobs-9"))
     assert small.get(job).ErrorDetails == "The job has killed its worker 3 times"

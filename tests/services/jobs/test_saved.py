@@ -79,9 +79,9 @@ def test_what_ran_is_run_again_with_what_it_remembered(make: Make) -> None:
 
     small = make(work)
     job = small.submit(payload=b"x" * 100_000)
-    claimed, _ = small.registry.change(USER, lambda ledger: ledger.claim("jobs-0"))
+    claimed, _ = small.registry.change(lambda ledger: ledger.claim("jobs-0"))
     assert claimed == job
-    _, save = small.registry.change(USER, lambda ledger: ledger.remember(job, b"half"))
+    _, save = small.registry.change(lambda ledger: ledger.remember(job, b"half"))
     assert save is not None
     small.store.index.write(save.apply)
     small.restart()
@@ -139,8 +139,8 @@ def test_without_saving_those_of_earlier_are_there_still(make: Make) -> None:
 def test_saves_that_overtake_each_other(make: Make) -> None:
     small = make()
     job = small.submit()
-    _, late = small.registry.change(USER, lambda ledger: ledger.pause(job))
-    _, early = small.registry.change(USER, lambda ledger: ledger.cancel(job))
+    _, late = small.registry.change(lambda ledger: ledger.pause(job))
+    _, early = small.registry.change(lambda ledger: ledger.cancel(job))
     assert late is not None
     assert early is not None
     small.store.index.write(early.apply)
@@ -154,8 +154,8 @@ def test_what_a_dead_worker_has_not_saved(make: Make, history: int) -> None:
     """It moved jobs, and was killed before it saved that."""
     small = make(jobs_history_size=history)
     cancelled, paused, waiting = (small.submit(payload=b"%d" % number) for number in range(3))
-    small.registry.change(USER, lambda ledger: ledger.cancel(cancelled))
-    small.registry.change(USER, lambda ledger: ledger.pause(paused))
+    small.registry.change(lambda ledger: ledger.cancel(cancelled))
+    small.registry.change(lambda ledger: ledger.pause(paused))
     new = small.jobs._add(USER, submission(payload=b"new"))[0]
     small.saved.recover_slot("http-1")
     small.restart()

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import InexistentItem, NotImplementedYet, ParameterOutOfRange
+from orthanc_fast.errors import ForbiddenAccess, InexistentItem, ParameterOutOfRange
 from orthanc_fast.index.contract import Index, NoEffects
 from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.model import SERVER
@@ -119,6 +119,6 @@ def test_modalities_that_the_database_keeps(runtime: MemoryRuntime, index: Index
 
 def test_what_is_of_the_server_is_not_for_callers_who_see_a_part(runtime: MemoryRuntime) -> None:
     option = SessionOption(runtime, "x", bool, True)
-    with pytest.raises(NotImplementedYet):
+    with pytest.raises(ForbiddenAccess):
         option.set(msgspec.structs.replace(SERVER, labels=frozenset({"a"})), False)
     assert option.get() is True

@@ -7,7 +7,7 @@ import pytest
 from support import generated
 from support.small_store import SmallStore
 
-from orthanc_fast.errors import NotImplementedYet, OrthancError
+from orthanc_fast.errors import ForbiddenAccess, OrthancError
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.services.browse.labels import Labels
 from orthanc_fast.services.ingest.contract import IngestRequest
@@ -33,7 +33,7 @@ def test_a_write_does_what_the_judge_leaves_of_it(
 
         return refuse
 
-    monkeypatch.setattr(visibility, "restricted", judge)
+    monkeypatch.setattr(visibility, "seen_changes", judge)
     with pytest.raises(Refused):
         small_store.run(labels.add(caller, Level.STUDY, study, "seen"))
     assert set(judged) == {caller}
@@ -47,9 +47,9 @@ def test_a_write_does_what_the_judge_leaves_of_it(
 def test_uploads_are_judged(small_store: SmallStore) -> None:
     guest = Caller(origin="RestApi", labels=frozenset({"public"}))
     data = generated.small().number(1, 1, 1, 1)
-    with pytest.raises(NotImplementedYet):
+    with pytest.raises(ForbiddenAccess):
         small_store.run(small_store.ingest.store(IngestRequest(caller=guest, data=data)))
     small_store.add(1, 1, 1, 1)
     request = IngestRequest(caller=guest, data=data, overwrite="Never")
-    with pytest.raises(NotImplementedYet):  # nor is he told what is there
+    with pytest.raises(ForbiddenAccess):  # nor is he told what is there
         small_store.run(small_store.ingest.store(request))

@@ -1,0 +1,1 @@
+"""Users: passwords, guesses at them, sessions and share links."""
