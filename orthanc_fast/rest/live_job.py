@@ -73,7 +73,7 @@ async def _all_events(request: Request) -> AsyncGenerator[bytes]:
     try:
         yield HELLO
         told_at = clock()
-        while not gone.done() and not jobs.is_ending:
+        while not (gone.done() or jobs.is_ending or await request.is_over()):
             events = await request.services.reads.run(jobs.events, request.caller)
             news = b"".join(_news(known, events))
             if news or clock() - told_at >= HEARTBEAT:

@@ -214,8 +214,14 @@ class Jobs:
         )
 
     def events(self, caller: Caller) -> list[JobEvent]:
-        """What of all jobs changes, as it is now."""
-        return self._read(caller, describe_events)
+        """What of all jobs that the caller sees changes, as it is now."""
+        return self._runtime.read(
+            lambda view: [
+                each
+                for each in describe_events(view)
+                if not caller.is_limited or _is_seen(view, caller, each.ID)
+            ]
+        )
 
     def heard(self, job: str) -> int:
         """Changes when the job does; to be asked before one looks whether to wait."""
