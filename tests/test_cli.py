@@ -283,7 +283,10 @@ def test_files_of_a_lost_index_are_set_aside(tmp_path: Path) -> None:
     (kept,) = [path for path in (tmp_path / "storage").glob("??/??/*") if path.is_file()]
     shutil.rmtree(tmp_path / "storage" / INDEX_FOLDER)
     name = f"{'ab' * 20}.{kept.name}"
-    kept.rename(tmp_path / "storage" / "incoming" / "http-0" / name)
+    # Either worker may have answered, and the other one may not have made its folder by then.
+    incoming = tmp_path / "storage" / "incoming" / "http-0"
+    incoming.mkdir(exist_ok=True)
+    kept.rename(incoming / name)
     with OurServer(tmp_path) as server:
         assert httpx.get(f"{server.url}/instances").json() == []
     assert len(list((tmp_path / "storage").glob(f"incoming-*/*/{name}"))) == 1
