@@ -168,6 +168,8 @@ class FindBody:
                 return OrderKey("tag", tag, "integer", descending)
             if suffix == "asfloat":
                 return OrderKey("tag", tag, "float", descending)
+            if suffix == "folded":  # this server's own; Orthanc takes it for "DicomTag"
+                return OrderKey("tag", tag, "folded", descending)
             return OrderKey("tag", tag, "text", descending)
         if kind.startswith("metadata"):
             number = self._names.number(name)

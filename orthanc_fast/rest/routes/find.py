@@ -29,6 +29,7 @@ class OrderRequest(msgspec.Struct):
 
     Type: Literal[
         "DicomTag",
+        "DicomTagFolded",
         "DicomTagAsInt",
         "DicomTagAsFloat",
         "Metadata",

@@ -31,6 +31,9 @@ Valued = Iterator[tuple[bytes, str | None]]
 class OrderValues(Protocol):
     """Of the resources of one level; sets and lists are packed."""
 
+    def amount(self) -> int:
+        """How many there are of the level."""
+
     def everything(self) -> bytes:
         """All of the level."""
 
@@ -61,6 +64,9 @@ class SnapshotValues:
         self._view = facts.view
         self._tags = tags
         self._level = level
+
+    def amount(self) -> int:
+        return self._view.totals().resources[self._level]
 
     def everything(self) -> bytes:
         return self._view.listing_packed(self._level)
@@ -120,6 +126,9 @@ class PartedValues:
         self._caller = caller
         self._tags = tags
         self._level = level
+
+    def amount(self) -> int:
+        return self._read(lambda view: view.totals().resources[self._level])
 
     def everything(self) -> bytes:
         parts = [b""]

@@ -11,7 +11,7 @@ from typing import Any
 
 from orthanc_fast._ext.idsets import sort, subtract
 from orthanc_fast.dicom.identifiers import normalise
-from orthanc_fast.index.terms import HEAD_SIZE, Kind, folded_of, value_of
+from orthanc_fast.index.terms import HEAD_SIZE, MAX_KEY, Kind, fold, folded_of, value_of
 from orthanc_fast.model import SHA1, Level
 from orthanc_fast.numerals import leading_decimal, leading_integer
 from orthanc_fast.registries import LAST_UPDATE
@@ -20,8 +20,10 @@ from orthanc_fast.services.find.order_values import OrderValues
 from orthanc_fast.services.find.query import OrderKey, Tags
 from orthanc_fast.services.store.terms import is_indexed_metadata, is_indexed_tag
 
-# Up to this many resources it is cheaper to load them than to walk the values of the index.
+# Up to this many resources it is cheaper to load them than to walk the values of the index; in a
+# large store one of so many, since the walk passes by the values of all the others.
 _LOADED = 500
+_ONE_OF = 50
 
 SortValue = Callable[[str], Any]
 
@@ -30,11 +32,18 @@ def _as_bytes(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
+def _as_folded(text: str) -> bytes:
+    """As `folded_of` of its key."""
+    return _as_bytes(fold(text))[: MAX_KEY - HEAD_SIZE]
+
+
 def _sort_value(key: OrderKey) -> SortValue:
     if key.conversion == "integer":
         return leading_integer
     if key.conversion == "float":
         return leading_decimal
+    if key.conversion == "folded":
+        return _as_folded
     if key.source == "tag" and key.number in IDENTIFIERS:
         return normalise
     return _as_bytes
@@ -87,11 +96,15 @@ class Ordering:
         if not self._tags.has_order(key, self._level):
             return iter((candidates,))  # nobody has a value
         field = field_of(self._tags, self._level, key)
-        if field is None or (candidates is not None and len(candidates) <= _LOADED * SHA1):
+        if field is None or (candidates is not None and self._are_few(candidates)):
             if candidates is None:
                 candidates = self._values.everything()
             return self._loaded_groups(candidates, key)
         return self._walked_groups(candidates, key, *field)
+
+    def _are_few(self, candidates: bytes) -> bool:
+        size = len(candidates) // SHA1
+        return size <= _LOADED or size * _ONE_OF <= self._values.amount()
 
     def _loaded_groups(self, candidates: bytes, key: OrderKey) -> Iterator[bytes]:
         convert = _sort_value(key)
@@ -127,6 +140,9 @@ class Ordering:
         if (key.source, key.number, key.conversion) == ("metadata", LAST_UPDATE, "text"):
             # Timestamps are in order as they are: nothing needs to be read beyond the page.
             return ([each] for each in self._values.walk(kind, home, key.number, key.descending))
+        if key.conversion == "folded":
+            walk = self._values.walk(kind, home, key.number, key.descending)
+            return (list(same) for _, same in groupby(walk, key=folded_of))
         keys = self._values.keys(kind, home, key.number)
         values = [each[HEAD_SIZE:] for each in keys]
         # Behind a zero the true value would follow, which is not the folded one.

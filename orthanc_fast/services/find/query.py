@@ -62,11 +62,12 @@ class Condition(NamedTuple):
 
 
 class OrderKey(msgspec.Struct, frozen=True):
-    """One criterion of the order. `number` is a tag or the number of metadata."""
+    """One criterion of the order. `number` is a tag or the number of metadata; `folded` texts are
+    in the order of the index, in which upper and lower case are one."""
 
     source: Literal["tag", "metadata"]
     number: int
-    conversion: Literal["text", "integer", "float"] = "text"
+    conversion: Literal["text", "folded", "integer", "float"] = "text"
     descending: bool = False
 
 

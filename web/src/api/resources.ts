@@ -16,7 +16,7 @@ export function getResource(level: Level, id: string, stop?: AbortSignal, reques
 }
 
 export interface Order {
-  Type: "DicomTag" | "Metadata" | "MetadataAsInt";
+  Type: "DicomTag" | "DicomTagFolded" | "Metadata" | "MetadataAsInt";
   Key: string;
   Direction: "ASC" | "DESC";
 }

@@ -80,9 +80,10 @@ export function search(wanted: Wanted): Search {
 
 export function page(wanted: Wanted, requested: string[]): Page {
   const direction = wanted.sort.descending ? "DESC" : "ASC";
+  // In the order of the index, upper and lower case alike: the first page comes at once from a million studies too.
   const order: Order[] = wanted.sort.column === "LastUpdate"
     ? [{ Type: "Metadata", Key: "LastUpdate", Direction: direction }]
-    : [{ Type: "DicomTag", Key: wanted.sort.column, Direction: direction }];
-  if (wanted.sort.column === "StudyDate") order.push({ Type: "DicomTag", Key: "StudyTime", Direction: direction });
+    : [{ Type: "DicomTagFolded", Key: wanted.sort.column, Direction: direction }];
+  if (wanted.sort.column === "StudyDate") order.push({ Type: "DicomTagFolded", Key: "StudyTime", Direction: direction });
   return { OrderBy: order, Limit: wanted.size, Since: (wanted.page - 1) * wanted.size, RequestedTags: requested };
 }
