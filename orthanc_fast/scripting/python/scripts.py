@@ -87,6 +87,8 @@ class PythonScripts(Scripts):
             if error.__cause__ is not None:
                 logger.error(Category.PLUGINS, _traced(error.__cause__))
             raise
+        # Before the first question: who waits for a new process asks at once.
+        self._around.is_running = True
         if options.python_verbose:
             routes = [pattern for pattern, _ in self._registry.routes]
             names = ", ".join([*self._registry.functions, *routes]) or "nothing"
@@ -108,7 +110,6 @@ class PythonScripts(Scripts):
         return frozenset({2}) if "stored" in self._registry.functions else frozenset()
 
     def started(self) -> None:
-        self._around.is_running = True
         threading.Thread(target=self._tell_start, name="changes", daemon=True).start()
 
     def _tell_start(self) -> None:
