@@ -75,10 +75,10 @@ def place_of(
     return x, y
 
 
-def box(browser: Browser) -> tuple[float, float, float, float]:
-    """Left, top, width and height of the stage."""
+def box(browser: Browser, selector: str = STAGE) -> tuple[float, float, float, float]:
+    """Left, top, width and height of an element."""
     found: list[float] = browser.value(
-        f"(() => {{ const box = document.querySelector('{STAGE}').getBoundingClientRect();"
+        f"(() => {{ const box = document.querySelector('{selector}').getBoundingClientRect();"
         "return [box.x, box.y, box.width, box.height]; })()"
     )
     return found[0], found[1], found[2], found[3]
@@ -88,7 +88,7 @@ def canvas(browser: Browser) -> "np.ndarray":
     """What is on the canvas when the browser has shown it: rows, columns, red green blue."""
     url: str = browser.value(
         "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() =>"
-        f"done(document.querySelector('{STAGE} canvas, .viewer-3d canvas').toDataURL()))))"
+        f"done(document.querySelector('{STAGE} canvas').toDataURL()))))"
     )
     data = base64.b64decode(url.partition(",")[2])
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))

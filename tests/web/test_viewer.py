@@ -72,7 +72,7 @@ def test_it_opens_in_the_middle(browser: Browser, shown: None) -> None:
     for text in (
         "Test Person",
         "PATIENT7777777777",
-        "01/15/2024",
+        "2024-01-15",
         "Thorax",
         "Axial 1 mm",
         f"Picture {MIDDLE + 1} of {SLICES}",

@@ -7,9 +7,16 @@ from orthanc_fast.config import Settings
 from orthanc_fast.model import Level, Resource
 from orthanc_fast.numerals import integer
 from orthanc_fast.registries import TRANSFER_SYNTAX
+from orthanc_fast.rest.byte_range import byte_range
 from orthanc_fast.rest.path_identifiers import public_id
 from orthanc_fast.rest.request import Request
-from orthanc_fast.rest.response import NOT_FOUND, OCTETS, Response, json_response
+from orthanc_fast.rest.response import (
+    NOT_FOUND,
+    OCTETS,
+    HeaderField,
+    Response,
+    json_response,
+)
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.streaming import begun
 from orthanc_fast.rights import Right
@@ -20,6 +27,8 @@ _GZIP = (b"content-type", b"application/gzip")
 _PDF = (b"content-type", b"application/pdf")
 _JPEG = (b"content-type", b"image/jpeg")
 _JPEG_2000 = (b"content-type", b"image/jp2")
+
+_RANGES = (b"accept-ranges", b"bytes")
 
 _CODESTREAMS = {
     JPEG_BASELINE: _JPEG,
@@ -122,16 +131,28 @@ async def list_operations(request: Request) -> Response:
 
 
 async def get_raw(request: Request) -> Response:
-    """GET /instances/{id}/frames/{n}/raw: native pixels in little endian, or the codestream."""
+    """GET /instances/{id}/frames/{n}/raw: native pixels in little endian, or the codestream; parts
+    of it, so that browsers play a video from where somebody wants it."""
     instance = await _instance(request)
     frame = frame_of(request)
     if frame is None:
         return NOT_FOUND
     kind = _CODESTREAMS.get(instance.metadata.get(TRANSFER_SYNTAX, ""), OCTETS)
     raw = await request.services.pictures.raw(instance, frame)
+    asked = request.header(b"range")
+    part = None if asked is None else byte_range(asked, len(raw))
+    status = 200
+    headers: tuple[HeaderField, ...] = (_RANGES,)
+    if part is not None:
+        first, stop = part
+        shown = b"bytes %d-%d/%d" % (first, stop - 1, len(raw))
+        status, headers = 206, (_RANGES, (b"content-range", shown))
+        raw = raw[first:stop]
     if isinstance(raw, bytes):
-        return Response(raw, kind)
-    return Response(kind=kind, length=len(raw), stream=await begun(_parts(raw)))
+        return Response(raw, kind, status, headers)
+    return Response(
+        kind=kind, status=status, headers=headers, length=len(raw), stream=await begun(_parts(raw))
+    )
 
 
 def _parts(raw: memoryview) -> Iterator[bytes]:

@@ -4,6 +4,7 @@
 import type { IconName } from "../components/icon";
 import type { Permission } from "../api/session";
 import type { Level, Resource } from "../api/types";
+import { view } from "./view";
 
 export interface Selection {
   level: Level;
@@ -27,4 +28,4 @@ export interface Action {
   run?: (selection: Selection, changed: () => void) => Promise<void>;
 }
 
-export const actions: readonly Action[] = [];
+export const actions: readonly Action[] = [view];

@@ -56,6 +56,7 @@ export class FrameLoader {
   /** Loads what is missing, from here outwards. */
   want(at: number): void {
     this.center = at;
+    if (this.isMissing(at)) this.lost = 0;
     this.pump();
   }
 
@@ -135,9 +136,11 @@ export class FrameLoader {
   }
 
   private failed(numbers: number[], error: unknown): void {
-    if (error instanceof ApiError && error.status === 0) this.lost++;
-    if (numbers.length > 1) this.inRuns = false; // and each once more, alone
-    else for (const at of numbers) this.failures.set(at, error);
+    const isLost = error instanceof ApiError && error.status === 0;
+    if (isLost) this.lost++;
+    else if (numbers.length > 1) this.inRuns = false; // and each once more, alone
+    // Without a connection only the one that is waited for has failed: the others are asked for again.
+    if (isLost ? numbers.includes(this.center) : numbers.length === 1) for (const at of numbers) this.failures.set(at, error);
   }
 
   private async fetch(low: number, count: number): Promise<ArrayBuffer> {

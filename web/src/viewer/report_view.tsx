@@ -12,7 +12,7 @@ export function ReportView({ tags }: { tags: Tags }) {
   const items = itemsOf(tags, "ContentSequence");
   return (
     <article class="viewer-report" tabIndex={0} aria-label={say("isReport")}>
-      <h3><Value text={meaning(tags, "ConceptNameCodeSequence") || say("isReport")} /></h3>
+      <h2><Value text={meaning(tags, "ConceptNameCodeSequence") || say("isReport")} /></h2>
       {items.length ? <Items items={items} depth={0} /> : <p class="quiet">{say("emptyReport")}</p>}
     </article>
   );
