@@ -165,6 +165,12 @@ class Browser:
         self.wait_for(f"location.href.startsWith({json.dumps(url)})")
         self.wait_for("document.readyState === 'complete'")
 
+    def open_led(self, url: str) -> None:
+        """As `open`, for an address from which the server leads on to another page."""
+        self.call("Page.navigate", url="about:blank")
+        self.call("Page.navigate", url=url)
+        self.wait_for("location.href !== 'about:blank' && document.readyState === 'complete'")
+
     def press(self, *keys: str) -> None:
         """Keys one after the other, on what has the focus; `Shift+Tab` is one with another held."""
         for combined in keys:

@@ -1,6 +1,6 @@
 // The actions that this user may do with what is selected.
 
-import { may } from "../api/session";
+import { may, mayModify } from "../api/session";
 import { Icon } from "../components/icon";
 import { toastError } from "../components/toasts";
 import { type Action, type Selection, actions } from "./registry";
@@ -11,8 +11,8 @@ interface Properties {
 }
 
 export function offered(selection: Selection): Action[] {
-  return actions.filter((each) =>
-    each.levels.includes(selection.level) && may(each.permission) && (each.isOffered?.(selection) ?? true));
+  return actions.filter(({ levels, permission, isOffered }) =>
+    levels.includes(selection.level) && (permission === "modify" ? mayModify() : may(permission)) && (isOffered?.(selection) ?? true));
 }
 
 export function Actions({ selection, changed }: Properties) {

@@ -30,6 +30,11 @@ export function may(permission: Permission): boolean {
   return session.value?.Permissions.includes(permission) ?? false;
 }
 
+/** Whether this user may change what others see too: who sees some studies only may not, whatever else is allowed. */
+export function mayModify(): boolean {
+  return may("modify") && session.value?.Labels === null;
+}
+
 /** Asks the server who this is. A server without sessions lets everybody do everything. */
 export async function loadSession(): Promise<void> {
   try {

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { get } from "../../api/client";
 import { addLabel, getLabels, removeLabel } from "../../api/details";
-import { may } from "../../api/session";
+import { mayModify } from "../../api/session";
 import type { Level } from "../../api/types";
 import { Icon } from "../../components/icon";
 import { toastError } from "../../components/toasts";
@@ -16,7 +16,7 @@ export function LabelEditor({ level, id }: { level: Level; id: string }) {
   const known = useLoaded((stop) => get<string[]>("tools/labels", { signal: stop }), []);
   const [typed, setTyped] = useState("");
   const list = useUnique("labels");
-  const mayEdit = may("modify");
+  const mayEdit = mayModify();
 
   function change(done: Promise<void>): void {
     done.then(labels.reload, toastError);

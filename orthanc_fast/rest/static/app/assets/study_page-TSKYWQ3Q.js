@@ -1,1 +1,0 @@
-import{h as a,i as b}from"./chunk-ORSGEB3W.js";import"./chunk-QAK3KFVQ.js";import"./chunk-2XMO46YN.js";import"./chunk-PUPJID4W.js";import"./chunk-MSF2JKOX.js";import"./chunk-LPD6UKPI.js";import"./chunk-EYJCBVUJ.js";import"./chunk-OOJM4CTU.js";export{b as Facts,a as default};

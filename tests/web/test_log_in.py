@@ -1,0 +1,122 @@
+"""The web interface for users: logging in and out, what is not offered, and below a prefix."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from support import generated
+from support.driven_browser import Browser
+from support.nginx import BELOW_A_PREFIX, nginx
+from support.server import OurServer
+from support.web_ui import judge
+
+USERS = {
+    "AuthenticationEnabled": True,
+    "RegisteredUsers": {"admin": "secret", "reader": "secret", "heart": "secret"},
+    "Users": {
+        "reader": {"ReadOnly": True},
+        "heart": {"Permissions": ["browse", "modify"], "Labels": ["cardio"]},
+    },
+}
+ADMIN = ("admin", "secret")
+
+
+@pytest.fixture(scope="module")
+def server(needs_browser: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
+    with OurServer(tmp_path_factory.mktemp("server"), {"Name": "Ward 8", **USERS}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stored(server: OurServer) -> str:
+    """A study with a label, and one without."""
+    for patient in (1, 2):
+        data = generated.small().number(patient, 1, 1, 1)
+        answer = httpx.post(f"{server.url}/instances", content=data, auth=ADMIN).json()
+    study: str = answer["ParentStudy"]
+    httpx.put(f"{server.url}/studies/{study}/labels/cardio", auth=ADMIN).raise_for_status()
+    return study
+
+
+@pytest.fixture(autouse=True)
+def nobody(browser: Browser) -> None:
+    browser.call("Network.clearBrowserCookies")
+
+
+def logged_in(browser: Browser, url: str, name: str, hash: str = "") -> None:
+    """By the page to which the server leads."""
+    browser.open_led(f"{url}/app/explorer.html{hash}")
+    browser.wait_for("document.querySelector('input[type=password]')")
+    _give(browser, name, "secret")
+    browser.wait_for("location.pathname.endsWith('/app/explorer.html')")
+    browser.wait_for("document.querySelector('header.head .user')")
+
+
+def _give(browser: Browser, name: str, password: str) -> None:
+    browser.value("document.querySelector('input:not([type=hidden])').select()")
+    browser.write(name)
+    browser.value("document.querySelector('input[type=password]').select()")
+    browser.write(password)
+    browser.press("Enter")
+
+
+def log_out(browser: Browser) -> None:
+    browser.click_on("button[aria-label=Settings]")
+    browser.click("Log out")
+    browser.wait_for("document.querySelector('main.login input[type=password]')")
+
+
+def test_the_page_that_was_asked_for(browser: Browser, server: OurServer, stored: str) -> None:
+    logged_in(browser, server.url, "admin", f"#study?uuid={stored}")
+    browser.wait_for("document.querySelector('.series-card')")
+    assert browser.value("document.querySelector('.head .user').innerText.trim()") == "admin"
+
+
+def test_out_and_in_again(browser: Browser, server: OurServer, stored: str) -> None:
+    """The form takes the place of the page, which comes back as it was."""
+    logged_in(browser, server.url, "admin", f"#study?uuid={stored}")
+    browser.wait_for("document.querySelector('.series-card')")
+    log_out(browser)
+    judge(browser, "log-in")
+    _give(browser, "admin", "wrong")
+    browser.wait_for_text("Name or password is wrong.")
+    _give(browser, "admin", "secret")
+    browser.wait_for("document.querySelector('.series-card')")
+
+
+def test_a_session_that_has_ended(browser: Browser, server: OurServer, stored: str) -> None:
+    """The next thing that is asked for shows the form."""
+    logged_in(browser, server.url, "admin")
+    browser.wait_for("document.querySelector('tbody tr')")
+    browser.call("Network.clearBrowserCookies")
+    browser.click_on("tbody tr .column-StudyDate")
+    browser.wait_for("document.querySelector('main.login input[type=password]')")
+    _give(browser, "reader", "secret")
+    browser.wait_for("document.querySelector('.series-card')")
+    assert browser.value("document.querySelector('.head .user').innerText.trim()") == "reader"
+
+
+@pytest.mark.parametrize(("name", "studies"), [("reader", 2), ("heart", 1)])
+def test_what_may_not_be_done_is_not_offered(
+    browser: Browser, server: OurServer, stored: str, name: str, studies: int
+) -> None:
+    """Nobody of the two may change labels: who sees some studies only by them does not choose."""
+    logged_in(browser, server.url, name)
+    browser.wait_for(f"document.querySelectorAll('tbody tr').length === {studies}")
+    browser.open(f"{server.url}/app/explorer.html#study?uuid={stored}")
+    browser.wait_for("document.querySelector('.label-editor .label')")
+    assert not browser.value("document.querySelector('.label-editor :is(input, button)')")
+    judge(browser, f"study-{name}")
+
+
+def test_below_a_prefix(
+    browser: Browser, server: OurServer, stored: str, needs_nginx: None, tmp_path: Path
+) -> None:
+    with nginx(tmp_path / "nginx", BELOW_A_PREFIX.format(server=server.url)) as url:
+        logged_in(browser, f"{url}/orthanc", "admin", f"#study?uuid={stored}")
+        browser.wait_for(
+            "[...document.querySelectorAll('.series-card img')].some((image) => image.naturalWidth)"
+        )
+        browser.click("Studies")
+        browser.wait_for("document.querySelector('tbody tr')")
