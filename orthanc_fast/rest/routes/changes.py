@@ -77,6 +77,8 @@ async def _await_page(
             since = max(since, answer.Last)  # what lies before has been looked at
             if not await presence.beyond(since, deadline - time.monotonic()):
                 break
+            if await request.is_over():
+                break
             answer = await request.services.reads.run(_page, request, since, -1, limit, types)
     return json_response(answer)
 

@@ -49,6 +49,12 @@ class Guesses:
         others = self._runtime.get(self._of_name(period, name)) or b""
         return left if own and len(others) >= MOST_AT_NAME * _SIZE else 0
 
+    def is_known(self, address: str, name: str, password: str) -> bool:
+        """Whether this address has tried just that a short while ago, and it was wrong."""
+        period, _ = self._period()
+        known = self._runtime.get(_of_address(period, address)) or b""
+        return self._digest(f"{name}:{password}", _SIZE) in _guesses(known)
+
     def failed(self, address: str, name: str, password: str) -> None:
         """A wrong password, or a name that nobody has."""
         period, _ = self._period()
@@ -64,8 +70,7 @@ class Guesses:
                 (self._of_name(period, name), MOST_AT_NAME),
             ):
                 known = transaction.get(place) or b""
-                is_new = guess not in (known[at : at + _SIZE] for at in range(0, len(known), _SIZE))
-                if is_new and len(known) < most * _SIZE:
+                if guess not in _guesses(known) and len(known) < most * _SIZE:
                     transaction.set(place, known + guess)
 
         self._runtime.write(work)
@@ -81,6 +86,10 @@ class Guesses:
     def _digest(self, text: str, size: int) -> bytes:
         raw = text.encode("utf-8", "surrogateescape")
         return hashlib.blake2b(raw, digest_size=size, key=self._key).digest()
+
+
+def _guesses(known: bytes) -> list[bytes]:
+    return [known[at : at + _SIZE] for at in range(0, len(known), _SIZE)]
 
 
 def _shared_key(transaction: Transaction) -> bytes:

@@ -45,6 +45,9 @@ def test_the_same_again_is_no_guess(processes: list[Guesses]) -> None:
     for _ in range(5 * MOST_OF_ADDRESS):
         processes[0].failed("10.0.0.1", "a", "of last year")
     assert processes[1].wait("10.0.0.1", "a") == 0
+    assert processes[2].is_known("10.0.0.1", "a", "of last year")
+    assert not processes[2].is_known("10.0.0.1", "a", "of this year")
+    assert not processes[2].is_known("10.0.0.2", "a", "of last year")
 
 
 def test_a_name_that_many_guess_at(processes: list[Guesses]) -> None:
