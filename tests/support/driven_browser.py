@@ -264,6 +264,41 @@ class Browser:
         shown = self.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(shown))
 
+    def hold_over(self, *paths: Path) -> None:
+        """Files and folders dragged over the middle of the page, still held."""
+        self._drag("dragEnter", *paths)
+        self._drag("dragOver", *paths)
+
+    def drop(self, *paths: Path) -> None:
+        """Files and folders let go over the middle of the page."""
+        self.hold_over(*paths)
+        self._drag("drop", *paths)
+
+    def _drag(self, kind: str, *paths: Path) -> None:
+        x, y = self.value("[innerWidth / 2, innerHeight / 2]")
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
+
+    def block(self, *patterns: str) -> None:
+        """Requests to these addresses fail as without a network; none allows all again."""
+        self.call("Network.enable")
+        self.call("Network.setBlockedURLs", urls=list(patterns))
+
+    def save_into(self, folder: Path) -> None:
+        """Where downloads go from now on."""
+        folder.mkdir(exist_ok=True)
+        self._downloads = folder
+        self.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    def saved(self, name: str) -> Path:
+        """The download of that name, once it is complete."""
+        end = time.monotonic() + PATIENCE
+        while not (self._downloads / name).exists():
+            if time.monotonic() > end:
+                raise NoAnswer(f"no {name} among {list(self._downloads.iterdir())}")
+            time.sleep(0.02)
+        return self._downloads / name
+
     def choose_files(self, selector: str, *paths: Path) -> None:
         """What a person does in the dialog of a file input."""
         root = self.call("DOM.getDocument")["root"]["nodeId"]

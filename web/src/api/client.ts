@@ -110,7 +110,10 @@ export function upload(path: string, body: Blob, progress?: Progress, stop?: Abo
     };
     sent.onerror = () => reject(new ApiError(0, "The connection was lost"));
     sent.onabort = () => reject(new DOMException("", "AbortError"));
-    stop?.addEventListener("abort", () => sent.abort(), { once: true });
+    // Taken back, since one signal may stand for thousands of files.
+    const abort = () => sent.abort();
+    sent.onloadend = () => stop?.removeEventListener("abort", abort);
+    stop?.addEventListener("abort", abort);
     sent.send(body);
   });
 }

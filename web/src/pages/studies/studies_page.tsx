@@ -2,6 +2,8 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Actions } from "../../actions/bar";
+import { uploaded } from "../../actions/upload/start";
+import { DropArea, UploadMenu } from "../../actions/upload/upload_area";
 import { count, find } from "../../api/resources";
 import type { Resource } from "../../api/types";
 import type { PageProperties } from "../registry";
@@ -26,6 +28,8 @@ export default function StudiesPage({ query }: PageProperties) {
   useTitle(say("title"));
   const wanted = read(query);
   const [selected, setSelected] = useState<Selected>(new Map());
+  const [changes, setChanges] = useState(0);
+  const turn = changes + uploaded.value;
   const form = useRef<HTMLFormElement>(null);
   const list = useRef<HTMLDivElement>(null);
 
@@ -36,8 +40,8 @@ export default function StudiesPage({ query }: PageProperties) {
   const found = useLoaded((stop) => {
     const [what, which] = JSON.parse(asked);
     return find(what, which, stop);
-  }, [asked]);
-  const total = useTotal(asked, found.value?.total ?? null, found.value !== undefined);
+  }, [asked, turn]);
+  const total = useTotal(asked, turn, found.value?.total ?? null, found.value !== undefined);
 
   function change(changed: Partial<Wanted>): void {
     go(href("studies", write({ ...wanted, page: 1, ...changed })), true);
@@ -57,7 +61,7 @@ export default function StudiesPage({ query }: PageProperties) {
       <h1 class="visually-hidden">{say("title")}</h1>
       <Filters wanted={wanted} change={change} form={form} leave={goToList} />
       {selected.size > 0
-        ? <SelectionBar selected={selected} clear={() => setSelected(new Map())} changed={() => { setSelected(new Map()); found.reload(); }} />
+        ? <SelectionBar selected={selected} clear={() => setSelected(new Map())} changed={() => { setSelected(new Map()); setChanges(changes + 1); }} />
         : <Summary wanted={wanted} change={change} shown={rows?.length ?? 0} total={total} />}
       <div ref={list}>
         {found.error && !found.loading
@@ -72,14 +76,15 @@ export default function StudiesPage({ query }: PageProperties) {
                   onOpen={(row) => go(resourceHref("Study", row.ID))} selected={new Set(selected.keys())} onSelect={select} />
               )}
       </div>
+      <DropArea />
     </div>
   );
 }
 
 /** How many match: as the server said with the page, else counted, which is asked once for each search. */
-function useTotal(asked: string, said: number | null, isThere: boolean): number | null {
+function useTotal(asked: string, turn: number, said: number | null, isThere: boolean): number | null {
   const what = JSON.stringify(JSON.parse(asked)[0]);
-  const counted = useLoaded(async (stop) => (isThere && said === null ? { what, number: await count(JSON.parse(what), stop) } : null), [what, isThere, said === null]);
+  const counted = useLoaded(async (stop) => (isThere && said === null ? { what, number: await count(JSON.parse(what), stop) } : null), [what, turn, isThere, said === null]);
   return said ?? (counted.value?.what === what ? counted.value.number : null);
 }
 
@@ -121,6 +126,7 @@ function Summary({ wanted, change, shown, total }: SummaryProperties) {
       <button type="button" class="plain" aria-label={say("previous")} disabled={wanted.page === 1} onClick={() => change({ page: wanted.page - 1 })}><Icon name="left" /></button>
       <button type="button" class="plain" aria-label={say("next")} disabled={isLast} onClick={() => change({ page: wanted.page + 1 })}><Icon name="right" /></button>
       <span class="push" />
+      <UploadMenu />
       <Menu label={`${say("perPage")}: ${wanted.size}`} class="plain quiet" align="end"
         items={SIZES.map((size) => ({ id: String(size), label: formatNumber(size), checked: size === wanted.size, run: () => change({ size }) }))}>
         {say("perPage")}: {wanted.size}

@@ -1,1 +1,0 @@
-import{h as a,i as b}from"./chunk-3TJMTNB4.js";import"./chunk-FZKDJ4SN.js";import"./chunk-2XMO46YN.js";import"./chunk-PUPJID4W.js";import"./chunk-MSF2JKOX.js";import"./chunk-EYH77POK.js";import"./chunk-EYJCBVUJ.js";import"./chunk-OOJM4CTU.js";export{b as Facts,a as default};
