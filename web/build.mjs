@@ -31,6 +31,21 @@ const allStyles = {
   },
 };
 
+/** The licences of the packages that are part of the built files: their authors ask for that. */
+async function licences(metafile) {
+  const inside = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/; // the innermost package
+  const folders = new Set();
+  for (const { inputs } of Object.values(metafile.outputs)) {
+    for (const [path, { bytesInOutput }] of Object.entries(inputs)) if (bytesInOutput && inside.test(path)) folders.add(path.match(inside)[0]);
+  }
+  const texts = [...folders].sort().map(async (folder) => {
+    const { name, version, license } = JSON.parse(await readFile(join(ROOT, folder, "package.json"), "utf8"));
+    const file = (await readdir(join(ROOT, folder))).find((each) => /^licen[cs]e/i.test(each));
+    return `${name} ${version}: ${license}\n\n${file ? await readFile(join(ROOT, folder, file), "utf8") : ""}`.trim();
+  });
+  return `${(await Promise.all(texts)).join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
+}
+
 /** The page and what it is made of, written when esbuild has bundled it. */
 const page = {
   name: "page",
@@ -51,6 +66,7 @@ const page = {
       const html = (await readFile(join(SOURCE, "explorer.html"), "utf8"))
         .replace("%styles%", relativePath(styles)).replace("%script%", relativePath(script)).replace("%preloads%", preloads.join("\n"));
       await writeFile(join(TARGET, "explorer.html"), html);
+      await writeFile(join(TARGET, "licences.txt"), await licences(metafile));
       const sizes = outputFiles.map((file) => file.contents.length);
       console.log(`${outputFiles.length} files, ${Math.round(sizes.reduce((a, b) => a + b, 0) / 1024)} KB`);
     });

@@ -269,6 +269,7 @@ def test_pixels_that_are_cut_off(server: OurServer, browser: Browser) -> None:
     shown(server, browser, *files)
     browser.wait_for("document.querySelector('.viewer-trouble[role=alert]')")
     browser.wait_for_text("This picture cannot be shown.")
+    browser.wait_for_text("4 of 5 loaded")
     judge(browser, "viewer-failed")
     browser.press("ArrowDown")
     wait_for_annotation(browser, "Zoom ")

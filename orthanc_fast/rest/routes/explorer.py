@@ -33,6 +33,7 @@ KINDS = {
     ".css": (b"content-type", b"text/css; charset=utf-8"),
     ".js": JAVASCRIPT,
     ".ico": (b"content-type", b"image/svg+xml"),
+    ".txt": (b"content-type", b"text/plain; charset=utf-8"),
     ".wasm": (b"content-type", b"application/wasm"),
 }
 UNSUPPORTED = "images/unsupported.png"

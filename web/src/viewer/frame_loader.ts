@@ -13,7 +13,8 @@ export interface FramePlace {
 const AT_ONCE = 4; // requests; a browser has six connections to a server
 const REQUEST_BYTES = 4 << 20;
 const BUDGET_BYTES = 1 << 30; // beyond it, the frames farthest from the one looked at are forgotten
-const TRIES = 3;
+const UNKNOWN_BYTES = 512 << 10; // of the others, where the first frame cannot be shown
+const TRIES = 3; // without a connection
 
 export class FrameLoader {
   readonly places: readonly FramePlace[];
@@ -138,7 +139,8 @@ export class FrameLoader {
   private failed(numbers: number[], error: unknown): void {
     const isLost = error instanceof ApiError && error.status === 0;
     if (isLost) this.lost++;
-    else if (numbers.length > 1) this.inRuns = false; // and each once more, alone
+    else this.frameBytes ||= UNKNOWN_BYTES;
+    if (!isLost && numbers.length > 1) this.inRuns = false; // and each once more, alone
     // Without a connection only the one that is waited for has failed: the others are asked for again.
     if (isLost ? numbers.includes(this.center) : numbers.length === 1) for (const at of numbers) this.failures.set(at, error);
   }
