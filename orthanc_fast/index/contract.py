@@ -139,6 +139,12 @@ class Snapshot(ABC):
         """The search by terms in this snapshot."""
         raise NotImplementedError
 
+    @property
+    def version(self) -> int | None:
+        """A number that snapshots of one index share only where they have the same content; None
+        where that cannot be told."""
+        return None
+
     # Resources
 
     @abstractmethod

@@ -64,6 +64,10 @@ class LmdbSnapshot(Snapshot):
             self._search = LmdbSearch(self._env, self._txn)
         return self._search
 
+    @property
+    def version(self) -> int:
+        return int(self._txn.id())
+
     # Resources
 
     def resource(self, level: Level, public: bytes) -> Resource | None:

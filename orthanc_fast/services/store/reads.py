@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 from orthanc_fast.index.contract import Index, Snapshot
 from orthanc_fast.model import Caller
 from orthanc_fast.services.store.visibility import seen
+from orthanc_fast.services.store.visible import SetsOfCallers
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,11 +23,12 @@ class Reads:
     def __init__(self, index: Index) -> None:
         self._index = index
         self.in_place = index.reads_in_place
+        self._sets = SetsOfCallers()
 
     def __call__(self, caller: Caller, function: Callable[[Snapshot], T]) -> T:
         """What `function` makes of one snapshot, as far as the caller may see it. It must
         neither keep the snapshot nor read files."""
-        return self._index.read(seen(caller, function))
+        return self._index.read(seen(caller, function, self._sets))
 
     async def run(self, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
         """What `work` returns, without keeping an event loop waiting: in a thread also where its

@@ -7,18 +7,25 @@ from typing import Any, ParamSpec, TypeVar, cast
 from orthanc_fast.errors import ForbiddenAccess
 from orthanc_fast.index.contract import Cargo, Snapshot, Transaction, Write
 from orthanc_fast.model import Caller
-from orthanc_fast.services.store.visible import VisibleSnapshot
+from orthanc_fast.services.store.visible import SetsOfCallers, VisibleSnapshot
 from orthanc_fast.services.store.visible_transaction import VisibleTransaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def seen(caller: Caller, function: Callable[[Snapshot], T]) -> Callable[[Snapshot], T]:
-    """`function`, for which there is only what the caller may see of the snapshot."""
+def seen(
+    caller: Caller, function: Callable[[Snapshot], T], sets: SetsOfCallers
+) -> Callable[[Snapshot], T]:
+    """`function`, for which there is only what the caller may see of the snapshot; `sets` are kept
+    from one to the next."""
     if not caller.is_limited:
         return function
-    return lambda view: function(VisibleSnapshot(view, caller))
+
+    def read(view: Snapshot) -> T:
+        return function(VisibleSnapshot(view, caller, sets.of(caller, view.version)))
+
+    return read
 
 
 def seen_changes(

@@ -3,10 +3,12 @@ or the one of a share link. Series and instances are seen with their study, a pa
 his studies; what is not seen does not exist.
 
 One resource is judged by the record of its study. Sets are made of that of all studies that are
-seen, once for each snapshot and level, when they are needed.
+seen, for a level when they are needed, and kept until the index changes.
 """
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
+from threading import Lock
 from typing import NoReturn
 
 import msgspec
@@ -27,6 +29,11 @@ from orthanc_fast.model import (
 )
 from orthanc_fast.services.store.visible_search import VisibleSearch
 
+_Sight = tuple[frozenset[str] | None, bytes | None]
+
+# Callers whose sets are kept: 20 bytes for each resource that they see.
+_CALLERS = 4
+
 # Entries of the change log that are looked at together.
 _AT_ONCE = 500
 
@@ -38,14 +45,42 @@ def sees(caller: Caller, study: Resource) -> bool:
     return caller.labels is None or not caller.labels.isdisjoint(study.labels)
 
 
-class VisibleSnapshot(Snapshot):
-    """What the caller sees of another snapshot."""
+class Sets:
+    """What is seen of one state of the index, as far as it has been asked for."""
 
-    def __init__(self, inner: Snapshot, caller: Caller) -> None:
+    def __init__(self, version: int | None) -> None:
+        self.version = version
+        self.shown: dict[Level, bytes] = {}
+        self.totals: Totals | None = None
+
+
+class SetsOfCallers:
+    """The sets of those who have asked last, until the index changes; for several threads."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[_Sight, Sets] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, caller: Caller, version: int | None) -> Sets:
+        """Those of a caller at this version of the index, which are to be completed."""
+        sight = caller.labels, caller.study
+        with self._lock:
+            found = self._known.get(sight)
+            if found is None or version is None or found.version != version:
+                found = self._known[sight] = Sets(version)
+            self._known.move_to_end(sight)
+            while len(self._known) > _CALLERS:
+                self._known.popitem(last=False)
+            return found
+
+
+class VisibleSnapshot(Snapshot):
+    """What the caller sees of another snapshot; `sets` are those of this snapshot."""
+
+    def __init__(self, inner: Snapshot, caller: Caller, sets: Sets) -> None:
         self._inner = inner
         self._caller = caller
-        self._shown: dict[Level, bytes] = {}
-        self._totals: Totals | None = None
+        self._sets = sets
         self._search = VisibleSearch(inner.search, self.shown)
 
     @property
@@ -54,7 +89,7 @@ class VisibleSnapshot(Snapshot):
 
     def shown(self, level: Level) -> bytes:
         """The set of all resources of a level that are seen."""
-        found = self._shown.get(level)
+        found = self._sets.shown.get(level)
         if found is None:
             search = self._inner.search
             if level == Level.STUDY:
@@ -63,7 +98,7 @@ class VisibleSnapshot(Snapshot):
                 found = search.ascend(self.shown(Level.STUDY), Level.STUDY)
             else:
                 found = search.descend(self.shown(Level(level - 1)), level - 1, level)
-            self._shown[level] = found
+            self._sets.shown[level] = found
         return found
 
     def _studies(self) -> bytes:
@@ -157,18 +192,19 @@ class VisibleSnapshot(Snapshot):
     def totals(self) -> Totals:
         """Without the files that belong to patients themselves; the numbers of the next resource
         and change are those of the server."""
-        if self._totals is None:
+        found_before = self._sets.totals
+        if found_before is None:
             publics = list(unpack(self.shown(Level.STUDY)))
             found = self._inner.resources(Level.STUDY, publics)
             studies = [each for each in found if each is not None]
             patients = len(self.shown(Level.PATIENT)) // SHA1
-            self._totals = msgspec.structs.replace(
+            found_before = self._sets.totals = msgspec.structs.replace(
                 self._inner.totals(),
                 resources=[patients, *_counts(studies)],
                 disk_size=sum(each.disk_size for each in studies),
                 uncompressed_size=sum(each.uncompressed_size for each in studies),
             )
-        return self._totals
+        return found_before
 
     def property(self, name: str) -> NoReturn:
         _refuse()

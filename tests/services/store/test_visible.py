@@ -16,7 +16,7 @@ from orthanc_fast.index.terms import Kind, value_of
 from orthanc_fast.model import Caller, Level
 from orthanc_fast.services.browse.labels import Labels
 from orthanc_fast.services.retention.deletion import Deletion
-from orthanc_fast.services.store.visible import VisibleSnapshot
+from orthanc_fast.services.store.visible import Sets, SetsOfCallers, VisibleSnapshot
 
 LABELS = ("a", "A", "b", "aa")
 FIELDS = (
@@ -82,7 +82,7 @@ def seen_of(view: Snapshot, caller: Caller) -> dict[Level, list[bytes]]:
 
 def compare(full: Snapshot, caller: Caller) -> None:
     seen = seen_of(full, caller)
-    view = VisibleSnapshot(full, caller)
+    view = VisibleSnapshot(full, caller, Sets(full.version))
     search = view.search
     every = {level: full.listing(level) for level in Level}
     for level in Level:
@@ -227,3 +227,33 @@ def test_only_what_is_seen_is_deleted(filled: SmallStore) -> None:
     left = filled.reads(USER, lambda view: view.listing(Level.INSTANCE))
     assert left == [each for each in every[Level.INSTANCE] if each not in before[Level.INSTANCE]]
     assert before[Level.INSTANCE]
+
+
+def test_sets_are_those_of_the_moment(filled: SmallStore) -> None:
+    """What is kept of a caller is never that of an earlier state, nor of another caller."""
+    labels = Labels(filled.reads, filled.writes)
+    studies = filled.reads(USER, lambda view: view.listing(Level.STUDY))
+    first, second = guest("fresh"), guest("other")
+    expected: list[bytes] = []
+    for study in studies:
+        filled.run(labels.add(USER, Level.STUDY, study, "fresh"))
+        expected = sorted([*expected, study])
+        for _ in range(2):
+            assert filled.reads(first, lambda view: view.listing(Level.STUDY)) == expected
+            assert filled.reads(second, lambda view: view.listing(Level.STUDY)) == []
+            totals = filled.reads(first, lambda view: view.totals())
+            assert totals.resources[Level.STUDY] == len(expected)
+    filled.run(labels.remove(USER, Level.STUDY, studies[0], "fresh"))
+    assert filled.reads(first, lambda view: view.listing(Level.STUDY)) == expected[1:]
+
+
+def test_few_callers_are_kept() -> None:
+    sets = SetsOfCallers()
+    first = sets.of(guest("a"), 7)
+    assert sets.of(guest("a"), 7) is first
+    assert sets.of(guest("a"), 8) is not first
+    assert sets.of(guest("a"), None) is not sets.of(guest("a"), None)
+    kept = sets.of(guest("a"), 8)
+    for number in range(10):
+        assert sets.of(guest(f"l{number}"), 8).shown == {}
+    assert sets.of(guest("a"), 8) is not kept
