@@ -575,6 +575,18 @@ class IndexConformance:
             index.write(work)
             assert index.read(lambda view: view.totals().resources) == [1, 1, 1, 1]
 
+    def test_versions(self) -> None:
+        """Where an index has them, another state has another one."""
+        with self.open_index() as index:
+            seen: list[int | None] = []
+            for number in range(3):
+                value = str(number).encode()
+                index.write(partial(_set_name, value))
+                versions = {index.read(lambda view: view.version) for _ in range(2)}
+                assert len(versions) == 1
+                seen += versions
+            assert seen == [None] * 3 or len({*seen}) == 3
+
     def test_properties_below_a_prefix(self) -> None:
         with self.open_index() as index:
 
@@ -838,6 +850,10 @@ def _loop_future() -> "asyncio.Future[Any]":
 def _present(resource: Resource | None) -> Resource:
     assert resource is not None
     return resource
+
+
+def _set_name(value: bytes, transaction: Transaction) -> None:
+    transaction.set_property("name", value)
 
 
 def _compare_many_with_single(snapshot: Snapshot) -> None:
