@@ -34,6 +34,7 @@ from bench import (
     small_files,
     uploads,
     volumes,
+    web,
     worklists,
 )
 from bench.compare import HEADER, Pair, Row, environment
@@ -87,6 +88,7 @@ OTHERS: dict[str, Callable[[Given, Folder], Found]] = {
     ),
     "dicomweb": lambda given, folder: dicom_web.dicom_web(given.rounds, given.quick),
     "find": lambda given, folder: find.find(given.rounds, given.quick),
+    "web": lambda given, folder: ([], web.run(folder, given.rounds, given.quick)),
     "uploads": lambda given, folder: ([], uploads.uploads(folder, given.quick)),
     "million": lambda given, folder: ([], million.run(100_000 if given.quick else 1_000_000)),
     "small files": lambda given, folder: ([], small_files.run(0.5 if given.quick else 2)),

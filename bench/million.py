@@ -27,13 +27,14 @@ UPLOADS = 1200
 ROUNDS = 3
 
 
-def fill(folder: Path, amount: int) -> None:
-    """Writes `amount` instances into a new index, with the labels and metadata of their studies."""
+def fill(folder: Path, amount: int, step: int = 1) -> None:
+    """Writes `amount` instances into a new index, with the labels and metadata of their studies;
+    each `step`th of the population, so that with PER_STUDY each is a study."""
     index = LmdbIndex(folder, terms, 64 << 30, sync=False)
     for start in range(0, amount, BATCH):
 
         def batch(transaction: Transaction, start: int = start) -> None:
-            for number in range(start, min(start + BATCH, amount)):
+            for number in range(start * step, min(start + BATCH, amount) * step, step):
                 new = population.instance(number)
                 transaction.store_instance(new)
                 if number % population.PER_STUDY == 0:

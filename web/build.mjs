@@ -11,6 +11,7 @@ import * as esbuild from "esbuild";
 
 const ROOT = dirname(fileURLToPath(import.meta.url));
 const SOURCE = join(ROOT, "src");
+const FIRST_PAGE = "src/pages/studies/studies_page.tsx";
 const TARGET = join(ROOT, "..", "orthanc_fast", "rest", "static", "app");
 
 /** One style sheet of all CSS files: the foundations in styles/ first, then those of the components and pages. */
@@ -58,11 +59,14 @@ const page = {
       for (const file of outputFiles) await writeFile(file.path, file.contents);
       const outputs = Object.entries(metafile.outputs);
       const relativePath = (path) => relative(TARGET, join(ROOT, path));
-      const [script, { imports }] = outputs.find(([, { entryPoint }]) => entryPoint === "src/main.tsx");
+      const madeOf = (source) => outputs.find(([, { entryPoint }]) => entryPoint === source);
+      const [script, { imports }] = madeOf("src/main.tsx");
+      const [first, { imports: firstImports }] = madeOf(FIRST_PAGE);
       const [styles] = outputs.find(([path]) => path.endsWith(".css"));
-      // Without these links the browser would learn of them only from the script.
-      const preloads = imports.filter(({ kind }) => kind === "import-statement")
-        .map(({ path }) => `<link rel="modulepreload" href="${relativePath(path)}">`);
+      // Without these links the browser would learn of them only from one script after the other.
+      const needed = [...imports, ...firstImports].filter(({ kind }) => kind === "import-statement").map(({ path }) => path);
+      const preloads = [...new Set([...needed, first])].filter((path) => path !== script)
+        .map((path) => `<link rel="modulepreload" href="${relativePath(path)}">`);
       const html = (await readFile(join(SOURCE, "explorer.html"), "utf8"))
         .replace("%styles%", relativePath(styles)).replace("%script%", relativePath(script)).replace("%preloads%", preloads.join("\n"));
       await writeFile(join(TARGET, "explorer.html"), html);
