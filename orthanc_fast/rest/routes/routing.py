@@ -2,7 +2,7 @@
 This server's own."""
 
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -14,13 +14,9 @@ from orthanc_fast.rest.response import Response, json_response, text_response
 from orthanc_fast.rest.router import Handler, Router
 from orthanc_fast.rest.uri import unsigned_argument
 from orthanc_fast.rights import Right
-from orthanc_fast.services.routing.overview import (
-    DestinationAnswer,
-    EntryAnswer,
-    Overview,
-    RoutingAnswer,
-)
-from orthanc_fast.services.routing.trying import Trial
+
+if TYPE_CHECKING:
+    from orthanc_fast.services.routing.overview import Overview
 
 T = TypeVar("T")
 
@@ -44,6 +40,10 @@ class TryRuleBody(msgspec.Struct, forbid_unknown_fields=True):
 def add_routes(router: Router, settings: Settings) -> None:
     if settings.routing is None:
         return
+    # Here, so that a server that routes nothing loads nothing of it.
+    from orthanc_fast.services.routing.overview import DestinationAnswer, EntryAnswer, RoutingAnswer
+    from orthanc_fast.services.routing.trying import Trial
+
     add = partial(router.add, needs=Right.ADMINISTRATE)
     path, page = "/routing/destinations/{}", "since limit"
     add("GET", "/routing", get_routing, answer=RoutingAnswer)
@@ -185,7 +185,7 @@ def _page(request: Request) -> tuple[int, int]:
     return since, min(limit, MOST)
 
 
-def _overview(request: Request) -> Overview:
+def _overview(request: Request) -> "Overview":
     found = request.services.routing
     assert found is not None  # the routes are there where it is
     return found
