@@ -32,6 +32,7 @@ from bench import (
     scenarios,
     sending,
     small_files,
+    storm,
     uploads,
     volumes,
     web,
@@ -86,6 +87,7 @@ OTHERS: dict[str, Callable[[Given, Folder], Found]] = {
     "python scripts": lambda given, folder: python_scripts.python_scripts(
         given.rounds, given.quick
     ),
+    "storm": lambda given, folder: ([], storm.run(folder, given.rounds, given.quick)),
     "dicomweb": lambda given, folder: dicom_web.dicom_web(given.rounds, given.quick),
     "find": lambda given, folder: find.find(given.rounds, given.quick),
     "web": lambda given, folder: ([], web.run(folder, given.rounds, given.quick)),
