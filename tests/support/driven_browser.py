@@ -309,7 +309,8 @@ class Browser:
     def focus(self) -> str:
         """Text, label or identifier of the element with the focus."""
         found: str = self.value(
-            "((e) => e.innerText?.trim() || e.labels?.[0]?.innerText.trim() || e.id || e.tagName)"
+            "((e) => (e.tagName !== 'SELECT' && e.innerText?.trim())"
+            " || e.labels?.[0]?.innerText.trim() || e.id || e.tagName)"
             "(document.activeElement)"
         )
         return found

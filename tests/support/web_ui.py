@@ -1,6 +1,9 @@
 """The web interface in a real browser: what its tests share."""
 
+import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +56,65 @@ def judge(browser: Browser, name: str) -> None:
         picture(browser, f"{name}-telephone")
     finally:
         browser.resize(*DESK)
+
+
+def field(label: str) -> str:
+    """The expression of the field that has a label."""
+    return (
+        "[...document.querySelectorAll('label')]"
+        f".find((label) => label.innerText.trim() === {json.dumps(label)})?.control"
+    )
+
+
+def fill(browser: Browser, label: str, text: str) -> None:
+    """Writes into a field, over what is in it."""
+    browser.wait_for(field(label))
+    browser.value(f"(() => {{ const found = {field(label)}; found.focus(); found.select?.(); }})()")
+    browser.write(text)
+
+
+def choose(browser: Browser, label: str, value: str) -> None:
+    """One of the values of a list."""
+    browser.wait_for(field(label))
+    browser.value(
+        f"(() => {{ const found = {field(label)}; found.value = {json.dumps(value)};"
+        " found.dispatchEvent(new Event('change', {bubbles: true})); })()"
+    )
+
+
+def tick(browser: Browser, label: str) -> None:
+    """The check box of a label."""
+    browser.wait_for(field(label))
+    browser.value(f"{field(label)}.click()")
+
+
+def press_button(browser: Browser, text: str) -> None:
+    """The button of the dialog that is open, by the mouse."""
+    name = json.dumps(text)
+    browser.value(
+        "[...document.querySelectorAll('[data-pressed]')]"
+        ".forEach((each) => each.removeAttribute('data-pressed'))"
+    )
+    browser.wait_for(
+        "[...document.querySelectorAll('dialog button:not(:disabled)')]"
+        f".find((each) => each.innerText.trim() === {name})?.toggleAttribute('data-pressed', true)"
+    )
+    browser.click_on("[data-pressed]")
+
+
+@contextmanager
+def allowed(browser: Browser, *permissions: str) -> Iterator[None]:
+    """Pages that are opened meanwhile are told that their user may do this and no more."""
+    session = {"Name": "reader", "Permissions": permissions, "Labels": None}
+    answer = json.dumps({**session, "Authenticated": True, "LoginAvailable": False})
+    browser.call("Page.enable")
+    script = browser.call(
+        "Page.addScriptToEvaluateOnNewDocument",
+        source="const real = fetch; window.fetch = (address, ...more) => String(address)"
+        f".endsWith('app/session') ? Promise.resolve(new Response({json.dumps(answer)}))"
+        " : real(address, ...more);",
+    )["identifier"]
+    try:
+        yield
+    finally:
+        browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)

@@ -1,6 +1,7 @@
 // What can be done with selected resources: the list of studies shows it in a bar, the page of a resource in its head.
 // An action is a module in this folder; it is added to `actions` below, in the order in which it is shown.
 
+import { anonymize, modify } from "./rework";
 import type { IconName } from "../components/icon";
 import type { Permission } from "../api/session";
 import type { Level, Resource } from "../api/types";
@@ -28,4 +29,4 @@ export interface Action {
   run?: (selection: Selection, changed: () => void) => Promise<void>;
 }
 
-export const actions: readonly Action[] = [view];
+export const actions: readonly Action[] = [view, anonymize, modify];

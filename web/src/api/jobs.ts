@@ -1,6 +1,6 @@
 // Jobs: what the server does in the background.
 
-import { events, get, post, remove } from "./client";
+import { ApiError, type Progress, events, get, post, remove } from "./client";
 
 export type State = "Pending" | "Running" | "Paused" | "Success" | "Failure" | "Retry";
 
@@ -44,4 +44,21 @@ export async function changeJob(id: string, action: JobAction): Promise<void> {
 /** Forgets a completed job. */
 export async function forgetJob(id: string): Promise<void> {
   await remove(`jobs/${encodeURIComponent(id)}`);
+}
+
+export const getJob = (id: string, stop?: AbortSignal) => get<Job>(`jobs/${encodeURIComponent(id)}`, { signal: stop });
+
+/** Until a job has ended, telling its percents. Raises ApiError where it failed; when `stop` says so it is cancelled. */
+export async function followJob(id: string, progress: Progress, stop: AbortSignal): Promise<Job> {
+  const ended = new AbortController();
+  await new Promise<void>((resolve, reject) => {
+    stop.addEventListener("abort", () => changeJob(id, "cancel").then(() => reject(stop.reason), reject), { once: true });
+    events<JobEvent>(`jobs/${encodeURIComponent(id)}/events`, (event) => {
+      progress(event.Progress, 100);
+      if (!isActive(event.State)) resolve();
+    }, ["state", "progress"], ended.signal);
+  }).finally(() => ended.abort());
+  const job = await getJob(id);
+  if (job.State === "Failure") throw new ApiError(500, [job.ErrorDescription, job.ErrorDetails].filter(Boolean).join(": "), job.ErrorCode);
+  return job;
 }

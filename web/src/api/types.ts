@@ -53,4 +53,5 @@ export interface System {
   DicomPort: number;
   IsHttpServerSecure: boolean;
   ReadOnly: boolean;
+  OverwriteInstances: string | boolean;
 }

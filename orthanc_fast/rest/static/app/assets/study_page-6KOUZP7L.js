@@ -1,1 +1,0 @@
-import{h as a,i as b}from"./chunk-3FVKVNAA.js";import"./chunk-NABYASA6.js";import"./chunk-ORVNMZKK.js";import"./chunk-WDYX7YUL.js";import"./chunk-IZ3PPHW5.js";import"./chunk-ZZOHKICL.js";import"./chunk-PA3ZHUGV.js";import"./chunk-OOJM4CTU.js";export{b as Facts,a as default};
