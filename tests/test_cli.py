@@ -15,19 +15,32 @@ from typing import Any, Literal
 import httpx
 import lmdb
 import pytest
+from click.testing import CliRunner
 from support import generated
 from support.ports import free_port
 from support.reference_server import ReferenceServer
 from support.server import OurServer
 
 import orthanc_fast
+from orthanc_fast.cli import main
 from orthanc_fast.client.archives import files
 from orthanc_fast.services.store.opening import INDEX_FOLDER
+from orthanc_fast.services.users.passwords import matches
 
 
 def cli(*arguments: str | Path, timeout: float = 30) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "orthanc_fast.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def test_a_password_becomes_a_hash() -> None:
+    """It is asked for twice, and shown nowhere."""
+    answer = CliRunner().invoke(main, ["password"], input="secret: x\nsecret: x\n")
+    assert answer.exit_code == 0
+    text = answer.stdout.splitlines()[-1]
+    assert matches("secret: x", text)
+    assert "secret" not in answer.output
+    assert CliRunner().invoke(main, ["password"], input="a\nb\n").exit_code != 0
 
 
 def configuration(folder: Path, **options: Any) -> Path:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from orthanc_fast.config import Settings
 from orthanc_fast.config_users import User
+from orthanc_fast.log import Category, logger
 from orthanc_fast.rest.identity import Identity, identity_of, somebody, visitor
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import HeaderField, Response, empty_response
@@ -82,6 +83,7 @@ class Gate:
                 found = self._right[token] = self._identities[name]
                 return found
         services.guesses.failed(address, name, password)
+        logger.warning(Category.HTTP, f"Wrong name or password from {address}: {name[:64]!r}")
         return None
 
     def user(self, name: str) -> User:

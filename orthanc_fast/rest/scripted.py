@@ -24,6 +24,7 @@ from orthanc_fast.services.scripts.questions import (
 )
 
 FORBIDDEN: Final = 403
+USER_HEADER: Final = "x-orthanc-fast-user"
 ROUTED: Final = frozenset({"GET", "POST", "PUT", "DELETE"})
 # The methods of which the filter is asked, and as what: it knows four.
 FILTERED: Final = {
@@ -118,7 +119,7 @@ class ScriptedRequests:
             method=method,
             uri=match.string,
             groups=tuple(group or "" for group in match.groups()),
-            headers=_headers(request),
+            headers=_headers_and_user(request),
             arguments=arguments(request.query) if method == "GET" else {},
             body=body if isinstance(body, bytes) else b"",
             body_file=None if spool is None else str(spool.path),
@@ -169,6 +170,16 @@ async def _chunks(begin: bytes, parts: Parts | None) -> AsyncGenerator[bytes]:
     finally:
         if parts is not None:
             parts.close()
+
+
+def _headers_and_user(request: Request) -> dict[str, str]:
+    """With the name of who is logged in, which no client can set: there is no other place for it
+    that Orthanc's scripts would not stumble over."""
+    headers = _headers(request)
+    headers.pop(USER_HEADER, None)
+    if request.services.settings.authentication_enabled and request.who.name:
+        headers[USER_HEADER] = request.who.name
+    return headers
 
 
 def _headers(request: Request) -> dict[str, str]:

@@ -14,7 +14,12 @@ def answer(output, uri, **request):
     output.AnswerBuffer(orthanc.RestApiGet("/statistics"), "application/json")
 
 
+def who(output, uri, **request):
+    output.AnswerBuffer(request["headers"].get("x-orthanc-fast-user", "nobody"), "text/plain")
+
+
 orthanc.RegisterRestCallback("/scripted/(.*)", answer)
+orthanc.RegisterRestCallback("/who", who)
 orthanc.RegisterRestCallback("/statistics", answer)
 """
 
@@ -54,3 +59,8 @@ def test_the_route_itself_is_not_reached_another_way(site: Site) -> None:
     assert site.client("only-upload").head("/statistics").status_code == 403
     assert site.client("reader").head("/statistics").status_code == 200
     assert site.client("blue").head("/scripted/x").status_code == 404
+
+
+def test_a_script_knows_who_asks(site: Site) -> None:
+    for name in ("x-orthanc-fast-user", "X-Orthanc-Fast-User"):
+        assert site.admin.get("/who", headers={name: "somebody else"}).text == "admin"
