@@ -196,6 +196,16 @@ def test_selection_by_the_mouse(browser: Browser, server: OurServer, stored: lis
     browser.wait_for(f"location.hash === '#study?uuid={stored[3]}'")
 
 
+def test_what_comes_is_seen(browser: Browser, server: OurServer) -> None:
+    """Without a key or a click."""
+    browser.open(f"{server.url}/app/explorer.html#studies?PatientID=arriving")
+    browser.wait_for_text("No study matches.")
+    values = ("Late^Comer", "arriving", "20240401", "CT", "Thorax", "L1")
+    answer = httpx.post(f"{server.url}/instances", content=study(200, *values)).json()
+    wait_for_names(browser, "Late Comer")
+    httpx.delete(f"{server.url}/studies/{answer['ParentStudy']}").raise_for_status()
+
+
 def test_hostile_names_are_text(needs_browser: None, browser: Browser, server: OurServer) -> None:
     texts = (SCRIPT, RIGHT_TO_LEFT, LARGE)
     stored = [

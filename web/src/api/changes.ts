@@ -27,7 +27,7 @@ export async function newest(limit: number, types: readonly string[], stop?: Abo
   return { changes: answer.Changes.reverse(), last };
 }
 
-/** Those behind the sequence number `since`, as they happen. */
-export function watchChanges(since: number, types: readonly string[], heard: (change: Change) => void, stop: AbortSignal): void {
-  events<Change>("changes", heard, [...types], stop, { since });
+/** Those of some types as they happen: behind the sequence number `since`, or from now on. */
+export function watchChanges(since: number | undefined, types: readonly string[], heard: (change: Change) => void, stop: AbortSignal): void {
+  events<Change>("changes", heard, [...types], stop, { since, type: types.join(";") });
 }

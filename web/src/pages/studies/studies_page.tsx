@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Actions } from "../../actions/bar";
 import { uploaded } from "../../actions/upload/start";
 import { DropArea, UploadMenu } from "../../actions/upload/upload_area";
+import { watchChanges } from "../../api/changes";
 import { count, find } from "../../api/resources";
 import type { Resource } from "../../api/types";
 import type { PageProperties } from "../registry";
@@ -21,6 +22,9 @@ import { SIZES, type Wanted, isFiltered, page, read, search, write } from "./sea
 import { say } from "./texts";
 
 const TYPING = 180; // milliseconds without a key before the server is asked
+// What makes another list (deletions are not in the log); it is asked for once in so many milliseconds.
+const ARRIVALS = ["NewStudy", "StableStudy"];
+const PATIENCE = 2000;
 
 type Selected = ReadonlyMap<string, Resource>;
 
@@ -30,6 +34,7 @@ export default function StudiesPage({ query }: PageProperties) {
   const [selected, setSelected] = useState<Selected>(new Map());
   const [changes, setChanges] = useState(0);
   const turn = changes + uploaded.value;
+  useArrivals(() => setChanges((before) => before + 1));
   const form = useRef<HTMLFormElement>(null);
   const list = useRef<HTMLDivElement>(null);
 
@@ -61,7 +66,7 @@ export default function StudiesPage({ query }: PageProperties) {
       <h1 class="visually-hidden">{say("title")}</h1>
       <Filters wanted={wanted} change={change} form={form} leave={goToList} />
       {selected.size > 0
-        ? <SelectionBar selected={selected} clear={() => setSelected(new Map())} changed={() => { setSelected(new Map()); setChanges(changes + 1); }} />
+        ? <SelectionBar selected={selected} clear={() => setSelected(new Map())} changed={() => { setSelected(new Map()); setChanges((before) => before + 1); }} />
         : <Summary wanted={wanted} change={change} shown={rows?.length ?? 0} total={total} />}
       <div ref={list}>
         {found.error && !found.loading
@@ -79,6 +84,21 @@ export default function StudiesPage({ query }: PageProperties) {
       <DropArea />
     </div>
   );
+}
+
+/** Calls a while after studies have come, once for all that did meanwhile. */
+function useArrivals(heard: () => void): void {
+  useEffect(() => {
+    const stop = new AbortController();
+    let timer = 0;
+    watchChanges(undefined, ARRIVALS, () => {
+      timer ||= setTimeout(() => { timer = 0; heard(); }, PATIENCE);
+    }, stop.signal);
+    return () => {
+      stop.abort();
+      clearTimeout(timer);
+    };
+  }, []);
 }
 
 /** How many match: as the server said with the page, else counted, which is asked once for each search. */
