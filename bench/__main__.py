@@ -36,6 +36,7 @@ from bench import (
     uploads,
     volumes,
     web,
+    web_viewer,
     worklists,
 )
 from bench.compare import HEADER, Pair, Row, environment
@@ -95,6 +96,7 @@ OTHERS: dict[str, Callable[[Given, Folder], Found]] = {
     "million": lambda given, folder: ([], million.run(100_000 if given.quick else 1_000_000)),
     "small files": lambda given, folder: ([], small_files.run(0.5 if given.quick else 2)),
     "jobs": lambda given, folder: ([], jobs.run(folder, 2 if given.quick else 5)),
+    "viewer": lambda given, folder: ([], web_viewer.viewer(folder, given.quick)),
     "kernels": lambda given, folder: ([], kernels.run(0.2 if given.quick else 1)),
 }
 

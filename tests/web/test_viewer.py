@@ -164,6 +164,27 @@ def test_scrolling(browser: Browser, shown: None) -> None:
     wait_for_annotation(browser, f"5, 5: {value(2, 5, 5)} HU")
 
 
+def test_each_slice_has_its_own_scale(server: OurServer, browser: Browser) -> None:
+    """As those of PET have; and a window of its own."""
+    files = []
+    for number, part in enumerate(viewer_series.ct(3)):
+        dataset = dcmread(io.BytesIO(part))
+        dataset.Modality, dataset.Units = "PT", "BQML"
+        dataset.RescaleSlope, dataset.RescaleIntercept = f"{number + 1}.5", "0"
+        dataset.WindowCenter, dataset.WindowWidth = "500", f"{900 + number}"
+        data = io.BytesIO()
+        dataset.save_as(data)
+        files.append(data.getvalue())
+    open_series(server, browser, upload(server, files))
+    browser.move(*at(20.5, 7.5, browser))
+    for number, key in enumerate(("Home", "ArrowDown", "ArrowDown")):
+        browser.press(key)
+        expected = int(viewer_series.stored(number)[7, 20]) * (number + 1.5)
+        wait_for_annotation(browser, f"20, 7: {expected:,.1f}".removesuffix(".0"))
+        wait_for_annotation(browser, "Bq/ml")
+        wait_for_annotation(browser, f"W {900 + number} C 500")
+
+
 def test_windows(browser: Browser, shown: None) -> None:
     left, top, width, height = box(browser)
     middle = (left + width / 2, top + height / 2)

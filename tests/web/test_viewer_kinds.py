@@ -21,13 +21,16 @@ from support.viewer_page import (
     box,
     canvas,
     open_series,
+    place_of,
     rendered,
     shown_image,
     upload,
     wait_for_annotation,
 )
+from support.viewer_series import COLUMN_MM, COLUMNS, ROW_MM, ROWS, value
 from support.web_ui import judge
 
+SHAPE = (COLUMNS, ROWS, ROW_MM / COLUMN_MM)
 # The first frame comes, others wait until they are let go.
 HELD_BACK = """const real = window.fetch, waiting = [];
 let count = 0;
@@ -287,13 +290,16 @@ def test_a_server_that_goes_away(browser: Browser, tmp_path: Path) -> None:
             open_series(server, browser, series)
         finally:
             browser.forget_script(script)
+        # Before it is there, the mouse is on the picture that will be.
+        browser.press("Home")
+        browser.wait_for_text("Loading")
+        browser.move(*place_of(browser, *SHAPE, 5.5, 5.5))
         server.kill_all()
         browser.value("window.letGo()")
-        browser.press("Home")
         browser.wait_for("document.querySelector('.viewer-trouble[role=alert]')")
         server.start()
-        browser.click("Try again")
-        wait_for_annotation(browser, "Zoom ")
+        browser.value("document.querySelector('.viewer-trouble button').click()")
+        wait_for_annotation(browser, f"5, 5: {value(0, 5, 5)} HU")
         browser.wait_for("!document.body.innerText.includes(' loaded')")
 
 
@@ -304,6 +310,20 @@ def test_addresses_that_name_nothing(server: OurServer, browser: Browser) -> Non
     browser.wait_for("document.querySelector('[role=alert]')")
     browser.open(f"{server.url}/app/explorer.html#viewer?study=none")
     browser.wait_for("document.querySelector('[role=alert]')")
+
+
+def test_other_viewers_of_the_server(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "ohif").mkdir()
+    (tmp_path / "ohif" / "index.html").write_text("<title>another viewer</title>")
+    with OurServer(tmp_path / "server", {"OHIF": {"Folder": str(tmp_path / "ohif")}}) as server:
+        files = list(viewer_series.ct(1))
+        open_series(server, browser, upload(server, files))
+        browser.click_on("button[aria-label=More]")
+        browser.wait_for_text("Open in OHIF")
+        browser.click("Open in OHIF")
+        browser.wait_for("document.title === 'another viewer'")
+        study = dcmread(io.BytesIO(files[0])).StudyInstanceUID
+        assert browser.value("location.search") == f"?StudyInstanceUIDs={study}"
 
 
 @pytest.mark.parametrize("mode", ["Reformats", "3D"])

@@ -49,6 +49,7 @@ export class Stack {
   private automatic: Window | null = null;
   private painter: Painter | null = null;
   private canvas: HTMLCanvasElement | null = null;
+  private lastFrame: Frame | null = null;
   private isScheduled = false;
   private table: { key: string; values: Uint8Array<ArrayBuffer> } | null = null;
 
@@ -113,7 +114,8 @@ export class Stack {
   /** What is known of the frame; null until the tags are there. */
   readonly slice = computed<Slice | null>(() => (this.news.value, this.sliceAt(this.at.value)));
   readonly size = computed<Size>(() => {
-    const frame = this.frame.value;
+    // While a frame is on its way, what is done with the mouse is meant for one like the last.
+    const frame = this.frame.value ?? this.lastFrame;
     return { columns: frame?.columns ?? 1, rows: frame?.rows ?? 1, aspect: this.slice.value?.aspect ?? 1 };
   });
   readonly view = computed<View>(() => {
@@ -233,6 +235,7 @@ export class Stack {
       painter.clear();
       return;
     }
+    this.lastFrame = frame;
     const matrix = this.matrix.value.map((each) => each * scale) as unknown as Matrix;
     painter.paint({ frame, table: this.tableFor(display, frame), matrix, isSmooth: this.isSmooth.value });
   }
