@@ -151,7 +151,7 @@ function Summary({ wanted, change, shown, total }: SummaryProperties) {
         items={SIZES.map((size) => ({ id: String(size), label: formatNumber(size), checked: size === wanted.size, run: () => change({ size }) }))}>
         {say("perPage")}: {wanted.size}
       </Menu>
-      <Menu label={say("columns")} icon="columns" class="plain quiet" align="end" stays items={columnItems()}>{say("columns")}</Menu>
+      <Menu label={say("columns")} icon="columns" class="plain quiet columns" align="end" stays items={columnItems()}>{say("columns")}</Menu>
     </div>
   );
 }
