@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support import generated
 from support.users_site import HASHED, Site
 
 LEVELS = ("patients", "studies", "series", "instances")
@@ -255,6 +256,22 @@ def test_webdav(site: Site, blue: httpx.Client) -> None:
         assert 0 < len(found) < len(every), path
         assert set(found) < set(every)
         assert names(site.admin, path) == every
+
+
+def test_names_of_uploads_are_not_told(site: Site, blue: httpx.Client) -> None:
+    put = site.admin.put(
+        "/webdav/uploads/DOE^JANE.dcm", content=generated.small().number(9, 9, 9, 9)
+    )
+    assert put.status_code == 201
+    depth = {"Depth": "1"}
+    assert "DOE" in site.admin.request("PROPFIND", "/webdav/uploads", headers=depth).text
+    assert "uploads" not in blue.request("PROPFIND", "/webdav", headers=depth).text
+    for path in ("/webdav/uploads", "/webdav/uploads/DOE^JANE.dcm"):
+        assert blue.request("PROPFIND", path, headers=depth).status_code == 404
+        assert blue.get(path).status_code == 404
+    known = {each["ParentPatient"] for each in site.instances}
+    (patient,) = set(site.admin.get("/patients").json()) - known
+    assert site.admin.delete(f"/patients/{patient}").status_code == 200
 
 
 def test_pictures_and_files_of_an_instance(site: Site, blue: httpx.Client) -> None:

@@ -30,6 +30,7 @@ from orthanc_fast.services.webdav.nodes import (
     media_type,
 )
 from orthanc_fast.services.webdav.tree import VIEWS
+from orthanc_fast.services.webdav.uploads import UploadFolder
 from orthanc_fast.services.webdav.webdav import UPLOADS, WebDav
 
 _MULTI_STATUS = 207
@@ -43,9 +44,9 @@ async def list_folder(request: Request) -> Response:
     depth = _depth(request)
     webdav, path = request.services.webdav, request.params
     if not path:
-        names = (*VIEWS, UPLOADS) if webdav.uploads is not None else VIEWS
+        names = (*VIEWS, UPLOADS) if _uploads(request) is not None else VIEWS
         return _folder(request, [Item(name) for name in names] if depth else [])
-    if path[0] == UPLOADS and webdav.uploads is not None:
+    if path[0] == UPLOADS and _uploads(request) is not None:
         return _of_uploads(request, depth)
     if path[0] not in VIEWS:
         return NOT_FOUND
@@ -77,8 +78,14 @@ def _depth(request: Request) -> int:
     return depth
 
 
+def _uploads(request: Request) -> UploadFolder | None:
+    """The folder of what was put a moment ago; for who sees some studies only there is none, since
+    names of files tell of others."""
+    return None if request.who.is_limited else request.services.webdav.uploads
+
+
 def _of_uploads(request: Request, depth: int) -> Response:
-    uploads, path = request.services.webdav.uploads, request.params[1:]
+    uploads, path = _uploads(request), request.params[1:]
     assert uploads is not None
     found = uploads.find(path)
     if found is None:
@@ -136,7 +143,7 @@ def _received(instance: Resource) -> int | None:
 
 async def get_file(request: Request) -> Response:
     webdav, path = request.services.webdav, request.params
-    if path and path[0] == UPLOADS and webdav.uploads is not None:
+    if path and path[0] == UPLOADS and _uploads(request) is not None:
         return await _get_upload(request)
     if not path or path[0] not in VIEWS:
         return NOT_FOUND
@@ -149,7 +156,7 @@ async def get_file(request: Request) -> Response:
 
 async def _get_upload(request: Request) -> Response:
     """A file that has been put a moment ago: the one of its instance, or nothing."""
-    uploads, path = request.services.webdav.uploads, request.params[1:]
+    uploads, path = _uploads(request), request.params[1:]
     assert uploads is not None
     if not path:
         raise ParameterOutOfRange("a folder cannot be downloaded: ask for it by PROPFIND")
