@@ -54,7 +54,8 @@ def _reconstruct(level: Level) -> Handler:
         """
         given = await _fields(request)
         options = Options(
-            _flag(given, "ReconstructFiles"), _flag(given, "LimitToThisLevelMainDicomTags")
+            files=_flag(given, "ReconstructFiles"),
+            this_level=_flag(given, "LimitToThisLevelMainDicomTags"),
         )
         await request.services.reconstruction.run(
             request.caller, level, public_id(request), options
@@ -66,7 +67,7 @@ def _reconstruct(level: Level) -> Handler:
 
 async def post_reconstruct_all(request: Request) -> Response:
     """The same for all studies, whose tags are never read alone."""
-    options = Options(_flag(await _fields(request), "ReconstructFiles"))
+    options = Options(files=_flag(await _fields(request), "ReconstructFiles"))
     await request.services.reconstruction.run_all(request.caller, options)
     return text_response()
 

@@ -25,7 +25,7 @@ from orthanc_fast.services.store.writes import Writes
 AT_ONCE = 64
 
 
-class Options(msgspec.Struct, frozen=True):
+class Options(msgspec.Struct, frozen=True, kw_only=True):
     """`files`: the files are stored anew, too, or only those which would be `only_other` ones.
     `this_level`: only the tags of the resource itself, as one of its instances has them."""
 
