@@ -1,8 +1,6 @@
 """Scripts that fail, hang, end their process, or cannot be loaded."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from support import generated
+from support.killed_scripts import killed_under_ingest
 from support.process import workers
 from support.scripted import Scripted, with_script
 from support.server import OurServer
@@ -205,16 +204,23 @@ def test_a_filter_without_an_answer_may_let_pass(tmp_path: Path) -> None:
         assert "IncomingHttpRequestFilter" in server.server.log_path.read_text()
 
 
-def test_no_event_is_lost(tmp_path: Path) -> None:
-    """The process is killed again and again while instances come in."""
+def test_the_process_is_killed_under_ingest(tmp_path: Path) -> None:
+    events = tmp_path / "scripts" / "events"
+
+    def heard() -> list[str]:
+        return events.read_text().split() if events.exists() else []
+
+    with with_script(OurServer, tmp_path, "faulty.py") as server:
+        killed_under_ingest(server.server, server.client, "python", heard)
+
+
+def test_the_process_ends_while_events_are_in_work(tmp_path: Path) -> None:
     with with_script(OurServer, tmp_path, "faulty.py") as server:
         stored = []
         for number in range(60):
             data = generated.small().number(number // 10, 1, 1, number)
             stored.append(server.client.post("/instances", content=data).json()["ID"])
-            if number % 20 == 5:
-                os.kill(_pid(server), signal.SIGKILL)
-            elif number % 20 == 12:
+            if number % 20 == 12:
                 _set(server, "stored:exit")
         events = tmp_path / "scripts" / "events"
         _until(lambda: set(stored) <= set(events.read_text().split()))

@@ -1,9 +1,6 @@
 """Lua scripts that are wrong, slow or deadly: what the server does then."""
 
 import json
-import os
-import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +9,10 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from scripting.test_lua_callbacks import c_store, file_with
-from support import generated
+from support.killed_scripts import KILLS, killed_under_ingest
 from support.ports import free_port
-from support.process import workers
 from support.server import OurServer
+from support.storm import eventually
 
 REFUSED = 0xA700
 
@@ -29,7 +26,7 @@ local function note(text)
 end
 
 function loop() while true do end end
-function exhaust() local t = {} for i = 1, math.huge do t[i] = ('x'):rep(1 << 20) .. i end end
+function exhaust() local x = 'x' while true do x = x .. x end end
 
 function OnStoredInstance(id, tags)
   if tags.PatientName == 'Die' then note('dying') os.exit(5) end
@@ -45,9 +42,7 @@ FILTER = """
 function ReceivedInstanceFilter(tags)
   if tags.PatientName == 'Die' then os.exit(5) end
   if tags.PatientName == 'Loop' then while true do end end
-  if tags.PatientName == 'Memory' then
-    local t = {} for i = 1, math.huge do t[i] = ('x'):rep(1 << 20) .. i end
-  end
+  if tags.PatientName == 'Memory' then local x = 'x' while true do x = x .. x end end
   return true
 end
 """
@@ -68,14 +63,10 @@ class Scripted(NamedTuple):
         assert answer.status_code == 200, answer.text
         return str(answer.json()["ID"])
 
-    def kill_scripts(self) -> None:
-        """Once they are there."""
-        assert self.server.process is not None
-        found = workers(self.server.process.pid, "lua")
-        while not found:
-            time.sleep(0.02)
-            found = workers(self.server.process.pid, "lua")
-        os.kill(found[0], signal.SIGKILL)
+    def wait_for_scripts(self) -> None:
+        """Until they answer again."""
+        path, text = "/tools/execute-script", "print('here')"
+        eventually(lambda: self.client.post(path, content=text).text == "here\n")
 
 
 @contextmanager
@@ -96,13 +87,6 @@ def scripted(folder: Path, script: str, **options: Any) -> Iterator[Scripted]:
     server = OurServer(folder / "server", configuration)
     with server, httpx.Client(base_url=server.url, timeout=120) as client:
         yield Scripted(server, client, port, folder)
-
-
-def eventually(wanted: Any, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not wanted():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +113,7 @@ def test_missing_script(tmp_path: Path) -> None:
 def test_events_of_scripts_that_fail(tmp_path: Path) -> None:
     """An error is logged with its place; a loop, an end and exhausted memory cost the event, which
     was tried three times where the process ended, and no other."""
-    with scripted(tmp_path, SCRIPT, Scripts={"EventTimeout": 2, "MaximumMemoryMB": 1200}) as found:
+    with scripted(tmp_path, SCRIPT, Scripts={"EventTimeout": 2, "MaximumMemoryMB": 400}) as found:
         expected = [found.upload(1)]
         for number, name in enumerate(("Error", "Memory", "Die", "Loop"), 2):
             found.upload(number, PatientName=name)
@@ -148,7 +132,7 @@ def test_events_of_scripts_that_fail(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rule", ["Refuse", "Accept"])
 def test_filters_that_give_no_answer(tmp_path: Path, rule: str) -> None:
     """The rule holds, at both doors, and the next instance is filtered again."""
-    options = {"FilterTimeout": 10, "OnFailure": rule, "MaximumMemoryMB": 1200}
+    options = {"FilterTimeout": 10, "OnFailure": rule, "MaximumMemoryMB": 400}
     with scripted(tmp_path, FILTER, Scripts=options) as found:
         for number, name in enumerate(("Die", "Loop"), 1):
             data = file_with(number, PatientName=name)
@@ -156,6 +140,7 @@ def test_filters_that_give_no_answer(tmp_path: Path, rule: str) -> None:
             assert answer.status_code == (200 if rule == "Accept" else 503), answer.text
             data = file_with(10 + number, PatientName=name)
             assert c_store(found.dicom_port, data) == (0 if rule == "Accept" else REFUSED)
+            found.wait_for_scripts()  # a new process
             found.upload(20 + number)
         # This is an answer: the script has failed, and Orthanc refuses.
         answer = found.client.post("/instances", content=file_with(5, PatientName="Memory"))
@@ -164,19 +149,9 @@ def test_filters_that_give_no_answer(tmp_path: Path, rule: str) -> None:
 
 
 def test_scripts_are_killed_under_ingest(tmp_path: Path) -> None:
-    """20 times: each instance is told of, and the order stays."""
-    small = generated.small()
-    expected = []
     with scripted(tmp_path, SCRIPT) as found:
-        for number in range(200):
-            answer = found.client.post("/instances", content=small.number(1, 1, 1, number))
-            expected.append(answer.json()["ID"])
-            if number % 10 == 9:
-                found.kill_scripts()
-        eventually(lambda: found.stored()[-1:] == expected[-1:])
-        told = found.stored()
-    assert list(dict.fromkeys(told)) == expected
-    assert len(told) <= len(expected) + 20  # at most the one in work comes again
+        again = killed_under_ingest(found.server, found.client, "lua", found.stored)
+    assert len(again) <= KILLS  # at most the one in work comes again
 
 
 def test_events_come_after_the_next_start(tmp_path: Path) -> None:
@@ -198,28 +173,6 @@ def test_slow_script_delays_nobody(tmp_path: Path) -> None:
             found.upload(number)
         assert found.stored() == []  # it still sleeps
         eventually(lambda: len(found.stored()) == 101)
-
-
-def test_many_changes_while_a_script_sleeps(tmp_path: Path) -> None:
-    """They wait in the index, not in memory."""
-    with scripted(tmp_path, SCRIPT) as found:
-        assert found.server.process is not None
-        found.upload(1, PatientName="Sleep")
-        (process,) = workers(found.server.process.pid, "lua")
-        before = resident(process)
-        small = generated.small()
-        for number in range(2000):
-            found.client.post("/instances", content=small.number(9, 1, 1, number))
-        eventually(lambda: len(found.stored()) == 2001)
-        assert resident(process) - before < 64 << 20
-
-
-def resident(process: int) -> int:
-    """Bytes of memory that belong to the process alone."""
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) << 10
-    raise AssertionError
 
 
 def test_scripts_call_each_other(tmp_path: Path) -> None:
