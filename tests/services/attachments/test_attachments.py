@@ -8,7 +8,6 @@ from support.small_store import SmallStore
 from orthanc_fast.errors import (
     CorruptedFile,
     InexistentItem,
-    NotImplementedYet,
     Revision,
     UnknownResource,
 )
@@ -67,7 +66,7 @@ def test_nothing_stays_of_a_body_that_is_refused(
     _, study, *_ = small_store.add(1, 1, 1, 1)
     body = spooled(small_store.storage, TEXT)
     guest = Caller(origin="RestApi", user="guest", labels=frozenset({"public"}))
-    with pytest.raises(NotImplementedYet):
+    with pytest.raises(InexistentItem):
         small_store.run(attachments.put(guest, study, NUMBER, body, None))
     assert is_gone(body.read)
     assert small_store.storage.recover(lambda owner, uuid: True) == (0, 0)
