@@ -138,8 +138,9 @@ def test_a_server_with_everything(tmp_path: Path) -> None:
             eventually(lambda: set(heard.read_text().split()) == instances)  # noqa: B023
         eventually(lambda: len(list((tmp_path / "out").rglob("*.dcm"))) == 4)
         eventually(
-            lambda: len(admin.get("/changes", params={"type": "StableStudy"}).json()["Changes"])
-            == 4
+            lambda: (
+                len(admin.get("/changes", params={"type": "StableStudy"}).json()["Changes"]) == 4
+            )
         )
     assert server.stop() == 0
     log = server.log_path.read_text()
