@@ -1,6 +1,9 @@
 """The DICOM servers of some labels, of our server and of Orthanc 1.13 with its plugin: the same
 requests, answers, instances and labels."""
 
+import os
+import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from io import BytesIO
@@ -13,13 +16,27 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 from support import find_scu, generated
-from support.dicom_peer import CT, EXPLICIT, IMPLICIT, VERIFICATION, Rejected, echo_rq, peer
+from support.certificates import Authority
+from support.dicom_peer import (
+    CT,
+    EXPLICIT,
+    IMPLICIT,
+    VERIFICATION,
+    Rejected,
+    echo_rq,
+    p_data,
+    pdv,
+    peer,
+)
+from support.fast_requestor import request
 from support.find_scu import BIG_ENDIAN, PATIENT_ROOT, STUDY_ROOT, Element, FindScu, comparable
 from support.ports import free_port
 from support.process import ServerProcess
 from support.reference_server import ReferenceServer
-from support.retrieving import Response, Sink, identifier, move, started
+from support.retrieving import STUDY_MOVE, Response, Sink, identifier, move, started
 from support.server import OurServer
+
+from orthanc_fast.upper_layer.dimse import C_MOVE_RQ
 
 PLUGIN = "libMultitenantDicom.so"
 LEVELS = ("PATIENT", "STUDY", "SERIES", "INSTANCE")
@@ -268,6 +285,17 @@ def test_moves(site: Site, level: str | None, keys: dict[str, str], amount: int)
     assert len(ours[2]) == amount
 
 
+def test_an_empty_identifier_is_answered_at_once(site: Site) -> None:
+    """Not one that is announced and never sent, as pynetdicom does with an empty data set: all
+    servers wait for that."""
+    for each in site.sides:
+        with peer(each.tenants["OPEN"]) as one:
+            one.associate(contexts=[(STUDY_MOVE, (IMPLICIT,))], calling="PEER")
+            one.send(request(STUDY_MOVE, C_MOVE_RQ, "SINK") + p_data(pdv(1, b"")))
+            assert one.status() == 0
+            one.release()
+
+
 def test_moves_of_others(site: Site) -> None:
     asked = identifier("STUDY", StudyInstanceUID=STUDIES[1])
     for aet, amount in (("ANY", 2), ("NONE", 4), ("BOTH", 0), ("OPEN", 4)):
@@ -386,3 +414,42 @@ def test_tenants_listen_where_the_main_server_does_not(tmp_path: Path) -> None:
             metadata = client.get(f"/instances/{instance}/metadata?expand").json()
         assert metadata["Origin"] == "DicomProtocol"
         assert (metadata["RemoteAET"], metadata["CalledAET"]) == ("PEER", "A")
+
+
+def test_tls(tmp_path: Path) -> None:
+    """The port of a tenant has the TLS of the main server: DCMTK with a certificate sends and
+    finds, without one it is turned away."""
+    authority = Authority(tmp_path, "authority")
+    certificate, key = authority.issue("server")
+    of_client, key_of_client = authority.issue("client")
+    port = free_port()
+    options = {
+        "DicomTlsEnabled": True,
+        "DicomTlsCertificate": str(certificate),
+        "DicomTlsPrivateKey": str(key),
+        "DicomTlsTrustedCertificates": str(authority.certificate),
+        "DicomAlwaysAllowFind": True,
+        "MultitenantDicom": {"Servers": [{"AET": "A", "Port": port, "Labels": ["red"]}]},
+    }
+    file = tmp_path / "instance.dcm"
+    file.write_bytes(SMALL.number(1, 1, 1, 1))
+
+    def run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        program = shutil.which(tool, path=os.defpath)  # pynetdicom has some of the same name
+        assert program is not None
+        command = [program, "-v", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    shown = ("+tls", str(key_of_client), str(of_client), "+cf", str(authority.certificate))
+    place = ("127.0.0.1", str(port))
+    with OurServer(tmp_path / "server", options) as server:
+        assert run("echoscu", *place).returncode != 0
+        assert run("echoscu", "+tla", "-ic", *place).returncode != 0
+        assert run("echoscu", *shown, *place).returncode == 0
+        assert run("storescu", *shown, *place, str(file)).returncode == 0
+        with httpx.Client(base_url=server.url) as client:
+            assert labels(client, file.read_bytes())["studies"] == ["red"]
+        asked = ("-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "PatientID=")
+        found = run("findscu", *shown, *asked, *place)
+        assert found.returncode == 0
+        assert "PATIENT0000000001" in found.stdout + found.stderr
