@@ -30,13 +30,14 @@ class Guesses:
     def __init__(self, runtime: Runtime, clock: Callable[[], float] = time.time) -> None:
         self._runtime = runtime
         self._clock = clock
+        self._heard = runtime.bell.counter(_PREFIX)
         self._quiet = -1  # what the bell says while there are none
         self._key = runtime.write(_shared_key)
 
     def wait(self, address: str, name: str) -> int:
         """The seconds until this address may try again as this user, 0 for none. Where nobody has
         guessed this costs a look into memory."""
-        heard = self._runtime.bell.heard(_PREFIX)
+        heard = self._heard()
         if heard == self._quiet:
             return 0
         if self._runtime.read(lambda view: view.first_below(f"{_PREFIX}/")) is None:
