@@ -107,6 +107,13 @@ def test_what_may_not_be_done_is_not_offered(
     browser.open(f"{server.url}/app/explorer.html#study?uuid={stored}")
     browser.wait_for("document.querySelector('.label-editor .label')")
     assert not browser.value("document.querySelector('.label-editor :is(input, button)')")
+    actions = "[...document.querySelectorAll('.resource-head .row > *')]"
+    assert browser.value(f"{actions}.map((e) => e.innerText.trim())") == ["View", "Download"]
+    browser.click("Studies")
+    browser.wait_for("document.querySelector('tbody tr')")
+    assert not browser.value("document.querySelector('.upload-files')")
+    browser.open(f"{server.url}/app/explorer.html#study?uuid={stored}")
+    browser.wait_for("document.querySelector('.label-editor .label')")
     judge(browser, f"study-{name}")
 
 

@@ -2,6 +2,7 @@
 
 import { may, mayModify } from "../api/session";
 import { Icon } from "../components/icon";
+import { Menu } from "../components/menu";
 import { toastError } from "../components/toasts";
 import { type Action, type Selection, actions } from "./registry";
 
@@ -19,6 +20,9 @@ export function Actions({ selection, changed }: Properties) {
   return (
     <>
       {offered(selection).map((action) => {
+        if (action.items) {
+          return <Menu key={action.id} label={action.label()} icon={action.icon} align="end" items={action.items(selection)}>{action.label()}</Menu>;
+        }
         const inside = <><Icon name={action.icon} /> {action.label()}</>;
         return action.href
           ? <a key={action.id} class="button" href={action.href(selection)}>{inside}</a>

@@ -30,9 +30,19 @@ export function may(permission: Permission): boolean {
   return session.value?.Permissions.includes(permission) ?? false;
 }
 
+/** Whether this user sees whatever is stored, and not only what has some label. */
+export function seesAll(): boolean {
+  return session.value?.Labels === null;
+}
+
 /** Whether this user may change what others see too: who sees some studies only may not, whatever else is allowed. */
 export function mayModify(): boolean {
-  return may("modify") && session.value?.Labels === null;
+  return may("modify") && seesAll();
+}
+
+/** Whether this user may give files to the server: what comes in has no label, and so would not be seen by who needs one. */
+export function mayUpload(): boolean {
+  return may("upload") && seesAll();
 }
 
 /** Asks the server who this is. A server without sessions lets everybody do everything. */

@@ -1,6 +1,7 @@
 // Many lines of text that may be copied and saved: names of files, reasons.
 
 import { useRef } from "preact/hooks";
+import { saveAs } from "./save";
 import { say } from "./texts";
 
 // What would make two lines of one, or turn the rest of it.
@@ -24,11 +25,9 @@ export function LineList({ title, name, lines }: Properties) {
   }
 
   function save(): void {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([`${text}\n`], { type: "text/plain" }));
-    link.download = name;
-    link.click();
-    URL.revokeObjectURL(link.href);
+    const content = URL.createObjectURL(new Blob([`${text}\n`], { type: "text/plain" }));
+    saveAs(content, name);
+    URL.revokeObjectURL(content);
   }
 
   return (

@@ -17,6 +17,8 @@ export interface Item {
   separated?: boolean;
   /** A link instead of something to run. */
   href?: string;
+  /** The link is a file to save, which is called so unless the server says otherwise. */
+  download?: string;
   run?: () => void;
 }
 
@@ -39,7 +41,15 @@ export function Menu({ label, children, icon, items, class: style = "", align = 
   const entries = () => [...(root.current?.querySelectorAll<HTMLElement>("[role^=menuitem]:not([aria-disabled=true])") ?? [])];
   const button = () => root.current?.querySelector("button");
 
-  useEffect(() => { if (isOpen) entries()[0]?.focus(); }, [isOpen]);
+  useEffect(() => {
+    if (!isOpen) return undefined;
+    const stop = new AbortController();
+    const place = () => keepInside(root.current?.querySelector<HTMLElement>("[role=menu]"));
+    place();
+    addEventListener("resize", place, { signal: stop.signal });
+    entries()[0]?.focus();
+    return () => stop.abort();
+  }, [isOpen]);
 
   function close(): void {
     setOpen(false);
@@ -85,6 +95,17 @@ export function Menu({ label, children, icon, items, class: style = "", align = 
   );
 }
 
+const MARGIN = 8; // pixels to the edge of the window
+
+/** Moves a list sideways into the window, whatever its button stands beside. */
+function keepInside(list: HTMLElement | null | undefined): void {
+  if (!list) return;
+  list.style.translate = "";
+  const { left, right } = list.getBoundingClientRect();
+  const by = left < MARGIN ? MARGIN - left : Math.min(0, document.documentElement.clientWidth - MARGIN - right);
+  list.style.translate = `${by}px`;
+}
+
 function Entry({ item, choose }: { item: Item; choose: (item: Item) => void }) {
   const shared = {
     tabIndex: -1,
@@ -96,7 +117,7 @@ function Entry({ item, choose }: { item: Item; choose: (item: Item) => void }) {
       {item.label}
     </>
   );
-  if (item.href !== undefined) return <a {...shared} role="menuitem" href={item.href} onClick={() => choose(item)}>{inside}</a>;
+  if (item.href !== undefined) return <a {...shared} role="menuitem" href={item.href} download={item.download} onClick={() => choose(item)}>{inside}</a>;
   const role = item.checked === undefined ? "menuitem" : "menuitemcheckbox";
   return (
     <button {...shared} type="button" role={role} aria-checked={item.checked} aria-disabled={item.disabled ?? false}

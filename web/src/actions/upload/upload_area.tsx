@@ -1,7 +1,7 @@
 // Where files come in: dropped anywhere on the page, or chosen by the menu.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { may } from "../../api/session";
+import { mayUpload } from "../../api/session";
 import { Icon } from "../../components/icon";
 import { Menu } from "../../components/menu";
 import { fromDrop, fromFiles } from "./collect";
@@ -12,7 +12,7 @@ import { say } from "./texts";
 export function UploadMenu() {
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
-  if (!may("upload")) return null;
+  if (!mayUpload()) return null;
 
   // Not among the attributes that Preact knows.
   function isFolder(input: HTMLInputElement | null): void {
@@ -46,7 +46,7 @@ const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files
 /** Takes what is dropped on the page, and says so while something is held over it. */
 export function DropArea() {
   const [isOver, setOver] = useState(false);
-  const isAllowed = may("upload");
+  const isAllowed = mayUpload();
   useEffect(() => {
     if (!isAllowed) return undefined;
     const stop = new AbortController();

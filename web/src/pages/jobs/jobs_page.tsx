@@ -13,13 +13,20 @@ import { toastError } from "../../components/toasts";
 import { Value } from "../../components/value";
 import { useLoaded, useTitle } from "../../hooks";
 import { formatMoment } from "../../i18n";
+import type { PageProperties } from "../registry";
 import { kindOf, say } from "./texts";
 
 const CANCELLED = 37; // error code of a job that somebody has cancelled
 
-export default function JobsPage() {
+export default function JobsPage({ query }: PageProperties) {
   useTitle(say("title"));
   const found = useLoaded(getJobs, []);
+  // `#jobs?job=ID` shows one of them.
+  const wanted = query.get("job");
+  useEffect(() => {
+    const job = found.value?.find(({ ID }) => ID === wanted);
+    if (job) show(job);
+  }, [wanted, found.value !== undefined]);
   const news = useNews(found.value, found.reload);
 
   if (found.error && found.value === undefined) return <Failure error={found.error} retry={found.reload} />;

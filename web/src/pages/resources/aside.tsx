@@ -21,7 +21,7 @@ export function Aside({ shown }: { shown: Shown }) {
   const [tab, setTab] = useState("details");
   return (
     <aside class="card" aria-label={say("details")}>
-      <LabelEditor level={resource.Type} id={resource.ID} />
+      <LabelEditor level={resource.Type} id={resource.ID} known={resource.Labels ?? []} />
       <Tabs label={say("details")} shown={tab} onShow={setTab} tabs={[
         { id: "details", label: say("details"), content: () => <Facts shown={shown} /> },
         // Those of an instance are its main content.

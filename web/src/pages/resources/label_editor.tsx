@@ -11,8 +11,15 @@ import { Value } from "../../components/value";
 import { useLoaded, useUnique } from "../../hooks";
 import { say } from "./texts";
 
-export function LabelEditor({ level, id }: { level: Level; id: string }) {
-  const labels = useLoaded((stop) => getLabels(level, id, stop), [level, id]);
+interface Properties {
+  level: Level;
+  id: string;
+  /** The labels as the page knows them: when they change they are asked for again. */
+  known: readonly string[];
+}
+
+export function LabelEditor({ level, id, known: before }: Properties) {
+  const labels = useLoaded((stop) => getLabels(level, id, stop), [level, id, before.join("\n")]);
   const known = useLoaded((stop) => get<string[]>("tools/labels", { signal: stop }), []);
   const [typed, setTyped] = useState("");
   const list = useUnique("labels");

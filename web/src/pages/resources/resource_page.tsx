@@ -48,12 +48,15 @@ export function ResourcePage({ level, id, facts, children }: Properties) {
   if (!resource || !found.value) return <Loading />;
   const shown = { resource, above: found.value.above, reload: found.reload };
 
-  /** After an action: anew, or what lies above if it is gone. */
-  function changed(): void {
-    getResource(level, id).then(found.reload, () => {
-      const parent = shown.above[0];
-      go(parent ? resourceHref(parent.Type, parent.ID) : href(FIRST_PAGE));
-    });
+  /** After an action: anew, or what is left above it: the last series takes its study with it. */
+  async function changed(): Promise<void> {
+    for (const each of [shown.resource, ...shown.above]) {
+      if (await isGone(each)) continue;
+      if (each === shown.resource) found.reload();
+      else go(resourceHref(each.Type, each.ID));
+      return;
+    }
+    go(href(FIRST_PAGE));
   }
 
   return (
@@ -65,7 +68,7 @@ export function ResourcePage({ level, id, facts, children }: Properties) {
           {facts && <p class="quiet resource-facts">{facts(shown)}</p>}
         </div>
         <span class="push" />
-        <div class="row"><Actions selection={{ level, resources: [resource] }} changed={changed} /></div>
+        <div class="row"><Actions selection={{ level, resources: [resource] }} changed={() => { void changed(); }} /></div>
       </div>
       <div class="resource-columns">
         <div class="resource-main">{children(shown)}</div>
@@ -73,6 +76,10 @@ export function ResourcePage({ level, id, facts, children }: Properties) {
       </div>
     </div>
   );
+}
+
+function isGone({ Type, ID }: Resource): Promise<boolean> {
+  return getResource(Type, ID).then(() => false, (error) => error instanceof ApiError && error.status === 404);
 }
 
 export function headingOf(resource: Resource): string {

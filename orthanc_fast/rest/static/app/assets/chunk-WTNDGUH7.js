@@ -1,0 +1,1 @@
+async function m(o,n,s,i){let e=[],t=0,a=0;async function c(){for(;t<o.length;){i.throwIfAborted();let r=t++;e[r]=await n(o[r]),s(++a,o.length)}}return await Promise.all(Array.from({length:4},c)),e}export{m as a};

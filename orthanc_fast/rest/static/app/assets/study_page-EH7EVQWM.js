@@ -1,1 +1,0 @@
-import{h as a,i as b}from"./chunk-V6LJAFDK.js";import"./chunk-QKWHZEOO.js";import"./chunk-EBB6O5MM.js";import"./chunk-SWOSG3CB.js";import"./chunk-3AXKBNLE.js";import"./chunk-5OIKD7QE.js";import"./chunk-BZH4RYJN.js";import"./chunk-GGWMPUMT.js";import"./chunk-OOJM4CTU.js";export{b as Facts,a as default};
