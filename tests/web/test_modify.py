@@ -155,7 +155,8 @@ def test_originals_go_where_that_is_wanted(browser: Browser, server: OurServer) 
     tick(browser, "Delete the originals afterwards")
     judge(browser, "modify-force")
     press_button(browser, "Modify")
-    browser.wait_for("location.hash.startsWith('#patient')")  # the study is gone
+    # The study is gone, and its patient with it.
+    browser.wait_for("location.hash === '#studies'")
     new = made(browser, server)
     assert new["PatientMainDicomTags"]["PatientID"] == "NEW7"  # type: ignore[index]
     assert httpx.get(f"{server.url}/studies").json() == [new["ID"]]
