@@ -10,7 +10,6 @@ from support.ports import free_port
 from support.server import OurServer
 from support.web_ui import judge
 
-HOSTILE = "<script>window.taken=1</script>"
 DIALOG = "document.querySelector('dialog')"
 
 

@@ -169,6 +169,22 @@ def test_the_network_is_lost(studies_page: Browser, server: OurServer, tmp_path:
     assert len(httpx.get(f"{server.url}/instances").json()) == 20
 
 
+def test_continued_while_paused(studies_page: Browser, server: OurServer, tmp_path: Path) -> None:
+    """Nobody has to wait until it is tried again: here that would be for ever."""
+    studies_page.value(
+        "{ const real = setTimeout;"
+        "window.setTimeout = (run, after) => after >= 1000 ? 0 : real(run, after); }"
+    )
+    studies_page.block("*/instances")
+    studies_page.drop(folder_of(tmp_path / "medium", 10, 8))
+    studies_page.wait_for_text("The connection was lost")
+    studies_page.block()
+    studies_page.tab_to("Continue")
+    studies_page.press("Enter")
+    studies_page.wait_for_text("The upload is complete.")
+    assert len(httpx.get(f"{server.url}/instances").json()) == 10
+
+
 def test_stopped_and_continued(studies_page: Browser, server: OurServer, tmp_path: Path) -> None:
     """By keys; in the background meanwhile."""
     root = folder_of(tmp_path / "medium", 30, 6)
@@ -192,6 +208,22 @@ def test_stopped_and_continued(studies_page: Browser, server: OurServer, tmp_pat
     studies_page.press("Enter")
     studies_page.wait_for_text("The upload is complete.")
     assert len(httpx.get(f"{server.url}/instances").json()) == 30
+
+
+def test_a_thousand_files_take_no_memory(
+    studies_page: Browser, server: OurServer, tmp_path: Path
+) -> None:
+    """What is not yet sent is not read: the page holds far less than the 10 MB that are sent."""
+    studies_page.call("HeapProfiler.enable")
+    root = folder_of(tmp_path / "medium", 1000, 9)
+    size = "performance.memory.usedJSHeapSize"
+    studies_page.call("HeapProfiler.collectGarbage")
+    before = studies_page.value(size)
+    studies_page.drop(root)
+    studies_page.wait_for_text("The upload is complete.")
+    assert counts(studies_page)["New images"] == "1,000"
+    studies_page.call("HeapProfiler.collectGarbage")
+    assert studies_page.value(size) - before < 2_000_000
 
 
 def test_a_file_that_vanishes(studies_page: Browser, tmp_path: Path) -> None:
