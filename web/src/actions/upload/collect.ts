@@ -38,23 +38,19 @@ function add(found: Collected, path: string, file: File): void {
   else found.entries.push({ path, file });
 }
 
-/** Goes through dropped folders; `heard` is told how many files there are so far. Has to be called while the event of the
- * drop is handled: afterwards browsers show nothing of it. */
-export function fromDrop(transfer: DataTransfer, heard: (count: number) => void, stop: AbortSignal): Promise<Collected> {
-  const found = fromFiles([]);
-  const open: FileSystemEntry[] = [];
-  for (const item of transfer.items) {
-    if (item.kind !== "file") continue;
-    const entry = item.webkitGetAsEntry();
-    const file = entry === null ? item.getAsFile() : null;
-    if (entry !== null) open.push(entry);
-    else if (file !== null) add(found, file.name, file);
-  }
-  return walk(open, found, heard, stop);
+/** Files and folders of a drop. Has to be called while its event is handled: afterwards browsers show nothing of it. */
+export function dropped(transfer: DataTransfer): FileSystemEntry[] {
+  return [...transfer.items].flatMap((item) => {
+    const entry = item.kind === "file" ? item.webkitGetAsEntry() : null;
+    return entry === null ? [] : [entry];
+  });
 }
 
-async function walk(open: FileSystemEntry[], found: Collected, heard: (count: number) => void, stop: AbortSignal): Promise<Collected> {
-  for (let batch = open.splice(0); batch.length; batch = open.splice(0, BATCH)) {
+/** Goes through folders; `heard` is told how many files there are so far. */
+export async function fromEntries(entries: readonly FileSystemEntry[], heard: (count: number) => void, stop: AbortSignal): Promise<Collected> {
+  const found = fromFiles([]);
+  const open = [...entries];
+  for (let batch = open.splice(0, BATCH); batch.length; batch = open.splice(0, BATCH)) {
     stop.throwIfAborted();
     await Promise.all(batch.map(async (entry) => {
       const path = entry.fullPath.replace(/^\//, "");

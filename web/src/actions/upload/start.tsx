@@ -1,6 +1,5 @@
 // Begins uploads and shows how they went.
 
-import { signal } from "@preact/signals";
 import { activity } from "../../components/activities";
 import { openDialog } from "../../components/dialog";
 import { toast } from "../../components/toasts";
@@ -8,11 +7,9 @@ import type { Collected } from "./collect";
 import { say } from "./texts";
 import { Upload } from "./upload";
 import { UploadDialog } from "./upload_dialog";
+import { uploaded } from "./uploaded";
 
-/** Rises when an upload has ended: what lists resources asks again. */
-export const uploaded = signal(0);
-
-type Collect = (heard: (count: number) => void, stop: AbortSignal) => Promise<Collected>;
+export type Collect = (heard: (count: number) => void, stop: AbortSignal) => Promise<Collected>;
 
 /** Sends what `collect` finds, with a dialog that may be closed meanwhile and is opened again by the activity. */
 export async function startUpload(collect: Collect): Promise<void> {

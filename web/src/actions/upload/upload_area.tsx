@@ -4,9 +4,14 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { mayUpload } from "../../api/session";
 import { Icon } from "../../components/icon";
 import { Menu } from "../../components/menu";
-import { fromDrop, fromFiles } from "./collect";
-import { startUpload } from "./start";
+import { toastError } from "../../components/toasts";
+import { dropped, fromEntries, fromFiles } from "./collect";
+import type { Collect } from "./start";
 import { say } from "./texts";
+
+function start(collect: Collect): void {
+  import("./start").then(({ startUpload }) => startUpload(collect)).catch(toastError);
+}
 
 /** A menu to choose files or a folder, for those who may upload. */
 export function UploadMenu() {
@@ -24,7 +29,7 @@ export function UploadMenu() {
     const input = event.currentTarget as HTMLInputElement;
     const found = fromFiles(input.files ?? []);
     input.value = "";
-    void startUpload(async () => found);
+    start(async () => found);
   }
 
   return (
@@ -59,9 +64,8 @@ export function DropArea() {
     listen("drop", (event) => {
       event.preventDefault();
       setOver(false);
-      const transfer = event.dataTransfer;
-      // The entries are taken at once, as long as they may be.
-      if (transfer) void startUpload((heard, called) => fromDrop(transfer, heard, called));
+      const entries = event.dataTransfer ? dropped(event.dataTransfer) : [];
+      start((heard, called) => fromEntries(entries, heard, called));
     });
     return () => stop.abort();
   }, [isAllowed]);

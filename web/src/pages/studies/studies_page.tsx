@@ -2,8 +2,8 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Actions } from "../../actions/bar";
-import { uploaded } from "../../actions/upload/start";
 import { DropArea, UploadMenu } from "../../actions/upload/upload_area";
+import { uploaded } from "../../actions/upload/uploaded";
 import { watchChanges } from "../../api/changes";
 import { count, find } from "../../api/resources";
 import type { Resource } from "../../api/types";
