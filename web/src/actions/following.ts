@@ -11,11 +11,16 @@ const say = texts({
   en: { job: "Show the job" }, fr: { job: "Afficher la tâche" }, de: { job: "Auftrag anzeigen" }, es: { job: "Ver el trabajo" },
 });
 
+interface Result {
+  text: string;
+  link?: Link | undefined;
+}
+
 interface Texts {
   /** What goes on. */
   label: string;
   /** What is said at the end, with a link to what was made. */
-  done: (job: Job) => { text: string; link?: Link | undefined };
+  done: (job: Job) => Result | Promise<Result>;
 }
 
 /** Shows the job until it has ended, and gives it if it succeeded, else null: a failure is shown with its reason and the
@@ -36,7 +41,7 @@ export function followed(id: string, label: string): Promise<Job | null> {
 export async function follow(id: string, { label, done }: Texts): Promise<boolean> {
   const job = await followed(id, label);
   if (job === null) return false;
-  const { text, link } = done(job);
+  const { text, link } = await done(job);
   toast(text, "good", link);
   return true;
 }

@@ -9,7 +9,7 @@ import { remove } from "./delete/action";
 import { download } from "./download/action";
 import { label } from "./labels/action";
 import { protect, unprotect } from "./protect";
-import { anonymize, modify } from "./rework";
+import { anonymize, merge, modify, split } from "./rework";
 import { send } from "./send/action";
 import { view } from "./view";
 
@@ -37,4 +37,4 @@ export interface Action {
   run?: (selection: Selection, changed: () => void) => Promise<void>;
 }
 
-export const actions: readonly Action[] = [view, download, send, anonymize, modify, label, protect, unprotect, remove];
+export const actions: readonly Action[] = [view, download, send, anonymize, modify, split, merge, label, protect, unprotect, remove];

@@ -1,6 +1,6 @@
 // Resources that are made of others: modified and anonymized copies, split and merged studies.
 
-import { post } from "./client";
+import { part, post } from "./client";
 import { pathOf } from "./resources";
 import type { Level } from "./types";
 
@@ -58,4 +58,25 @@ export function explain(verb: Verb, level: Level, ids: readonly string[], order:
 export async function submit(verb: Verb, level: Level, ids: readonly string[], order: Order): Promise<string> {
   const [path, fields] = target(verb, level, ids);
   return (await post<{ ID: string }>(path, { ...order, ...fields, Asynchronous: true })).ID;
+}
+
+interface Split {
+  Series: readonly string[];
+  Replace: Record<string, string>;
+  KeepSource: boolean;
+}
+
+/** Puts series of a study into a new one; gives the job. */
+export async function split(study: string, order: Split): Promise<string> {
+  return (await post<{ ID: string }>(`studies/${part(study)}/split`, { ...order, Asynchronous: true })).ID;
+}
+
+interface Merge {
+  Resources: readonly string[];
+  KeepSource: boolean;
+}
+
+/** Puts the series of other studies into this one; gives the job. */
+export async function merge(study: string, order: Merge): Promise<string> {
+  return (await post<{ ID: string }>(`studies/${part(study)}/merge`, { ...order, Asynchronous: true })).ID;
 }

@@ -57,6 +57,11 @@ export async function count(search: Search, stop?: AbortSignal): Promise<number>
   return (await post<{ Count: number }>("tools/count-resources", search, { signal: stop })).Count;
 }
 
+/** The stored resources that have an identifier of DICOM. */
+export async function lookUp(identifier: string): Promise<{ ID: string; Type: Level }[]> {
+  return (await request("POST", "tools/lookup", identifier)).json();
+}
+
 /** What is left above a deleted resource, null where nothing is. */
 export async function deleteResource(level: Level, id: string): Promise<{ ID: string; Type: Level } | null> {
   const answer = await request("DELETE", pathOf(level, id));

@@ -27,6 +27,10 @@ export const pages: Readonly<Record<string, PageEntry>> = {
     load: () => import("./studies/studies_page"), permission: "browse",
     navigation: { en: "Studies", fr: "Études", de: "Studien", es: "Estudios" },
   },
+  query: {
+    load: () => import("./query/query_page"), permission: "upload",
+    navigation: { en: "Query", fr: "Interroger", de: "Abfrage", es: "Consulta" },
+  },
   jobs: {
     load: () => import("./jobs/jobs_page"), permission: "browse",
     navigation: { en: "Jobs", fr: "Tâches", de: "Aufträge", es: "Trabajos" },
