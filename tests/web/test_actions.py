@@ -174,7 +174,7 @@ def test_labels_of_a_selection(browser: Browser, server: OurServer) -> None:
     browser.value("document.querySelector('dialog input').focus(), 0")
     browser.write(SCRIPT)
     browser.press("Enter")
-    browser.wait_for("document.querySelector('dialog [role=alert]')")
+    browser.wait_for_text("A label has 1 to 64 of the characters")
     judge(browser, "labels-refused")
     browser.press("Escape")
     rows = "[...document.querySelectorAll('tbody tr')]"

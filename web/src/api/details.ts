@@ -70,6 +70,9 @@ export function getLabels(level: Level, id: string, stop?: AbortSignal): Promise
   return get(`${pathOf(level, id)}/labels`, { signal: stop });
 }
 
+/** Whether the server takes it; with a slash in it what it answers is hard to understand. */
+export const isLabel = (text: string) => /^[A-Za-z0-9_-]{1,64}$/.test(text);
+
 export function addLabel(level: Level, id: string, label: string): Promise<void> {
   return put(`${pathOf(level, id)}/labels/${part(label)}`);
 }

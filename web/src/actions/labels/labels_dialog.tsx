@@ -2,11 +2,12 @@
 
 import { useState } from "preact/hooks";
 import { get, isAbort, messageOf } from "../../api/client";
-import { addLabel, getLabels, removeLabel } from "../../api/details";
+import { addLabel, getLabels, isLabel, removeLabel } from "../../api/details";
 import { activity } from "../../components/activities";
 import { Dialog, openDialog } from "../../components/dialog";
 import { Icon } from "../../components/icon";
 import { Failure, Loading } from "../../components/states";
+import { say as sayShared } from "../../components/texts";
 import { Value } from "../../components/value";
 import { useLoaded, useUnique } from "../../hooks";
 import { forEach } from "../parallel";
@@ -55,7 +56,8 @@ function LabelsDialog({ selection: { level, resources }, touched, onClose }: Pro
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
     const label = typed.trim();
-    if (label && await change(label, true)) setTyped("");
+    if (!isLabel(label)) setProblem(sayShared("badLabel"));
+    else if (await change(label, true)) setTyped("");
   }
 
   return (

@@ -2,11 +2,12 @@
 
 import { useState } from "preact/hooks";
 import { get } from "../../api/client";
-import { addLabel, getLabels, removeLabel } from "../../api/details";
+import { addLabel, getLabels, isLabel, removeLabel } from "../../api/details";
 import { mayModify } from "../../api/session";
 import type { Level } from "../../api/types";
 import { Icon } from "../../components/icon";
-import { toastError } from "../../components/toasts";
+import { say as sayShared } from "../../components/texts";
+import { toast, toastError } from "../../components/toasts";
 import { Value } from "../../components/value";
 import { useLoaded, useUnique } from "../../hooks";
 import { say } from "./texts";
@@ -32,8 +33,8 @@ export function LabelEditor({ level, id, known: before }: Properties) {
   function submit(event: Event): void {
     event.preventDefault();
     const label = typed.trim();
-    if (!label) return;
-    change(addLabel(level, id, label).then(() => setTyped("")));
+    if (!isLabel(label)) toast(sayShared("badLabel"), "bad");
+    else change(addLabel(level, id, label).then(() => setTyped("")));
   }
 
   return (
