@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import httpx
-from scripting.test_lua_callbacks import eventually
 from scripting.test_lua_routing import StoreScp
 from support import generated
 from support.server import OurServer
+from support.waiting import until
 
 from orthanc_fast.scripting.python.enumerations import MEMBERS
 
@@ -43,14 +43,14 @@ def test_examples_in_lua(tmp_path: Path) -> None:
         httpx.Client(base_url=server.url, timeout=60) as client,
     ):
         instance = client.post("/instances", content=data).json()["ID"]
-        eventually(lambda: store.names() == ["Anonymous"])
-        eventually(lambda: client.get("/instances").json() == [instance])
+        until(lambda: store.names() == ["Anonymous"])
+        until(lambda: client.get("/instances").json() == [instance])
     with (
         OurServer(tmp_path / "labels", {"LuaScripts": [labels]}) as server,
         httpx.Client(base_url=server.url, timeout=60) as client,
     ):
         study = client.post("/instances", content=data).json()["ParentStudy"]
-        eventually(lambda: client.get(f"/studies/{study}/labels").json() == ["thorax"])
+        until(lambda: client.get(f"/studies/{study}/labels").json() == ["thorax"])
 
 
 def _listed() -> list[str]:

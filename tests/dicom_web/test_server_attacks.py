@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 import pytest
 from support.http_peer import HttpPeer, Received, answer
-from support.peer_jobs import until, wait_for
+from support.peer_jobs import wait_for
 from support.server import OurServer
 from support.stow import instance
+from support.waiting import until
 
 ROOT = "/dicom-web/servers"
 MULTIPART = 'Content-Type: multipart/related; type="application/dicom"; boundary=BB'

@@ -18,9 +18,10 @@ import httpx
 import pytest
 from support import generated
 from support.http_peer import HttpPeer, Received, answer
-from support.peer_jobs import PATIENCE, until, wait_for
+from support.peer_jobs import PATIENCE, wait_for
 from support.process import workers
 from support.server import OurServer
+from support.waiting import until
 
 ROOT = "/dicom-web/servers"
 OPTIONS: dict[str, Any] = {"ConcurrentJobs": 1, "HttpWorkers": 1}

@@ -13,10 +13,11 @@ from typing import Final
 
 import httpx
 import pydicom
-from support.killed_routing import PATIENCE, Uploads, kill, pending, until
+from support.killed_routing import PATIENCE, Uploads, kill, pending
 from support.ports import free_port, wait_for_port
 from support.reference_server import ReferenceServer
 from support.server import OurServer
+from support.waiting import until
 
 KILLS: Final = 20
 OF_ALL: Final = 4

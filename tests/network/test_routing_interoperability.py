@@ -3,8 +3,7 @@ as peer and as server of DICOMweb, which stops meanwhile."""
 
 import io
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from support.files import file_named
 from support.ports import free_port, wait_for_port
 from support.reference_server import ReferenceServer
 from support.server import OurServer
+from support.waiting import until
 
 PATIENCE = 90.0
 FILES = (
@@ -22,13 +22,6 @@ FILES = (
     *("MR_small_jp2klossless.dcm", "SC_rgb_rle.dcm"),
 )
 PLUGIN = "libOrthancDicomWeb.so"
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def renewed(name: str) -> bytes:

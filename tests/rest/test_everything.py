@@ -13,7 +13,7 @@ from support import find_scu, generated
 from support.find_scu import STUDY_ROOT, Element, FindScu
 from support.ports import free_port
 from support.server import OurServer
-from support.storm import eventually
+from support.waiting import until
 from support.worklists import PATIENT_ID, SOP_CLASS, file, worklist
 
 LUA: Final = """
@@ -110,7 +110,7 @@ def test_a_server_with_everything(tmp_path: Path) -> None:
         assert c_store(tenant, small.number(3, 3, 1, 1)) == 0
         put = admin.put("/webdav/uploads/4.dcm", content=bytes(small.number(4, 4, 1, 1)))
         assert put.status_code == 201, put.text
-        eventually(lambda: len(admin.get("/instances").json()) == 4)
+        until(lambda: len(admin.get("/instances").json()) == 4)
         instances = set(admin.get("/instances").json())
 
         asked = {"Level": "Study", "Query": {"PatientID": "*"}, "Expand": True}
@@ -135,9 +135,9 @@ def test_a_server_with_everything(tmp_path: Path) -> None:
 
         for script in ("lua", "python"):
             heard = tmp_path / f"heard-{script}"
-            eventually(lambda: set(heard.read_text().split()) == instances)  # noqa: B023
-        eventually(lambda: len(list((tmp_path / "out").rglob("*.dcm"))) == 4)
-        eventually(
+            until(lambda: set(heard.read_text().split()) == instances)  # noqa: B023
+        until(lambda: len(list((tmp_path / "out").rglob("*.dcm"))) == 4)
+        until(
             lambda: (
                 len(admin.get("/changes", params={"type": "StableStudy"}).json()["Changes"]) == 4
             )

@@ -12,9 +12,10 @@ from pathlib import Path
 import httpx
 import pydicom
 from support.http_peer import HttpPeer, Received, answer
-from support.killed_routing import PATIENCE, Uploads, kill, pending, until
+from support.killed_routing import PATIENCE, Uploads, kill, pending
 from support.server import OurServer
 from support.sink import Misbehaviour, Sink, Taken
+from support.waiting import until
 
 KILLS = 20
 OF_ALL = 4  # of the whole server; the others are of the process that routes

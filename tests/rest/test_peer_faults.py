@@ -11,9 +11,10 @@ import httpx
 import pytest
 from support.http_peer import Behave, HttpPeer, Received, answer
 from support.pair import Pair, started_pair
-from support.peer_jobs import PATIENCE, send, until, uploaded, wait_for
+from support.peer_jobs import PATIENCE, send, uploaded, wait_for
 from support.ports import free_port
 from support.server import OurServer
+from support.waiting import until
 
 CONNECTIONS = 3
 

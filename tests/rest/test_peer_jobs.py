@@ -13,9 +13,10 @@ import httpx
 import psutil
 import pytest
 from support.http_peer import Behave, HttpPeer, Received, answer
-from support.peer_jobs import PATIENCE, send, until, uploaded, wait_for
+from support.peer_jobs import PATIENCE, send, uploaded, wait_for
 from support.process import workers
 from support.server import OurServer
+from support.waiting import until
 
 CONNECTIONS = 3
 

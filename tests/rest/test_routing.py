@@ -3,8 +3,7 @@
 import io
 import itertools
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,10 @@ import pytest
 from support import generated
 from support.ports import free_port
 from support.server import OurServer
+from support.waiting import until
 
 PATIENCE = 60.0
 _numbers = itertools.count(1)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def upload(client: httpx.Client, count: int = 1) -> list[str]:

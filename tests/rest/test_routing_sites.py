@@ -2,8 +2,6 @@
 
 import json
 import subprocess
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,15 +11,9 @@ import pydicom
 from support import generated
 from support.ports import free_port, wait_for_port
 from support.server import OurServer
+from support.waiting import until
 
 PATIENCE = 120.0
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_two_servers_that_send_to_each_other_do_not_go_on_for_ever(tmp_path: Path) -> None:

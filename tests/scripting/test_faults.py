@@ -3,11 +3,9 @@
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,21 +14,12 @@ from support.killed_scripts import killed_under_ingest
 from support.process import workers
 from support.scripted import Scripted, with_script
 from support.server import OurServer
+from support.waiting import until
 
 from orthanc_fast.scripting.observer import MOST_ATTEMPTS
 
 PATIENCE = 60.0  # seconds
 LIMITS = {"FilterTimeout": 1.0, "EventTimeout": 2.0}
-
-
-def _until(is_done: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        found = is_done()
-        if found:
-            return found
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def _folder(server: Scripted) -> Path:
@@ -46,7 +35,7 @@ def _set(server: Scripted, mode: str) -> None:
 
 def _pid(server: Scripted) -> int:
     assert server.server.process is not None
-    found: list[int] = _until(lambda: workers(server.server.process.pid, "python"))  # type: ignore[union-attr]
+    found: list[int] = until(lambda: workers(server.server.process.pid, "python"))  # type: ignore[union-attr]
     return found[0]
 
 
@@ -83,7 +72,7 @@ def test_packages_of_a_virtual_environment(server: Scripted) -> None:
 def test_a_route_that_is_registered_later(server: Scripted) -> None:
     assert server.client.get("/registered-late").status_code == 404
     assert server.client.get("/register-late").status_code == 200
-    _until(lambda: server.client.get("/registered-late").text == "late")
+    until(lambda: server.client.get("/registered-late").text == "late")
 
 
 def test_tokens(server: Scripted) -> None:
@@ -139,10 +128,10 @@ def test_what_ends_the_callback_only(server: Scripted, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["exit", "loop", "sleep"])
 def test_what_ends_the_process(server: Scripted, mode: str) -> None:
     """It is replaced; who waited gets an error."""
-    _until(lambda: _works(server))
+    until(lambda: _works(server))
     before = _pid(server)
     assert server.client.get(f"/do/{mode}").status_code == 503
-    _until(lambda: _pid(server) != before and _works(server))
+    until(lambda: _pid(server) != before and _works(server))
     log = server.server.log_path.read_text()
     if mode != "exit":
         assert f"/do/{mode} runs for 2 s" in log
@@ -151,7 +140,7 @@ def test_what_ends_the_process(server: Scripted, mode: str) -> None:
 def test_callbacks_within_callbacks(server: Scripted) -> None:
     """More than there are threads for anything else, at the same time, each of which stores what a
     script is asked about."""
-    _until(lambda: _works(server))
+    until(lambda: _works(server))
     bodies = [bytes(generated.small().number(73, 1, 1, number)) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda body: server.client.post("/deep/15", content=body), bodies))
@@ -160,7 +149,7 @@ def test_callbacks_within_callbacks(server: Scripted) -> None:
 
 def test_callbacks_without_end(server: Scripted) -> None:
     """A script that calls itself ever again is refused, and goes on."""
-    _until(lambda: _works(server))
+    until(lambda: _works(server))
     before = _pid(server)
     answer = server.client.post("/deep/100000", content=b"text")
     assert (answer.status_code, answer.json()["OrthancStatus"]) == (500, 1)
@@ -169,31 +158,31 @@ def test_callbacks_without_end(server: Scripted) -> None:
 
 
 def test_an_object_of_a_callback_that_is_over(server: Scripted) -> None:
-    _until(lambda: _works(server))
+    until(lambda: _works(server))
     data = generated.small().number(70, 1, 1, 1)
     assert server.client.post("/instances", content=data).status_code == 200
     events = _folder(server) / "events"
-    _until(lambda: events.exists() and events.read_text())
-    kind, text = _until(lambda: server.client.get("/later").json())
+    until(lambda: events.exists() and events.read_text())
+    kind, text = until(lambda: server.client.get("/later").json())
     assert kind == "ValueError"
     assert "during the callback only" in text
 
 
 def test_a_filter_without_an_answer(server: Scripted) -> None:
-    _until(lambda: _works(server))
+    until(lambda: _works(server))
     try:
         _set(server, "http:sleep")
         assert server.client.get("/filtered").status_code == 503
         # One that sees what is received is passed over, as with Orthanc.
         _set(server, "")
-        _until(lambda: _works(server))
+        until(lambda: _works(server))
         _set(server, "received:sleep")
         data = generated.small().number(71, 1, 1, 1)
         assert server.client.post("/instances", content=data).json()["Status"] == "Success"
     finally:
         _set(server, "")
-    _until(lambda: _works(server))
-    _until(lambda: server.client.get("/filtered").status_code == 404)
+    until(lambda: _works(server))
+    until(lambda: server.client.get("/filtered").status_code == 404)
 
 
 def test_a_filter_without_an_answer_may_let_pass(tmp_path: Path) -> None:
@@ -223,7 +212,7 @@ def test_the_process_ends_while_events_are_in_work(tmp_path: Path) -> None:
             if number % 20 == 12:
                 _set(server, "stored:exit")
         events = tmp_path / "scripts" / "events"
-        _until(lambda: set(stored) <= set(events.read_text().split()))
+        until(lambda: set(stored) <= set(events.read_text().split()))
         seen = list(dict.fromkeys(events.read_text().split()))
         assert seen == stored  # in their order; those in work when the process died came again
 
@@ -241,7 +230,7 @@ def test_events_over_a_restart_of_the_server(tmp_path: Path) -> None:
         _set(server, "")
         server.server.start()
         events = tmp_path / "scripts" / "events"
-        _until(lambda: set(stored) <= set(events.read_text().split()))
+        until(lambda: set(stored) <= set(events.read_text().split()))
 
 
 def test_a_script_that_keeps_all_memory(tmp_path: Path) -> None:
@@ -257,8 +246,8 @@ def test_a_script_that_keeps_all_memory(tmp_path: Path) -> None:
             for number in range(20)
         ]
         events = tmp_path / "scripts" / "events"
-        _until(lambda: set(stored) <= set(events.read_text().split()))
-        _until(lambda: _pid(server) != before and _works(server))
+        until(lambda: set(stored) <= set(events.read_text().split()))
+        until(lambda: _pid(server) != before and _works(server))
         assert "400 MB of memory" in server.server.log_path.read_text()
         seen = events.read_text().split()
         assert max(seen.count(each) for each in stored) <= MOST_ATTEMPTS

@@ -2,7 +2,6 @@
 comes of their answers."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +16,7 @@ from support.ports import free_port
 from support.process import ServerProcess
 from support.reference_server import ReferenceServer
 from support.server import OurServer
+from support.waiting import until
 
 SCRIPT = Path(__file__).with_name("callbacks.lua")
 PATIENCE = 60.0  # seconds, on a busy machine
@@ -74,13 +74,6 @@ def theirs(needs_reference: None, tmp_path_factory: pytest.TempPathFactory) -> I
     yield from started(ReferenceServer, tmp_path_factory.mktemp("callbacks") / "theirs")
 
 
-def eventually(wanted: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not wanted():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def file_with(number: int, **tags: str) -> bytes:
     data = pydicom.dcmread(BytesIO(generated.small().number(number, 1, 1, 1)))
     for name, value in tags.items():
@@ -109,7 +102,7 @@ def test_rest_upload(ours: Side, theirs: Side) -> None:
         *("Initialize", "ReceivedInstanceFilter", "OnStoredInstance"),
         *("OnStableStudy", "OnStableSeries", "OnStablePatient"),
     ):
-        eventually(lambda: bool(ours.noted(name)) and bool(theirs.noted(name)))  # noqa: B023
+        until(lambda: bool(ours.noted(name)) and bool(theirs.noted(name)))  # noqa: B023
         assert ours.noted(name) == theirs.noted(name), name
 
 
@@ -146,7 +139,7 @@ def test_stored_by_c_store(ours: Side, theirs: Side) -> None:
     data = file_with(5)
     for side in (ours, theirs):
         assert c_store(side.dicom_port, data) == 0
-        eventually(
+        until(
             lambda: any(call[3].get("CalledAet") for call in side.noted("OnStoredInstance"))  # noqa: B023
         )
     assert ours.noted("OnStoredInstance")[-1] == theirs.noted("OnStoredInstance")[-1]
@@ -186,7 +179,7 @@ def test_updates(ours: Side, theirs: Side) -> None:
         side.client.put(f"/series/{made['ParentSeries']}/attachments/1024", content=b"x")
         side.client.put(f"/series/{made['ParentSeries']}/labels/a")
     for name in ("OnUpdatedInstance", "OnUpdatedSeries", "OnUpdatedStudy", "OnUpdatedPatient"):
-        eventually(lambda: len(ours.noted(name)) == len(theirs.noted(name)) > 1)  # noqa: B023
+        until(lambda: len(ours.noted(name)) == len(theirs.noted(name)) > 1)  # noqa: B023
         assert ours.noted(name) == theirs.noted(name)
 
 

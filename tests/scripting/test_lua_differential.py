@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 from scripting.lua_snippets import ALIKE, FAULTS
-from scripting.test_lua_callbacks import eventually
 from support.pair import Pair, started_pair
+from support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def is_stable(client: httpx.Client, study: str) -> bool:
 def test_scripts_print_the_same(pair: Pair) -> None:
     instance = pair.names["instances"]
     for client in (pair.ours, pair.theirs):
-        eventually(lambda: is_stable(client, pair.names["studies"]))  # noqa: B023
+        until(lambda: is_stable(client, pair.names["studies"]))  # noqa: B023
     different = {}
     for snippet in ALIKE:
         source = snippet.replace("$ID", instance).replace("$STUDY", pair.names["studies"])

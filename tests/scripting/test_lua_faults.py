@@ -12,7 +12,7 @@ from scripting.test_lua_callbacks import c_store, file_with
 from support.killed_scripts import KILLS, killed_under_ingest
 from support.ports import free_port
 from support.server import OurServer
-from support.storm import eventually
+from support.waiting import until
 
 REFUSED = 0xA700
 
@@ -66,7 +66,7 @@ class Scripted(NamedTuple):
     def wait_for_scripts(self) -> None:
         """Until they answer again."""
         path, text = "/tools/execute-script", "print('here')"
-        eventually(lambda: self.client.post(path, content=text).text == "here\n")
+        until(lambda: self.client.post(path, content=text).text == "here\n")
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def test_events_of_scripts_that_fail(tmp_path: Path) -> None:
         for number, name in enumerate(("Error", "Memory", "Die", "Loop"), 2):
             found.upload(number, PatientName=name)
             expected.append(found.upload(10 + number))
-        eventually(lambda: found.stored()[-1:] == expected[-1:])
+        until(lambda: found.stored()[-1:] == expected[-1:])
         stored = found.stored()
         assert [each for each in stored if "-" in each] == expected
         assert stored.count("dying") == stored.count("looping") == 3
@@ -160,7 +160,7 @@ def test_events_come_after_the_next_start(tmp_path: Path) -> None:
         later = [found.upload(number) for number in range(2, 12)]
         found.server.kill_all()
         found.server.start()
-        eventually(lambda: found.stored()[-1:] == later[-1:])
+        until(lambda: found.stored()[-1:] == later[-1:])
         told = [each for each in found.stored() if each in later]
         assert told == later
 
@@ -172,7 +172,7 @@ def test_slow_script_delays_nobody(tmp_path: Path) -> None:
         for number in range(2, 102):
             found.upload(number)
         assert found.stored() == []  # it still sleeps
-        eventually(lambda: len(found.stored()) == 101)
+        until(lambda: len(found.stored()) == 101)
 
 
 def test_scripts_call_each_other(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_scripts_call_each_other(tmp_path: Path) -> None:
         source = f"print(HttpGet('{found.server.url}/system') ~= nil)"
         assert found.client.post("/tools/execute-script", content=source).text == "true\n"
         found.upload(1, PatientName="Again")
-        eventually(lambda: len(found.client.get("/instances").json()) == 2)
+        until(lambda: len(found.client.get("/instances").json()) == 2)
         nested = json.dumps("print(RestApiGet('/system') ~= nil)")
         source = f"print(RestApiPost('/tools/execute-script', {nested}))"
         answer = found.client.post("/tools/execute-script", content=source)

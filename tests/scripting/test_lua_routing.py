@@ -13,12 +13,13 @@ import pydicom
 import pytest
 from pydicom import Dataset
 from pynetdicom import AE, evt
-from scripting.test_lua_callbacks import eventually, file_with
+from scripting.test_lua_callbacks import file_with
 from support.find_scp import FindScp, find_scp
 from support.ports import free_port
 from support.process import ServerProcess
 from support.reference_server import ReferenceServer
 from support.server import OurServer
+from support.waiting import until
 from support.worklists import file, worklist
 
 SCRIPT = Path(__file__).with_name("routing.lua")
@@ -134,7 +135,7 @@ def test_send(sides: tuple[Side, Side]) -> None:
     for side in sides:
         before = side.store.associations
         instances = [side.upload(number, PatientName="Send") for number in range(1, 6)]
-        eventually(lambda: len(side.store.got) == 5)  # noqa: B023
+        until(lambda: len(side.store.got) == 5)  # noqa: B023
         assert side.noted("gives") == [[each] for each in instances]
         assert side.store.associations - before == 1
     assert sides[0].store.names() == sides[1].store.names()
@@ -144,7 +145,7 @@ def test_send_to_a_peer(sides: tuple[Side, Side]) -> None:
     for number, (side, other) in enumerate(zip(sides, reversed(sides), strict=True)):
         side.client.put("/peers/other", json={"Url": other.server.url}).raise_for_status()
         instance = side.upload(80 + number, PatientName="Peer")
-        eventually(lambda: instance in other.client.get("/instances").json())  # noqa: B023
+        until(lambda: instance in other.client.get("/instances").json())  # noqa: B023
         assert [instance] in side.noted("gives")
     for side in sides:
         side.client.delete("/peers/other").raise_for_status()
@@ -152,19 +153,19 @@ def test_send_to_a_peer(sides: tuple[Side, Side]) -> None:
 
 def test_heart_beat(sides: tuple[Side, Side]) -> None:
     for side in sides:
-        eventually(lambda: len(side.noted("beat")) >= 2)  # noqa: B023
+        until(lambda: len(side.noted("beat")) >= 2)  # noqa: B023
 
 
 def test_chain_of_operations(sides: tuple[Side, Side]) -> None:
     for side in sides:
         source = side.upload(10, PatientName="Chain")
-        eventually(lambda: len(side.store.got) == 1)  # noqa: B023
+        until(lambda: len(side.store.got) == 1)  # noqa: B023
         (sent,) = side.store.got
         assert (str(sent.PatientName), "StudyDate" in sent) == ("Changed", False)
         assert not any(element.tag.is_private for element in sent)
-        eventually(lambda: len(side.noted("made")) == 1)  # noqa: B023
+        until(lambda: len(side.noted("made")) == 1)  # noqa: B023
         # What was made is deleted, the source stays.
-        eventually(lambda: source in side.client.get("/instances").json())  # noqa: B023
+        until(lambda: source in side.client.get("/instances").json())  # noqa: B023
         original = pydicom.dcmread(BytesIO(file_with(10)))
         assert sent.SOPInstanceUID != original.SOPInstanceUID
         assert sent.StudyInstanceUID == original.StudyInstanceUID
@@ -174,9 +175,9 @@ def test_chain_of_operations(sides: tuple[Side, Side]) -> None:
 def test_delete(sides: tuple[Side, Side]) -> None:
     for side in sides:
         instance = side.upload(20, PatientName="Delete")
-        eventually(lambda: side.client.get(f"/instances/{instance}").status_code == 404)  # noqa: B023
-        eventually(lambda: ["OnDeletedInstance", instance] in side.noted("deleted"))  # noqa: B023
-        eventually(lambda: len(side.noted("deleted")) % 4 == 1)  # noqa: B023
+        until(lambda: side.client.get(f"/instances/{instance}").status_code == 404)  # noqa: B023
+        until(lambda: ["OnDeletedInstance", instance] in side.noted("deleted"))  # noqa: B023
+        until(lambda: len(side.noted("deleted")) % 4 == 1)  # noqa: B023
     # The order of what one deletion takes is not the same in every case with Orthanc.
     assert sorted(sides[0].noted("deleted")[-4:]) == sorted(sides[1].noted("deleted")[-4:])
 
@@ -185,7 +186,7 @@ def test_command(sides: tuple[Side, Side]) -> None:
     for side in sides:
         side.upload(30, PatientName="System")
         copied = side.folder / "copied.dcm"
-        eventually(lambda: copied.exists() and copied.stat().st_size > 9000)  # noqa: B023
+        until(lambda: copied.exists() and copied.stat().st_size > 9000)  # noqa: B023
         assert pydicom.dcmread(copied).PatientName == "System"
 
 
@@ -193,7 +194,7 @@ def test_unknown_modality_and_one_that_is_down(sides: tuple[Side, Side]) -> None
     for side in sides:
         unknown = side.upload(40, PatientName="Unknown")
         down = side.upload(41, PatientName="Down")
-        eventually(lambda: side.store.names() == ["Down"])  # noqa: B023
+        until(lambda: side.store.names() == ["Down"])  # noqa: B023
         known = side.client.get("/instances").json()
         assert unknown in known and down in known
         patient = side.client.get(f"/instances/{down}/patient").json()["ID"]
@@ -206,7 +207,7 @@ def test_stable_study(ours: Side) -> None:
     """Orthanc sends instances only."""
     ours.store.got.clear()
     ours.upload(50, PatientName="Stable", StudyDescription="Stable")
-    eventually(lambda: ours.store.names() == ["Stable"])
+    until(lambda: ours.store.names() == ["Stable"])
 
 
 def test_job_of_the_operations(sides: tuple[Side, Side]) -> None:
@@ -218,11 +219,11 @@ def test_job_of_the_operations(sides: tuple[Side, Side]) -> None:
             found: list[Any] = side.client.get("/jobs?expand").json()
             return [each for each in found if each["Type"] == "SequenceOfOperations"]
 
-        eventually(lambda: any(job["State"] == "Running" for job in jobs()))
-        eventually(lambda: all(job["State"] == "Success" for job in jobs()))
+        until(lambda: any(job["State"] == "Running" for job in jobs()))
+        until(lambda: all(job["State"] == "Success" for job in jobs()))
         content = jobs()[-1]["Content"]
         assert content["Description"] == "Lua" and content["CountOperations"] >= 1
-        eventually(
+        until(
             lambda: ["OnJobSuccess", "SequenceOfOperations"] in side.noted("job")  # noqa: B023
         )
 

@@ -15,13 +15,14 @@ import pydicom
 import pytest
 from pydicom import Dataset
 from pynetdicom import AE
-from scripting.test_lua_callbacks import c_store, eventually, file_with
+from scripting.test_lua_callbacks import c_store, file_with
 from scripting.test_lua_routing import STUDY_ROOT, StoreScp
 from support.http_peer import HttpPeer, Received, answer
 from support.ports import free_port
 from support.reference_server import ReferenceServer
 from support.scripted import START
 from support.server import OurServer
+from support.waiting import until
 
 SITES = Path(__file__).with_name("sites")
 
@@ -101,8 +102,8 @@ def test_autorouting(compared: Callable[..., tuple[Any, Any]]) -> None:
         for number, (modality, description) in enumerate(kinds, start=1):
             data = file_with(number, Modality=modality, StudyDescription=description)
             each.upload(data).raise_for_status()
-        eventually(lambda: len(each.store.got) == 3 and len(each.notes()) == 8)
-        eventually(lambda: len(each.client.get("/instances").json()) == len(kinds) + 1)
+        until(lambda: len(each.store.got) == 3 and len(each.notes()) == 8)
+        until(lambda: len(each.client.get("/instances").json()) == len(kinds) + 1)
         sent = [
             (str(got.PatientName), got.get("AccessionNumber"), got.get("StudyDescription"))
             for got in each.store.got
@@ -196,13 +197,13 @@ def test_to_disk(compared: Callable[..., tuple[Any, Any]]) -> None:
         ):
             each.upload(file_with(number, **tags)).raise_for_status()
         called = out / "called"
-        eventually(lambda: called.exists() and len(called.read_text().splitlines()) == 4)
+        until(lambda: called.exists() and len(called.read_text().splitlines()) == 4)
         files = sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
         texts = [(out / name).read_text() for name in ("list.csv", "called")]
         sizes = [file.stat().st_size for file in sorted(out.rglob("*.dcm"))]
         for study in sorted(each.client.get("/studies").json())[:1]:
             each.client.delete(f"/studies/{study}").raise_for_status()
-        eventually(lambda: not (out / "list.csv").exists())
+        until(lambda: not (out / "list.csv").exists())
         return files, texts, sizes
 
     ours, theirs = compared("to_disk.lua", drive)
@@ -234,7 +235,7 @@ def test_ris(compared: Callable[..., tuple[Any, Any]]) -> None:
     def drive(each: Site) -> Any:
         requests.append([])
         each.upload(file_with(1, AccessionNumber="A5")).raise_for_status()
-        eventually(lambda: any(note[0] == "updated" for note in each.notes()))
+        until(lambda: any(note[0] == "updated" for note in each.notes()))
         (study,) = each.client.get("/studies").json()
         return [
             each.client.get(f"/studies/{study}/{what}").text
@@ -252,8 +253,8 @@ def test_ris(compared: Callable[..., tuple[Any, Any]]) -> None:
 def test_archiving(compared: Callable[..., tuple[Any, Any]]) -> None:
     def drive(each: Site) -> Any:
         each.upload(file_with(1, StudyDescription="Thorax")).raise_for_status()
-        eventually(lambda: any(note[0] == "anonymous" for note in each.notes()))
-        eventually(lambda: len([1 for note in each.notes() if note[0] == "patient"]) == 2)
+        until(lambda: any(note[0] == "anonymous" for note in each.notes()))
+        until(lambda: len([1 for note in each.notes() if note[0] == "patient"]) == 2)
         with zipfile.ZipFile(each.folder / "out.zip") as archive:
             members = archive.namelist()
         return members, each.store.names()
@@ -268,13 +269,13 @@ def test_jobs(compared: Callable[..., tuple[Any, Any]]) -> None:
         instance = each.upload(file_with(1)).json()["ID"]
         body = {"Resources": [instance], "Asynchronous": True}
         each.client.post("/modalities/store/store", json=body).raise_for_status()
-        eventually(lambda: any(note[0] == "success" for note in each.notes()))
+        until(lambda: any(note[0] == "success" for note in each.notes()))
         each.client.post("/modalities/down/store", json=body).raise_for_status()
-        eventually(lambda: len([1 for note in each.notes() if note[0] == "failure"]) == 3)
+        until(lambda: len([1 for note in each.notes() if note[0] == "failure"]) == 3)
         each.client.put(f"/instances/{instance}/metadata/1030", content="five")
-        eventually(lambda: any(note[0] == "updated" for note in each.notes()))
+        until(lambda: any(note[0] == "updated" for note in each.notes()))
         each.client.delete(f"/instances/{instance}").raise_for_status()
-        eventually(lambda: any(note[0] == "deleted" for note in each.notes()))
+        until(lambda: any(note[0] == "deleted" for note in each.notes()))
 
     ours, theirs = compared("jobs.lua", drive)
     assert ours[1] == theirs[1]

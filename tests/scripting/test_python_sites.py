@@ -10,12 +10,13 @@ from typing import Any
 import httpx
 from pydicom import Dataset
 from pynetdicom import AE
-from scripting.test_lua_callbacks import eventually, file_with
+from scripting.test_lua_callbacks import file_with
 from scripting.test_lua_routing import WORKLISTS
 from support.ports import free_port
 from support.reference_server import ReferenceServer
 from support.scripted import PLUGIN, START
 from support.server import OurServer
+from support.waiting import until
 
 SITE = Path(__file__).with_name("sites") / "python"
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
@@ -74,12 +75,12 @@ def worklist(port: int, **keys: str) -> list[str]:
 
 def visit(client: httpx.Client, port: int) -> Any:
     """What a day at the site asks."""
-    eventually(lambda: any(each[0] == "started" for each in notes(client)))
+    until(lambda: any(each[0] == "started" for each in notes(client)))
     found: list[Any] = []
     for number, modality in enumerate(("CT", "MR"), start=1):
         data = file_with(number, Modality=modality, StudyDescription=f"Study {number}")
         found.append(client.post("/instances", content=data).json())
-    eventually(lambda: [each[0] for each in notes(client)].count("unknown") == 2)
+    until(lambda: [each[0] for each in notes(client)].count("unknown") == 2)
     answers = []
     for stored in found:
         study, series, instance = (stored[name] for name in ("ParentStudy", "ParentSeries", "ID"))
@@ -103,9 +104,9 @@ def visit(client: httpx.Client, port: int) -> Any:
         asked(client.post(f"/site/studies/{study}/capture", content=b"")),
         asked(client.post(f"/site/studies/{study}/jobs", content=b"")),
     ]
-    eventually(lambda: any(each[0] == "failure" for each in notes(client)))
+    until(lambda: any(each[0] == "failure" for each in notes(client)))
     # A study that has got something is complete once more, and the picture is in one of its own.
-    eventually(lambda: [each[0] for each in notes(client)].count("unknown") == 4)
+    until(lambda: [each[0] for each in notes(client)].count("unknown") == 4)
     lists = [
         worklist(port),
         worklist(port, Modality="CT"),

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripting.test_lua_callbacks import eventually
 from support.process import workers
 from support.scripted import Scripted, both, with_script
 from support.server import OurServer
+from support.waiting import until
 
 from orthanc_fast.scripting.python.instances import DicomInstance
 
@@ -92,7 +92,7 @@ def test_metrics_of_requests_are_those_of_clients(server: Scripted) -> None:
     _evaluated(server, "_ask_the_server()")
     assert counts() == before
     server.client.get("/patients")
-    eventually(lambda: counts() != before)
+    until(lambda: counts() != before)
 
 
 def test_what_an_instance_held_is_free_when_its_call_is_over() -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from support.storm import Language, eventually, storm
+from support.storm import Language, storm
+from support.waiting import until
 
 CHANGES = 4000
 CLIENTS = 4
@@ -24,7 +25,7 @@ def test_storm(tmp_path: Path, language: Language) -> None:
         found.wake()
         expected = found.changes()
         assert len(expected) == 200 + CHANGES
-        eventually(lambda: len(found.heard()) == len(expected))
+        until(lambda: len(found.heard()) == len(expected))
         assert found.heard() == expected
         grown = [(each - before) >> 20 for each in (asleep, found.memory())]
         assert max(grown) < MOST, grown

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from scripting.test_lua_callbacks import eventually
 from support.scripted import Scripted, both, with_script
 from support.server import OurServer
+from support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_a_client_that_leaves(pair: tuple[Scripted, Scripted]) -> None:
     for server in pair:
         with httpx.stream("GET", f"{server.server.url}/endless", timeout=60) as answer:
             assert next(answer.iter_raw())
-        eventually(partial(_has_left, server))
+        until(partial(_has_left, server))
 
 
 def _has_left(server: Scripted) -> bool:
@@ -91,7 +91,7 @@ def _chunks_when_stopped(server: Scripted) -> int:
             seen.append(found[0][1])
         return len(seen) > 20 and len(set(seen[-20:])) == 1
 
-    eventually(is_steady)
+    until(is_steady)
     return seen[-1]
 
 

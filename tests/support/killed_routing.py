@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,15 +11,9 @@ import httpx
 from support import generated
 from support.process import children
 from support.server import OurServer
+from support.waiting import until
 
 PATIENCE = 240.0
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class Uploads(threading.Thread):

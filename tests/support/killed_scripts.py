@@ -9,7 +9,8 @@ from typing import Final
 import httpx
 from support import generated
 from support.process import ServerProcess, workers
-from support.storm import Language, eventually
+from support.storm import Language
+from support.waiting import until
 
 KILLS: Final = 20
 BETWEEN: Final = 10  # instances between two kills
@@ -40,7 +41,7 @@ def killed_under_ingest(
         expected.append(answer.json()["ID"])
         if number % BETWEEN == BETWEEN - 1:
             kill_scripts(server, language)
-    eventually(lambda: heard()[-1:] == expected[-1:])
+    until(lambda: heard()[-1:] == expected[-1:])
     told = heard()
     first = list(dict.fromkeys(told))
     assert first == expected

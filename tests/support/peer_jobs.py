@@ -2,7 +2,6 @@
 
 import itertools
 import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -35,10 +34,3 @@ def wait_for(client: httpx.Client, job: str, *states: str) -> dict[str, Any]:
             return found
         assert time.monotonic() < deadline, found
         time.sleep(0.02)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

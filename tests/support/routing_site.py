@@ -27,13 +27,6 @@ USER = Caller(origin="RestApi", user="someone", address="10.0.0.1")
 GUARD = 60.0  # seconds after which a test that hangs is ended
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + GUARD
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 class Kept(Door):
     """A destination in this process: `refuse` may raise instead of taking an instance."""
 

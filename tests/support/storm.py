@@ -1,8 +1,7 @@
 """Storms of changes while a script sleeps: what it hears of them, and what memory they take."""
 
 import http.client
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,10 +133,3 @@ def storm(folder: Path, language: Language, **options: Any) -> Iterator[Storm]:
     server = OurServer(folder / "server", configuration)
     with server, httpx.Client(base_url=server.url, timeout=120) as client:
         yield Storm(server, client, folder)
-
-
-def eventually(wanted: Callable[[], bool], seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while not wanted():
-        assert time.monotonic() < end
-        time.sleep(0.05)

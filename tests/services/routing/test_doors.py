@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import pytest
 from support.http_peer import HttpPeer, answer
-from support.routing_site import RoutingSite, until
+from support.routing_site import RoutingSite
 from support.sink import Misbehaviour, Sink, Taken
+from support.waiting import until
 
 from orthanc_fast.model import Caller, Level, Resource
 from orthanc_fast.services.processes.routing_doors import Doors
