@@ -99,9 +99,11 @@ def test_frames_of_one_instance(site: Site, browser: Browser) -> None:
     all_answered(browser, "/frames/1", "/frames/2")
 
 
-def test_from_the_front_page(site: Site, browser: Browser) -> None:
+def test_from_the_viewer_of_this_server(site: Site, browser: Browser) -> None:
     found = httpx.post(f"{site.url}/tools/lookup", content=site.studies.multi_frame).json()
-    browser.open(f"{site.url}/app/classic.html#/studies/{found[0]['ID']}")
+    browser.open(f"{site.url}/app/explorer.html#viewer?study={found[0]['ID']}")
+    browser.wait_for("document.querySelector('button[aria-haspopup=menu][aria-label=More]')")
+    browser.click_on("button[aria-haspopup=menu][aria-label=More]")
     browser.wait_for_text("Open in OHIF")
     browser.click("Open in OHIF")
     viewed.wait_for_column(browser, CANVAS, FRAMES, 0)
