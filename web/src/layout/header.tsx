@@ -7,7 +7,7 @@ import { Menu, type Item } from "../components/menu";
 import { toastError } from "../components/toasts";
 import { useLoaded } from "../hooks";
 import { LANGUAGES, type Language, chooseLanguage, language } from "../i18n";
-import { pages } from "../pages/registry";
+import { type PageEntry, pages } from "../pages/registry";
 import { FIRST_PAGE, href, route } from "../router";
 import { THEMES, theme } from "../theme";
 import { say } from "./texts";
@@ -15,11 +15,12 @@ import { say } from "./texts";
 export function Header() {
   const system = useLoaded(() => getSystem(), [session.value]);
   const shown = Object.entries(pages).filter(([, page]) => page.navigation && may(page.permission));
+  const absent = useLoaded(() => absentPages(shown), [session.value]).value;
   return (
     <header class="head">
       <a class="brand" href={href(FIRST_PAGE)}><bdi>{system.value?.Name || "DICOM"}</bdi></a>
       <nav aria-label={say("navigation")}>
-        {shown.map(([name, page]) => (
+        {shown.filter(([name, page]) => !page.isThere || absent?.has(name) === false).map(([name, page]) => (
           <a key={name} href={href(name)} aria-current={route.value.page === name ? "page" : undefined}>{page.navigation?.[language.value]}</a>
         ))}
       </nav>
@@ -27,6 +28,12 @@ export function Header() {
       <Menu label={say("settings")} icon="settings" class="plain" align="end" items={settings()} />
     </header>
   );
+}
+
+/** Those of which the server says that it has nothing to show. */
+async function absentPages(all: [string, PageEntry][]): Promise<Set<string>> {
+  const found = await Promise.all(all.map(async ([name, { isThere }]) => (!isThere || await isThere().catch(() => false) ? [] : [name])));
+  return new Set(found.flat());
 }
 
 function settings(): Item[] {

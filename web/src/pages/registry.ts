@@ -1,6 +1,7 @@
 // All pages, by name. A page is a folder here; its module is loaded when it is shown for the first time.
 
 import type { ComponentType } from "preact";
+import { get } from "../api/client";
 import type { Permission } from "../api/session";
 import type { Language } from "../i18n";
 
@@ -13,6 +14,8 @@ export interface PageEntry {
   permission: Permission;
   /** Its name in the navigation; a page without one is reached by links only. */
   navigation?: Record<Language, string>;
+  /** Whether the server has what it shows, where that can be switched off; the navigation leaves it out if not. */
+  isThere?: () => Promise<boolean>;
   /** The whole window, without header. */
   isBare?: boolean;
 }
@@ -38,6 +41,16 @@ export const pages: Readonly<Record<string, PageEntry>> = {
   changes: {
     load: () => import("./changes/changes_page"), permission: "browse",
     navigation: { en: "Changes", fr: "Changements", de: "Änderungen", es: "Cambios" },
+  },
+  worklists: {
+    load: () => import("./worklists/worklists_page"), permission: "browse",
+    navigation: { en: "Worklists", fr: "Listes de travail", de: "Arbeitslisten", es: "Listas de trabajo" },
+    isThere: async () => (await get<string[]>("plugins")).includes("worklists"),
+  },
+  routing: {
+    load: () => import("./routing/routing_page"), permission: "administrate",
+    navigation: { en: "Routing", fr: "Routage", de: "Weiterleitung", es: "Enrutamiento" },
+    isThere: () => get("routing").then(() => true),
   },
   administration: {
     load: () => import("./administration/administration_page"), permission: "administrate",
