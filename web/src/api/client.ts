@@ -136,9 +136,13 @@ export async function download(path: string, progress?: Progress, options?: Opti
   return new Blob(parts, { type: answer.headers.get("content-type") ?? "" });
 }
 
-/** Server-sent events of a route until `stop`; the browser connects again by itself. */
-export function events<T>(path: string, heard: (data: T, kind: string) => void, kinds: string[], stop: AbortSignal, query?: Query): void {
+/** Server-sent events of a route until `stop`; the browser connects again by itself, but not behind an answer that is an
+ * error: then `refused` is called. */
+export function events<T>(
+  path: string, heard: (data: T, kind: string) => void, kinds: string[], stop: AbortSignal, query?: Query, refused?: () => void,
+): void {
   const source = new EventSource(address(path, query));
+  source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) refused?.(); });
   for (const kind of kinds) source.addEventListener(kind, (event) => heard(JSON.parse((event as MessageEvent<string>).data), kind));
   stop.addEventListener("abort", () => source.close(), { once: true });
 }

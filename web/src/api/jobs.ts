@@ -56,9 +56,13 @@ export async function followJob(id: string, progress: Progress, stop: AbortSigna
     events<JobEvent>(`jobs/${encodeURIComponent(id)}/events`, (event) => {
       progress(event.Progress, 100);
       if (!isActive(event.State)) resolve();
-    }, ["state", "progress"], ended.signal);
+    }, ["state", "progress"], ended.signal, undefined, resolve);
   }).finally(() => ended.abort());
-  const job = await getJob(id);
+  let job = await getJob(id);
+  while (isActive(job.State)) {  // its events were refused, as by a server that starts again
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    job = await getJob(id);
+  }
   if (job.State === "Failure") throw new ApiError(500, [job.ErrorDescription, job.ErrorDetails].filter(Boolean).join(": "), job.ErrorCode);
   return job;
 }
