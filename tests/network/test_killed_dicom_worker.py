@@ -111,7 +111,10 @@ def peers_of(worker: int) -> set[int]:
     """The local ports of our sides of the connections that a process has."""
     inodes = set()
     for descriptor in os.listdir(f"/proc/{worker}/fd"):
-        target = os.readlink(f"/proc/{worker}/fd/{descriptor}")
+        try:
+            target = os.readlink(f"/proc/{worker}/fd/{descriptor}")
+        except FileNotFoundError:  # closed since it was listed
+            continue
         if found := re.fullmatch(r"socket:\[(\d+)\]", target):
             inodes.add(found[1])
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]

@@ -11,8 +11,9 @@ FILES = generated.small()
 
 
 def test_a_storage_that_cannot_be_written(tmp_path: Path) -> None:
-    """A file stands where a folder of the storage area was."""
-    with OurServer(tmp_path) as server:
+    """A file stands where a folder of the storage area was. With one worker: another one could
+    still start and make the folder anew."""
+    with OurServer(tmp_path, {"HttpWorkers": 1}) as server:
         incoming = tmp_path / "storage" / "incoming"
         shutil.rmtree(incoming)
         incoming.write_bytes(b"")

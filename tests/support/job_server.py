@@ -51,8 +51,10 @@ def register() -> None:
 
 
 def add_routes(router: Any, settings: Any) -> None:
-    router.add("POST", "/test-job", _post_job)
-    router.add("POST", "/test-local-job", _post_local_job)
+    from orthanc_fast.rights import Right
+
+    router.add("POST", "/test-job", _post_job, needs=Right.MODIFY)
+    router.add("POST", "/test-local-job", _post_local_job, needs=Right.MODIFY)
 
 
 async def _post_job(request: Any) -> Any:
