@@ -1,4 +1,4 @@
-"""What docs/dicomweb.md says of options and of the viewer is so."""
+"""What docs/dicomweb.md says of options and docs/viewers.md of OHIF is so."""
 
 import re
 from pathlib import Path
@@ -11,10 +11,11 @@ from orthanc_fast.config_sections import DicomWeb
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "dicomweb.md").read_text()
+VIEWERS = (ROOT / "docs" / "viewers.md").read_text()
 
 
-def section(name: str) -> str:
-    found = re.search(rf"^## {re.escape(name)}\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
+def section(name: str, text: str = TEXT) -> str:
+    found = re.search(rf"^## {re.escape(name)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
     assert found is not None, name
     return found[1]
 
@@ -37,14 +38,16 @@ def test_options_and_defaults() -> None:
 
 
 def test_the_version_is_the_tested_one() -> None:
-    shown = set(re.findall(r"ohif[-/a-z]*[@-](\d+\.\d+\.\d+)", TEXT))
+    shown = set(re.findall(r"ohif[-/a-z]*[@-](\d+\.\d+\.\d+)", VIEWERS))
     script = (ROOT / "scripts" / "npm_packages.sh").read_text()
     assert shown == set(re.findall(r"^@ohif/app (\S+)", script, re.MULTILINE))
 
 
 def test_three_lines(needs_viewers: None, tmp_path: Path) -> None:
     """The third one, where the first two have made the folder."""
-    lines = [line[4:] for line in section("The OHIF viewer").splitlines() if line[:4] == "    "]
+    lines = [
+        line[4:] for line in section("The OHIF viewer", VIEWERS).splitlines() if line[:4] == "    "
+    ]
     assert lines[0].startswith("npm pack @ohif/app@")
     assert lines[1].startswith("tar ")
     (tmp_path / "package").symlink_to(npm.package(npm.OHIF))

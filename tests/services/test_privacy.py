@@ -53,7 +53,9 @@ def test_a_group_may_read(tmp_path: Path) -> None:
         fill(server)
         found = modes(tmp_path / "storage")
     for name, (mode, group) in found.items():
-        if "metrics-" in name or name.endswith(("started", "associations", "webhooks.lock")):
+        if "metrics-" in name or name.endswith(
+            ("started", "associations", "history", "webhooks.lock")
+        ):
             continue  # no data of patients
         assert group == GROUP, name
         assert mode & 0o777 == (0o750 if (tmp_path / "storage" / name).is_dir() else 0o640), name

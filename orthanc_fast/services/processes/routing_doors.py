@@ -134,9 +134,9 @@ class Doors:
         return OutgoingCalls(self._services.settings)
 
 
-def _check_folder(folder: str) -> None:
-    if not Path(folder).is_dir():
-        raise InexistentItem(f"There is no folder {folder}")
+def _check_folder(given: str) -> None:
+    if not Path(given).is_dir():
+        raise InexistentItem(f"There is no folder {given}")
 
 
 def _patient(servers: ServerRegistry[Peer], name: str, timeout: int) -> Peer:

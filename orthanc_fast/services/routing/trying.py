@@ -88,9 +88,9 @@ class Trials:
         try:
             await asyncio.to_thread(self._check_target, found)
         except OrthancError as error:
-            target = body[found.kind]
+            given = body[found.kind]
             raise BadRequest(
-                f"destination {name!r}: {found.kind}: there is no {target!r}", private=error
+                f"destination {name!r}: {found.kind}: there is no {given!r}", private=error
             ) from error
 
     async def check(self, name: str, body: dict[str, Any]) -> None:

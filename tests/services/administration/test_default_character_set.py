@@ -2,7 +2,7 @@
 
 import pytest
 
-from orthanc_fast.errors import NotImplementedYet, ParameterOutOfRange
+from orthanc_fast.errors import ForbiddenAccess, ParameterOutOfRange
 from orthanc_fast.model import Caller
 from orthanc_fast.runtime.memory import MemoryRuntime
 from orthanc_fast.services.administration.default_character_set import DefaultCharacterSet
@@ -22,6 +22,6 @@ def test_what_is_unknown_or_not_allowed_changes_nothing(caller: Caller) -> None:
     for name in ("", "Klingon", "utf-1"):
         with pytest.raises(ParameterOutOfRange):
             encoding.set(caller, name)
-    with pytest.raises(NotImplementedYet):
+    with pytest.raises(ForbiddenAccess):
         encoding.set(Caller(origin="RestApi", labels=frozenset({"public"})), "Utf8")
     assert encoding() == "Latin1"

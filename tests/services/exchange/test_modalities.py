@@ -10,8 +10,8 @@ from orthanc_fast.config import Settings
 from orthanc_fast.errors import (
     BadFileFormat,
     BadParameterType,
+    ForbiddenAccess,
     InexistentItem,
-    NotImplementedYet,
     OrthancError,
     ParameterOutOfRange,
 )
@@ -122,7 +122,7 @@ def test_a_caller_of_some_labels_changes_nothing(
 ) -> None:
     guest = Caller(origin="RestApi", labels=frozenset({"public"}))
     modalities = registry(small_store, MemoryRuntime(), {}, kept)
-    with pytest.raises(NotImplementedYet):
+    with pytest.raises(ForbiddenAccess):
         small_store.run(modalities.put(guest, "a", PLAIN))
     assert list(modalities.all(caller)) == []
 

@@ -7,7 +7,7 @@ import pytest
 
 from orthanc_fast.config import Settings
 from orthanc_fast.config_plugins import worklists
-from orthanc_fast.errors import NotImplementedYet
+from orthanc_fast.errors import ForbiddenAccess
 from orthanc_fast.model import Caller
 from orthanc_fast.runtime.memory import MemoryRuntime
 from orthanc_fast.services.scp.conformance_statement import conformance_statement
@@ -69,7 +69,7 @@ def test_what_rest_changes_holds_in_all_processes_until_the_end(caller: Caller) 
 def test_a_caller_of_some_labels_changes_nothing() -> None:
     guest = Caller(origin="RestApi", labels=frozenset({"public"}))
     policy = SessionPolicy({}, MemoryRuntime())
-    with pytest.raises(NotImplementedYet):
+    with pytest.raises(ForbiddenAccess):
         policy.accept(guest, [])
     assert policy.syntaxes() == set(KNOWN)
 
