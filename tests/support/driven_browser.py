@@ -199,11 +199,19 @@ class Browser:
         self._click(f"document.querySelector({json.dumps(selector)})")
 
     def _click(self, element: str) -> None:
+        """Once it is there, and stays where it is from one frame to the next."""
+        self.wait_for(element)
         x, y = self.value(
-            f"(() => {{ const found = {element};"
+            "(async () => {"
+            f"const found = {element};"
             "found.scrollIntoView({block: 'center'});"
-            "const box = found.getBoundingClientRect();"
-            "return [box.x + box.width / 2, box.y + box.height / 2]; })()"
+            "const place = () => { const box = found.getBoundingClientRect();"
+            " return [box.x + box.width / 2, box.y + box.height / 2]; };"
+            "const frame = () => new Promise((go) => setTimeout(go, 20));"
+            "let [before, now] = [null, place()];"
+            "for (let n = 0; n < 50 && String(before) !== String(now); n++) {"
+            " await frame(); [before, now] = [now, place()]; }"
+            "return now; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
