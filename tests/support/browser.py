@@ -14,6 +14,7 @@ COMMAND = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--disable-features=BackForwardCache",
     "--virtual-time-budget=20000",
     "--dump-dom",
 )
