@@ -17,7 +17,8 @@ import msgspec
 
 FILE: Final = "history"
 INTERVAL: Final = 30  # seconds
-SAMPLES: Final = 121  # an hour, and the one before
+LEAST: Final = 25  # seconds: several processes look, each every INTERVAL / 3
+SAMPLES: Final = 3600 // LEAST + 1  # no less than an hour
 _RECORD: Final = struct.Struct("<d4d")
 
 
@@ -51,8 +52,7 @@ class History:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             known = _read(descriptor)
-            # Two thirds of an interval later the next look would come too late.
-            if known and 0 <= time.time() - known[-1].time < INTERVAL * 2 / 3:
+            if known and 0 <= time.time() - known[-1].time < LEAST:
                 return
             samples = [*known, self._sample()][-SAMPLES:]
             content = b"".join(_RECORD.pack(*msgspec.structs.astuple(each)) for each in samples)
