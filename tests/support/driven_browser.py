@@ -57,6 +57,8 @@ class Browser:
         self._rest = b""
         self._last = 0
         self._session: str | None = None
+        # Dialogs that pages have opened, all agreed to: the kind ("beforeunload") and the text.
+        self.asked: list[tuple[str, str]] = []
 
     def __enter__(self) -> Self:
         theirs_in, self._to = os.pipe()
@@ -84,6 +86,7 @@ class Browser:
             page = self.call("Target.createTarget", url="about:blank")["targetId"]
             attached = self.call("Target.attachToTarget", targetId=page, flatten=True)
             self._session = attached["sessionId"]
+            self.call("Page.enable")  # tells of dialogs
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -108,6 +111,21 @@ class Browser:
 
     def call(self, method: str, **parameters: object) -> dict[str, Any]:
         """One command of the protocol and its result. Raises NoAnswer for an error."""
+        number = self._send(method, parameters)
+        while True:
+            answer = self._receive()
+            if answer.get("id") == number:
+                if "error" in answer:
+                    raise NoAnswer(f"{method}: {answer['error']}")
+                result: dict[str, Any] = answer["result"]
+                return result
+            # A page that is left while something goes on asks first, and waits for the answer.
+            if answer.get("method") == "Page.javascriptDialogOpening":
+                self.asked.append((answer["params"]["type"], answer["params"]["message"]))
+                self._send("Page.handleJavaScriptDialog", {"accept": True})
+
+    def _send(self, method: str, parameters: dict[str, object]) -> int:
+        """Gives the number that the answer will have."""
         self._last += 1
         message: dict[str, Any] = {"id": self._last, "method": method, "params": parameters}
         if self._session is not None:
@@ -115,13 +133,7 @@ class Browser:
         data = json.dumps(message).encode() + b"\0"
         while data:
             data = data[os.write(self._to, data) :]
-        while True:
-            answer = self._receive()
-            if answer.get("id") == self._last:
-                if "error" in answer:
-                    raise NoAnswer(f"{method}: {answer['error']}")
-                result: dict[str, Any] = answer["result"]
-                return result
+        return self._last
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
@@ -159,17 +171,25 @@ class Browser:
 
     def open(self, url: str) -> None:
         """The page at `url`, loaded and its scripts run."""
-        # Another page first: where only the fragment differs nothing would be loaded.
-        self.call("Page.navigate", url="about:blank")
+        self._leave()
         self.call("Page.navigate", url=url)
         self.wait_for(f"location.href.startsWith({json.dumps(url)})")
         self.wait_for("document.readyState === 'complete'")
 
     def open_led(self, url: str) -> None:
         """As `open`, for an address from which the server leads on to another page."""
-        self.call("Page.navigate", url="about:blank")
+        self._leave()
         self.call("Page.navigate", url=url)
         self.wait_for("location.href !== 'about:blank' && document.readyState === 'complete'")
+
+    def _leave(self) -> None:
+        """To an empty page: where only the fragment differs nothing would be loaded.
+
+        The way to the next page must begin behind this one: where the page that is left has a say
+        in it, the browser would never come to its end.
+        """
+        self.call("Page.navigate", url="about:blank")
+        self.wait_for("location.href === 'about:blank'")
 
     def press(self, *keys: str) -> None:
         """Keys one after the other, on what has the focus; `Shift+Tab` is one with another held."""
@@ -244,7 +264,6 @@ class Browser:
 
     def before_each_page(self, script: str) -> str:
         """A script that runs before those of every page. What this gives, `forget_script` takes."""
-        self.call("Page.enable")
         added = self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
         identifier: str = added["identifier"]
         return identifier

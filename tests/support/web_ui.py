@@ -107,7 +107,6 @@ def allowed(browser: Browser, *permissions: str) -> Iterator[None]:
     """Pages that are opened meanwhile are told that their user may do this and no more."""
     session = {"Name": "reader", "Permissions": permissions, "Labels": None}
     answer = json.dumps({**session, "Authenticated": True, "LoginAvailable": False})
-    browser.call("Page.enable")
     script = browser.call(
         "Page.addScriptToEvaluateOnNewDocument",
         source="const real = fetch; window.fetch = (address, ...more) => String(address)"

@@ -195,6 +195,7 @@ def test_stopped_and_continued(studies_page: Browser, server: OurServer, tmp_pat
     studies_page.wait_for(f"!{DIALOG}")
     judge(studies_page, "upload-background")
     studies_page.click("Upload")
+    studies_page.wait_for("document.activeElement.innerText.trim() === 'Files…'")
     studies_page.press("Escape")
     studies_page.click_on(".activity-label")
     studies_page.wait_for(DIALOG)
@@ -208,6 +209,18 @@ def test_stopped_and_continued(studies_page: Browser, server: OurServer, tmp_pat
     studies_page.press("Enter")
     studies_page.wait_for_text("The upload is complete.")
     assert len(httpx.get(f"{server.url}/instances").json()) == 30
+
+
+def test_leaving_asks_while_something_is_sent(
+    studies_page: Browser, server: OurServer, tmp_path: Path
+) -> None:
+    studies_page.asked.clear()
+    studies_page.block("*/instances")
+    studies_page.drop(folder_of(tmp_path / "medium", 2, 11))
+    studies_page.wait_for_text("The connection was lost")
+    studies_page.press("Tab")  # browsers ask only where somebody has done something
+    studies_page.open(f"{server.url}/app/explorer.html#jobs")
+    assert [kind for kind, _ in studies_page.asked] == ["beforeunload"]
 
 
 def test_a_thousand_files_take_no_memory(

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { useUnique } from "../hooks";
 import { Icon } from "./icon";
 import { say } from "./texts";
@@ -19,7 +19,7 @@ interface Properties {
 export function Dialog({ title, onClose, wide = false, children }: Properties) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useUnique("dialog");
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     dialog.current?.showModal();
     return () => { if (before instanceof HTMLElement && before.isConnected) before.focus(); };

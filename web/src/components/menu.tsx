@@ -1,7 +1,7 @@
 // A button that opens a list of things to do: arrows, Home and End, Enter, Escape.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { usePressOutside, useUnique } from "../hooks";
 import { Icon, type IconName } from "./icon";
 
@@ -41,7 +41,7 @@ export function Menu({ label, children, icon, items, class: style = "", align = 
   const entries = () => [...(root.current?.querySelectorAll<HTMLElement>("[role^=menuitem]:not([aria-disabled=true])") ?? [])];
   const button = () => root.current?.querySelector("button");
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isOpen) return undefined;
     const stop = new AbortController();
     const place = () => keepInside(root.current?.querySelector<HTMLElement>("[role=menu]"));

@@ -1,7 +1,7 @@
 // A button that opens a small panel below it: for filters and choices that are more than a list.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { usePressOutside, useUnique } from "../hooks";
 
 interface Properties {
@@ -18,7 +18,7 @@ export function Popover({ label, shown, class: style = "", align = "start", chil
   const [isOpen, setOpen] = useState(false);
   const panel = useUnique("panel");
   const root = usePressOutside<HTMLDivElement>(isOpen, () => setOpen(false));
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isOpen) root.current?.querySelector<HTMLElement>(".panel :is(button, input, select)")?.focus();
   }, [isOpen]);
 
