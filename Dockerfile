@@ -1,4 +1,4 @@
-# Two stages: the first compiles a wheel, the second has no compiler.
+# Two stages: the first compiles a wheel, the second has no compiler. What may be set: docs/docker.md.
 FROM python:3.11-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -10,13 +10,16 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 FROM python:3.11-slim-bookworm
 COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir /wheels/*.whl && rm -rf /wheels
-RUN useradd --system --create-home --home-dir /var/lib/orthanc-fast --uid 1042 orthanc
-# The configuration is mounted over this one; it stores below the volume and serves other hosts only with users.
-# Without ORTHANC_PASSWORD the server does not start.
-RUN mkdir /etc/orthanc-fast && printf '{\n  "StorageDirectory" : "/var/lib/orthanc-fast/storage",\n  "RemoteAccessAllowed" : true,\n  "RegisteredUsers" : { "orthanc" : "${ORTHANC_PASSWORD}" }\n}\n' > /etc/orthanc-fast/orthanc.json
+# Folders as in Orthanc's images: configuration files in /etc/orthanc, the store in /var/lib/orthanc/db.
+RUN useradd --system --home-dir /var/lib/orthanc --uid 1042 orthanc && mkdir -p /etc/orthanc /var/lib/orthanc/db && chown -R orthanc: /var/lib/orthanc
+# What holds where neither files nor variables say otherwise. It serves other hosts, so there must be users:
+# without ORTHANC_PASSWORD, ORTHANC__REGISTERED_USERS or those of a file the server does not start.
+RUN mkdir -p /usr/share/orthanc-fast && printf '{\n  "StorageDirectory" : "/var/lib/orthanc/db",\n  "RemoteAccessAllowed" : true\n}\n' > /usr/share/orthanc-fast/defaults.json
+ENV ORTHANC_FAST_DEFAULTS=/usr/share/orthanc-fast/defaults.json
 USER orthanc
-VOLUME /var/lib/orthanc-fast
+VOLUME /var/lib/orthanc/db
 EXPOSE 8042 4242
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["python", "-c", "import socket; socket.create_connection(('127.0.0.1', 8042), 3).close()"]
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "-c", "import socket; socket.create_connection(('127.0.0.1', 8042), 3).close()"]
 ENTRYPOINT ["orthanc-fast", "serve"]
-CMD ["/etc/orthanc-fast/orthanc.json"]
+CMD ["/etc/orthanc"]

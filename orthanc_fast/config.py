@@ -10,8 +10,17 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from orthanc_fast.character_sets import canonical_character_set
+from orthanc_fast.config_environment import DEFAULTS, SECRETS, add_environment
 from orthanc_fast.config_file import UTF_8, decoded, parse, substitute
-from orthanc_fast.config_options import BY_NAME, INSTEAD, OPTIONS, PLUGIN_SECTIONS, Option
+from orthanc_fast.config_options import (
+    BY_NAME,
+    INSTEAD,
+    OPTIONS,
+    PLUGIN_SECTIONS,
+    fits,
+    is_kind,
+    kind_text,
+)
 from orthanc_fast.config_plugins import (
     Housekeeper,
     ServeFolders,
@@ -185,15 +194,17 @@ def load(
     paths: Sequence[Path],
     warn: Callable[[str], None] = lambda text: None,
     environment: Mapping[str, str] = os.environ,
+    secrets: Path = SECRETS,
 ) -> Settings:
     """Reads files and folders (their *.json) into settings. Raises ConfigError.
 
-    Relative paths inside are resolved against the folder of the first file. Without any file all
-    defaults hold, and only this machine's own names are admitted (`AllowedHosts`). `warn` hears of
-    options that are unknown or not honoured yet.
+    Variables of the environment and secrets add to them: see `config_environment`. Relative paths
+    are resolved against the folder of the first file. Where nothing is given at all the defaults
+    hold, and only this machine's own names are admitted (`AllowedHosts`). `warn` hears of options
+    that are unknown or not honoured yet.
     """
     values: dict[str, Any] = {}
-    origin: dict[str, Path] = {}
+    origin: dict[str, Path | str] = {}
     for file in _files(paths):
         for key, value in _read(file, environment, warn).items():
             if key in origin:
@@ -202,6 +213,14 @@ def load(
                 )
             values[key] = value
             origin[key] = file
+    try:
+        add_environment(values, origin, environment, secrets, warn)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if defaults := environment.get(DEFAULTS):
+        for key, value in _read(Path(defaults), environment, warn).items():
+            if key not in values:
+                values[key], origin[key] = value, defaults
     for key, value in values.items():
         _check(key, value, origin[key], warn)
     if isinstance(values.get("DicomWeb"), dict):
@@ -209,10 +228,10 @@ def load(
             warn(f"{origin['DicomWeb']}: {note}")
     for note in viewer_notes(values):
         warn(note)
-    if not paths:
+    if not paths and not values:
         values["AllowedHosts"] = []  # nobody has decided about names
     overwrite = values.get("OverwriteInstances")
-    if _is_kind("uint", overwrite):
+    if is_kind("uint", overwrite):
         warn(
             f"{origin['OverwriteInstances']}: OverwriteInstances: the number {overwrite} is "
             'ignored as by Orthanc, nothing is overwritten: give "Always" or "Never"'
@@ -264,7 +283,7 @@ def _read(
     return content
 
 
-def _check(key: str, value: Any, file: Path, warn: Callable[[str], None]) -> None:
+def _check(key: str, value: Any, file: Path | str, warn: Callable[[str], None]) -> None:
     option = BY_NAME.get(key)
     if option is None:
         if key not in PLUGIN_SECTIONS and not key.startswith("_"):
@@ -272,42 +291,13 @@ def _check(key: str, value: Any, file: Path, warn: Callable[[str], None]) -> Non
             hint = f": did you mean {close[0]!r}?" if close else ""
             warn(f"{file}: unknown option {key!r}{hint}")
         return
-    if not _fits(option, value):
+    if not fits(option, value):
         raise ConfigError(
-            f"{file}: the option {key!r} must be {_kind_text(option.kind)}, not {_short(value)}"
+            f"{file}: the option {key!r} must be {kind_text(option.kind)}, not {_short(value)}"
         )
     if not option.honoured and value != option.default:
         why = INSTEAD.get(key, "is known but has no effect in this version")
         warn(f"{file}: the option {key!r} {why}")
-
-
-def _fits(option: Option, value: Any) -> bool:
-    if value is None:
-        return option.default is None
-    return any(_is_kind(kind, value) for kind in option.kind.split("|"))
-
-
-def _is_kind(kind: str, value: Any) -> bool:
-    if kind == "bool":
-        return isinstance(value, bool)
-    if kind == "uint":
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if kind == "str":
-        return isinstance(value, str)
-    if kind == "object":
-        return isinstance(value, dict)
-    return isinstance(value, list)
-
-
-def _kind_text(kind: str) -> str:
-    names = {
-        "bool": "true or false",
-        "uint": "a number from 0",
-        "str": "a text",
-        "object": "an object {}",
-        "array": "a list []",
-    }
-    return " or ".join(names[part] for part in kind.split("|"))
 
 
 def _short(value: Any) -> str:
@@ -318,7 +308,7 @@ def _short(value: Any) -> str:
 class _Building:
     """Checked values on their way into Settings, with the rules that join several options."""
 
-    def __init__(self, values: dict[str, Any], origin: dict[str, Path], base: Path) -> None:
+    def __init__(self, values: dict[str, Any], origin: dict[str, Path | str], base: Path) -> None:
         self._values = values
         self._origin = origin
         self._base = base

@@ -270,6 +270,38 @@ OPTIONS: tuple[Option, ...] = (
 BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
 
 
+def fits(option: Option, value: Any) -> bool:
+    """Whether the value is of a kind that the option takes."""
+    if value is None:
+        return option.default is None
+    return any(is_kind(kind, value) for kind in option.kind.split("|"))
+
+
+def is_kind(kind: str, value: Any) -> bool:
+    """Whether a value of JSON is of this one kind."""
+    if kind == "bool":
+        return isinstance(value, bool)
+    if kind == "uint":
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if kind == "str":
+        return isinstance(value, str)
+    if kind == "object":
+        return isinstance(value, dict)
+    return isinstance(value, list)
+
+
+def kind_text(kind: str) -> str:
+    """A kind in the words of an error message."""
+    names = {
+        "bool": "true or false",
+        "uint": "a number from 0",
+        "str": "a text",
+        "object": "an object {}",
+        "array": "a list []",
+    }
+    return " or ".join(names[part] for part in kind.split("|"))
+
+
 class Values:
     """Looks options of a configuration up, with the defaults of the table."""
 

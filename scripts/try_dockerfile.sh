@@ -27,7 +27,7 @@ fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
 
 with_docker() {
     docker build -t orthanc_fast:try .
-    CONTAINER=$(docker run -d -e ORTHANC_PASSWORD=secret -v /var/lib/orthanc-fast orthanc_fast:try)
+    CONTAINER=$(docker run -d -e ORTHANC_PASSWORD=secret -e "ORTHANC__NAME=by a variable" -v /var/lib/orthanc/db -e ORTHANC__DICOM_WEB__ROOT=/rs/ orthanc_fast:try)
     in_image() { docker exec "$CONTAINER" "$@"; }
     stop_image() { docker stop -t 10 "$CONTAINER" >/dev/null; [ "$(docker inspect -f '{{.State.ExitCode}}' "$CONTAINER")" = 0 ]; }
     HEALTH=(python -c "import socket; socket.create_connection(('127.0.0.1', 8042), 3).close()")
@@ -67,7 +67,7 @@ without_docker() {
     [ "$(id -u)" = 0 ] || fail "without a Docker engine this needs root, for chroot"
     command -v debootstrap >/dev/null || fail "neither a Docker engine nor debootstrap is installed"
     local number=0 stage='' keyword rest source
-    FOLDER=/ USER_NAME=root VOLUMES=() HEALTH=() ENTRY=() COMMAND=()
+    FOLDER=/ USER_NAME=root VOLUMES=() ENVIRONMENT=() HEALTH=() ENTRY=() COMMAND=()
     declare -A stages
     while read -r keyword rest; do
         case $keyword in
@@ -92,6 +92,8 @@ without_docker() {
         VOLUME) VOLUMES+=("$rest") ;;
         EXPOSE) ;;
         HEALTHCHECK) mapfile -t HEALTH < <(words "${rest#*CMD }") ;;
+        STOPSIGNAL) ;;
+        ENV) ENVIRONMENT+=("$rest") ;;
         ENTRYPOINT) mapfile -t ENTRY < <(words "$rest") ;;
         CMD) mapfile -t COMMAND < <(words "$rest") ;;
         *) fail "this instruction is not known here: $keyword" ;;
@@ -136,7 +138,8 @@ in_network() {
     local stage=$1 user=$2
     shift 2
     exec nsenter --net --target "$HOLDER" chroot --userspec="$user" "$WORK/$stage" /usr/bin/env -i \
-        PATH=/usr/local/bin:/usr/bin:/bin HOME=/ ORTHANC_PASSWORD=secret "$@"
+        PATH=/usr/local/bin:/usr/bin:/bin HOME=/ "${ENVIRONMENT[@]}" \
+        ORTHANC_PASSWORD=secret ORTHANC__DICOM_WEB__ROOT=/rs/ ORTHANC__NAME="by a variable" "$@"
 }
 
 try_server() {
@@ -159,7 +162,9 @@ try:
 except urllib.error.HTTPError as error:
     assert error.code == 401, error.code
 request.add_header("Authorization", "Basic " + base64.b64encode(b"orthanc:secret").decode())
-print(json.load(urllib.request.urlopen(request)))
+system = json.load(urllib.request.urlopen(request))
+assert system["Name"] == "by a variable", system
+print(system)
 ') || fail "the server does not answer as it should"
     stop_image || fail "SIGTERM does not end the server with 0"
     say "stopped with 0"

@@ -13,6 +13,7 @@ PACKAGE = Path(orthanc_fast.__file__).parent
 
 GROUND = {
     "config",
+    "config_environment",
     "config_file",
     "config_options",
     "config_plugins",

@@ -14,10 +14,10 @@ from orthanc_fast.log import Category, Verbosity, logger
 
 @click.command()
 @CONFIGURATIONS
-@click.option("--verbose", is_flag=True, help="Log what happens.")
-@click.option("--trace", is_flag=True, help="Log every detail.")
+@click.option("--verbose", is_flag=True, envvar="VERBOSE_ENABLED", help="Log what happens.")
+@click.option("--trace", is_flag=True, envvar="TRACE_ENABLED", help="Log every detail.")
 @click.option("--verbose-category", multiple=True, help="--verbose for one category only.")
-@click.option("--no-jobs", is_flag=True, help="Forget the jobs of the last run.")
+@click.option("--no-jobs", is_flag=True, envvar="NO_JOBS", help="Forget the jobs of the last run.")
 @click.option("--logfile", type=click.Path(dir_okay=False, path_type=Path), help="Log to a file.")
 def serve(
     configurations: tuple[Path, ...],
