@@ -552,8 +552,8 @@ class _Building:
             if remote and explicit is not False and not self._get("Users"):
                 raise self._refuse(
                     "RegisteredUsers",
-                    "remote access with authentication needs users: name them, or set "
-                    "AuthenticationEnabled to false",
+                    "remote access with authentication needs users: name them, give the variable "
+                    "ORTHANC_PASSWORD, or set AuthenticationEnabled to false",
                 )
             return {}
         for name, password in users.items():
