@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,11 @@ from support.server import OurServer
 
 # The suites of the contracts are code of the package; failing tests show their values all the same.
 pytest.register_assert_rewrite("orthanc_fast.index.conformance")
+
+# Bytecode is kept, whatever the environment of a container says: without it each process of each
+# server would compile the program anew, which costs it more than a second of CPU.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 TOOLS = {
     "storescu": "dcmtk",
