@@ -50,7 +50,8 @@ class NoAnswer(AssertionError):
 
 
 class Browser:
-    """One page. Everything blocks until the browser has done it."""
+    """One page, or several of which one is in front. Everything blocks until the browser has done
+    it."""
 
     def __init__(self, profile: Path) -> None:
         self._profile = profile
@@ -83,10 +84,7 @@ class Browser:
         for fd in (theirs_in, theirs_out, source, target, log):
             os.close(fd)
         try:
-            page = self.call("Target.createTarget", url="about:blank")["targetId"]
-            attached = self.call("Target.attachToTarget", targetId=page, flatten=True)
-            self._session = attached["sessionId"]
-            self.call("Page.enable")  # tells of dialogs
+            self.new_tab()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -146,6 +144,37 @@ class Browser:
         message, self._rest = self._rest.split(b"\0", 1)
         found: dict[str, Any] = json.loads(message)
         return found
+
+    def new_tab(self) -> str:
+        """An empty page in front of the others, which are hidden then. What this gives,
+        `show_tab` takes."""
+        self._session = None
+        page = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=page, flatten=True)
+        tab: str = attached["sessionId"]
+        self._session = tab
+        self.call("Page.enable")  # tells of dialogs
+        return tab
+
+    @property
+    def tab(self) -> str:
+        """The one that is driven."""
+        assert self._session is not None
+        return self._session
+
+    def show_tab(self, tab: str) -> None:
+        """Brings it to the front; it is driven from now on."""
+        self.drive_tab(tab)
+        self.call("Page.bringToFront")
+
+    def drive_tab(self, tab: str) -> None:
+        """As `show_tab`, but it stays where it is."""
+        self._session = tab
+
+    def close_tab(self, tab: str) -> None:
+        """`show_tab` another one then."""
+        self.drive_tab(tab)
+        self.call("Page.close")
 
     def value(self, expression: str) -> Any:
         """What a JavaScript expression is, as JSON."""

@@ -137,12 +137,33 @@ export async function download(path: string, progress?: Progress, options?: Opti
 }
 
 /** Server-sent events of a route until `stop`; the browser connects again by itself, but not behind an answer that is an
- * error: then `refused` is called. */
+ * error: then `refused` is called. Nothing is heard while the page is hidden: a browser has six connections to a server
+ * over HTTP/1.1 for all its pages together, and those that nobody looks at would take them from the one in front. When
+ * it is shown again the stream begins anew; `query` is asked then, and says where to go on. */
 export function events<T>(
-  path: string, heard: (data: T, kind: string) => void, kinds: string[], stop: AbortSignal, query?: Query, refused?: () => void,
+  path: string, heard: (data: T, kind: string) => void, kinds: readonly string[], stop: AbortSignal, query: () => Query = () => ({}), refused?: () => void,
 ): void {
-  const source = new EventSource(address(path, query));
-  source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) refused?.(); });
-  for (const kind of kinds) source.addEventListener(kind, (event) => heard(JSON.parse((event as MessageEvent<string>).data), kind));
-  stop.addEventListener("abort", () => source.close(), { once: true });
+  let source: EventSource | null = null;
+
+  function opened(): EventSource {
+    const stream = new EventSource(address(path, query()));
+    stream.addEventListener("error", () => { if (stream.readyState === EventSource.CLOSED) refused?.(); });
+    for (const kind of kinds) stream.addEventListener(kind, (event) => heard(JSON.parse((event as MessageEvent<string>).data), kind));
+    return stream;
+  }
+
+  function close(): void {
+    source?.close();
+    source = null;
+  }
+
+  function follow(): void {
+    if (document.hidden) close();
+    else source ??= opened();
+  }
+
+  if (stop.aborted) return;
+  document.addEventListener("visibilitychange", follow, { signal: stop });
+  stop.addEventListener("abort", close, { once: true });
+  follow();
 }

@@ -48,15 +48,21 @@ export async function forgetJob(id: string): Promise<void> {
 
 export const getJob = (id: string, stop?: AbortSignal) => get<Job>(`jobs/${encodeURIComponent(id)}`, { signal: stop });
 
+const HIDDEN = 2000; // milliseconds between two looks at a job of a page that is hidden; browsers make them longer
+
 /** Until a job has ended, telling its percents. Raises ApiError where it failed; when `stop` says so it is cancelled. */
 export async function followJob(id: string, progress: Progress, stop: AbortSignal): Promise<Job> {
   const ended = new AbortController();
   await new Promise<void>((resolve, reject) => {
-    stop.addEventListener("abort", () => changeJob(id, "cancel").then(() => reject(stop.reason), reject), { once: true });
-    events<JobEvent>(`jobs/${encodeURIComponent(id)}/events`, (event) => {
+    function heard(event: JobEvent): void {
       progress(event.Progress, 100);
       if (!isActive(event.State)) resolve();
-    }, ["state", "progress"], ended.signal, undefined, resolve);
+    }
+    stop.addEventListener("abort", () => changeJob(id, "cancel").then(() => reject(stop.reason), reject), { once: true });
+    events<JobEvent>(`jobs/${encodeURIComponent(id)}/events`, heard, ["state", "progress"], ended.signal, undefined, resolve);
+    // A hidden page has no stream, but what waits for the job goes on there too.
+    const timer = setInterval(() => { if (document.hidden) getJob(id).then(heard, () => resolve()); }, HIDDEN);
+    ended.signal.addEventListener("abort", () => clearInterval(timer), { once: true });
   }).finally(() => ended.abort());
   let job = await getJob(id);
   while (isActive(job.State)) {  // its events were refused, as by a server that starts again
