@@ -15,6 +15,9 @@ class Right(IntFlag):
 
 
 NOTHING: Final = Right(0)  # what is open to everybody, logged in or not
+SERVER_FACTS: Final = Right.BROWSE | Right.ADMINISTRATE
+"""One of them is enough to see the pages of the interface, and what the server says of itself and
+of other servers that it knows."""
 EVERYTHING: Final = Right.BROWSE | Right.UPLOAD | Right.MODIFY | Right.DELETE | Right.ADMINISTRATE
 
 
@@ -24,7 +27,8 @@ def names_of(rights: Right) -> list[str]:
 
 
 class Need(NamedTuple):
-    """What a user needs for a route: a right, and unless it is `limited`, to see all studies."""
+    """What a user needs for a route: one of these rights, and unless it is `limited`, to see all
+    studies."""
 
-    right: Right
+    any_of: Right
     limited: bool

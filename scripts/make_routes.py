@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 from orthanc_fast.config import Settings
 from orthanc_fast.rest.routes import build_router
-from orthanc_fast.rights import Need, Right
+from orthanc_fast.rights import Need, Right, names_of
 
 ROOT = Path(__file__).parents[1]
 SOURCE = Path(__file__).with_name("routes_of_orthanc.txt")
@@ -39,8 +39,9 @@ made by `scripts/make_routes.py`. Besides, `tests/rest/test_openapi.py` throws g
 at every route. `{}` is any one component of a path, `{*}` any number of them, `{a,b}` stands for
 one route each. *later* are those that need what later versions bring: jobs, archives, the network.
 
-*needs* is the right that a user needs: see [users.md](users.md). A star marks what is refused to
-users who see some studies only, a star in brackets what is refused to them of some of the paths.
+*needs* is the right that a user needs, or one of two: see [users.md](users.md). A star marks what
+is refused to users who see some studies only, a star in brackets what is refused to them of some of
+the paths.
 """
 
 LEVELS = ("patients", "studies", "series", "instances")
@@ -96,8 +97,8 @@ def needs(line: Line, here: dict[tuple[str, str], Need]) -> str:
 def _needs_of(line: Line, method: str, here: dict[tuple[str, str], Need]) -> str:
     routes = [(method, path) for path in expand(line.pattern)]
     found = {here[route] for route in routes if route in here}
-    rights: set[Right] = {need.right for need in found}
-    names = "/".join(right.name.lower() if right and right.name else "none" for right in rights)
+    rights: set[Right] = {need.any_of for need in found}
+    names = "/".join(" or ".join(names_of(right)) or "none" for right in rights)
     refused = {not need.limited for need in found}
     return names + ("" if True not in refused else "\\*" if False not in refused else "(\\*)")
 

@@ -263,7 +263,7 @@ class App:
             request.method = self._effective_method(request, scope)
             found_route = self._router.find(request.segments, request.method)
             need = None if found_route is None else found_route.needs.get(request.method)
-            if authorization is not None or need is None or need.right != NOTHING:
+            if authorization is not None or need is None or need.any_of != NOTHING:
                 return refusal(request)
             who = NOBODY
         reply = self._let_in(request, scope, who)

@@ -1,7 +1,7 @@
 """Who makes a request, and what he may do."""
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, NoReturn
 
 from orthanc_fast.config_users import User
 from orthanc_fast.errors import ForbiddenAccess
@@ -31,16 +31,19 @@ class Identity:
 
     def check(self, need: Need) -> None:
         """Raises ForbiddenAccess, which names what is missing."""
-        self.require(need.right)
+        if need.any_of and not need.any_of & self.rights:
+            self._refuse(" or ".join(names_of(need.any_of)))
         if self.is_limited and not need.limited:
             raise ForbiddenAccess("this is for users who see all studies")
 
     def require(self, right: Right) -> None:
         """Raises ForbiddenAccess, which names the right."""
         if right not in self.rights:
-            who = f"the user {self.name!r} has" if self.study is None else "a share link gives"
-            names = " and ".join(names_of(right & ~self.rights))
-            raise ForbiddenAccess(f"this needs the right to {names}, which {who} not")
+            self._refuse(" and ".join(names_of(right & ~self.rights)))
+
+    def _refuse(self, names: str) -> NoReturn:
+        who = f"the user {self.name!r} has" if self.study is None else "a share link gives"
+        raise ForbiddenAccess(f"this needs the right to {names}, which {who} not")
 
 
 NOBODY: Final = Identity("", NOTHING)

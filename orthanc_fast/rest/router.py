@@ -83,7 +83,7 @@ class Router:
         """Registers a handler. One that is a plain function reads the index and nothing else, and
         costs no coroutine: see `read_elsewhere`.
 
-        `needs`: the right that a user needs for it; `NOTHING` is for what is open to everybody.
+        `needs`: the rights of which a user needs one; `NOTHING` is for what is open to everybody.
         `limited`: all that it shows or changes is limited to what its caller may see; without it,
         a user who sees some studies only is refused.
         `only`: with another method the path is unknown, instead of a method that is not allowed.

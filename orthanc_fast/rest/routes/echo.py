@@ -24,7 +24,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         post_echo,
         body=dict[str, Any],
         answer=dict[str, Any],
-        needs=Right.MODIFY,
+        needs=Right.MODIFY | Right.ADMINISTRATE,
     )
     router.add(
         "POST",

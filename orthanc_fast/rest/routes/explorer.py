@@ -23,7 +23,7 @@ from orthanc_fast.rest.response import (
     json_response,
 )
 from orthanc_fast.rest.router import Router
-from orthanc_fast.rights import Right
+from orthanc_fast.rights import SERVER_FACTS, Right
 
 JAVASCRIPT = (b"content-type", b"application/javascript")
 PNG = (b"content-type", b"image/png")
@@ -61,10 +61,10 @@ EXTENSIONS = b"// Extensions of the front page by plugins: there are none\n"
 
 def add_routes(router: Router, settings: Settings) -> None:
     if settings.orthanc_explorer_enabled:
-        router.add("GET", "/", get_root, needs=Right.BROWSE, limited=True)
-        router.add("GET", "/favicon.ico", get_icon, needs=Right.BROWSE, limited=True)
+        router.add("GET", "/", get_root, needs=SERVER_FACTS, limited=True)
+        router.add("GET", "/favicon.ico", get_icon, needs=SERVER_FACTS, limited=True)
         router.add(
-            "GET", "/app/{*}", get_file, answer="text/html", needs=Right.BROWSE, limited=True
+            "GET", "/app/{*}", get_file, answer="text/html", needs=SERVER_FACTS, limited=True
         )
     router.add("GET", "/plugins", get_plugins, answer=list[str], needs=Right.BROWSE, limited=True)
     router.add("GET", "/plugins/{}", get_plugin, needs=Right.BROWSE, limited=True)

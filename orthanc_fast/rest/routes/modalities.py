@@ -8,7 +8,7 @@ from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import NOT_FOUND, Response, json_response, text_response
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.uri import boolean
-from orthanc_fast.rights import Right
+from orthanc_fast.rights import SERVER_FACTS, Right
 from orthanc_fast.services.exchange.modalities import parse_modality
 
 OPERATIONS = (
@@ -36,9 +36,9 @@ def add_routes(router: Router, settings: Settings) -> None:
         get_modalities,
         arguments="expand",
         answer=list[str],
-        needs=Right.BROWSE,
+        needs=SERVER_FACTS,
     )
-    router.add("GET", "/modalities/{}", get_modality, answer=list[str], needs=Right.BROWSE)
+    router.add("GET", "/modalities/{}", get_modality, answer=list[str], needs=SERVER_FACTS)
     router.add(
         "PUT",
         "/modalities/{}",
@@ -55,7 +55,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         "/modalities/{}/configuration",
         get_configuration,
         answer=dict[str, Any],
-        needs=Right.BROWSE,
+        needs=SERVER_FACTS,
     )
 
 

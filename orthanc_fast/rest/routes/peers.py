@@ -23,7 +23,7 @@ from orthanc_fast.rest.response import (
 from orthanc_fast.rest.router import Router
 from orthanc_fast.rest.sent_resources import sent_resources
 from orthanc_fast.rest.uri import boolean
-from orthanc_fast.rights import Right
+from orthanc_fast.rights import SERVER_FACTS, Right
 from orthanc_fast.services.peers.peer import check_files, configuration, parse_peer
 from orthanc_fast.services.peers.store_orders import StoreOptions, check_transcode
 
@@ -32,8 +32,8 @@ OPERATIONS: Final = ("configuration", "store", "store-straight", "system")
 
 def add_routes(router: Router, settings: Settings) -> None:
     answer = dict[str, Any]
-    router.add("GET", "/peers", get_peers, arguments="expand", answer=list[str], needs=Right.BROWSE)
-    router.add("GET", "/peers/{}", get_peer, answer=list[str], needs=Right.BROWSE)
+    router.add("GET", "/peers", get_peers, arguments="expand", answer=list[str], needs=SERVER_FACTS)
+    router.add("GET", "/peers/{}", get_peer, answer=list[str], needs=SERVER_FACTS)
     router.add(
         "PUT",
         "/peers/{}",
@@ -44,9 +44,15 @@ def add_routes(router: Router, settings: Settings) -> None:
     )
     router.add("DELETE", "/peers/{}", delete_peer, answer="text/plain", needs=Right.ADMINISTRATE)
     router.add(
-        "GET", "/peers/{}/configuration", get_configuration, answer=answer, needs=Right.BROWSE
+        "GET", "/peers/{}/configuration", get_configuration, answer=answer, needs=SERVER_FACTS
     )
-    router.add("GET", "/peers/{}/system", get_system, answer=answer, needs=Right.MODIFY)
+    router.add(
+        "GET",
+        "/peers/{}/system",
+        get_system,
+        answer=answer,
+        needs=Right.MODIFY | Right.ADMINISTRATE,
+    )
     router.add(
         "POST",
         "/peers/{}/store",

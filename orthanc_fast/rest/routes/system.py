@@ -15,7 +15,7 @@ from orthanc_fast.model import Level
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import JSON, Response, encode_json, json_response
 from orthanc_fast.rest.router import Router
-from orthanc_fast.rights import Right
+from orthanc_fast.rights import SERVER_FACTS
 from orthanc_fast.services.processes.http import HttpServices
 
 API_VERSION = 31
@@ -28,14 +28,14 @@ LEAST_LOADERS, MOST_LOADERS = 4, 50  # of StorageLoaderThreadsCount, where it is
 
 def add_routes(router: Router, settings: Settings) -> None:
     router.add(
-        "GET", "/system", get_system, answer=dict[str, Any], needs=Right.BROWSE, limited=True
+        "GET", "/system", get_system, answer=dict[str, Any], needs=SERVER_FACTS, limited=True
     )
     router.add(
         "GET",
         "/statistics",
         get_statistics,
         answer=dict[str, str | int],
-        needs=Right.BROWSE,
+        needs=SERVER_FACTS,
         limited=True,
     )
 

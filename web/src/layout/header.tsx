@@ -8,8 +8,9 @@ import { toastError } from "../components/toasts";
 import { useLoaded } from "../hooks";
 import { LANGUAGES, type Language, chooseLanguage, language } from "../i18n";
 import { type PageEntry, pages } from "../pages/registry";
-import { FIRST_PAGE, href, route } from "../router";
+import { FIRST_PAGE, href } from "../router";
 import { THEMES, theme } from "../theme";
+import { shownPage } from "./shown_page";
 import { say } from "./texts";
 
 export function Header() {
@@ -21,7 +22,7 @@ export function Header() {
       <a class="brand" href={href(FIRST_PAGE)}><bdi>{system.value?.Name || "DICOM"}</bdi></a>
       <nav aria-label={say("navigation")}>
         {shown.filter(([name, page]) => !page.isThere || absent?.has(name) === false).map(([name, page]) => (
-          <a key={name} href={href(name)} aria-current={route.value.page === name ? "page" : undefined}>{page.navigation?.[language.value]}</a>
+          <a key={name} href={href(name)} aria-current={shownPage.value === name ? "page" : undefined}>{page.navigation?.[language.value]}</a>
         ))}
       </nav>
       {session.value?.Name && <span class="user"><Icon name="person" /> <bdi>{session.value.Name}</bdi></span>}

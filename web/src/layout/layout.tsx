@@ -12,6 +12,7 @@ import { type PageEntry, pages } from "../pages/registry";
 import { FIRST_PAGE, href, route } from "../router";
 import { Header } from "./header";
 import { Login } from "./login";
+import { shownPage } from "./shown_page";
 import { say } from "./texts";
 
 // What the address names is loaded while the server still says who this is.
@@ -35,7 +36,7 @@ export function Layout() {
 }
 
 function Shown() {
-  const { page: name } = route.value;
+  const name = shownPage.value;
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
   const page = pageNamed(name);
