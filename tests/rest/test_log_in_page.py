@@ -32,6 +32,30 @@ def log_in(browser: Browser, name: str, password: str) -> None:
     browser.press("Enter")
 
 
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        (None, "en"),
+        ("", "en"),
+        ("ja, pt-BR;q=0.8", "en"),
+        ("de-AT", "de"),
+        ("FR", "fr"),
+        ("xx, de;q=0.5, es;q=0.7", "es"),
+        ("en;q=0.8, de;q=0.8", "en"),
+        ("de;q=0, fr;q=what, es;q=0.001", "es"),
+        ("de; q=9, en", "de"),
+    ],
+)
+def test_the_form_has_the_language_that_is_liked_best(
+    site: Site, accepted: str | None, language: str
+) -> None:
+    headers = {} if accepted is None else {"Accept-Language": accepted}
+    answer = site.client().get("/app/login?next=%3Cb%3E%7Bx%7D", headers=headers)
+    assert f'<html lang="{language}">' in answer.text
+    assert 'value="&lt;b&gt;{x}"' in answer.text
+    assert answer.headers["vary"] == "Accept-Language"
+
+
 STATUS = "fetch('../{}', {{method: '{}'}}).then(answer => answer.status)"
 
 

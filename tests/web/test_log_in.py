@@ -13,8 +13,9 @@ from support.web_ui import judge
 
 USERS = {
     "AuthenticationEnabled": True,
-    "RegisteredUsers": {"admin": "secret", "reader": "secret", "heart": "secret"},
+    "RegisteredUsers": dict.fromkeys(("admin", "reader", "heart", "keeper"), "secret"),
     "Users": {
+        "keeper": {"Permissions": ["administrate"]},
         "reader": {"ReadOnly": True},
         "heart": {"Permissions": ["browse", "modify"], "Labels": ["cardio"]},
     },
@@ -115,6 +116,52 @@ def test_what_may_not_be_done_is_not_offered(
     browser.open(f"{server.url}/app/explorer.html#study?uuid={stored}")
     browser.wait_for("document.querySelector('.label-editor .label')")
     judge(browser, f"study-{name}")
+
+
+def test_who_only_administrates(browser: Browser, server: OurServer, stored: str) -> None:
+    """Begins with the page for him, which works; studies are nothing that he sees."""
+    known = {"AET": "GONE", "Host": "127.0.0.1", "Port": 9}
+    httpx.put(f"{server.url}/modalities/gone", json=known, auth=ADMIN).raise_for_status()
+    logged_in(browser, server.url, "keeper")
+    browser.wait_for("document.querySelector('h1')?.innerText === 'Administration'")
+    browser.wait_for_text("AE title")
+    browser.wait_for("document.querySelector('button[aria-label=\"Test: gone\"]')")
+    assert browser.value("[...document.querySelectorAll('nav a')].map((e) => e.innerText)") == [
+        "Administration"
+    ]
+    assert browser.value("document.querySelector('nav a[aria-current]').innerText")
+    assert not browser.value("document.querySelector('main .bad')")
+    judge(browser, "administration-only")
+    browser.value("document.querySelector('button[aria-label=\"Test: gone\"]').click()")
+    browser.wait_for("document.querySelector('.toast.bad')?.innerText.includes('GONE')")
+    browser.open(f"{server.url}/app/explorer.html#study?uuid={stored}")
+    browser.wait_for_text("You may not see this page.")
+    browser.click("Ward 8")
+    browser.wait_for("document.querySelector('h1')?.innerText === 'Administration'")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language", "text"),
+    [
+        ("en-GB", "en", "Log in"),
+        ("fr-CH,fr", "fr", "Se connecter"),
+        ("ja,de", "de", "Anmelden"),
+        ("es", "es", "Iniciar sesión"),
+    ],
+)
+def test_the_form_speaks_the_language_of_the_browser(
+    browser: Browser, server: OurServer, accepted: str, language: str, text: str
+) -> None:
+    agent = browser.value("navigator.userAgent")
+    browser.call("Emulation.setUserAgentOverride", userAgent=agent, acceptLanguage=accepted)
+    browser.open_led(f"{server.url}/app/explorer.html")
+    browser.wait_for("document.querySelector('input[type=password]')")
+    assert browser.value("document.querySelector('button').innerText") == text
+    assert browser.value("document.documentElement.lang") == language
+    _give(browser, "admin", "wrong")
+    browser.wait_for("location.search.startsWith('?failed') && document.querySelector('form')")
+    judge(browser, f"log-in-form-{language}")
+    browser.call("Emulation.setUserAgentOverride", userAgent=agent, acceptLanguage="en")
 
 
 def test_below_a_prefix(

@@ -15,6 +15,7 @@ from orthanc_fast.rest.auth import UNAUTHORIZED_PAGE, Gate, credentials_token, t
 from orthanc_fast.rest.body import Refused
 from orthanc_fast.rest.browsers import is_of_own_page
 from orthanc_fast.rest.identity import NOBODY, Identity
+from orthanc_fast.rest.log_in_texts import TEXTS, chosen_language
 from orthanc_fast.rest.request import Request, session_cookie_name
 from orthanc_fast.rest.response import (
     HeaderField,
@@ -37,6 +38,7 @@ _PAGE_HEADERS: Final[tuple[HeaderField, ...]] = (
         b"form-action 'self'; frame-ancestors 'none'",
     ),
     (b"referrer-policy", b"same-origin"),
+    (b"vary", b"Accept-Language"),
     NO_STORE,
 )
 _KINDS: Final[dict[str, HeaderField]] = {
@@ -142,12 +144,25 @@ async def delete_session(request: Request) -> Response:
 
 
 def get_login(request: Request) -> Response:
-    """The page to log in, which leads on to `next`."""
-    wanted = html.escape(request.arguments.get("next", ""), quote=True)
-    failed = "" if "failed" in request.arguments else " hidden"
-    page = _content("login.html").decode()
-    page = page.replace("{next}", wanted).replace("{failed}", failed)
-    page = page.replace("{name}", html.escape(request.services.settings.name))
+    """The page to log in, in the language that `Accept-Language` prefers of those of the web
+    interface; it leads on to `next`."""
+    accepted = (request.header(b"accept-language") or b"").decode("latin-1")
+    language = chosen_language(accepted)
+    texts = TEXTS[language]
+    page = (
+        _content("login.html")
+        .decode()
+        .format(
+            language=language,
+            log_in=texts.log_in,
+            name_label=texts.name,
+            password_label=texts.password,
+            failed_text=texts.failed,
+            hidden="" if "failed" in request.arguments else " hidden",
+            next=html.escape(request.arguments.get("next", ""), quote=True),
+            server=html.escape(request.services.settings.name),
+        )
+    )
     return Response(page.encode(), _HTML, headers=_PAGE_HEADERS)
 
 
