@@ -103,9 +103,10 @@ def press_button(browser: Browser, text: str) -> None:
 
 
 @contextmanager
-def allowed(browser: Browser, *permissions: str) -> Iterator[None]:
-    """Pages that are opened meanwhile are told that their user may do this and no more."""
-    session = {"Name": "reader", "Permissions": permissions, "Labels": None}
+def allowed(browser: Browser, *permissions: str, labels: list[str] | None = None) -> Iterator[None]:
+    """Pages that are opened meanwhile are told that their user may do this and no more, where
+    `labels` are named with the studies that have one of them."""
+    session = {"Name": "reader", "Permissions": permissions, "Labels": labels}
     answer = json.dumps({**session, "Authenticated": True, "LoginAvailable": False})
     script = browser.call(
         "Page.addScriptToEvaluateOnNewDocument",

@@ -9,6 +9,7 @@ from support.web_ui import choose, field, fill, judge, press_button, tick
 
 SMALL = generated.small()
 RESULT = ".toast a[href^='#']"
+SOME_SERIES = "dialog .some-series input"
 AXIAL = "CT #2 Axial 1 mm (1 image)"
 
 
@@ -95,7 +96,7 @@ def test_merge_with_another_study_by_keys(browser: Browser, server: OurServer) -
     browser.wait_for("document.querySelector('dialog fieldset input')")
     browser.value("document.querySelector('dialog fieldset input').focus()")
     browser.press(" ")
-    browser.wait_for_text("The series of 1 study will go into")
+    browser.wait_for_text("2 series will go into")
     judge(browser, "merge")
     browser.tab_to("Merge")
     browser.press("Enter")
@@ -115,10 +116,47 @@ def test_merge_of_those_that_are_selected(browser: Browser, server: OurServer) -
     browser.wait_for_text("These studies are of different patients")
     target = browser.value(f"[...{field('The study that stays')}.options].at(-1).value")
     choose(browser, "The study that stays", target)
-    tick(browser, "Keep the other studies too")
+    tick(browser, "Keep the chosen series where they are too")
     browser.wait_for_text("will be copied into")
     judge(browser, "merge-selected")
     press_button(browser, "Merge")
     browser.wait_for(f'document.querySelector("{RESULT}")')
     assert set(httpx.get(f"{server.url}/studies").json()) == studies
     assert series_of(server, target) == 2
+
+
+def test_merge_of_some_series(browser: Browser, server: OurServer) -> None:
+    """The study that they leave stays, with the others."""
+    study = stored(server, 408, 408, 1)
+    other = stored(server, 408, 409, 2, 3)
+    opened(browser, server, study, "Merge")
+    browser.click_on("dialog summary")
+    browser.wait_for(f"document.querySelectorAll('{SOME_SERIES}').length === 2")
+    browser.value(f"document.querySelector('{SOME_SERIES}').click()")
+    browser.wait_for_text("1 of 2 series")
+    assert browser.value("document.querySelector('dialog fieldset input').indeterminate")
+    browser.wait_for_text("1 series will go into")
+    judge(browser, "merge-series")
+    press_button(browser, "Merge")
+    browser.wait_for(f'document.querySelector("{RESULT}")')
+    assert series_of(server, study) == 2
+    assert series_of(server, other) == 1
+
+
+def test_merge_of_a_series_from_its_page(browser: Browser, server: OurServer) -> None:
+    stored(server, 410, 410, 1, 2)
+    target = stored(server, 410, 411, 3)
+    series = httpx.get(f"{server.url}/series").json()
+    found = {each: httpx.get(f"{server.url}/series/{each}").json() for each in series}
+    moved = next(each for each, of in found.items() if of["ParentStudy"] != target)
+    source = found[moved]["ParentStudy"]
+    browser.open(f"{server.url}/app/explorer.html#series?uuid={moved}")
+    browser.wait_for("document.querySelector('.stack')")
+    browser.click("Merge")
+    browser.wait_for_text("1 of 2 series")
+    browser.wait_for_text("1 series will go into")
+    press_button(browser, "Merge")
+    browser.wait_for(f'document.querySelector("{RESULT}")')
+    assert series_of(server, target) == 2
+    assert series_of(server, source) == 1
+    browser.wait_for(f"location.hash === '#study?uuid={source}'")  # the series is gone

@@ -7,7 +7,7 @@ import pytest
 from support import generated
 from support.driven_browser import Browser
 from support.server import OurServer
-from support.web_ui import judge
+from support.web_ui import DESK, TELEPHONE, judge
 
 ROW = (
     "[...document.querySelectorAll('.routing tbody tr')]"
@@ -49,6 +49,11 @@ def test_queues_are_paused_and_go_on(browser: Browser, server: OurServer) -> Non
     browser.wait_for(f"{archive}.querySelector('.column-lastError').innerText.includes('GONE')")
     assert browser.value(f"{archive}.querySelector('.column-pending').innerText") == "1"
     judge(browser, "routing")
+    try:
+        browser.resize(*TELEPHONE, is_phone=True)  # where the column has no room
+        browser.wait_for("document.querySelector('.routing tbody').innerText.includes('GONE')")
+    finally:
+        browser.resize(*DESK)
     for action, state in (("Pause", "Paused"), ("Resume", "Failing"), ("Try again now", "Failing")):
         browser.click_on("button[aria-label='Actions: archive']")
         browser.click(action)

@@ -109,3 +109,12 @@ def test_who_may_only_look(browser: Browser, server: OurServer) -> None:
         opened(browser, server)
         browser.wait_for(f"{ROWS}.length === 1")
         assert not browser.value("document.querySelector('.worklists button')")
+
+
+def test_who_sees_some_studies_only(browser: Browser, server: OurServer) -> None:
+    """Worklists are of all, so the server refuses him to change them."""
+    planned(server, "Read^Only", "20260601")
+    with allowed(browser, "browse", "modify", labels=["cardio"]):
+        opened(browser, server)
+        browser.wait_for(f"{ROWS}.length === 1")
+        assert not browser.value("document.querySelector('.worklists button')")

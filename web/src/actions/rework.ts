@@ -42,7 +42,7 @@ export const merge: Action = {
   id: "merge",
   label: () => say("merge"),
   icon: "link",
-  levels: ["Study"],
+  levels: ["Study", "Series"],
   permission: "modify",
   run: async (...all) => (await import("./regroup/merge")).merge(...all),
 };

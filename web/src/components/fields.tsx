@@ -20,17 +20,20 @@ interface InputProperties extends Shared {
   disabled?: boolean;
   min?: string;
   max?: string;
+  /** What is offered; anything else can be written too. */
+  suggestions?: readonly string[];
 }
 
-export function TextField({ label, hint, error, value, onValue, type = "text", ...rest }: InputProperties) {
+export function TextField({ label, hint, error, value, onValue, type = "text", suggestions, ...rest }: InputProperties) {
   const id = useUnique("field");
   // Preact's types know which roles each type of input may have, and so none of several types.
-  const kind = { type } as { type: "password" };
+  const kind = { type, ...(suggestions ? { list: `${id}-list` } : {}) } as { type: "password" };
   return (
     <div class="field">
       <label for={id}>{label}</label>
       <input {...rest} {...kind} id={id} value={value} aria-invalid={error ? true : undefined} aria-describedby={hint || error ? `${id}-note` : undefined}
         onInput={(event) => onValue(event.currentTarget.value)} />
+      {suggestions && <datalist id={`${id}-list`}>{suggestions.map((each) => <option key={each} value={each} />)}</datalist>}
       <Note id={id} hint={hint} error={error} />
     </div>
   );
@@ -74,12 +77,14 @@ interface CheckProperties {
   value: boolean;
   onValue: (value: boolean) => void;
   disabled?: boolean;
+  /** Neither on nor off: of several things that it stands for some are on. */
+  isPartly?: boolean;
 }
 
-export function CheckField({ label, value, onValue, disabled = false }: CheckProperties) {
+export function CheckField({ label, value, onValue, disabled = false, isPartly = false }: CheckProperties) {
   return (
     <label class="check-field">
-      <input type="checkbox" checked={value} disabled={disabled} onChange={(event) => onValue(event.currentTarget.checked)} /> {label}
+      <input type="checkbox" checked={value} indeterminate={isPartly} disabled={disabled} onChange={(event) => onValue(event.currentTarget.checked)} /> {label}
     </label>
   );
 }

@@ -8,7 +8,7 @@ import type { Level } from "../../api/types";
 import { Dialog } from "../../components/dialog";
 import { CheckField, SelectField, TextArea, TextField } from "../../components/fields";
 import { Icon } from "../../components/icon";
-import { Value } from "../../components/value";
+import { Refusal } from "../../components/refusal";
 import { type Draft, OPTIONS, PROFILES, type TagRow, type Treatment, isUsual, needsForce, orderOf } from "./draft";
 import { Preview } from "./preview";
 import { nameOfOption, nameOfTag, say } from "./texts";
@@ -63,7 +63,7 @@ export function ModifyDialog({ verb, level, ids, first, canOverwrite, onClose }:
             ? <Preview explained={explained} />
             : <Fields verb={verb} level={level} draft={draft} change={change} canOverwrite={canOverwrite} />}
         </div>
-        {error && <p class="refused bad" role="alert"><Icon name="error" /> <Value text={error} /></p>}
+        <Refusal text={error} />
         <footer>
           {explained
             ? <button type="button" onClick={() => show(null)}><Icon name="back" /> {say("back")}</button>

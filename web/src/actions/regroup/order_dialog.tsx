@@ -4,8 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { messageOf } from "../../api/client";
 import { Dialog } from "../../components/dialog";
-import { Icon } from "../../components/icon";
-import { Value } from "../../components/value";
+import { Refusal } from "../../components/refusal";
 import { say } from "./texts";
 
 interface Properties {
@@ -37,7 +36,7 @@ export function OrderDialog({ title, yes, canStart, start, onClose, children }: 
     <Dialog title={title} onClose={() => onClose(null)}>
       <form class="order" onSubmit={submitted}>
         <div class="content">{children}</div>
-        {error && <p class="refused bad" role="alert"><Icon name="error" /> <Value text={error} /></p>}
+        <Refusal text={error} />
         <footer>
           <button type="button" onClick={() => onClose(null)}>{say("cancel")}</button>
           <button type="submit" class="primary" disabled={!canStart || isBusy}>{yes}</button>

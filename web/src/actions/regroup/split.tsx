@@ -11,6 +11,7 @@ import { titleOf } from "../../dicom_text";
 import { resourceHref } from "../../router";
 import { follow } from "../following";
 import type { Selection } from "../registry";
+import { nameOfSeries } from "./names";
 import { OrderDialog } from "./order_dialog";
 import { say } from "./texts";
 
@@ -51,7 +52,7 @@ function SplitDialog({ study, series, onClose }: Properties) {
       <fieldset>
         <legend>{say("series")}</legend>
         {series.map((each) => (
-          <CheckField key={each.ID} label={nameOf(each)} value={chosen.includes(each.ID)}
+          <CheckField key={each.ID} label={nameOfSeries(each)} value={chosen.includes(each.ID)}
             onValue={(isOn) => setChosen((before) => (isOn ? [...before, each.ID] : before.filter((other) => other !== each.ID)))} />
         ))}
       </fieldset>
@@ -62,10 +63,4 @@ function SplitDialog({ study, series, onClose }: Properties) {
       </p>
     </OrderDialog>
   );
-}
-
-function nameOf(series: Resource): string {
-  const { Modality: modality = "", SeriesNumber: number, SeriesDescription: description } = series.MainDicomTags;
-  const images = say("images", { count: series.Instances?.length ?? 0 });
-  return [modality, number && `#${number}`, description || say("unnamed"), `(${images})`].filter(Boolean).join(" ");
 }

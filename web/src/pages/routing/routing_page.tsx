@@ -51,19 +51,23 @@ export default function RoutingPage() {
 
 function queueColumns(change: (name: string, action: QueueAction) => void): Column<Named<Destination>>[] {
   return [
-    { id: "name", label: say("name"), cell: (row) => <Value text={row.name} short /> },
+    { id: "name", label: say("name"), cell: (row) => <><Value text={row.name} short />{row.LastError && <p class="narrow-error"><LastError row={row} /></p>}</> },
     { id: "target", label: say("target"), cell: (row) => <><span class="quiet">{row.Type}</span> <Value text={row.Target} short /></> },
     { id: "state", label: say("state"), cell: (row) => <span class={`state-of ${row.State}`}>{say(row.State)}</span> },
     { id: "pending", label: say("pending"), isNumber: true, cell: (row) => formatNumber(row.Pending) },
     { id: "failed", label: say("failed"), isNumber: true, cell: (row) => <span class={row.Failed ? "bad" : ""}>{formatNumber(row.Failed)}</span> },
     { id: "sent", label: say("sent"), isNumber: true, cell: (row) => formatNumber(row.Sent) },
     { id: "oldest", label: say("oldest"), isWhole: true, cell: ({ Oldest: oldest }) => oldest && <a href={resourceHref(oldest.ResourceType, oldest.ID)}>{formatMoment(oldest.Date)}</a> },
-    { id: "lastError", label: say("lastError"), cell: (row) => row.LastError && <><Value text={row.LastError} short /> <span class="quiet">{formatMoment(row.LastErrorDate ?? "")}</span></> },
+    { id: "lastError", label: say("lastError"), cell: (row) => row.LastError && <LastError row={row} /> },
     {
       id: "actions", label: say("actions"),
       cell: (row) => <Menu label={`${say("actions")}: ${row.name}`} icon="more" class="plain" align="end" items={actionsOf(row, (action) => change(row.name, action))} />,
     },
   ];
+}
+
+function LastError({ row }: { row: Destination }) {
+  return <><Value text={row.LastError ?? ""} short /> <span class="quiet">{formatMoment(row.LastErrorDate ?? "")}</span></>;
 }
 
 function actionsOf(row: Destination, change: (action: QueueAction) => void): Item[] {

@@ -5,8 +5,7 @@ import { messageOf } from "../../api/client";
 import { type Worklist, type WorklistTags, createWorklist, replaceWorklist } from "../../api/worklists";
 import { Dialog } from "../../components/dialog";
 import { TextField } from "../../components/fields";
-import { Icon } from "../../components/icon";
-import { Value } from "../../components/value";
+import { Refusal } from "../../components/refusal";
 import { say } from "./texts";
 
 export const STEP = "ScheduledProcedureStepSequence";
@@ -60,13 +59,13 @@ export function WorklistForm({ worklist, onClose }: { worklist: Worklist | null;
   );
   return (
     <Dialog title={say(worklist ? "change" : "add")} onClose={() => onClose(false)} wide>
-      <form class="order worklist-form" onSubmit={save}>
+      <form class="worklist-form" onSubmit={save}>
         <div class="content">
           {worklist && <p class="quiet">{say("others")}</p>}
           <fieldset><legend>{say("patient")}</legend><div class="worklist-fields">{PATIENT.map(field)}</div></fieldset>
           <fieldset><legend>{say("examination")}</legend><div class="worklist-fields">{OF_STEP.map(field)}{REQUEST.map(field)}</div></fieldset>
         </div>
-        {error && <p class="refused bad" role="alert"><Icon name="error" /> <Value text={error} /></p>}
+        <Refusal text={error} />
         <footer>
           <button type="button" onClick={() => onClose(false)}>{say("cancel")}</button>
           <button type="submit" class="primary">{say("save")}</button>

@@ -1,7 +1,7 @@
 // The worklists of this server: what modalities shall examine.
 
 import { ApiError } from "../../api/client";
-import { may } from "../../api/session";
+import { mayModify } from "../../api/session";
 import { type Worklist, getWorklists, removeWorklist } from "../../api/worklists";
 import { confirmed, openDialog } from "../../components/dialog";
 import { Icon } from "../../components/icon";
@@ -30,6 +30,7 @@ export default function WorklistsPage() {
   if (found.error instanceof ApiError && found.error.status === 404) return <Empty><h1>{say("title")}</h1>{say("off")}</Empty>;
   if (found.error) return <Failure error={found.error} retry={found.reload} />;
   if (!found.value) return <Loading />;
+  const mayEdit = mayModify();
   const rows = [...found.value].sort((a, b) => momentOf(a).localeCompare(momentOf(b)));
   const actions: Column<Worklist> = {
     id: "actions", label: say("actions"),
@@ -44,10 +45,10 @@ export default function WorklistsPage() {
     <div class="worklists">
       <header>
         <h1>{say("title")}</h1><span class="push" />
-        {may("modify") && <button type="button" class="primary" onClick={() => edit(null)}><Icon name="plus" /> {say("add")}</button>}
+        {mayEdit && <button type="button" class="primary" onClick={() => edit(null)}><Icon name="plus" /> {say("add")}</button>}
       </header>
       {rows.length
-        ? <Table label={say("title")} columns={may("modify") ? [...columns(), actions] : columns()} rows={rows} keyOf={(row) => row.ID} nameOf={nameOf} {...(may("modify") ? { onOpen: edit } : {})} />
+        ? <Table label={say("title")} columns={mayEdit ? [...columns(), actions] : columns()} rows={rows} keyOf={(row) => row.ID} nameOf={nameOf} {...(mayEdit ? { onOpen: edit } : {})} />
         : <Empty>{say("none")}</Empty>}
     </div>
   );
