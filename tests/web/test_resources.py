@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from support import generated
 from support.driven_browser import Browser
 from support.files import file_named
 from support.server import OurServer
-from support.web_ui import judge
+from support.web_ui import allowed, field, fill, judge, press_button
 
 SLICES = 5
 SCRIPT = "<script>document.title='taken'</script>"
@@ -46,6 +47,12 @@ def slice_of(number: int, series: int = 1) -> bytes:
     buffer = io.BytesIO()
     pydicom.dcmwrite(buffer, data, enforce_file_format=True)
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def server(needs_browser: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
+    with OurServer(tmp_path_factory.mktemp("server"), {"UserMetadata": {"ward": 1024}}) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -229,3 +236,79 @@ def test_what_is_gone(browser: Browser, server: OurServer) -> None:
     shown(browser, server, "study", "0" * 40)
     browser.wait_for_text("There is no such resource")
     judge(browser, "gone")
+
+
+def value_of(name: str) -> str:
+    return (
+        "[...document.querySelectorAll('.metadata > div')]"
+        f".find((row) => row.querySelector('dt').innerText === {json.dumps(name)})"
+        "?.querySelector('dd .value').innerText"
+    )
+
+
+def test_metadata_are_edited(browser: Browser, server: OurServer, stored: dict[str, Any]) -> None:
+    """Those of users, by a name or a number; what belongs to the server is refused by name."""
+    path = f"{server.url}/studies/{stored['ParentStudy']}/metadata"
+    shown(browser, server, "study", stored["ParentStudy"])
+    browser.click("Metadata")
+    browser.wait_for_text("Add metadata")
+    browser.click("Add metadata")
+    browser.wait_for(f"{field('Name')}.value === 'ward'")  # the only name of UserMetadata
+    fill(browser, "Name", "Origin")
+    fill(browser, "Value", SCRIPT)
+    press_button(browser, "Save")
+    browser.wait_for_text("This name does not belong to users. Possible are: ward")
+    judge(browser, "metadata-refused")
+    fill(browser, "Name", "ward")
+    press_button(browser, "Save")
+    browser.wait_for(f"{value_of('ward')} === {json.dumps(SCRIPT)}")
+    assert httpx.get(f"{path}/ward").text == SCRIPT
+    judge(browser, "metadata")
+    browser.click("Add metadata")
+    fill(browser, "Name", "1024")  # the number of that name
+    fill(browser, "Value", "other")
+    press_button(browser, "Save")
+    browser.wait_for_text("1024 is set already")
+    fill(browser, "Name", "1999")
+    press_button(browser, "Save")
+    browser.wait_for(f"{value_of('1999')} === 'other'")
+    browser.click_on("button[aria-label='Remove: 1999']")
+    press_button(browser, "Remove")
+    browser.wait_for(f"!{value_of('1999')}")
+    assert httpx.get(f"{path}/1999").status_code == 404
+
+
+def test_metadata_that_somebody_else_has_changed(
+    browser: Browser, server: OurServer, stored: dict[str, Any]
+) -> None:
+    path = f"{server.url}/series/{stored['ParentSeries']}/metadata/ward"
+    httpx.put(path, content="7").raise_for_status()
+    shown(browser, server, "series", stored["ParentSeries"])
+    browser.click("Metadata")
+    browser.click_on("button[aria-label='Edit: ward']")
+    browser.wait_for(f"{field('Value')}?.value === '7'")
+    version = httpx.get(path).headers["ETag"]
+    httpx.put(path, content="8", headers={"If-Match": version}).raise_for_status()
+    fill(browser, "Value", "9")
+    press_button(browser, "Save")
+    browser.wait_for("document.querySelector('dialog [role=alert]')")
+    assert httpx.get(path).text == "8"
+    browser.press("Escape")
+    browser.click_on("button[aria-label='Edit: ward']")
+    browser.wait_for(f"{field('Value')}?.value === '8'")
+    fill(browser, "Value", "9")
+    press_button(browser, "Save")
+    browser.wait_for(f"{value_of('ward')} === '9'")
+    httpx.delete(path, headers={"If-Match": httpx.get(path).headers["ETag"]}).raise_for_status()
+
+
+def test_metadata_of_who_may_only_look(
+    browser: Browser, server: OurServer, stored: dict[str, Any]
+) -> None:
+    path = f"{server.url}/instances/{stored['ID']}/metadata/ward"
+    httpx.put(path, content="7").raise_for_status()
+    with allowed(browser, "browse"):
+        shown(browser, server, "instance", stored["ID"])
+        browser.click("Metadata")
+        browser.wait_for(f"{value_of('ward')} === '7'")
+        assert not browser.value("document.querySelector('.metadata button, .add-metadata')")

@@ -1,6 +1,6 @@
 // What belongs to one resource beside its main tags.
 
-import { get, getText, part, put, remove } from "./client";
+import { get, getText, part, put, remove, request } from "./client";
 import { find, pathOf } from "./resources";
 import type { Element, Level, Resource } from "./types";
 
@@ -47,6 +47,24 @@ export function getTags(level: Level, id: string, complete: readonly string[], s
 
 export function getMetadata(level: Level, id: string, stop?: AbortSignal): Promise<Record<string, string>> {
   return get(`${pathOf(level, id)}/metadata`, { signal: stop, query: { expand: true } });
+}
+
+const metadatum = (level: Level, id: string, name: string) => `${pathOf(level, id)}/metadata/${part(name)}`;
+const ifMatch = (version: string | null) => (version === null ? {} : { headers: { "If-Match": version } });
+
+/** One value with its version. */
+export async function getMetadatum(level: Level, id: string, name: string): Promise<{ text: string; version: string | null }> {
+  const answer = await request("GET", metadatum(level, id, name));
+  return { text: await answer.text(), version: answer.headers.get("etag") };
+}
+
+/** Sets a value. `version` is the one that somebody has seen, null for a new one: the server refuses to replace another. */
+export function setMetadatum(level: Level, id: string, name: string, text: string, version: string | null): Promise<void> {
+  return put(metadatum(level, id, name), text, ifMatch(version));
+}
+
+export async function removeMetadatum(level: Level, id: string, name: string, version: string | null): Promise<void> {
+  await remove(metadatum(level, id, name), ifMatch(version));
 }
 
 export interface Attachment {

@@ -54,4 +54,6 @@ export interface System {
   IsHttpServerSecure: boolean;
   ReadOnly: boolean;
   OverwriteInstances: string | boolean;
+  /** The names of metadata that belong to users, with their numbers. */
+  UserMetadata: Record<string, number>;
 }

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { address, part } from "../../api/client";
-import { getAttachments, getMetadata } from "../../api/details";
+import { getAttachments } from "../../api/details";
 import { pathOf } from "../../api/resources";
 import { Icon } from "../../components/icon";
 import { Failure, Loading } from "../../components/states";
@@ -12,6 +12,7 @@ import { formatValue, tagsOf, wordsOf } from "../../dicom_text";
 import { useLoaded } from "../../hooks";
 import { formatBytes, formatMoment } from "../../i18n";
 import { LabelEditor } from "./label_editor";
+import { Metadata } from "./metadata";
 import type { Shown } from "./resource_page";
 import { TagTree } from "./tag_tree";
 import { say } from "./texts";
@@ -26,7 +27,7 @@ export function Aside({ shown }: { shown: Shown }) {
         { id: "details", label: say("details"), content: () => <Facts shown={shown} /> },
         // Those of an instance are its main content.
         ...(resource.Type === "Instance" ? [] : [{ id: "tags", label: say("tags"), content: () => <TagTree level={resource.Type} id={resource.ID} /> }]),
-        { id: "metadata", label: say("metadata"), content: () => <Metadata shown={shown} /> },
+        { id: "metadata", label: say("metadata"), content: () => <Metadata level={resource.Type} id={resource.ID} /> },
         { id: "attachments", label: say("attachments"), content: () => <Attachments shown={shown} /> },
       ]} />
     </aside>
@@ -49,12 +50,6 @@ function Pairs({ rows }: { rows: [string, string][] }) {
       {rows.map(([name, value]) => <div key={name}><dt>{name}</dt><dd><Value text={value} /></dd></div>)}
     </dl>
   );
-}
-
-function Metadata({ shown: { resource } }: { shown: Shown }) {
-  const found = useLoaded((stop) => getMetadata(resource.Type, resource.ID, stop), [resource.ID]);
-  if (found.error) return <Failure error={found.error} retry={found.reload} />;
-  return found.value ? <Pairs rows={Object.entries(found.value).map(([name, value]) => [wordsOf(name), value])} /> : <Loading />;
 }
 
 function Attachments({ shown: { resource } }: { shown: Shown }) {

@@ -1,1 +1,0 @@
-import{B as s,v as t}from"./chunk-7XI5XRKB.js";async function h(r,e,n){let a=(await t("changes",{signal:n,query:{last:!0}})).Last,g={to:a,limit:r,type:e.length?e.join(";"):void 0};return{changes:(await t("changes",{signal:n,query:g})).Changes.reverse(),last:a}}function c(r,e,n,a){s("changes",n,[...e],a,{since:r,type:e.join(";")})}export{h as a,c as b};
