@@ -378,3 +378,27 @@ def test_explorer_2_that_cannot_be(tmp_path: Path, section: dict[str, Any], mess
     (tmp_path / "index.html").touch()
     with pytest.raises(ConfigError, match=message):
         settings(tmp_path, {"OrthancExplorer2": section})
+
+
+def test_a_folder_as_debians_packages_leave_it(tmp_path: Path) -> None:
+    """`/etc/orthanc` of Debian: several files with comments, one of which names folders of
+    plugins."""
+    write(
+        tmp_path / "orthanc.json",
+        """{
+          /* Orthanc */ "Name" : "Orthanc",
+          "StorageDirectory" : "/var/lib/orthanc/db-v6",
+          "IndexDirectory" : "/var/lib/orthanc/db-v6",
+          "Plugins" : [ "/usr/share/orthanc/plugins/", ],
+        }""",
+    )
+    write(tmp_path / "credentials.json", '{ "RegisteredUsers" : { // "alice" : "x"\n } }')
+    write(tmp_path / "worklists.json", {"Worklists": {"Enable": False, "Database": "/nowhere"}})
+    write(tmp_path / "serve-folders.json", '{ "ServeFolders" : { /* "/doc" : "/usr" */ } }')
+    write(tmp_path / "README", "no configuration")
+    warnings: list[str] = []
+    found = load([tmp_path], warnings.append, {})
+    assert found.storage_directory == found.index_directory == Path("/var/lib/orthanc/db-v6")
+    assert (found.registered_users, found.worklists, found.serve_folders) == ({}, None, None)
+    (warned,) = warnings
+    assert "Plugins" in warned
