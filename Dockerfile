@@ -20,6 +20,6 @@ USER orthanc
 VOLUME /var/lib/orthanc/db
 EXPOSE 8042 4242
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "-c", "import socket; socket.create_connection(('127.0.0.1', 8042), 3).close()"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["orthanc-fast", "health", "/etc/orthanc"]
 ENTRYPOINT ["orthanc-fast", "serve"]
 CMD ["/etc/orthanc"]

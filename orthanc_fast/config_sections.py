@@ -79,6 +79,7 @@ TAKEN: Final = frozenset(
         "changes",
         "exports",
         "favicon.ico",
+        "health",
         "instances",
         "jobs",
         "modalities",

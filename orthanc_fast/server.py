@@ -11,6 +11,7 @@ from orthanc_fast.errors import OrthancError
 from orthanc_fast.https import check_https, try_handshake
 from orthanc_fast.log import Category, logger
 from orthanc_fast.network.options import dicom_options
+from orthanc_fast.service_manager import ServiceManager
 from orthanc_fast.services.administration import history, metrics
 from orthanc_fast.services.exchange.dicom_tls import server_context
 from orthanc_fast.services.processes.supervisor import GuardedStore
@@ -48,6 +49,7 @@ def run(
     log_levels = logger.share()
     at_start = [logger.level(category) for category in Category]
     ports = _Ports()
+    service = ServiceManager()
     try:
         with Signals() as signals:
             while not signals.stop:
@@ -59,7 +61,14 @@ def run(
                 try:
                     following = _Following(settings, reload)
                     supervisor = _supervisor(
-                        settings, listeners, store, signals, log_levels, log_file, following
+                        settings,
+                        listeners,
+                        store,
+                        signals,
+                        log_levels,
+                        service,
+                        log_file,
+                        following,
                     )
                     supervisor.run(partial(_announce, settings, announce))
                 finally:
@@ -67,20 +76,26 @@ def run(
                 if not signals.stop:
                     logger.warning(Category.GENERIC, "The server restarts")
                     settings = following.settings or reload() or settings
+    except CannotStart as error:
+        service.status(str(error))
+        raise
     finally:
+        service.close()
         ports.close()
         os.close(log_levels)
     logger.info(Category.GENERIC, "The server has stopped")
 
 
-def _announce(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Raises CannotStart where HTTPS does not work."""
+def _announce(settings: Settings, announce: Callable[[str], None]) -> str:
+    """Returns where. Raises CannotStart where HTTPS does not work."""
     if settings.http_server_enabled and settings.ssl_enabled:
         try:
             try_handshake(settings)
         except ConfigError as error:
             raise CannotStart(str(error)) from error
-    announce(address(settings))
+    found = address(settings)
+    announce(found)
+    return found
 
 
 Listeners = tuple[int, ...]
@@ -128,6 +143,7 @@ def _supervisor(
     store: GuardedStore,
     signals: Signals,
     log_levels: int,
+    service: ServiceManager,
     log_file: str | None,
     following: "_Following",
 ) -> Supervisor:
@@ -147,6 +163,7 @@ def _supervisor(
         following.may_begin,
         signals,
         log_levels,
+        service,
         log_file,
     )
 

@@ -20,6 +20,8 @@ import msgspec
 
 from orthanc_fast.config import Settings
 from orthanc_fast.log import Category, logger
+from orthanc_fast.presence import Presence
+from orthanc_fast.service_manager import ServiceManager
 from orthanc_fast.worker import WISHES, Assignment
 
 BACKLOG = 1024
@@ -65,6 +67,11 @@ class _Worker:
         self.early_deaths = 0
         self.restart_at: float | None = None
         self.has_been_ready = False
+
+    @property
+    def serves(self) -> bool:
+        """It lives, and has said that it is ready."""
+        return self.pidfd >= 0 and self.ready < 0
 
 
 def bind(addresses: Sequence[str], port: int, option: str = "HttpPort") -> list[socket.socket]:
@@ -138,7 +145,7 @@ class Supervisor:
     """Runs the workers until a signal ends them. `recover` is called with the slot of each worker
     that died, before its successor starts; `has_changed` at SIGHUP: whether it is a reason to
     restart; `may_restart` before any restart: whether the server could serve again. `log_levels`
-    is the descriptor of `Logger.share`."""
+    is the descriptor of `Logger.share`; `service` hears how it goes."""
 
     def __init__(
         self,
@@ -149,9 +156,14 @@ class Supervisor:
         may_restart: Callable[[], bool],
         signals: Signals,
         log_levels: int,
+        service: ServiceManager,
         log_file: str | None = None,
     ) -> None:
         self._settings = settings
+        self._service = service
+        self._presence = Presence()
+        self._next_beat = 0.0
+        self._address = ""
         self._log_file = log_file
         self._recover = recover
         self._has_changed = has_changed
@@ -163,9 +175,9 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._signals = signals
 
-    def run(self, announce: Callable[[], None]) -> None:
-        """Starts everything, calls `announce` once clients are served, and stays until a signal;
-        then stops everything.
+    def run(self, announce: Callable[[], str]) -> None:
+        """Starts everything, calls `announce` once clients are served, which returns where, and
+        stays until a signal; then stops everything.
 
         Raises CannotStart if the workers do not come up.
         """
@@ -183,7 +195,8 @@ class Supervisor:
                         self._start(worker)
                 self._await_first_start()
             if not signals.ending:
-                announce()
+                self._address = announce()
+                self._service.ready(self._status())
                 for worker in self._workers:
                     if worker.kind.start_last:
                         self._start(worker)
@@ -191,12 +204,23 @@ class Supervisor:
                 self._turn()
                 if signals.hang_up:
                     signals.hang_up = False
-                    signals.restart |= self._has_changed()
+                    self._service.reloading()
+                    if not self._has_changed():
+                        self._service.ready(self._status())
+                    else:
+                        signals.restart = True
                 if signals.restart:
                     signals.restart = self._may_restart()
+                    if not signals.restart:
+                        self._service.ready(self._status())
         finally:
+            if signals.restart and not signals.stop:
+                self._service.reloading()
+            else:
+                self._service.stopping()
             self._stop_all()
             self._selector.close()
+            self._presence.close()
 
     def _await_first_start(self) -> None:
         deadline = time.monotonic() + FIRST_START_SECONDS
@@ -211,10 +235,13 @@ class Supervisor:
                 self._start(worker)
             if time.monotonic() > deadline:
                 raise CannotStart("the workers did not become ready")
+            self._service.alive()
 
     def _turn(self) -> None:
         now = time.monotonic()
         waits = [w.restart_at - now for w in self._workers if w.restart_at is not None]
+        if self._service.interval is not None:
+            waits.append(self._next_beat - now)
         for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
             if key.fileobj is self._signals.wakeup:
                 self._signals.wakeup.recv(64)
@@ -223,6 +250,28 @@ class Supervisor:
         for worker in self._workers:
             if worker.restart_at is not None and time.monotonic() >= worker.restart_at:
                 self._start(worker)
+        self._beat()
+
+    def _beat(self) -> None:
+        """Tells the service manager at its times that clients are served, if they are."""
+        interval, now = self._service.interval, time.monotonic()
+        if interval is None or now < self._next_beat:
+            return
+        self._next_beat = now + interval
+        if self._presence.all_serve():
+            self._service.alive()
+
+    def _look_round(self) -> None:
+        """Lets all know whether each kind of worker is there that clients need."""
+        needed = {worker.kind.name for worker in self._workers if worker.kind.listeners}
+        there = {worker.kind.name for worker in self._workers if worker.serves}
+        self._presence.set(needed <= there)
+
+    def _status(self) -> str:
+        kinds = list(dict.fromkeys(worker.kind for worker in self._workers))
+        return f"serves {self._address} with " + ", ".join(
+            f"{kind.count} {kind.name}" for kind in kinds
+        )
 
     def _handle(self, key: selectors.SelectorKey) -> None:
         if not isinstance(key.data, tuple):
@@ -241,6 +290,9 @@ class Supervisor:
         self._selector.unregister(worker.ready)
         os.close(worker.ready)
         worker.ready = -1
+        self._look_round()
+        if self._address:
+            self._service.status(self._status())
 
     def _start(self, worker: _Worker) -> None:
         worker.restart_at = None
@@ -254,6 +306,7 @@ class Supervisor:
             ready=ready_of_worker,
             supervisor=os.getpid(),
             log_levels=self._log_levels,
+            presence=self._presence.descriptor,
             log_file=self._log_file,
         )
         # Ctrl-C must not meet an interpreter that does not ignore it yet.
@@ -262,7 +315,12 @@ class Supervisor:
             process = subprocess.Popen(
                 COMMAND,
                 stdin=subprocess.PIPE,
-                pass_fds=[*worker.kind.listeners, ready_of_worker, self._log_levels],
+                pass_fds=[
+                    *worker.kind.listeners,
+                    ready_of_worker,
+                    self._log_levels,
+                    self._presence.descriptor,
+                ],
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -281,6 +339,7 @@ class Supervisor:
 
     def _died(self, worker: _Worker) -> None:
         self._forget(worker)
+        self._look_round()
         assert worker.process is not None
         code = worker.process.wait()
         early = time.monotonic() - worker.started < EARLY
@@ -289,6 +348,7 @@ class Supervisor:
         logger.error(
             Category.GENERIC, f"Worker {worker.slot} ended with code {code}: it is replaced"
         )
+        self._service.status(f"the worker {worker.slot} has ended with code {code}")
         try:
             self._recover(worker.slot)
         except Exception as error:

@@ -40,6 +40,7 @@ class Assignment(msgspec.Struct, frozen=True):
     ready: int
     supervisor: int
     log_levels: int
+    presence: int
     log_file: str | None = None
 
 
@@ -102,6 +103,7 @@ def ask(supervisor: int, wish: Wish) -> None:
 
 def _serve_http(assignment: Assignment) -> int:
     from orthanc_fast.granian_worker import StartFailed, Tls, serve
+    from orthanc_fast.presence import Presence
     from orthanc_fast.rest.app import create_app
 
     settings = assignment.settings
@@ -109,7 +111,12 @@ def _serve_http(assignment: Assignment) -> int:
     if settings.ssl_enabled:
         issuers = settings.ssl_trusted_client_certificates if settings.ssl_verify_peers else None
         tls = Tls(settings.ssl_certificate, settings.ssl_minimum_protocol_version, issuers)
-    app = create_app(settings, assignment.slot, lambda wish: ask(assignment.supervisor, wish))
+    app = create_app(
+        settings,
+        assignment.slot,
+        lambda wish: ask(assignment.supervisor, wish),
+        all_serve=Presence(assignment.presence).all_serve,
+    )
     try:
         serve(
             app,

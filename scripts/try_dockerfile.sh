@@ -30,7 +30,7 @@ with_docker() {
     CONTAINER=$(docker run -d -e ORTHANC_PASSWORD=secret -e "ORTHANC__NAME=by a variable" -v /var/lib/orthanc/db -e ORTHANC__DICOM_WEB__ROOT=/rs/ orthanc_fast:try)
     in_image() { docker exec "$CONTAINER" "$@"; }
     stop_image() { docker stop -t 10 "$CONTAINER" >/dev/null; [ "$(docker inspect -f '{{.State.ExitCode}}' "$CONTAINER")" = 0 ]; }
-    HEALTH=(python -c "import socket; socket.create_connection(('127.0.0.1', 8042), 3).close()")
+    HEALTH=(orthanc-fast health /etc/orthanc)
     try_server
 }
 

@@ -38,7 +38,10 @@ GROUND = {
 KNOWLEDGE = {"index", "storage", "imaging", "dicom", "upper_layer", "runtime"}
 DOORS = {"rest", "network", "client"}
 SCRIPTING = {"scripting"}
-WIRING = {"cli", "server", "https", "supervisor", "worker", "granian_worker"}
+WIRING = {
+    *("cli", "server", "https", "service_manager", "presence", "supervisor", "worker"),
+    "granian_worker",
+}
 
 # Doors know services, not what keeps the data.
 BEHIND_DOORS = KNOWLEDGE - {"index", "storage"}

@@ -6,6 +6,7 @@ import click
 from orthanc_fast import __version__
 from orthanc_fast.cli.check import check
 from orthanc_fast.cli.configuration import config, password
+from orthanc_fast.cli.health import health
 from orthanc_fast.cli.serve import serve
 from orthanc_fast.cli.upload import import_command
 from orthanc_fast.log import logger
@@ -22,5 +23,5 @@ def main() -> None:
     logger.install()
 
 
-for command in (serve, config, password, check, import_command):
+for command in (serve, config, password, check, health, import_command):
     main.add_command(command)

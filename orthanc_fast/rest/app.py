@@ -53,7 +53,12 @@ class App:
     delivered only by who `has_tasks`."""
 
     def __init__(
-        self, settings: Settings, slot: str, ask: Callable[[Wish], None], has_tasks: bool
+        self,
+        settings: Settings,
+        slot: str,
+        ask: Callable[[Wish], None],
+        has_tasks: bool,
+        all_serve: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._slot = slot
@@ -66,6 +71,7 @@ class App:
         self._router: Router = build_router(settings)
         self._services: HttpServices | None = None
         self._has_tasks = has_tasks
+        self._all_serve = all_serve
         self._delivery: asyncio.Task[None] | None = None
         self._history: asyncio.Task[None] | None = None
         self._scripted: ScriptedRequests | None = None  # None without scripts
@@ -173,6 +179,7 @@ class App:
             self._services = HttpServices(
                 self._settings, self._slot, loop, self._ask, self._gate.is_secure
             )
+            self._services.health.all_serve = self._all_serve
         except Exception as error:
             logger.error(Category.GENERIC, f"Cannot open the store: {error}")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -425,11 +432,16 @@ async def deliver_webhooks(services: HttpServices) -> None:
 
 
 def create_app(
-    settings: Settings, slot: str, ask: Callable[[Wish], None], has_tasks: bool = True
+    settings: Settings,
+    slot: str,
+    ask: Callable[[Wish], None],
+    has_tasks: bool = True,
+    all_serve: Callable[[], bool] = lambda: True,
 ) -> App:
     """The application of the worker that has this slot; `ask` passes on what a client wants of the
-    whole server. `has_tasks`: it also delivers webhooks, when it is its turn."""
-    return App(settings, slot, ask, has_tasks)
+    whole server. `has_tasks`: it also delivers webhooks, when it is its turn. `all_serve`: whether
+    each kind of worker is there."""
+    return App(settings, slot, ask, has_tasks, all_serve)
 
 
 def _check(request: Request, found: Found) -> None:

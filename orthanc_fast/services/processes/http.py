@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from orthanc_fast.config import Settings
 from orthanc_fast.model import SERVER, Caller, Level, Wish
 from orthanc_fast.services.administration.figures import LATENCY, Figures
+from orthanc_fast.services.administration.health import Health
 from orthanc_fast.services.administration.history import History, Sample
 from orthanc_fast.services.browse.change_feed import ChangeFeed
 from orthanc_fast.services.creation.creation import Creation
@@ -97,6 +98,7 @@ class HttpServices(ResourceServices):
         self.figures = Figures(
             settings, self.metrics, self.resources, self.jobs, self._routing_figures
         )
+        self.health = Health(settings, self.reads)
         self.history = History(settings.index_directory / INDEX_FOLDER, self._sample)
         self.echo = Echo(settings, self.associations)
         self.metrics_enabled = SessionOption(
