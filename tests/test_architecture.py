@@ -19,6 +19,7 @@ GROUND = {
     "config_plugins",
     "config_viewers",
     "config_routing",
+    "config_scrubber",
     "config_sections",
     "config_users",
     "character_sets",
@@ -72,6 +73,9 @@ SUBJECTS = {
     "archive": {"store", "jobs", "attachments", "transcoding"},
     "administration": {
         *("store", "jobs", "key_values", "retention", "attachments", "browse", "ingest"),
+    },
+    "upkeep": {
+        *("store", "key_values", "retention", "attachments", "browse", "ingest", "administration"),
     },
     "modification": {
         *("store", "jobs", "retention", "attachments", "browse", "pixels", "transcoding"),

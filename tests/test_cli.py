@@ -305,7 +305,10 @@ def test_files_of_a_lost_index_are_set_aside(tmp_path: Path) -> None:
     assert len(list((tmp_path / "storage").glob(f"incoming-*/*/{name}"))) == 1
 
 
-@pytest.mark.parametrize("command", ["serve", "import", "check", "config", "health"])
+@pytest.mark.parametrize(
+    "command",
+    ["serve", "import", "check", "config", "health", "rebuild"],
+)
 def test_every_command_explains_itself(command: str) -> None:
     done = cli(command, "--help")
     assert done.returncode == 0

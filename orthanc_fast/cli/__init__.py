@@ -7,6 +7,7 @@ from orthanc_fast import __version__
 from orthanc_fast.cli.check import check
 from orthanc_fast.cli.configuration import config, password
 from orthanc_fast.cli.health import health
+from orthanc_fast.cli.rebuild import rebuild
 from orthanc_fast.cli.serve import serve
 from orthanc_fast.cli.upload import import_command
 from orthanc_fast.log import logger
@@ -23,5 +24,13 @@ def main() -> None:
     logger.install()
 
 
-for command in (serve, config, password, check, health, import_command):
+for command in (
+    serve,
+    config,
+    password,
+    check,
+    health,
+    import_command,
+    rebuild,
+):
     main.add_command(command)

@@ -1,11 +1,14 @@
 """What commands share: exit codes, and the configuration that they are called with."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from orthanc_fast.config import ConfigError, Settings, load
+from orthanc_fast.errors import OrthancError
 from orthanc_fast.log import Category, logger
 
 FOUND = 1
@@ -24,3 +27,27 @@ def settings_of(configurations: tuple[Path, ...]) -> Settings:
     except ConfigError as error:
         click.echo(f"orthanc-fast: {error}", err=True)
         sys.exit(BAD_CONFIGURATION)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What is refused within it ends the process with one line."""
+    try:
+        yield
+    except OrthancError as error:
+        click.echo(f"orthanc-fast: {error}", err=True)
+        sys.exit(CANNOT_START)
+
+
+@contextmanager
+def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal; what moves it is told how many of how many are done."""
+    from tqdm import tqdm
+
+    with tqdm(unit=f" {unit}", disable=None) as bar:
+
+        def progress(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+
+        yield progress

@@ -1,6 +1,7 @@
 """What every storage has to pass: a suite for pytest, to be derived from."""
 
 import mmap
+import time
 from collections.abc import Callable
 from functools import partial
 from uuid import uuid4
@@ -202,6 +203,21 @@ class StorageConformance:
         found = list(storage.listing())
         assert len(found) == 20
         assert set(found) == uuids
+
+    def test_when_an_object_was_written(self, storage: Storage) -> None:
+        before = time.time_ns()
+        uuid = stored(storage, b"content")
+        written = storage.written(uuid)
+        assert written is not None
+        assert abs(written - before) < 600 * 10**9
+        assert storage.written(new_uuid()) is None
+
+    def test_recovery_leaves_alone_what_is_not_judged(self, storage: Storage) -> None:
+        file = storage.new_file(OWNER, new_uuid(), b"content")
+        storage.put([file])
+        assert storage.recover(lambda owner, uuid: None) == (0, 0)
+        assert storage.recover(lambda owner, uuid: True) == (1, 0)
+        assert storage.read(file.uuid) == b"content"
 
     def test_a_spool_is_read_while_it_is_written(self, storage: Storage) -> None:
         large = bytes(range(256)) * 4096

@@ -188,6 +188,11 @@ class Storage(ABC):
         return self.size(uuid) is not None
 
     @abstractmethod
+    def written(self, uuid: str) -> int | None:
+        """When a published object was written, in nanoseconds since the epoch; None if it is
+        missing."""
+
+    @abstractmethod
     def listing(self) -> Iterator[str]:
         """The UUIDs of all published objects, in no order."""
 
@@ -229,11 +234,11 @@ class Storage(ABC):
 
     @abstractmethod
     def recover(
-        self, belongs: Callable[[bytes, str], bool], slot: str | None = None
+        self, belongs: Callable[[bytes, str], bool | None], slot: str | None = None
     ) -> tuple[int, int]:
         """Publishes or removes what an ended process, or all (None), left between `put` and
-        `publish`. `belongs(owner, uuid)` says whether the index has the object. Returns
-        (published, removed)."""
+        `publish`. `belongs(owner, uuid)` says whether the index has the object; what it answers
+        None of stays where it is. Returns (published, removed)."""
 
 
 def owner_and_uuid(name: str) -> tuple[bytes, str] | None:

@@ -1,6 +1,7 @@
 """A storage in the memory of one process: for tests that are done in milliseconds. No option of the
 product chooses it, and nothing of it outlives the process."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
@@ -116,6 +117,7 @@ class MemoryStorage(Storage):
         self._relies_on_carrier = False
         self._pending: dict[str, bytes] = {}
         self._published: dict[str, bytes] = {}
+        self._written: dict[str, int] = {}
         self._gathered: dict[tuple[str, int], bytes] = {}  # that of the last chunk comes last
 
     def rely_on_carrier(self) -> None:
@@ -166,6 +168,7 @@ class MemoryStorage(Storage):
         with self._lock:
             for file in files:
                 self._published[file.uuid] = self._pending.pop(file.name)
+                self._written[file.uuid] = time.time_ns()
 
     def abandon(self, files: Sequence[Pending]) -> None:
         with self._lock:
@@ -192,6 +195,10 @@ class MemoryStorage(Storage):
             found = self._published.get(uuid)
         return None if found is None else len(found)
 
+    def written(self, uuid: str) -> int | None:
+        with self._lock:
+            return self._written.get(uuid, 0) if uuid in self._published else None
+
     def listing(self) -> Iterator[str]:
         with self._lock:
             return iter(list(self._published))
@@ -211,16 +218,19 @@ class MemoryStorage(Storage):
             self._published[found[1]] = bytes(data)
 
     def recover(
-        self, belongs: Callable[[bytes, str], bool], slot: str | None = None
+        self, belongs: Callable[[bytes, str], bool | None], slot: str | None = None
     ) -> tuple[int, int]:
         published = removed = 0
         for name in sorted(self._pending):
             found = owner_and_uuid(name)
             if slot is not None and not name.startswith(f"{slot}/"):
                 continue
+            decision = False if found is None else belongs(*found)
+            if decision is None:
+                continue
             with self._lock:
                 data = self._pending.pop(name)
-                if found is not None and belongs(*found):
+                if found is not None and decision:
                     self._published[found[1]] = data
                     published += 1
                 else:

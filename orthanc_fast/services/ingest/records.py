@@ -36,9 +36,10 @@ def new_instance(
     signatures: tuple[str, str, str, str],
     caller: Caller,
     overwrite: Overwrite,
+    received: int | None = None,
 ) -> NewInstance:
-    """The instance without its attachments, received now."""
-    now = int(time.time())
+    """The instance without its attachments, received in this second since the epoch; None: now."""
+    now = int(time.time()) if received is None else received
     expected = expected_instances(header.main_tags[Level.SERIES])
     series: dict[int, str] = {REMOTE_AET: caller.aet}
     if expected is not None:

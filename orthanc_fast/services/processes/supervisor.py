@@ -7,7 +7,12 @@ from pathlib import Path
 from orthanc_fast.config import Settings
 from orthanc_fast.config_options import Values
 from orthanc_fast.dicom.main_tags import MainTags
-from orthanc_fast.errors import BadFileFormat, OrthancError, ParameterOutOfRange
+from orthanc_fast.errors import (
+    BadFileFormat,
+    IncompatibleDatabase,
+    OrthancError,
+    ParameterOutOfRange,
+)
 from orthanc_fast.index.contract import Index
 from orthanc_fast.log import Category, logger
 from orthanc_fast.runtime.lmdb import LmdbRuntime
@@ -25,6 +30,7 @@ from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
 from orthanc_fast.services.store.journaled_files import belongs
 from orthanc_fast.services.store.opening import (
     INDEX_FOLDER,
+    REBUILDING_FOLDER,
     RUNTIME_FOLDER,
     SUPERVISOR_SLOT,
     open_dictionary,
@@ -50,6 +56,7 @@ class GuardedStore:
         folder = settings.index_directory / INDEX_FOLDER
         refuse_foreign_store(settings, folder)
         if not has_index(folder):
+            _refuse_unfinished(settings)
             _set_aside_incoming(settings.storage_directory)
         close_to_others(settings, (folder, outputs_folder(settings)))
         self._storage = open_storage(settings, SUPERVISOR_SLOT)
@@ -127,6 +134,18 @@ class GuardedStore:
             self._storage.delete(doomed)
             forget_files(self._index, self._storage, doomed)
             logger.info(Category.GENERIC, f"Removed {len(doomed)} files of deleted resources")
+
+
+def _refuse_unfinished(settings: Settings) -> None:
+    """An empty index would take the place of one that is being made. Raises
+    IncompatibleDatabase."""
+    unfinished = settings.index_directory / REBUILDING_FOLDER
+    if unfinished.exists():
+        raise IncompatibleDatabase(
+            "the index is being rebuilt and not complete: call orthanc-fast rebuild again, which "
+            "goes on, or remove the folder",
+            private=unfinished,
+        )
 
 
 def _set_aside_incoming(storage: Path) -> None:

@@ -17,6 +17,12 @@ def has_index(folder: Path) -> bool:
     return (folder / "data.mdb").exists()
 
 
+def has_orthanc_index(settings: Settings) -> bool:
+    """Whether the SQLite index of an Orthanc lies where this server would have its own."""
+    folders = (settings.index_directory, settings.storage_directory)
+    return any(_is_sqlite(folder / _SQLITE_FILE) for folder in folders)
+
+
 def refuse_foreign_store(settings: Settings, folder: Path) -> None:
     """Raises IncompatibleDatabase where an Orthanc has its index and this server has none in
     `folder`: an empty one of ours beside it would know none of the files."""

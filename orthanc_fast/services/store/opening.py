@@ -14,13 +14,14 @@ from orthanc_fast.storage.files.area import StorageArea
 INDEX_FOLDER = "orthanc-fast.lmdb"
 RUNTIME_FOLDER = "runtime"  # in that of the index
 SUPERVISOR_SLOT = "supervisor"
+REBUILDING_FOLDER = f"{INDEX_FOLDER}.rebuilding"  # an index until it is complete
 
 
-def open_index(settings: Settings, storage: Storage) -> Index:
-    """The index of the files in `storage`. Raises StorageFault or IncompatibleDatabase with a text
-    for the administrator."""
+def open_index(settings: Settings, storage: Storage, folder: str = INDEX_FOLDER) -> Index:
+    """The index of the files in `storage`, in this folder of the index directory. Raises
+    StorageFault or IncompatibleDatabase with a text for the administrator."""
     index = LmdbIndex(
-        settings.index_directory / INDEX_FOLDER,
+        settings.index_directory / folder,
         terms,
         settings.index_map_size_gb << 30,
         keeper=JournaledFiles(storage),

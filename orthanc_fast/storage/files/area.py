@@ -237,6 +237,12 @@ class StorageArea(Storage):
         except FileNotFoundError:
             return None
 
+    def written(self, uuid: str) -> int | None:
+        try:
+            return os.stat(self.path(uuid)).st_mtime_ns
+        except FileNotFoundError:
+            return None
+
     def listing(self) -> Iterator[str]:
         """Files that lie elsewhere than they would, or have other names, are not ours."""
         for outer in _hexadecimal_folders(self.root):
@@ -276,16 +282,19 @@ class StorageArea(Storage):
         self._publish([(name, path.name.partition(".")[2])])
 
     def recover(
-        self, belongs: Callable[[bytes, str], bool], slot: str | None = None
+        self, belongs: Callable[[bytes, str], bool | None], slot: str | None = None
     ) -> tuple[int, int]:
         """What lies in `incoming`; files with names that we do not give stay where they are."""
         folder = self.root / INCOMING
         published = removed = 0
         for path in sorted(folder.glob(f"{slot or '*'}/*")):
             found = owner_and_uuid(path.name)
-            if found is not None and belongs(*found):
+            decision = False if found is None else belongs(*found)
+            if found is not None and decision:
                 self._publish([(f"{path.parent.name}/{path.name}", found[1])])
                 published += 1
+            elif decision is None:
+                continue
             elif found is not None or path.name.endswith(PARTIAL):
                 path.unlink(missing_ok=True)
                 removed += 1

@@ -1,0 +1,1 @@
+"""What keeps a store alive over the years: a new index for its files, scrubbing, backups."""
