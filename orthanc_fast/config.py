@@ -33,6 +33,7 @@ from orthanc_fast.config_plugins import (
     worklists,
 )
 from orthanc_fast.config_routing import Routing, routing
+from orthanc_fast.config_scrubber import Scrubber, scrubber
 from orthanc_fast.config_sections import (
     Cors,
     DicomWeb,
@@ -181,6 +182,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     serve_folders: ServeFolders | None = None
     tenants: tuple[Tenant, ...] = ()  # the DICOM servers of some labels only
     housekeeper: Housekeeper | None = None
+    scrubber: Scrubber | None = None
     delayed_deletion: bool = False  # whether a route tells of files that are still to be deleted
     cors: Cors = Cors()
     allowed_hosts: tuple[str, ...] | None = None  # besides this machine's own; None: all
@@ -440,6 +442,7 @@ class _Building:
             ),
             worklists=self._section("Worklists", lambda value: worklists(value, self._base)),
             housekeeper=self._section("Housekeeper", housekeeper),
+            scrubber=self._section("Scrubber", scrubber),
             delayed_deletion=self._section("DelayedDeletion", delayed_deletion),
             tenants=self._section("MultitenantDicom", tenants),
             serve_folders=self._section(

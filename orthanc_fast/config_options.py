@@ -249,6 +249,7 @@ OPTIONS: tuple[Option, ...] = (
     _yes("Worklists", "object", {}, "worklists for modalities: docs/worklists.md"),
     _yes("ServeFolders", "object", {}, "folders served over HTTP: docs/bundled-plugins.md"),
     _yes("Housekeeper", "object", {}, "reconstruct after changes: docs/bundled-plugins.md"),
+    _yes("Scrubber", "object", {}, "read stored files for damage: docs/operations.md"),
     _yes("DelayedDeletion", "object", None, "tell of files to be deleted: docs/bundled-plugins.md"),
     _yes(
         "MultitenantDicom",

@@ -179,14 +179,20 @@ def housekeeper(value: Any) -> Housekeeper | None:
         raise ValueError("ThrottleDelay must be at least 0")
     if found.global_property_id < 0:
         raise ValueError("GlobalPropertyId must be at least 0")
-    if found.schedule is None:
-        return found
-    if unknown := set(found.schedule) - set(DAYS):
+    return msgspec.structs.replace(found, hours=hours_of(found.schedule))
+
+
+def hours_of(schedule: dict[str, list[str]] | None) -> tuple[frozenset[int], ...] | None:
+    """The hours of each day of the week, Monday first, that a `Schedule` allows; None: all. Raises
+    ValueError."""
+    if schedule is None:
+        return None
+    if unknown := set(schedule) - set(DAYS):
         raise ValueError(f"Schedule: there is no day {min(unknown)!r}; there are {', '.join(DAYS)}")
-    hours = tuple(_hours(found.schedule.get(day, [])) for day in DAYS)
+    hours = tuple(_hours(schedule.get(day, [])) for day in DAYS)
     if not any(hours):
         raise ValueError("Schedule: there is no hour in which it could work")
-    return msgspec.structs.replace(found, hours=hours)
+    return hours
 
 
 def _hours(ranges: list[str]) -> frozenset[int]:

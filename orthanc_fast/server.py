@@ -157,6 +157,7 @@ def _supervisor(
             Kind("jobs", settings.concurrent_jobs, (), start_last=True),
             Kind("routing", _routers(settings), (), start_last=True),
             Kind("housekeeper", _housekeepers(settings), (), start_last=True),
+            Kind("scrubber", 0 if settings.scrubber is None else 1, (), start_last=True),
         ],
         store.recover_slot,
         following.has_changed,

@@ -188,6 +188,13 @@ def _keep_house(assignment: Assignment) -> int:
     return 0
 
 
+def _scrub(assignment: Assignment) -> int:
+    from orthanc_fast.services.processes.scrubbing import run
+
+    run(assignment.settings, assignment.slot, lambda: _announce(assignment.ready))
+    return 0
+
+
 _SERVE: dict[str, Callable[[Assignment], int]] = {
     "http": _serve_http,
     "dicom": _serve_dicom,
@@ -196,4 +203,5 @@ _SERVE: dict[str, Callable[[Assignment], int]] = {
     "lua": _run_lua,
     "routing": _route,
     "housekeeper": _keep_house,
+    "scrubber": _scrub,
 }

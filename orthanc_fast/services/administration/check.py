@@ -5,17 +5,24 @@ Runs beside a working server: what a running server is about to finish by itself
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import msgspec
-import xxhash
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import IncompatibleDatabase, OrthancError
+from orthanc_fast.errors import IncompatibleDatabase
 from orthanc_fast.index.contract import Index, Snapshot, Transaction
 from orthanc_fast.model import Attachment, Level, Resource, Totals
 from orthanc_fast.registries import DICOM_ATTACHMENT
+from orthanc_fast.services.administration.damages import (
+    Damage,
+    Note,
+    attachments_of,
+    damage_of,
+    note,
+)
+from orthanc_fast.services.attachments.verifying import verify
 from orthanc_fast.services.browse.describe import NAMES
 from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
 from orthanc_fast.services.store.opening import (
@@ -24,7 +31,6 @@ from orthanc_fast.services.store.opening import (
     open_index,
     open_storage,
 )
-from orthanc_fast.storage.compression import uncompress
 from orthanc_fast.storage.contract import Storage
 
 # Resources whose records are read in one go.
@@ -32,9 +38,9 @@ AT_ONCE = 1000
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One fault. `kind` is "missing" (no file), "size", "checksum", "stray" (a file that no
-    resource owns) or "counter" (a number in the index that is not what the resources add up
-    to)."""
+    """One fault. `kind` is "missing" (no file), "unreadable", "size", "checksum", "stray" (a file
+    that no resource owns) or "counter" (a number in the index that is not what the resources add
+    up to)."""
 
     kind: str
     subject: str
@@ -59,9 +65,19 @@ class Report(msgspec.Struct, frozen=True):
         return all(finding.repaired for finding in self.findings)
 
 
-def run(settings: Settings, repair: bool) -> Report:
+Progress = Callable[[int, int], None]
+"""Told how many of how many files are done."""
+
+
+def run(
+    settings: Settings,
+    repair: bool,
+    deep: bool = False,
+    progress: Progress = lambda done, of: None,
+) -> Report:
     """Compares everything; with `repair` removes from the index instances whose DICOM file is
-    lost, and other attachments whose file is.
+    lost, and other attachments whose file is. A `deep` check compares the MD5s too, keeps those
+    that are not known yet, and enters what is damaged into the list of `/tools/scrubber`.
 
     No file is ever removed: one that no resource owns may belong to another program, or to an
     index that was there before this one; one that is damaged may still be of use to someone.
@@ -76,15 +92,21 @@ def run(settings: Settings, repair: bool) -> Report:
     storage = open_storage(settings, SUPERVISOR_SLOT)
     index = open_index(settings, storage)
     try:
-        return compare(index, storage, repair)
+        return compare(index, storage, repair, deep, progress)
     finally:
         index.close()
 
 
-def compare(index: Index, storage: Storage, repair: bool) -> Report:
+def compare(
+    index: Index,
+    storage: Storage,
+    repair: bool,
+    deep: bool = False,
+    progress: Progress = lambda done, of: None,
+) -> Report:
     """The same for an index and a storage that are open already. Others may change both meanwhile:
     what they do is no finding."""
-    return _Check(index, storage, repair).run()
+    return _Check(index, storage, repair, deep, progress).run()
 
 
 def _parts(publics: list[bytes]) -> Iterator[list[bytes]]:
@@ -97,7 +119,13 @@ def _records(snapshot: Snapshot, level: Level, publics: list[bytes]) -> list[Res
 
 
 class _Check:
-    def __init__(self, index: Index, storage: Storage, repair: bool) -> None:
+    def __init__(
+        self, index: Index, storage: Storage, repair: bool, deep: bool, progress: Progress
+    ) -> None:
+        self._deep = deep
+        self._progress = progress
+        self._notes: list[Note] = []
+        self._damages: list[Damage] = []
         self._index = index
         self._storage = storage
         self._repair = repair
@@ -118,9 +146,10 @@ class _Check:
             )
         for level in Level:
             for part in _parts(publics[level]):
-                for resource in self._index.read(partial(_records, level=level, publics=part)):
-                    for attachment in resource.attachments.values():
-                        self._check_file(resource.level, resource.public, attachment)
+                resources = self._index.read(partial(_records, level=level, publics=part))
+                for resource, number, attachment in attachments_of(resources):
+                    self._check_file(resource, number, attachment)
+        self._note()
         for uuid in sorted(on_disk - self._known - doomed):
             self._check_stray(uuid)
         return Report(totals.resources[Level.INSTANCE], self._files, self._findings)
@@ -137,25 +166,37 @@ class _Check:
                         self._size += attachment.size
         return snapshot.totals(), set(snapshot.doomed()), publics
 
-    def _check_file(self, level: Level, public: bytes, attachment: Attachment) -> None:
+    def _check_file(self, resource: Resource, number: int, attachment: Attachment) -> None:
         self._files += 1
+        self._progress(self._files, len(self._known))
+        level, public = resource.level, resource.public
         subject = f"file {attachment.uuid} of {NAMES[level].lower()} {public.hex()}"
-        try:
-            stored = self._storage.read(attachment.uuid)
-        except OrthancError:
+        result = verify(self._storage, attachment, self._deep)
+        fault = result.fault
+        if fault is None:
+            if result.checksums is not None:
+                sums = result.checksums
+                self._notes.append(Note(level, public, number, attachment.uuid, sums))
+                if len(self._notes) >= AT_ONCE:
+                    self._note()
+            return
+        now = int(time.time())
+        damage = self._index.read(
+            lambda view: damage_of(view, resource, number, attachment, fault, now)
+        )
+        self._damages.append(damage)
+        subject = f"{subject}, {damage.owner}"
+        if fault.kind == "missing":
             self._lost(level, public, attachment, subject)
-            return
-        if len(stored) != attachment.stored_size:
-            text = f"has {len(stored)} bytes, the index says {attachment.stored_size}"
-            self._found("size", subject, text)
-            return
-        try:
-            content = uncompress(stored) if attachment.compressed else stored
-        except OrthancError as error:
-            self._found("checksum", subject, str(error))
-            return
-        if xxhash.xxh3_128_digest(content) != attachment.digest:
-            self._found("checksum", subject, "its bytes are not those that were stored")
+        else:
+            self._found(fault.kind, subject, fault.explanation)
+
+    def _note(self) -> None:
+        """Only a deep check keeps what it has seen."""
+        notes, found = self._notes, self._damages
+        self._notes, self._damages = [], []
+        if self._deep:
+            self._index.write(lambda transaction: note(transaction, notes, found))
 
     def _lost(self, level: Level, public: bytes, attachment: Attachment, subject: str) -> None:
         """What was deleted or replaced while the check ran is no finding."""

@@ -11,6 +11,7 @@ from orthanc_fast.model import SERVER, Caller, Level, Wish
 from orthanc_fast.services.administration.figures import LATENCY, Figures
 from orthanc_fast.services.administration.health import Health
 from orthanc_fast.services.administration.history import History, Sample
+from orthanc_fast.services.administration.integrity import Integrity
 from orthanc_fast.services.browse.change_feed import ChangeFeed
 from orthanc_fast.services.creation.creation import Creation
 from orthanc_fast.services.ingest.unpack import Bounds
@@ -96,9 +97,10 @@ class HttpServices(ResourceServices):
         )
         self.guesses = Guesses(self.runtime)
         self.figures = Figures(
-            settings, self.metrics, self.resources, self.jobs, self._routing_figures
+            settings, self.metrics, self.resources, self.jobs, self._other_figures
         )
         self.health = Health(settings, self.reads)
+        self.integrity = Integrity(settings, self.reads)
         self.history = History(settings.index_directory / INDEX_FOLDER, self._sample)
         self.echo = Echo(settings, self.associations)
         self.metrics_enabled = SessionOption(
@@ -127,8 +129,9 @@ class HttpServices(ResourceServices):
             requests=sum(each for name, each in totals.items() if name.startswith(requests)),
         )
 
-    def _routing_figures(self, caller: Caller) -> dict[str, float]:
-        return {} if self.routing is None else self.routing.figures(caller)
+    def _other_figures(self, caller: Caller) -> dict[str, float]:
+        routing = {} if self.routing is None else self.routing.figures(caller)
+        return routing | self.integrity.figures(caller)
 
     @cached_property
     def routing(self) -> "Overview | None":

@@ -115,7 +115,7 @@ class Disturbed:
 
 @pytest.mark.parametrize("repair", [False, True])
 @pytest.mark.parametrize(
-    ("of_index", "method"), [(True, "read"), (False, "listing"), (False, "read")]
+    ("of_index", "method"), [(True, "read"), (False, "listing"), (False, "open")]
 )
 def test_what_changes_while_the_check_runs_is_no_fault(
     small_store: SmallStore, of_index: bool, method: str, repair: bool, caller: Caller
