@@ -147,6 +147,7 @@ ORDERS = {
         "lmdb.checkpoint",
         "lmdb.ring",
         "lmdb.journal",
+        "lmdb.copying",
         "lmdb.durability",
         "lmdb.commit",
         "lmdb.writer",

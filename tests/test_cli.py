@@ -307,7 +307,7 @@ def test_files_of_a_lost_index_are_set_aside(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["serve", "import", "check", "config", "health", "rebuild"],
+    ["serve", "import", "check", "config", "health", "rebuild", "backup", "restore"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     done = cli(command, "--help")

@@ -4,6 +4,7 @@ found; 2 wrong usage or configuration; 3 the server cannot start."""
 import click
 
 from orthanc_fast import __version__
+from orthanc_fast.cli.backup import backup, restore
 from orthanc_fast.cli.check import check
 from orthanc_fast.cli.configuration import config, password
 from orthanc_fast.cli.health import health
@@ -32,5 +33,7 @@ for command in (
     health,
     import_command,
     rebuild,
+    backup,
+    restore,
 ):
     main.add_command(command)

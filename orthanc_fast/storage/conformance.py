@@ -219,6 +219,29 @@ class StorageConformance:
         assert storage.recover(lambda owner, uuid: True) == (1, 0)
         assert storage.read(file.uuid) == b"content"
 
+    def test_nothing_goes_while_somebody_holds(self, storage: Storage) -> None:
+        uuid = stored(storage, b"content")
+        with storage.hold():
+            assert not storage.delete([uuid])
+            assert storage.read(uuid) == b"content"
+        assert storage.delete([uuid])
+        assert not storage.exists(uuid)
+
+    def test_objects_of_another_storage_are_fetched(self, storage: Storage, other: Storage) -> None:
+        uuids = [stored(other, bytes([number]) * 5_000_000) for number in range(2)]
+        arriving = other.new_file(OWNER, new_uuid(), b"on its way")
+        other.put([arriving])
+        absent = new_uuid()
+        for may_link in (False, True, True):
+            fetched = storage.fetch([*uuids, arriving.uuid, absent], other, may_link)
+            assert fetched.missing == [absent]
+            assert [storage.read(uuid)[:1] for uuid in uuids] == [b"\0", b"\1"]
+            assert storage.size(uuids[1]) == 5_000_000
+            assert storage.read(arriving.uuid) == b"on its way"
+            assert set(storage.listing()) == {*uuids, arriving.uuid}
+        other.delete(uuids)
+        assert storage.size(uuids[0]) == 5_000_000
+
     def test_a_spool_is_read_while_it_is_written(self, storage: Storage) -> None:
         large = bytes(range(256)) * 4096
         parts: tuple[Content, ...] = (b"abc", bytearray(b"de"), memoryview(b"xfghx")[1:4], large)

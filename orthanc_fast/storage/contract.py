@@ -12,7 +12,9 @@ exception: `sendable`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import NamedTuple
 
 from orthanc_fast.errors import OrthancError, ParameterOutOfRange
 from orthanc_fast.model import SendablePath
@@ -121,6 +123,14 @@ class Pending:
         """Nothing stays of a spool that was taken over for it, unless `put` has had it."""
 
 
+class Fetched(NamedTuple):
+    """What became of objects that were fetched: those that the other storage does not have, and
+    how many share their bytes with it."""
+
+    missing: list[str]
+    linked: int
+
+
 class Storage(ABC):
     """The objects of one server, as one process sees them. Safe for use from several threads. What
     waits for a disk or a network tells `meters`."""
@@ -170,8 +180,20 @@ class Storage(ABC):
         could not write."""
 
     @abstractmethod
-    def delete(self, uuids: Sequence[str]) -> None:
-        """Removes published objects; those that are gone already do not matter."""
+    def delete(self, uuids: Sequence[str]) -> bool:
+        """Removes published objects; those that are gone already do not matter. False, with nothing
+        removed, while somebody holds the storage: whoever knows of them tries again later."""
+
+    @abstractmethod
+    def hold(self) -> AbstractContextManager[None]:
+        """Within it no process of the server removes an object. What was let go by the index before
+        may still go."""
+
+    @abstractmethod
+    def fetch(self, uuids: Sequence[str], source: "Storage", may_link: bool) -> Fetched:
+        """Publishes objects of another storage under their UUIDs, over what there may be of them;
+        their bytes are durable before that, their names with the next `sync`. `may_link`: both may
+        share the bytes, where that is possible. Raises FullStorage or StorageFault."""
 
     # Reading
 

@@ -3,6 +3,7 @@ product chooses it, and nothing of it outlives the process."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
@@ -14,6 +15,7 @@ from orthanc_fast.storage.contract import (
     CARRIED_FILE,
     GATHERED_AT_ONCE,
     Content,
+    Fetched,
     Handle,
     Pending,
     Spool,
@@ -118,6 +120,7 @@ class MemoryStorage(Storage):
         self._pending: dict[str, bytes] = {}
         self._published: dict[str, bytes] = {}
         self._written: dict[str, int] = {}
+        self._holds = 0
         self._gathered: dict[tuple[str, int], bytes] = {}  # that of the last chunk comes last
 
     def rely_on_carrier(self) -> None:
@@ -175,10 +178,35 @@ class MemoryStorage(Storage):
             for file in files:
                 self._pending.pop(file.name, None)
 
-    def delete(self, uuids: Sequence[str]) -> None:
+    def delete(self, uuids: Sequence[str]) -> bool:
         with self._lock:
+            if self._holds:
+                return False
             for uuid in uuids:
                 self._published.pop(uuid, None)
+        return True
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        with self._lock:
+            self._holds += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holds -= 1
+
+    def fetch(self, uuids: Sequence[str], source: Storage, may_link: bool) -> Fetched:
+        lost = []
+        for uuid in uuids:
+            try:
+                data = source.read(uuid)
+            except OrthancError:
+                lost.append(uuid)
+                continue
+            with self._lock:
+                self._published[uuid] = data
+        return Fetched(lost, 0)
 
     def open(self, uuid: str) -> Handle:
         with self._lock:

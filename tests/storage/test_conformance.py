@@ -15,8 +15,16 @@ class TestFiles(StorageConformance):
     def storage(self, tmp_path: Path) -> Storage:
         return StorageArea(tmp_path, "http-0")
 
+    @pytest.fixture
+    def other(self, tmp_path: Path) -> Storage:
+        return StorageArea(tmp_path / "other", "http-0")
+
 
 class TestMemory(StorageConformance):
     @pytest.fixture
     def storage(self) -> Storage:
+        return MemoryStorage()
+
+    @pytest.fixture
+    def other(self) -> Storage:
         return MemoryStorage()

@@ -22,6 +22,8 @@ from orthanc_fast.index.contract import (
     no_cargo,
 )
 from orthanc_fast.index.lmdb.commit import Committer
+from orthanc_fast.index.lmdb.copying import copy
+from orthanc_fast.index.lmdb.disk import fault
 from orthanc_fast.index.lmdb.durability import Durability, by_journal, by_lmdb, by_nobody
 from orthanc_fast.index.lmdb.locks import Busy, Gate, JournalFull, Place
 from orthanc_fast.index.lmdb.migrations import migrations
@@ -172,6 +174,13 @@ class LmdbIndex(Index):
             raise
         except lmdb.Error as error:
             raise _translate(error, self._env.folder) from error
+
+    def copy(self, folder: Path, function: Callable[[Snapshot], T]) -> T:
+        """See `copying`. Raises FullStorage or StorageFault."""
+        try:
+            return self._translated(lambda: copy(self._env, folder, function))
+        except OSError as error:
+            raise fault(error, folder) from error
 
     def clear_dead_readers(self) -> int:
         """One of their slots may be what keeps the last checkpoint valid, so none is freed but by

@@ -31,6 +31,7 @@ from orthanc_fast.services.store.journaled_files import belongs
 from orthanc_fast.services.store.opening import (
     INDEX_FOLDER,
     REBUILDING_FOLDER,
+    RESTORING_FOLDER,
     RUNTIME_FOLDER,
     SUPERVISOR_SLOT,
     open_dictionary,
@@ -130,8 +131,7 @@ class GuardedStore:
 
     def _remove_doomed(self) -> None:
         doomed = self._index.read(lambda snapshot: snapshot.doomed())
-        if doomed:
-            self._storage.delete(doomed)
+        if doomed and self._storage.delete(doomed):
             forget_files(self._index, self._storage, doomed)
             logger.info(Category.GENERIC, f"Removed {len(doomed)} files of deleted resources")
 
@@ -139,13 +139,14 @@ class GuardedStore:
 def _refuse_unfinished(settings: Settings) -> None:
     """An empty index would take the place of one that is being made. Raises
     IncompatibleDatabase."""
-    unfinished = settings.index_directory / REBUILDING_FOLDER
-    if unfinished.exists():
-        raise IncompatibleDatabase(
-            "the index is being rebuilt and not complete: call orthanc-fast rebuild again, which "
-            "goes on, or remove the folder",
-            private=unfinished,
-        )
+    for name, command in ((REBUILDING_FOLDER, "rebuild"), (RESTORING_FOLDER, "restore")):
+        unfinished = settings.index_directory / name
+        if unfinished.exists():
+            raise IncompatibleDatabase(
+                f"the index is not complete: call orthanc-fast {command} again, which goes on, or "
+                "remove the folder",
+                private=unfinished,
+            )
 
 
 def _set_aside_incoming(storage: Path) -> None:

@@ -79,7 +79,9 @@ class Housekeeping:
         then the next sweep finds it.
         """
         doomed = self._index.read(lambda snapshot: snapshot.doomed())
-        self._storage.delete(doomed)
+        if not self._storage.delete(doomed):
+            self._swept = set()  # a backup is being made: they are seen again
+            return
         done = [uuid for uuid in doomed if uuid in self._swept]
         self._swept = set(doomed)
         if done:

@@ -1,9 +1,13 @@
 """Opening index, storage area and dictionary as the configuration says."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.index.contract import Index
+from orthanc_fast.index.contract import Index, Snapshot
 from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.runtime.lmdb import LmdbRuntime
 from orthanc_fast.services.store.journaled_files import JournaledFiles
@@ -11,10 +15,14 @@ from orthanc_fast.services.store.terms import terms
 from orthanc_fast.storage.contract import Storage
 from orthanc_fast.storage.files.area import StorageArea
 
+T = TypeVar("T")
+
 INDEX_FOLDER = "orthanc-fast.lmdb"
 RUNTIME_FOLDER = "runtime"  # in that of the index
 SUPERVISOR_SLOT = "supervisor"
+INDEX_FILE = "data.mdb"  # what a copy of the index consists of
 REBUILDING_FOLDER = f"{INDEX_FOLDER}.rebuilding"  # an index until it is complete
+RESTORING_FOLDER = f"{INDEX_FOLDER}.restoring"  # likewise
 
 
 def open_index(settings: Settings, storage: Storage, folder: str = INDEX_FOLDER) -> Index:
@@ -30,6 +38,20 @@ def open_index(settings: Settings, storage: Storage, folder: str = INDEX_FOLDER)
     if index.carries_cargo:
         storage.rely_on_carrier()
     return index
+
+
+def copy_index(index: Index, folder: Path, function: Callable[[Snapshot], T]) -> T:
+    """Writes a copy of an index that `open_index` gave into an empty folder, durably, as one
+    snapshot has it; returns what `function` makes of that. The copy opens as an index that was
+    closed. Raises FullStorage or StorageFault."""
+    if not isinstance(index, LmdbIndex):
+        raise TypeError(f"{type(index).__name__} has no files that could be copied")
+    return index.copy(folder, function)
+
+
+def open_backup(folder: Path) -> Storage:
+    """The files of a backup. Raises StorageFault if the folder cannot be written."""
+    return StorageArea(folder, "backup")
 
 
 def open_runtime(settings: Settings) -> LmdbRuntime:

@@ -8,6 +8,7 @@ repeated call goes on. No file is changed, moved or removed, but those in `incom
 stored and not yet put in their place.
 """
 
+import contextlib
 import os
 import threading
 import time
@@ -140,13 +141,19 @@ def user_of(*paths: Path) -> int | None:
     be seen."""
     wanted = tuple(os.path.realpath(path) for path in paths)
     for folder in Path("/proc").glob("[0-9]*/fd"):
-        try:
-            links = [os.readlink(folder / name) for name in os.listdir(folder)]
-        except OSError:
-            continue  # of another user, or gone
-        if any(link.startswith(wanted) for link in links):
+        if any(link.startswith(wanted) for link in _links(folder)):
             return int(folder.parent.name)
     return None
+
+
+def _links(folder: Path) -> Iterator[str]:
+    """What the links in a folder lead to; none of what is not ours to see, or gone."""
+    names: list[str] = []
+    with contextlib.suppress(OSError):
+        names = os.listdir(folder)
+    for name in names:
+        with contextlib.suppress(OSError):
+            yield os.readlink(folder / name)
 
 
 class _Rebuild:

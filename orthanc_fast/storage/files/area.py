@@ -35,6 +35,7 @@ from orthanc_fast.storage.arriving import Body
 from orthanc_fast.storage.contract import (
     CARRIED_FILE,
     Content,
+    Fetched,
     Pending,
     Spool,
     Storage,
@@ -42,6 +43,7 @@ from orthanc_fast.storage.contract import (
     owner_and_uuid,
 )
 from orthanc_fast.storage.files.chunks import ChunkedFiles
+from orthanc_fast.storage.files.copying import HOLD, copy_file, held, is_held
 from orthanc_fast.storage.files.faults import fault
 from orthanc_fast.storage.files.handle import FileHandle
 from orthanc_fast.storage.files.spool import PARTIAL, FileSpool
@@ -107,6 +109,7 @@ class StorageArea(Storage):
         self._slot = slot
         self._sync = sync
         self._incoming = root / INCOMING / slot
+        self._hold = root / INCOMING / HOLD
         self._chunks = ChunkedFiles(root / INCOMING / "chunks", self._new_partial)
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
@@ -199,12 +202,63 @@ class StorageArea(Storage):
         for file in files:
             file.drop()
 
-    def delete(self, uuids: Sequence[str]) -> None:
+    def delete(self, uuids: Sequence[str]) -> bool:
         """Unlinks published files, and the folders that this leaves empty."""
-        if uuids:
-            began = perf_counter()
-            remove_files([os.fsencode(self.path(uuid)) for uuid in uuids], _LEVELS)
-            self.meters.removed(perf_counter() - began)
+        if not uuids:
+            return True
+        if is_held(self._hold):
+            return False
+        began = perf_counter()
+        remove_files([os.fsencode(self.path(uuid)) for uuid in uuids], _LEVELS)
+        self.meters.removed(perf_counter() - began)
+        return True
+
+    def hold(self) -> contextlib.AbstractContextManager[None]:
+        return held(self._hold)
+
+    def fetch(self, uuids: Sequence[str], source: Storage, may_link: bool) -> Fetched:
+        """All are durable before the first has its name: no name stands for half a file."""
+        partials: list[tuple[Path, str]] = []
+        lost: list[str] = []
+        links = 0
+        for uuid in uuids:
+            partial = self._new_partial()
+            try:
+                if may_link and isinstance(source, StorageArea) and source.link(uuid, partial):
+                    links += 1
+                else:
+                    with source.open(uuid) as handle:
+                        copy_file(handle, partial)
+            except OSError as error:
+                raise fault(error.errno, partial) from error
+            except OrthancError:
+                lost.append(uuid)
+                continue
+            partials.append((partial, uuid))
+        self._sync_all()
+        for partial, uuid in partials:
+            place = self.path(uuid)
+            try:
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                os.rename(partial, place)
+                partial.unlink(missing_ok=True)  # of two links to one file both stay
+            except OSError as error:
+                raise fault(error.errno, place) from error
+        return Fetched(lost, links)
+
+    def link(self, uuid: str, target: Path) -> bool:
+        """Gives a file of this area another name; False where that cannot be. Raises OrthancError
+        2006 if there is no such file."""
+        for _ in range(2):  # it may be published between two looks
+            for path in (Path(self.path(uuid)), *(self.root / INCOMING).glob(f"*/*.{uuid}")):
+                try:
+                    os.link(path, target)
+                    return True
+                except FileNotFoundError:
+                    continue
+                except OSError:  # another file system, or one that is not ours to link
+                    return False
+        raise missing(uuid)
 
     # Reading
 
@@ -264,10 +318,13 @@ class StorageArea(Storage):
 
     def sync(self) -> None:
         if self._sync:
-            try:
-                sync_file_system(self._folder.fd)
-            except OSError as error:
-                raise fault(error.errno, str(self.root)) from error
+            self._sync_all()
+
+    def _sync_all(self) -> None:
+        try:
+            sync_file_system(self._folder.fd)
+        except OSError as error:
+            raise fault(error.errno, str(self.root)) from error
 
     def restore(self, name: str, data: Content) -> None:
         path = Path(self._unpublished(name))
