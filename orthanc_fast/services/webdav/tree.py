@@ -193,8 +193,7 @@ class Tree:
     def _by_uids(self, caller: Caller, parts: list[str]) -> Node | None:
         studies = Shelf(Level.STUDY, style=STUDIES_BY_UID, by_uid=True)
         if not parts:
-            packed = self._reads(caller, lambda view: self._listing(view, Level.STUDY))
-            return studies._replace(packed=packed)
+            return studies._replace(packed=self._all(caller, STUDIES_BY_UID).packed)
         uid, *below = parts
         study = self._with_uid(caller, studies, uid)
         if not below:

@@ -4,6 +4,7 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from support import webdav
 from support.small_store import USER, SmallStore
 
 from orthanc_fast.index.packed import unpack
-from orthanc_fast.model import SHA1, Level
+from orthanc_fast.model import SHA1, Caller, Level
 from orthanc_fast.services.browse.describe import Describer
 from orthanc_fast.services.retention.deletion import Deletion
 from orthanc_fast.services.webdav.name_memory import SECONDS, NameMemory
@@ -54,6 +55,22 @@ def test_each_tree_has_each_file_once(small_store: SmallStore) -> None:
     uids = everything(tree, ["by-uids"])
     assert sum(path[-1].endswith(".dcm") for path in uids) == amount
     assert len({tuple(path) for path in uids}) == len(uids)
+
+
+@pytest.mark.parametrize("view", ["by-patients", "by-studies", "by-uids"])
+def test_each_caller_has_his_own_folders(small_store: SmallStore, view: str) -> None:
+    """Also where what they see is as much."""
+    tree = tree_of(small_store)
+    studies = [small_store.add(number, number, 1, 1)[1] for number in (1, 2)]
+
+    def names(caller: Caller) -> list[str]:
+        node = tree.find(caller, [view])
+        assert isinstance(node, Shelf)
+        return [item.name for part in tree.items(caller, node) for item in part]
+
+    every = [[name] for name in names(USER)]
+    own = [names(msgspec.structs.replace(USER, study=study)) for study in studies]
+    assert sorted(own) == sorted(every)
 
 
 @pytest.mark.parametrize("uid", ["1.2/3", "..", ".", "1.2\\3", "1.2\x013"])
