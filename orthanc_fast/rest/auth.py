@@ -5,6 +5,7 @@ own: docs/users.md."""
 import asyncio
 import base64
 import binascii
+from contextlib import nullcontext
 from typing import Final
 from urllib.parse import quote
 
@@ -37,6 +38,7 @@ class Gate:
         self._users = {user.name: user for user in settings.users}
         self._identities = {user.name: identity_of(user) for user in settings.users}
         self._has_hashes = any(user.password_hash for user in settings.users)
+        self._hashing = asyncio.Lock()
         # Credentials that are right. Python looks for bytes by a hash whose key is random in each
         # process: the time of a look tells nothing about which of them was close.
         self._right: dict[bytes, Identity] = {}
@@ -69,20 +71,24 @@ class Gate:
         """Who these credentials are, name and password with a colon between, in Base64; the seconds
         to wait for who has guessed too often; None where they are wrong."""
         name, password = _credentials(token)
-        if seconds := services.guesses.wait(address, name):
-            return seconds
-        found = self._right.get(token)
-        if found is not None:
-            return found
-        if services.guesses.is_known(address, name, password):
-            return None  # a program with an old password must not keep a core busy with hashing
-        if self._has_hashes:
-            user = self._users.get(name)
-            text = user.password_hash if user is not None and user.password_hash else _NO_HASH
-            if await asyncio.to_thread(passwords.matches, password, text):
-                found = self._right[token] = self._identities[name]
+        is_hashed = self._has_hashes and token not in self._right
+        # One at a time: a guess is counted before the next one is looked at, also of who sends
+        # many at once, and one core at most is busy with hashing.
+        async with self._hashing if is_hashed else nullcontext():
+            if seconds := services.guesses.wait(address, name):
+                return seconds
+            found = self._right.get(token)
+            if found is not None:
                 return found
-        services.guesses.failed(address, name, password)
+            if services.guesses.is_known(address, name, password):
+                return None  # a program with an old password must not keep a core busy with hashing
+            if is_hashed:
+                user = self._users.get(name)
+                text = user.password_hash if user is not None and user.password_hash else _NO_HASH
+                if await asyncio.to_thread(passwords.matches, password, text):
+                    found = self._right[token] = self._identities[name]
+                    return found
+            services.guesses.failed(address, name, password)
         logger.warning(Category.HTTP, f"Wrong name or password from {address}: {name[:64]!r}")
         return None
 
@@ -140,7 +146,8 @@ def _login_page(request: Request) -> bytes:
 def _credentials(token: bytes) -> tuple[str, str]:
     """Name and password; empty texts for what is no Base64."""
     try:
-        text = base64.b64decode(token).decode("utf-8", "replace")
+        # Strictly: else the same password would have any number of forms to be kept.
+        text = base64.b64decode(token, validate=True).decode("utf-8", "replace")
     except binascii.Error:
         return "", ""
     name, _, password = text.partition(":")
