@@ -19,6 +19,7 @@ from orthanc_fast.config_users import User
 from orthanc_fast.errors import InexistentItem
 from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.model import SERVER, Caller
+from orthanc_fast.rights import Right
 from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
 
@@ -94,8 +95,10 @@ class Sessions:
         return user if hmac.compare_digest(record.seal, _seal(token, user)) else None
 
     async def end(self, token: str) -> None:
-        """Ends a session, in all workers at once."""
-        await self._write(SERVER, _Keep(SESSION + _hash(token), None, int(self._clock())))
+        """Ends a session, in all workers at once. A token of none costs no write: anybody may send
+        some."""
+        if self._property(SESSION, token) is not None:
+            await self._write(SERVER, _Keep(SESSION + _hash(token), None, int(self._clock())))
 
     # Share links
 
@@ -108,7 +111,8 @@ class Sessions:
         return token, Share(_hash(token)[:32], record)
 
     def shared(self, token: str) -> ShareRecord | None:
-        """What a link opens; None where it has expired or was ended, or its maker is gone."""
+        """What a link opens; None where it has expired or was ended, or its maker is gone or may
+        see nothing any more."""
         raw = self._property(SHARE, token)
         record = None if raw is None else _share_of(raw)
         return record if record is not None and self._holds(record) else None
@@ -144,7 +148,10 @@ class Sessions:
         return self.user(token) is None and self.shared(token) is None
 
     def _holds(self, record: ShareRecord) -> bool:
-        return record.expires > self._clock() and (self._is_open or record.user in self._users)
+        if record.expires <= self._clock():
+            return False
+        maker = self._users.get(record.user)
+        return self._is_open or (maker is not None and Right.BROWSE in maker.rights)
 
     def _all_shares(self) -> list[tuple[str, ShareRecord]]:
         found = self._read(SERVER, lambda view: view.properties(SHARE))
@@ -178,7 +185,10 @@ class _Keep(Write[None]):
         transaction.set_property(self._name, self._value)
         is_session = self._name.startswith(SESSION)
         kind, decode = (SESSION, _session_of) if is_session else (SHARE, _share_of)
-        for name, raw in transaction.some_properties(kind, None, _SWEPT_AT_ONCE):
+        # Names are hashes: from the new one on, each has its turn however many there are.
+        some = dict(transaction.some_properties(kind, self._name, _SWEPT_AT_ONCE))
+        some |= transaction.some_properties(kind, None, _SWEPT_AT_ONCE - len(some))
+        for name, raw in some.items():
             if decode(raw).expires <= self._now:
                 transaction.set_property(name, None)
 

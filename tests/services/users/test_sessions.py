@@ -11,6 +11,7 @@ from support.small_store import USER, SmallStore
 from orthanc_fast.config_users import User
 from orthanc_fast.errors import InexistentItem
 from orthanc_fast.index.contract import Snapshot
+from orthanc_fast.rights import Right
 from orthanc_fast.services.users.sessions import SESSION, SHARE, Sessions
 
 ALICE = User("alice", "first")
@@ -91,6 +92,36 @@ def test_expired_ones_are_removed(store: SmallStore) -> None:
     assert len(store.index.read(lambda view: view.properties(SESSION))) == 1
 
 
+def test_each_has_its_turn_to_be_removed(
+    store: SmallStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where more hold than are looked at in one go."""
+    monkeypatch.setattr("orthanc_fast.services.users.sessions._SWEPT_AT_ONCE", 2)
+    clock = Clock()
+    found = sessions(store, clock)
+    for seconds in (60, 3600) * 8:
+        store.run(found.begin(ALICE, seconds))
+    clock.now += 61
+    for _ in range(10_000):  # where it looks is random
+        store.run(found.end(store.run(found.begin(ALICE, 60))))
+        if len(store.index.read(lambda view: view.properties(SESSION))) == 8:
+            return
+    pytest.fail("some that have expired are still there")
+
+
+def test_tokens_of_none_cost_no_write(tmp_path: Path) -> None:
+    store = SmallStore(tmp_path, "lmdb")
+    found = sessions(store, Clock())
+    token = store.run(found.begin(ALICE, 60))
+    before = store.index.read(lambda view: view.version)
+    for other in ("", "x", f"{token}x", "x" * 10_000):
+        store.run(found.end(other))
+    assert store.index.read(lambda view: view.version) == before
+    store.run(found.end(token))
+    assert store.index.read(lambda view: view.version) != before
+    store.close()
+
+
 @pytest.mark.parametrize("token", ["", "x", "x" * 64, "x" * 10_000, "\udcff", "a/b", "\0"])
 def test_tokens_that_are_none(store: SmallStore, token: str) -> None:
     found = sessions(store, Clock())
@@ -119,6 +150,8 @@ def test_links(store: SmallStore) -> None:
     assert found.seconds_left(share.record) == 60
     assert sessions(store, clock, User("bob", "x")).shared(token) is None  # alice has gone
     assert sessions(store, clock, User("bob", "x"), is_open=True).shared(token) is not None
+    blind = User("alice", "first", rights=Right.MODIFY)
+    assert sessions(store, clock, blind).shared(token) is None  # alice sees nothing any more
     for study, identifier in ((OTHER, share.identifier), (STUDY, "0" * 32), (STUDY, "")):
         with pytest.raises(InexistentItem):
             store.run(found.unshare(study, identifier))
