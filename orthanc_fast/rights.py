@@ -27,8 +27,9 @@ def names_of(rights: Right) -> list[str]:
 
 
 class Need(NamedTuple):
-    """What a user needs for a route: one of these rights, and unless it is `limited`, to see all
-    studies."""
+    """What a user needs for a route: one of the rights `any_of`, each of `also`, and unless it is
+    `limited`, to see all studies."""
 
     any_of: Right
     limited: bool
+    also: Right = NOTHING

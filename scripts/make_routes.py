@@ -97,10 +97,16 @@ def needs(line: Line, here: dict[tuple[str, str], Need]) -> str:
 def _needs_of(line: Line, method: str, here: dict[tuple[str, str], Need]) -> str:
     routes = [(method, path) for path in expand(line.pattern)]
     found = {here[route] for route in routes if route in here}
-    rights: set[Right] = {need.any_of for need in found}
-    names = "/".join(" or ".join(names_of(right)) or "none" for right in rights)
+    rights = {(need.any_of, need.also) for need in found}
+    names = "/".join(map(_rights, rights))
     refused = {not need.limited for need in found}
     return names + ("" if True not in refused else "\\*" if False not in refused else "(\\*)")
+
+
+def _rights(wanted: tuple[Right, Right]) -> str:
+    any_of, also = wanted
+    names = " or ".join(names_of(any_of)) or "none"
+    return " and ".join([names, *names_of(also)])
 
 
 def missing(line: Line, here: set[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -33,6 +33,7 @@ class Identity:
         """Raises ForbiddenAccess, which names what is missing."""
         if need.any_of and not need.any_of & self.rights:
             self._refuse(" or ".join(names_of(need.any_of)))
+        self.require(need.also)
         if self.is_limited and not need.limited:
             raise ForbiddenAccess("this is for users who see all studies")
 

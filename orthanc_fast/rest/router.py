@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response
-from orthanc_fast.rights import Need, Right
+from orthanc_fast.rights import NOTHING, Need, Right
 
 Reply = Response | Awaitable[Response]
 Handler = Callable[[Request], Reply]
@@ -73,6 +73,7 @@ class Router:
         handler: Handler,
         *,
         needs: Right,
+        also: Right = NOTHING,
         limited: bool = False,
         arguments: str = "",
         body: Any = None,
@@ -84,6 +85,7 @@ class Router:
         costs no coroutine: see `read_elsewhere`.
 
         `needs`: the rights of which a user needs one; `NOTHING` is for what is open to everybody.
+        `also`: those that he needs besides.
         `limited`: all that it shows or changes is limited to what its caller may see; without it,
         a user who sees some studies only is refused.
         `only`: with another method the path is unknown, instead of a method that is not allowed.
@@ -101,7 +103,7 @@ class Router:
             elif part:
                 node = node.literal.setdefault(part, _Node())
         node.handlers[method] = handler
-        node.needs[method] = need = Need(needs, limited)
+        node.needs[method] = need = Need(needs, limited, also)
         node.only = only
         if takes_forms:
             self.takes_forms.add(handler)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import httpx
 import pytest
+from rest.test_explorer_2 import copy_of
 from support.users_site import RIGHTS, Site, basic
 
 from orthanc_fast.config import load
@@ -41,7 +42,23 @@ KINDS = (
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    found = Site(tmp_path_factory.mktemp("rights"), WebDavDeleteAllowed=True)
+    folder = tmp_path_factory.mktemp("options")
+    page = copy_of(folder / "pages")
+    found = Site(
+        tmp_path_factory.mktemp("rights"),
+        WebDavDeleteAllowed=True,
+        OrthancExplorer2={"Folder": str(page)},
+        OHIF={"Folder": str(page)},
+        VolView={"Folder": str(page)},
+        ServeFolders={"/www": str(folder)},
+        Worklists={"Enable": True, "SaveInOrthancDatabase": True},
+        DelayedDeletion={"Enable": True},
+        Housekeeper={"Enable": True},
+        Routing={
+            "Destinations": {"disk": {"Folder": str(folder)}},
+            "Rules": {"none": {"Destinations": ["disk"], "Labels": ["none"]}},
+        },
+    )
     yield found
     found.close()
 
@@ -101,6 +118,7 @@ def test_a_user_reaches_what_the_table_allows(site: Site, routes: list[Route], k
         for route in routes:
             needed = route.need.any_of
             is_missing = needed != NOTHING and not needed & kind.rights
+            is_missing |= route.need.also not in kind.rights
             is_refused = is_missing or (kind.is_limited and not route.need.limited)
             if route.path in ENDING and not is_refused:
                 continue
@@ -140,6 +158,7 @@ def test_who_is_not_logged_in_reaches_what_is_open(site: Site, routes: list[Rout
     opened = sorted({route.path for route in routes if route.need.any_of == NOTHING})
     assert opened == [
         *("/app/login", "/app/login.css", "/app/login.js", "/app/session", "/app/share/{}"),
+        *("/health/live", "/health/ready", "/ui/api/pre-login-configuration"),
     ]
 
 
@@ -192,10 +211,27 @@ def test_what_deletes_its_source_needs_that_right(site: Site, verb: str, keep: b
         body["KeepSource"] = keep
     is_deleting = keep is False or verb in ("split", "merge")
     body["DryRun"] = not is_deleting
-    with site.client("only-modify") as client:
+    with site.client("editor") as client:
         answer = client.post(f"/studies/{site.hidden[0]}/{verb}", json=body)
     assert (answer.status_code == 403) == is_deleting
     assert ("right to delete" in details(answer)) == is_deleting
+
+
+@pytest.mark.parametrize("verb", ["modify", "anonymize"])
+def test_who_may_not_see_it_is_not_told_by_changing_it(site: Site, verb: str) -> None:
+    of_study = site.of_study(site.hidden[0])
+    dry_run = {"DryRun": True}
+    with site.client("only-modify") as client, site.client("editor") as editor:
+        for path, body in (
+            (f"/instances/{of_study['instances']}/{verb}", {}),
+            *((f"/{level}/{public}/{verb}", dry_run) for level, public in of_study.items()),
+            (f"/tools/bulk-{verb}", {"Resources": [site.hidden[0]], **dry_run}),
+        ):
+            answer = client.post(path, json=body)
+            assert answer.status_code == 403, path
+            assert "right to browse" in details(answer), path
+            assert editor.post(path, json=body).status_code == 200, path
+        assert client.post(f"/studies/{site.hidden[0]}/share").status_code == 403
 
 
 def test_a_head_is_a_get(site: Site) -> None:

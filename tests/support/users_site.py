@@ -18,6 +18,7 @@ USERS: Final[dict[str, dict[str, Any]]] = {
     "reader": {"ReadOnly": True},
     "blue": {"Permissions": ["browse", "upload", "modify", "delete"], "Labels": ["blue", "azure"]},
     "nothing": {"Permissions": []},
+    "editor": {"Permissions": ["browse", "modify"]},
     **{f"only-{right}": {"Permissions": [right]} for right in RIGHTS},
 }
 NAMES: Final = ("admin", *USERS)

@@ -62,6 +62,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         get_pre_login,
         answer=PreLogin,
         needs=NOTHING,
+        limited=True,
     )
     router.add(
         "GET",

@@ -45,6 +45,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         body=body,
         answer=answer,
         needs=Right.MODIFY,
+        also=Right.BROWSE,
     )
     if settings.read_only:
         return
@@ -55,6 +56,7 @@ def add_routes(router: Router, settings: Settings) -> None:
         body=body,
         answer=answer,
         needs=Right.MODIFY,
+        also=Right.BROWSE,
     )
 
     for level, plural in PLURALS.items():
@@ -187,6 +189,7 @@ async def _explained(
     is_anonymization: bool,
     options: Options = _ANSWERED,
 ) -> Response:
+    request.who.require(Right.BROWSE)
     return json_response(
         await request.services.dry_runs.explained(
             request.caller, target, body, is_anonymization, options

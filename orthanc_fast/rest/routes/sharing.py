@@ -1,6 +1,7 @@
 """Share links: one study for whoever has the address, until it expires. This server's own: see
 docs/users.md."""
 
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -49,11 +50,11 @@ class ShownShare(msgspec.Struct, rename="pascal"):
 def add_routes(router: Router, settings: Settings) -> None:
     if not settings.sessions.share_days:
         return
-    path, needs = "/studies/{}/share", Right.MODIFY
-    body, answer = ShareRequest, NewShare
-    router.add("POST", path, post_share, body=body, answer=answer, needs=needs, limited=True)
-    router.add("GET", path, get_shares, answer=list[ShownShare], needs=needs, limited=True)
-    router.add("DELETE", f"{path}/{{}}", delete_share, needs=needs, limited=True)
+    path = "/studies/{}/share"
+    add = partial(router.add, needs=Right.MODIFY, also=Right.BROWSE, limited=True)
+    add("POST", path, post_share, body=ShareRequest, answer=NewShare)
+    add("GET", path, get_shares, answer=list[ShownShare])
+    add("DELETE", f"{path}/{{}}", delete_share)
     router.add("GET", "/app/share/{}", open_share, needs=NOTHING, limited=True)
 
 
