@@ -70,20 +70,28 @@ def serve(
     """
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
+    # In one go: between two runs of the loop a signal would be lost.
+    loop.run_until_complete(_serve(app, descriptors, keep_alive, tls, ready, stopping))
+
+
+async def _serve(
+    app: AsgiApp,
+    descriptors: Sequence[int],
+    keep_alive: bool,
+    tls: Tls | None,
+    ready: Callable[[], None],
+    stopping: Callable[[], None],
+) -> None:
+    loop = asyncio.get_running_loop()
+    stop, stopped = asyncio.Event(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
     lifespan = LifespanProtocol(app)
-    callback = _future_watcher_wrapper(_callback_wrapper(app, {}, lifespan.state, None))
-    shutdown = WorkerSignal()
-
-    def stop() -> None:
-        stopping()
-        shutdown.set()
-
-    loop.add_signal_handler(signal.SIGTERM, stop)
-    stopped = asyncio.Event()
-    shutdown.add_cb(lambda: loop.call_soon_threadsafe(stopped.set))
-    loop.run_until_complete(lifespan.startup())
+    await lifespan.startup()
     if lifespan.interrupt:
         raise StartFailed
+    callback = _future_watcher_wrapper(_callback_wrapper(app, {}, lifespan.state, None))
+    shutdown = WorkerSignal()
+    shutdown.add_cb(lambda: loop.call_soon_threadsafe(stopped.set))
     scheduler = _new_cbscheduler(loop, callback, impl_asyncio=True)
     http = HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, keep_alive=keep_alive)
     tls_arguments = NO_TLS if tls is None else tls.arguments()
@@ -109,5 +117,8 @@ def serve(
         worker.serve_str(scheduler, loop, shutdown)
         workers.append(worker)
     ready()
-    loop.run_until_complete(stopped.wait())
-    loop.run_until_complete(lifespan.shutdown())
+    await stop.wait()
+    stopping()
+    shutdown.set()  # before anything is served, it would never return
+    await stopped.wait()
+    await lifespan.shutdown()
