@@ -8,6 +8,7 @@ from itertools import chain
 
 from orthanc_fast.config import ConfigError, Settings
 from orthanc_fast.errors import OrthancError
+from orthanc_fast.fork_server import ForkServer
 from orthanc_fast.https import check_https, try_handshake
 from orthanc_fast.log import Category, logger
 from orthanc_fast.network.options import dicom_options
@@ -46,10 +47,12 @@ def run(
     At a restart `reload` reads the configuration again; None keeps the present one. Ports that
     stay the same are never closed meanwhile: clients wait instead of being refused.
     """
+    service = ServiceManager()
+    # Before anything is opened and any thread runs.
+    fork_server = ForkServer([kind.name for kind in _kinds(settings, ((), ())) if kind.count])
     log_levels = logger.share()
     at_start = [logger.level(category) for category in Category]
     ports = _Ports()
-    service = ServiceManager()
     try:
         with Signals() as signals:
             while not signals.stop:
@@ -65,6 +68,7 @@ def run(
                         listeners,
                         store,
                         signals,
+                        fork_server,
                         log_levels,
                         service,
                         log_file,
@@ -81,6 +85,7 @@ def run(
         raise
     finally:
         service.close()
+        fork_server.close()
         ports.close()
         os.close(log_levels)
     logger.info(Category.GENERIC, "The server has stopped")
@@ -142,31 +147,39 @@ def _supervisor(
     listeners: tuple[Listeners, Listeners],
     store: GuardedStore,
     signals: Signals,
+    fork_server: ForkServer,
     log_levels: int,
     service: ServiceManager,
     log_file: str | None,
     following: "_Following",
 ) -> Supervisor:
-    web, dicom = listeners
     return Supervisor(
         settings,
-        [
-            *(Kind(each, 1, (), start_first=True) for each in languages(settings)),
-            Kind("http", settings.http_workers if web else 0, web),
-            Kind("dicom", settings.dicom_workers if dicom else 0, dicom),
-            Kind("jobs", settings.concurrent_jobs, (), start_last=True),
-            Kind("routing", _routers(settings), (), start_last=True),
-            Kind("housekeeper", _housekeepers(settings), (), start_last=True),
-            Kind("scrubber", 0 if settings.scrubber is None else 1, (), start_last=True),
-        ],
+        [kind for kind in _kinds(settings, listeners) if kind.count],
         store.recover_slot,
         following.has_changed,
         following.may_begin,
         signals,
+        fork_server,
         log_levels,
         service,
         log_file,
     )
+
+
+def _kinds(settings: Settings, listeners: tuple[Listeners, Listeners]) -> list[Kind]:
+    """The workers of a server with these ports."""
+    web, dicom = listeners
+    has_dicom = settings.dicom_server_enabled or bool(settings.tenants)
+    return [
+        *(Kind(each, 1, (), start_first=True) for each in languages(settings)),
+        Kind("http", settings.http_workers if settings.http_server_enabled else 0, web),
+        Kind("dicom", settings.dicom_workers if has_dicom else 0, dicom),
+        Kind("jobs", settings.concurrent_jobs, (), start_last=True),
+        Kind("routing", _routers(settings), (), start_last=True),
+        Kind("housekeeper", _housekeepers(settings), (), start_last=True),
+        Kind("scrubber", 0 if settings.scrubber is None else 1, (), start_last=True),
+    ]
 
 
 def _routers(settings: Settings) -> int:

@@ -6,12 +6,10 @@ Every kind of worker is one row of `kinds`; the supervisor knows nothing about w
 
 import errno
 import os
-import pickle
+import select
 import selectors
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -19,6 +17,7 @@ from types import TracebackType
 import msgspec
 
 from orthanc_fast.config import Settings
+from orthanc_fast.fork_server import CannotFork, ForkServer
 from orthanc_fast.log import Category, logger
 from orthanc_fast.presence import Presence
 from orthanc_fast.service_manager import ServiceManager
@@ -30,15 +29,6 @@ FIRST_START_SECONDS = 30.0
 RESTART_PAUSE = 0.05  # grows with every early death, up to
 LONGEST_PAUSE = 0.5
 EARLY = 2.0  # a worker that died within this time may have a lasting reason
-
-# How a worker is started. -P: nothing is imported from the current directory, which `-m` and `-c`
-# would put before everything else.
-COMMAND = (
-    sys.executable,
-    "-P",
-    "-c",
-    "from orthanc_fast.worker import run; run()",
-)
 
 
 class CannotStart(Exception):
@@ -60,7 +50,7 @@ class _Worker:
     def __init__(self, kind: Kind, slot: str) -> None:
         self.kind = kind
         self.slot = slot
-        self.process: subprocess.Popen[bytes] | None = None
+        self.pid: int | None = None  # none runs, or it has not been waited for
         self.pidfd = -1
         self.ready = -1
         self.started = 0.0
@@ -155,6 +145,7 @@ class Supervisor:
         has_changed: Callable[[], bool],
         may_restart: Callable[[], bool],
         signals: Signals,
+        fork_server: ForkServer,
         log_levels: int,
         service: ServiceManager,
         log_file: str | None = None,
@@ -168,6 +159,7 @@ class Supervisor:
         self._recover = recover
         self._has_changed = has_changed
         self._may_restart = may_restart
+        self._fork_server = fork_server
         self._log_levels = log_levels
         self._workers = [
             _Worker(kind, f"{kind.name}-{number}") for kind in kinds for number in range(kind.count)
@@ -285,7 +277,7 @@ class Supervisor:
     def _became_ready(self, worker: _Worker) -> None:
         """Its end of the pipe was written to by the worker, or closed by its death."""
         if worker.ready < 0:
-            return  # its death was noticed first
+            return  # that is known
         worker.has_been_ready |= os.read(worker.ready, 1) != b""
         self._selector.unregister(worker.ready)
         os.close(worker.ready)
@@ -309,39 +301,25 @@ class Supervisor:
             presence=self._presence.descriptor,
             log_file=self._log_file,
         )
-        # Ctrl-C must not meet an interpreter that does not ignore it yet.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            process = subprocess.Popen(
-                COMMAND,
-                stdin=subprocess.PIPE,
-                pass_fds=[
-                    *worker.kind.listeners,
-                    ready_of_worker,
-                    self._log_levels,
-                    self._presence.descriptor,
-                ],
-            )
+            worker.pid = self._fork_server.start(assignment)
+        except CannotFork as error:
+            os.close(ready)
+            logger.error(Category.GENERIC, f"Worker {worker.slot} cannot be started: {error}")
+            worker.restart_at = time.monotonic() + LONGEST_PAUSE
+            return
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.close(ready_of_worker)
-        assert process.stdin is not None
-        try:
-            process.stdin.write(pickle.dumps(assignment))
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # it died already; the event of its end follows
-        worker.process = process
-        worker.pidfd = os.pidfd_open(process.pid)
+            os.close(ready_of_worker)
+        worker.pidfd = os.pidfd_open(worker.pid)
         worker.ready = ready
         self._selector.register(worker.pidfd, selectors.EVENT_READ, (worker, "died"))
         self._selector.register(ready, selectors.EVENT_READ, (worker, "ready"))
 
     def _died(self, worker: _Worker) -> None:
+        self._became_ready(worker)  # unless it died without a word
         self._forget(worker)
         self._look_round()
-        assert worker.process is not None
-        code = worker.process.wait()
+        code = _reaped(worker)
         early = time.monotonic() - worker.started < EARLY
         worker.early_deaths = worker.early_deaths + 1 if early else 0
         pause = min(RESTART_PAUSE * (1 + worker.early_deaths), LONGEST_PAUSE)
@@ -370,15 +348,28 @@ class Supervisor:
             self._forget(worker)
 
     def _stop(self, workers: Sequence[_Worker], deadline: float) -> None:
-        running = [(w.slot, w.process) for w in workers if w.process is not None]
-        for _, process in running:
-            process.terminate()
-        for slot, process in running:
-            try:
-                process.wait(max(0.01, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+        running = [worker for worker in workers if worker.pid is not None]
+        for worker in running:
+            signal.pidfd_send_signal(worker.pidfd, signal.SIGTERM)
+        for worker in running:
+            if not _has_ended(worker, max(0.01, deadline - time.monotonic())):
                 logger.warning(
-                    Category.GENERIC, f"Worker {slot} did not stop in time and is killed"
+                    Category.GENERIC, f"Worker {worker.slot} did not stop in time and is killed"
                 )
-                process.kill()
-                process.wait()
+                signal.pidfd_send_signal(worker.pidfd, signal.SIGKILL)
+            _reaped(worker)
+
+
+def _has_ended(worker: _Worker, seconds: float) -> bool:
+    """Waits so long for it."""
+    ended = select.poll()
+    ended.register(worker.pidfd, select.POLLIN)
+    return bool(ended.poll(seconds * 1000))
+
+
+def _reaped(worker: _Worker) -> int:
+    """The exit code, once it has ended; a negative one is a signal."""
+    assert worker.pid is not None
+    _, status = os.waitpid(worker.pid, 0)
+    worker.pid = None
+    return os.waitstatus_to_exitcode(status)

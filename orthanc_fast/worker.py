@@ -5,11 +5,10 @@ Its settings come pickled on standard input, from the process that started it.
 
 import ctypes
 import os
-import pickle
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -44,26 +43,34 @@ class Assignment(msgspec.Struct, frozen=True):
     log_file: str | None = None
 
 
-def run() -> NoReturn:
+# What stays blocked until the worker acts on it, or ignores it.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+
+
+def modules(kinds: Sequence[str]) -> list[str]:
+    """What workers of these kinds import before they serve."""
+    return [module for kind in kinds for module in _MODULES.get(kind, ())]
+
+
+def run(assignment: Assignment) -> NoReturn:
     """Does the work, and ends the process at once: all is closed by then, and to take the
     interpreter to pieces costs a fifth of a second of CPU in each worker."""
-    code = main()
+    code = main(assignment)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-def main() -> int:
+def main(assignment: Assignment) -> int:
     """Returns the exit code of the process."""
-    assignment: Assignment = pickle.load(sys.stdin.buffer)
     _die_with(assignment.supervisor)
-    _be_named(assignment.slot)
+    be_named(assignment.slot)
     # A terminal sends these to all; the supervisor acts, and ends workers by SIGTERM in its order.
-    # It started this process with SIGINT blocked. (Of two signals at once another thread can take
-    # both, and the main thread, which waits for a lock, would not be woken to run a handler.)
+    # (Of two signals at once another thread can take both, and the main thread, which waits for a
+    # lock, would not be woken to run a handler.)
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     logger.install(assignment.slot)
     logger.join(assignment.log_levels)
     if assignment.log_file is not None:
@@ -90,7 +97,7 @@ def _die_with(supervisor: int) -> None:
         sys.exit(START_FAILED)
 
 
-def _be_named(slot: str) -> None:
+def be_named(slot: str) -> None:
     """So that `ps -o comm` and `top` tell the workers apart."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NAME, f"orthanc-{slot}".encode())
 
@@ -204,4 +211,13 @@ _SERVE: dict[str, Callable[[Assignment], int]] = {
     "routing": _route,
     "housekeeper": _keep_house,
     "scrubber": _scrub,
+}
+
+# Without them each worker would import them by itself: see `fork_server.py`.
+_MODULES: dict[str, tuple[str, ...]] = {
+    "http": ("orthanc_fast.granian_worker", "orthanc_fast.rest.app"),
+    "dicom": ("orthanc_fast.network.worker",),
+    "jobs": ("orthanc_fast.services.processes.jobs",),
+    "lua": ("orthanc_fast.scripting.host",),
+    "python": ("orthanc_fast.scripting.host",),
 }

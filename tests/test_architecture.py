@@ -41,6 +41,7 @@ DOORS = {"rest", "network", "client"}
 SCRIPTING = {"scripting"}
 WIRING = {
     *("cli", "server", "https", "service_manager", "presence", "supervisor", "worker"),
+    "fork_server",
     "granian_worker",
 }
 

@@ -209,3 +209,60 @@ def test_uploads_of_a_killed_worker_leave_nothing(server: OurServer) -> None:
     count = httpx.get(f"{server.url}/statistics").json()["CountInstances"]
     files = [path for path in (server.folder / "storage").glob("??/??/*") if path.is_file()]
     assert acknowledged <= count == len(files)
+
+
+def test_without_the_process_that_forks_them_workers_stay_and_are_replaced(
+    server: OurServer,
+) -> None:
+    assert server.process is not None
+    before = workers(server)
+    (forks,) = (
+        process
+        for process in psutil.Process(server.process.pid).children()
+        if process.name() == "orthanc-forks"
+    )
+    forks.kill()
+    assert workers(server) == before
+    os.kill(before[0], signal.SIGKILL)
+    wait_until(lambda: len(set(workers(server)) - set(before)) == 1, PATIENCE)
+    assert before[1] in workers(server)
+    for _ in range(4):
+        assert httpx.get(f"{server.url}/statistics").status_code == 200
+    server.process.terminate()
+    assert server.process.wait(STOP_SECONDS) == 0
+
+
+def test_workers_are_forks_that_have_their_own_signals_and_descriptors(server: OurServer) -> None:
+    """The process between is gone, and nobody waits for a child that is not his."""
+    assert server.process is not None
+    supervisor = psutil.Process(server.process.pid)
+    wait_until(lambda: len(supervisor.children()) == 1 + 2 + 2, PATIENCE)  # jobs come last
+    wait_until(lambda: all(each.name() != "python" for each in supervisor.children()), PATIENCE)
+    for process in supervisor.children(recursive=True):
+        assert process.ppid() == supervisor.pid
+        assert process.status() != psutil.STATUS_ZOMBIE
+        masks = re.search(r"SigBlk:\t(\w+)", Path(f"/proc/{process.pid}/status").read_text())
+        assert masks is not None
+        assert (int(masks[1], 16) == 0) == (process.name() != "orthanc-forks")
+
+
+def test_a_worker_that_is_stopped_while_it_starts_ends() -> None:
+    """As one does whose supervisor dies then, and which nobody else would end."""
+    code = """
+import os, signal, socket
+from orthanc_fast.granian_worker import serve
+
+async def app(scope, receive, send):
+    await receive()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+listener = socket.create_server(("127.0.0.1", 0))
+serve(app, [listener.detach()], True, None, lambda: print("ready"), lambda: print("stopping"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == ["ready", "stopping"]

@@ -18,19 +18,11 @@ from typing import Any
 
 TESTS = Path(__file__).parents[1]
 
-# What the supervisor starts its workers with, and the server itself.
-_WORKER = f"""
+_SERVER = f"""
 import sys
 sys.path.insert(0, {str(TESTS)!r})
 from support.job_server import register
 register()
-from orthanc_fast.worker import main
-sys.exit(main())
-"""
-_SERVER = f"""
-import sys
-from orthanc_fast import supervisor
-supervisor.COMMAND = (sys.executable, "-P", "-c", {_WORKER!r})
 from orthanc_fast.cli import main
 main()
 """
