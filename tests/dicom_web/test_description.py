@@ -22,6 +22,7 @@ def test_its_page(pair: DicomWebPair) -> None:
     """The address among the plugins leads somewhere."""
     for client in pair:
         page = client.get("/plugins/dicom-web").json()["RootUri"]
+        assert page.removeprefix("..") == "/dicom-web/app/client/index.html"
         answer = client.get(f"/plugins/{page}", follow_redirects=True)
         assert (answer.status_code, answer.headers["content-type"][:9]) == (200, "text/html")
 
