@@ -551,6 +551,12 @@ class _Building:
         users = self._get("RegisteredUsers")
         remote = self._get("RemoteAccessAllowed")
         explicit = self._get("AuthenticationEnabled")
+        if self._get("Users") and explicit is None and not remote:
+            raise self._refuse(
+                "Users",
+                "nobody has to log in, so it would have no effect: set AuthenticationEnabled to "
+                "true, or to false if that is wanted",
+            )
         if users is None:
             if remote and explicit is not False and not self._get("Users"):
                 raise self._refuse(

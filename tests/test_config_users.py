@@ -90,7 +90,11 @@ def test_bounds_of_sessions(tmp_path: Path, sessions: dict[str, int]) -> None:
 
 def test_users_without_authentication_are_told(tmp_path: Path) -> None:
     path = tmp_path / "configuration.json"
-    path.write_text(json.dumps({"RegisteredUsers": {"a": "b"}, "Users": {"a": {"ReadOnly": True}}}))
+    given: dict[str, Any] = {"RegisteredUsers": {"a": "b"}, "Users": {"a": {"ReadOnly": True}}}
+    path.write_text(json.dumps(given))
+    with pytest.raises(ConfigError, match="AuthenticationEnabled"):
+        load([path])
+    path.write_text(json.dumps({**given, "AuthenticationEnabled": False}))
     told: list[str] = []
     load([path], told.append)
     assert [text for text in told if "Users has no effect" in text]
