@@ -234,6 +234,23 @@ def test_who_may_not_see_it_is_not_told_by_changing_it(site: Site, verb: str) ->
         assert client.post(f"/studies/{site.hidden[0]}/share").status_code == 403
 
 
+def test_explorer_2_offers_what_a_user_may_do(site: Site) -> None:
+    options = ("EnableUpload", "EnableSendTo", "EnableDeleteResources", "EnableSettings")
+    offered = {
+        name: [
+            site.client(name).get("/ui/api/configuration").json()["UiOptions"][option]
+            for option in options
+        ]
+        for name in ("admin", "reader", "editor", "blue")
+    }
+    assert offered == {
+        "admin": [True, True, True, True],
+        "reader": [False, False, False, False],
+        "editor": [False, True, False, False],
+        "blue": [False, False, True, False],
+    }
+
+
 def test_a_head_is_a_get(site: Site) -> None:
     hidden = site.of_study(site.hidden[0])
     with site.client("blue") as blue, site.client("only-upload") as uploader:

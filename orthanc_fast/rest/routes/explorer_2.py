@@ -32,6 +32,8 @@ VERSION: Final = "1.14.0"  # of Orthanc's plugin that this behaves like
 STYLE: Final = "customizable/custom.css"
 LOGO: Final = "customizable/custom-logo"
 ICON: Final = "favicon.ico"
+# Of no use to who sees some studies only: he is refused whatever needs them.
+_OF_ALL_STUDIES: Final = Right.UPLOAD | Right.MODIFY
 # By other names than this server's: what the pages look for.
 _ALIASES: Final = {"worklists": "orthanc-worklists"}
 
@@ -129,11 +131,12 @@ async def get_pre_login(request: Request) -> Response:
 
 def _configuration_of(router: Router) -> Handler:
     async def get_configuration(request: Request) -> Response:
-        """What the pages ask for when they start."""
-        settings = request.services.settings
+        """What the pages ask for when they start; what the user may not do they do not offer."""
+        settings, who = request.services.settings, request.who
         plugins = await _plugins(router, request)
         configuration = (await _files(request)).configuration(
             plugins,
+            rights=who.rights & ~_OF_ALL_STUDIES if who.is_limited else who.rights,
             read_only=settings.read_only,
             ohif=None if settings.ohif is None else settings.ohif.base,
         )

@@ -11,9 +11,11 @@ import msgspec
 
 from orthanc_fast.config_file import parse
 from orthanc_fast.config_viewers import Explorer2
+from orthanc_fast.rights import Right
 from orthanc_fast.services.viewers.application import Application
 from orthanc_fast.services.viewers.explorer_2_options import (
     ADVANCED,
+    OF_RIGHTS,
     OF_WRITERS,
     TOKENS,
     UI_OPTIONS,
@@ -77,11 +79,12 @@ class Explorer2Files:
         self,
         plugins: Mapping[str, dict[str, Any]],
         *,
+        rights: Right,
         read_only: bool,
         ohif: str | None,
     ) -> Explorer2Configuration:
-        """What the pages are told: `plugins` by name as they describe themselves, `ohif` is where
-        that viewer is."""
+        """What the pages are told for a user with these rights: `plugins` by name as they describe
+        themselves, `ohif` is where that viewer is."""
         options = self._options
         theirs = self._defaults
         advanced = {**ADVANCED, **theirs.get("AdvancedOptions", {}), **options.advanced}
@@ -91,6 +94,9 @@ class Explorer2Files:
         offered |= options.ui_options
         if read_only and advanced["AdaptUiOnReadOnlySystems"]:
             offered |= dict.fromkeys(OF_WRITERS, False)
+        for right, names in OF_RIGHTS.items():
+            if right not in rights:
+                offered |= dict.fromkeys(names, False)
         has_logo = options.logo is not None
         return Explorer2Configuration(
             plugins=dict(plugins),

@@ -3,6 +3,8 @@ reference chapter 6, section 1.1; the options are those of its documentation."""
 
 from typing import Any, Final
 
+from orthanc_fast.rights import Right
+
 _STUDY_LIST: Final[dict[str, Any]] = {
     "EnableStudyList": True,
     "MaxStudiesDisplayed": 100,
@@ -174,3 +176,10 @@ OF_WRITERS: Final = (
     "EnableEditLabels",
     "EnablePermissionsEdition",
 )
+# What there is no use for without a right.
+OF_RIGHTS: Final[dict[Right, tuple[str, ...]]] = {
+    Right.UPLOAD: ("EnableUpload", "EnableAddSeries", "EnableDicomModalities"),
+    Right.MODIFY: ("EnableModification", "EnableAnonymization", "EnableEditLabels", "EnableSendTo"),
+    Right.DELETE: ("EnableDeleteResources",),
+    Right.ADMINISTRATE: ("EnableSettings",),
+}
