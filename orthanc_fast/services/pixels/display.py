@@ -75,7 +75,7 @@ def standard_display(
 ) -> Display:
     """What PS3.3 asks for: the modality LUT or rescale, then the VOI LUT or the window with its
     function; what is given here replaces the file's. Where neither says anything, all values that
-    the bits of the image can have, of floats those that the frame has. Waits for the disk."""
+    the frame has: those that its bits could have are far more, as a rule. Waits for the disk."""
     found = display_attributes(image.dataset_head, index)
     slope, intercept = number(found.rescale_slope), number(found.rescale_intercept)
     modality: Rescale | Lut = Rescale(slope or 1.0, intercept or 0.0)
@@ -84,7 +84,7 @@ def standard_display(
     is_own = center is not None or width is not None or function is not None
     if found.voi_lut is not None and not is_own:
         return Display(modality, _lut(found.voi_lut))
-    declared = _pair(found.window_center, found.window_width) or _full_range(image, frame, modality)
+    declared = _pair(found.window_center, found.window_width) or _full_range(frame, modality)
     declared_function = _FUNCTIONS.get((found.window_function or "").upper(), "LINEAR")
     return Display(
         modality,
@@ -114,13 +114,9 @@ def _lut(values: LutValues) -> Lut:
     return Lut(np.array(values.entries, np.uint16), values.first, values.bits)
 
 
-def _full_range(image: OpenImage, frame: Frame, modality: Rescale | Lut) -> tuple[float, float]:
+def _full_range(frame: Frame, modality: Rescale | Lut) -> tuple[float, float]:
     """The window, for the function LINEAR, that shows the lowest value black, the highest white."""
-    bits = image.info.bits_stored
-    low: float = -(1 << bits - 1) if image.info.is_signed else 0
-    high: float = low + (1 << bits) - 1
-    if image.info.is_float:
-        finite = frame[np.isfinite(frame)]
-        low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
+    finite = frame[np.isfinite(frame)] if frame.dtype.kind == "f" else frame
+    low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
     ends = modality(np.array([low, high], np.float64))
     return float(ends.mean()) + 0.5, float(abs(ends[1] - ends[0])) + 1

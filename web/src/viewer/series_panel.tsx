@@ -1,11 +1,10 @@
 // The series of the study, each with its middle picture.
 
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { address, part } from "../api/client";
 import type { Resource } from "../api/types";
 import { Value } from "../components/value";
 import { href } from "../router";
-import { framePlaces } from "./content";
 import { say } from "./texts";
 import type { StudyContent } from "./viewer_page";
 
@@ -37,20 +36,14 @@ export function SeriesPanel({ content, current, isReady }: Properties) {
   );
 }
 
+/** The same picture as on the page of the study: the browser has it, as a rule. */
 function Scout({ series, isReady }: { series: Resource; isReady: boolean }) {
-  const [source, setSource] = useState<string | null>(null);
-  useEffect(() => {
-    if (!isReady || source !== null) return undefined;
-    const stop = new AbortController();
-    framePlaces(series.ID, stop.signal).then((places) => {
-      const place = places[places.length >> 1];
-      if (place) setSource(address(`instances/${part(place.instance)}/frames/${place.frame}/rendered`, { height: 144 }));
-    }, () => { /* it has no picture: its modality is shown */ });
-    return () => stop.abort();
-  }, [series.ID, isReady]);
+  const [hasFailed, setFailed] = useState(false);
   return (
     <span class="viewer-scout" aria-hidden="true">
-      {source ? <img src={source} alt="" onError={() => setSource("")} /> : <Value text={series.MainDicomTags.Modality ?? ""} short />}
+      {isReady && !hasFailed
+        ? <img src={address(`series/${part(series.ID)}/thumbnail`)} alt="" loading="lazy" onError={() => setFailed(true)} />
+        : <Value text={series.MainDicomTags.Modality ?? ""} short />}
     </span>
   );
 }

@@ -29,7 +29,7 @@ export function Stack({ pictures, shown, onShow }: Properties) {
   const picture = pictures[shown];
   const [failed, setFailed] = useState("");
   const stage = useRef<HTMLDivElement>(null);
-  const source = picture ? address(`instances/${part(picture.instance)}/frames/${picture.frame}/rendered`) : "";
+  const source = picture ? address(`instances/${part(picture.instance)}/frames/${picture.frame}/rendered`, { voi: "standard" }) : "";
   const label = say("image", { number: shown + 1, total: pictures.length });
 
   // Not by a property: the page must not scroll meanwhile, which only listeners that are not passive can forbid.
