@@ -9,7 +9,7 @@ from support import generated
 from support.driven_browser import Browser
 from support.nginx import BELOW_A_PREFIX, nginx
 from support.server import OurServer
-from support.web_ui import judge
+from support.web_ui import choose, field, judge, press_button
 
 USERS = {
     "AuthenticationEnabled": True,
@@ -96,6 +96,33 @@ def test_a_session_that_has_ended(browser: Browser, server: OurServer, stored: s
     _give(browser, "reader", "secret")
     browser.wait_for("document.querySelector('.series-card')")
     assert browser.value("document.querySelector('.head .user').innerText.trim()") == "reader"
+
+
+def test_a_link_that_is_shared(browser: Browser, server: OurServer, stored: str) -> None:
+    """It opens the study for who has not logged in, until it is ended."""
+    logged_in(browser, server.url, "admin", f"#study?uuid={stored}")
+    browser.wait_for("document.querySelector('.series-card')")
+    browser.click("Share")
+    choose(browser, "The link holds for", "1")
+    press_button(browser, "Make a link")
+    browser.wait_for(f"{field('Link')}?.value")
+    browser.wait_for("document.querySelectorAll('.share li').length === 1")
+    judge(browser, "share")
+    link = browser.value(f"{field('Link')}.value")
+    (known,) = httpx.get(f"{server.url}/studies/{stored}/share", auth=ADMIN).json()
+    assert known["User"] == "admin"
+    browser.call("Network.clearBrowserCookies")
+    browser.open_led(link)
+    browser.wait_for(f"location.hash === '#viewer?study={stored}'")
+    browser.wait_for("document.querySelector('.viewer-corner')?.innerText")
+    browser.call("Network.clearBrowserCookies")
+    logged_in(browser, server.url, "admin", f"#study?uuid={stored}")
+    browser.wait_for("document.querySelector('.series-card')")
+    browser.click("Share")
+    browser.click_on(".share li button")
+    browser.wait_for("!document.querySelector('.share li')")
+    browser.press("Escape")
+    assert httpx.get(link).status_code == 404
 
 
 @pytest.mark.parametrize(("name", "studies"), [("reader", 2), ("heart", 1)])

@@ -11,6 +11,7 @@ import { label } from "./labels/action";
 import { protect, unprotect } from "./protect";
 import { anonymize, merge, modify, split } from "./rework";
 import { send } from "./send/action";
+import { share } from "./share/action";
 import { view } from "./view";
 
 export interface Selection {
@@ -37,4 +38,4 @@ export interface Action {
   run?: (selection: Selection, changed: () => void) => Promise<void>;
 }
 
-export const actions: readonly Action[] = [view, download, send, anonymize, modify, split, merge, label, protect, unprotect, remove];
+export const actions: readonly Action[] = [view, download, send, share, anonymize, modify, split, merge, label, protect, unprotect, remove];

@@ -18,6 +18,7 @@ interface InputProperties extends Shared {
   required?: boolean;
   autofocus?: boolean;
   disabled?: boolean;
+  readOnly?: boolean;
   min?: string;
   max?: string;
   /** What is offered; anything else can be written too. */

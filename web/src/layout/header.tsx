@@ -1,5 +1,6 @@
 // The head of every page: the server, the pages, who is logged in, language and colours.
 
+import { useEffect, useRef } from "preact/hooks";
 import { logOut, may, session } from "../api/session";
 import { getSystem } from "../api/resources";
 import { Icon } from "../components/icon";
@@ -17,10 +18,16 @@ export function Header() {
   const system = useLoaded(() => getSystem(), [session.value]);
   const shown = Object.entries(pages).filter(([, page]) => page.navigation && may(page.permission));
   const absent = useLoaded(() => absentPages(shown), [session.value]).value;
+  // Where there is no room for all the current page is in sight.
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const link = nav.current?.querySelector<HTMLElement>("[aria-current]");
+    if (nav.current && link) nav.current.scrollLeft = link.offsetLeft - (nav.current.clientWidth - link.offsetWidth) / 2;
+  }, [shownPage.value, absent]);
   return (
     <header class="head">
       <a class="brand" href={href(FIRST_PAGE)}><bdi>{system.value?.Name || "DICOM"}</bdi></a>
-      <nav aria-label={say("navigation")}>
+      <nav ref={nav} aria-label={say("navigation")}>
         {shown.filter(([name, page]) => !page.isThere || absent?.has(name) === false).map(([name, page]) => (
           <a key={name} href={href(name)} aria-current={shownPage.value === name ? "page" : undefined}>{page.navigation?.[language.value]}</a>
         ))}

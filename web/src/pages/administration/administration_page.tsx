@@ -183,7 +183,7 @@ interface ServerTableProperties<T> {
 function ServerTable<T>({ title, none, found, columns }: ServerTableProperties<T>) {
   const rows = Object.entries(found.value ?? {});
   return (
-    <section class="card">
+    <section class="card servers">
       <h2>{title}</h2>
       {found.value === undefined
         ? (found.error ? <Failure error={found.error} retry={found.reload} /> : <Loading />)

@@ -1,1 +1,0 @@
-import{C as r}from"./chunk-DC67BB7R.js";function n({label:e,done:l,total:a}){return a===null?r("progress",{"aria-label":e}):r("progress",{"aria-label":e,value:l,max:a||1})}export{n as a};

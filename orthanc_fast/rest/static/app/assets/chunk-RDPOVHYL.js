@@ -1,0 +1,1 @@
+import{a as o,c as r,d as a}from"./chunk-B7WSYBQC.js";function p(t){let e=o(r(t).PatientName??""),n=a(t);return[...new Set([e,n])].filter(Boolean).join(", ")||t.ID}function c(t,e,n){let[i]=t;return`${(i&&t.length===1?p(i):e).replace(/[^\p{L}\p{N} ._-]+/gu," ").replace(/\s+/g," ").replace(/^[. ]+|[. ]+$/g,"").slice(0,80).trim()||e}.${n}`}export{p as a,c as b};
