@@ -13,7 +13,7 @@ def main(url: str, series: str, folder: str = ".") -> None:
         volume = server.volume(series)
         place = server.geometry(series)
         print(f"{volume.shape} {volume.dtype}, {volume.min():g} to {volume.max():g}")
-        print(f"spacing {place['Spacing']} mm, origin {place['Origin']}")
+        print(f"spacing {place.spacing} mm, origin {place.origin}")
         # The same slice with its bones only, a quarter of the bytes.
         middle = str(len(volume) // 2)
         bones = server.volume(series, dtype="uint8", window=(400, 1800), slices=middle)

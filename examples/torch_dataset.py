@@ -20,7 +20,7 @@ class VolumeDataset(Dataset):
         self.url = url
         self.dtype = dtype
         with Server(url) as server:
-            self.series = [found["ID"] for found in server.find("Series", {"Modality": modality})]
+            self.series = [found.id for found in server.find("Series", {"Modality": modality})]
         self._server: Server | None = None
 
     def __len__(self) -> int:

@@ -1,28 +1,21 @@
 """Keep-alive connections to one server, one per thread, of the standard library's `http.client`."""
 
-import base64
 import http.client
 import threading
 from types import TracebackType
-from urllib.parse import urlsplit
+
+from orthanc_fast.client.address import address_of
 
 TIMEOUT = 300.0  # seconds without a byte
 
 
 class Connections:
-    """Sends requests to one server from any thread. `server` is an address such as
-    `http://host:8042` or `https://host/path`; `user` is "name:password" or None."""
+    """Sends requests to one server from any thread. `server` and `user` are those of
+    `address_of`."""
 
     def __init__(self, server: str, user: str | None = None) -> None:
-        address = urlsplit(server if "://" in server else f"http://{server}")
-        self._secure = address.scheme == "https"
-        self._host = address.hostname or "localhost"
-        self._port = address.port
-        self._path = address.path.rstrip("/")
-        self._headers: dict[str, str] = {}
-        if user is not None:
-            token = base64.b64encode(user.encode()).decode()
-            self._headers["Authorization"] = f"Basic {token}"
+        self._address = address_of(server, user)
+        self.url = self._address.url
         self._local = threading.local()
         self._lock = threading.Lock()
         self._all: list[http.client.HTTPConnection] = []
@@ -35,18 +28,25 @@ class Connections:
         headers: dict[str, str] | None = None,
     ) -> http.client.HTTPResponse:
         """The answer, of which the body is still to be read to its end before the thread sends
-        again. A connection that broke, as idle ones do, is tried once more. Raises OSError or
+        again. A connection that the server has closed meanwhile, as it does with idle ones, is
+        opened again; nothing is sent twice that may have been heard. Raises OSError or
         http.client.HTTPException."""
         connection = self._connection()
+        was_open = connection.sock is not None
+        try:
+            return self._sent(connection, method, path, body, headers)
+        except (http.client.RemoteDisconnected, ConnectionError):
+            connection.close()
+            if not was_open:
+                raise
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            raise
         try:
             return self._sent(connection, method, path, body, headers)
         except (OSError, http.client.HTTPException):
             connection.close()
-            try:
-                return self._sent(connection, method, path, body, headers)
-            except (OSError, http.client.HTTPException):
-                connection.close()
-                raise
+            raise
 
     def drop(self) -> None:
         """Closes this thread's connection, as after an answer that was not read to its end."""
@@ -60,14 +60,16 @@ class Connections:
         body: bytes | None,
         headers: dict[str, str] | None,
     ) -> http.client.HTTPResponse:
-        connection.request(method, self._path + path, body, {**self._headers, **(headers or {})})
+        all_headers = {**self._address.headers, **(headers or {})}
+        connection.request(method, self._address.path + path, body, all_headers)
         return connection.getresponse()
 
     def _connection(self) -> http.client.HTTPConnection:
         found: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if found is None:
-            kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-            found = self._local.connection = kind(self._host, self._port, timeout=TIMEOUT)
+            address = self._address
+            kind = http.client.HTTPSConnection if address.is_secure else http.client.HTTPConnection
+            found = self._local.connection = kind(address.host, address.port, timeout=TIMEOUT)
             with self._lock:
                 self._all.append(found)
         return found

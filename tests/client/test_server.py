@@ -1,6 +1,5 @@
 """The client against this server and against Orthanc 1.13; the examples run."""
 
-import io
 import runpy
 import sys
 import types
@@ -11,7 +10,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from support import generated
+from support.client_files import make_files
 from support.ports import free_port
 from support.reference_server import ReferenceServer
 from support.server import OurServer
@@ -19,22 +18,6 @@ from support.server import OurServer
 from orthanc_fast.client import Server, ServerError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def make_files(folder: Path) -> np.ndarray:
-    """Two series of the same three slices, and one file that is none."""
-    stack = np.arange(3 * 20 * 30).reshape(3, 20, 30).astype("<i2")
-    for series in (1, 2):
-        for place, pixels in enumerate(stack):
-            dataset = generated.base()
-            generated.add_pixels(dataset, pixels)
-            dataset.ImagePositionPatient = [0, 0, 2 * place]
-            buffer = io.BytesIO()
-            dataset.save_as(buffer, enforce_file_format=True)
-            data = generated.Template(buffer.getvalue()).number(1, 1, series, place)
-            (folder / f"{series}-{place}.dcm").write_bytes(data)
-    (folder / "notes.txt").write_text("no image")
-    return stack
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +60,7 @@ def test_lists_and_finds(server: Server, orthanc: Server) -> None:
         assert sorted(each.series(study)) == sorted(each.series())
         assert len(each.instances(each.series()[0])) == 3
         found = each.find("Series", {"Modality": "CT"})
-        assert sorted(series["ID"] for series in found) == sorted(each.series())
+        assert sorted(series.id for series in found) == sorted(each.series())
         assert each.find("Series", {"Modality": "MR"}) == []
 
 
@@ -99,7 +82,7 @@ def test_choices(server: Server, orthanc: Server, files: tuple[Path, np.ndarray]
     found = server.volume(name, dtype="int16", slices="1:")
     np.testing.assert_array_equal(found, stack[1:] - 1024)
     assert server.volume(name, dtype="uint8", window=(0, 10)).dtype == np.uint8
-    assert server.geometry(name)["Spacing"] == [0.7, 0.7, 2]
+    assert server.geometry(name).spacing == (0.7, 0.7, 2)
     with pytest.raises(ServerError, match="no orthanc_fast"):
         orthanc.volume(name, dtype="int16")
     orthanc.volume(name)  # the connection is in order again
