@@ -14,7 +14,7 @@ from orthanc_fast.client.answers import Level, Resource
 from orthanc_fast.client.call import Call, Flow, Pause, Together
 from orthanc_fast.client.errors import ServerError
 from orthanc_fast.client.resources import address, members, resource
-from orthanc_fast.client.system import system
+from orthanc_fast.client.system import require_ours, system
 
 # Called with what has come, and all that is to come if that is known.
 Progress = Callable[[int, int | None], None]
@@ -22,6 +22,9 @@ Progress = Callable[[int, int | None], None]
 BUFFER = 1 << 20
 ATTEMPTS = 5  # without a byte in between
 FIRST_PAUSE = 0.5  # seconds, doubled each time
+
+# Arguments of arrays that Orthanc passes over.
+ONLY_OURS = ("dtype", "window-center", "slices", "frames")
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _RANGE = re.compile(r"bytes (\d+)-\d+/\d+")
@@ -140,6 +143,10 @@ def save_array(
 ) -> Flow[Path]:
     """Pixels as .npy, or with `compress=1` as .npz; of a study as .npz with a member for each
     series, which needs orthanc_fast. The `arguments` are those of docs/volumes.md."""
+    if level == "Study":
+        yield from require_ours("a study as one file of arrays")
+    elif only := [name for name in ONLY_OURS if arguments.get(name) is not None]:
+        yield from require_ours(" and ".join(only))
     path = address(level, identifier, "numpy")
     return (yield from download(path, target, progress, **arguments))
 
@@ -149,6 +156,7 @@ def save_nifti(
 ) -> Flow[Path]:
     """A series as NIfTI, compressed where the name of the target ends with .gz. Needs
     orthanc_fast."""
+    yield from require_ours("NIfTI")
     compress = "1" if target.name.endswith(".gz") else None
     path = address("Series", series, "nifti")
     return (yield from download(path, target, progress, compress=compress, **arguments))
