@@ -1,5 +1,6 @@
 """Fixtures shared by all tests, and the check that nothing needed is missing."""
 
+import logging
 import os
 import shutil
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from support import npm
 from support import reference_server as reference
+from support.http_clients import share_certificates
 from support.reference_server import ReferenceServer
 from support.server import OurServer
 
@@ -18,6 +20,12 @@ pytest.register_assert_rewrite("orthanc_fast.index.conformance")
 # server would compile the program anew, which costs it more than a second of CPU.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+share_certificates()
+
+# Their lines of each packet would drown what a failing test has logged.
+for name in ("httpcore", "httpx"):
+    logging.getLogger(name).setLevel(logging.WARNING)
 
 TOOLS = {
     "storescu": "dcmtk",

@@ -82,7 +82,7 @@ def test_a_job_is_paused_and_goes_on(client: httpx.Client, slow: tuple[Slow, Htt
     until(lambda: len(peer.requests) == 10 + CONNECTIONS)
     client.post(f"/jobs/{job}/pause").raise_for_status()
     wait_for(client, job, "Paused")
-    assert 40 <= client.get(f"/jobs/{job}").json()["Progress"] <= 60
+    until(lambda: 40 <= client.get(f"/jobs/{job}").json()["Progress"] <= 60)
     for _ in range(100):
         behave.allowed.release()
     client.post(f"/jobs/{job}/resume").raise_for_status()
@@ -90,7 +90,8 @@ def test_a_job_is_paused_and_goes_on(client: httpx.Client, slow: tuple[Slow, Htt
     assert content["FailedInstancesCount"] == 0
     bodies = Counter(each.body for each in peer.requests)
     assert len(bodies) == len(instances)
-    assert sum(bodies.values()) == len(instances) + CONNECTIONS  # those that were under way
+    # Of those that were under way some may have come to an end before the job did.
+    assert len(instances) <= sum(bodies.values()) <= len(instances) + CONNECTIONS
 
 
 def test_a_worker_is_killed(server: OurServer, client: httpx.Client) -> None:

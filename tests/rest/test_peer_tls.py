@@ -81,7 +81,7 @@ class servers:
 
     def __init__(self, folder: Path, authority: Path | None, **options: Any) -> None:
         trusted = {} if authority is None else {"HttpsCACertificates": str(authority)}
-        options = {"HttpTimeout": 2, **trusted, **options}
+        options = {"HttpTimeout": 20, **trusted, **options}
         self._servers = [
             OurServer(folder / "ours", {"HttpWorkers": 1, "ConcurrentJobs": 1, **options}),
             ReferenceServer(folder / "theirs", options),

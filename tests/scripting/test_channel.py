@@ -60,14 +60,16 @@ class Asking:
         encoded = [msgspec.msgpack.encode(Question(name, b"", 0, at)) for name, at in questions]
         self.socket.sendall(b"".join(map(framed, encoded)))
 
-    def hear(self) -> Answer:
+    def _receive(self, size: int) -> bytearray:
         data = bytearray()
-        while len(data) < 8:
-            data += self.socket.recv(8 - len(data))
-        size = int.from_bytes(data, "big")
-        message = bytearray()
-        while len(message) < size:
-            message += self.socket.recv(size - len(message))
+        while len(data) < size:
+            part = self.socket.recv(size - len(data))
+            assert part, "the channel has closed the connection"
+            data += part
+        return data
+
+    def hear(self) -> Answer:
+        message = self._receive(int.from_bytes(self._receive(8), "big"))
         return msgspec.msgpack.decode(message, type=Answer)
 
 
