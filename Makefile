@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 # What the tests compare with and measure by, beside Orthanc 1.13.0 in a root of its own and viewers of the npm
 # registry; the bench measures by Debian's orthanc too. ALLOW_MISSING=1 runs without what cannot be installed.
-TEST_PACKAGES := dcmtk dicom3tools p7zip-full unzip wrk chromium nginx cadaver rclone
+TEST_PACKAGES := orthanc postgresql dcmtk dicom3tools p7zip-full unzip wrk chromium nginx cadaver rclone
 BENCH_PACKAGES := orthanc dcmtk wrk nginx curl
 
 .PHONY: run test check bench ext web wheel fuzz asan try-docker clean install install-test tools bench-tools

@@ -108,8 +108,9 @@ class Header(msgspec.Struct, frozen=True, gc=False):
 
 
 class Attachment(msgspec.Struct, array_like=True, gc=False):
-    """One file of a resource. `digest` is XXH3-128 of the uncompressed bytes; the MD5 texts are
-    of the uncompressed and of the stored bytes, None until first asked for."""
+    """One file of a resource. `digest` is XXH3-128 of the uncompressed bytes, b"" where another
+    server has stored it and nobody has computed it since; the MD5 texts are of the uncompressed and
+    of the stored bytes, None until first asked for."""
 
     uuid: str
     size: int  # uncompressed, bytes
@@ -119,6 +120,11 @@ class Attachment(msgspec.Struct, array_like=True, gc=False):
     md5: str | None = None
     stored_md5: str | None = None
     revision: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """What is another one where the content is."""
+        return self.digest.hex() or self.uuid
 
 
 class Change(msgspec.Struct, array_like=True, gc=False):
@@ -152,7 +158,7 @@ class Resource(msgspec.Struct, array_like=True, gc=False):
     revisions: dict[int, int]  # of metadata, where not 0
     attachments: dict[int, Attachment]
     labels: list[str]
-    signature: int  # number of the main tags signature in force when the tags were read
+    signature: int  # number of the main tags signature in force when the tags were read, 0: unknown
     counts: list[int]
     disk_size: int
     uncompressed_size: int
@@ -182,7 +188,7 @@ class NewInstance(msgspec.Struct, gc=False):
     `publics`, `tags` and `metadata` have one entry per level. `signatures` are the four texts of
     the main tags in force. `image` is opaque to the index (the frame map). `overwrite` says what to
     do when the instance is there already: "Never", "Always" or "IfChanged" (compares the
-    digests).
+    digests, or the MD5s where the one that is there has no digest).
     """
 
     publics: tuple[bytes, bytes, bytes, bytes]

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from support import npm
+from support import npm, postgresql
 from support import reference_server as reference
 from support.http_clients import share_certificates
 from support.reference_server import ReferenceServer
@@ -28,6 +28,7 @@ for name in ("httpcore", "httpx"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
 TOOLS = {
+    "Orthanc": "orthanc",
     "storescu": "dcmtk",
     "dciodvfy": "dicom3tools",
     "7z": "p7zip-full",
@@ -42,6 +43,8 @@ REFERENCE = f"Orthanc {reference.VERSION} (scripts/orthanc_root.sh)"
 VIEWERS = "viewers and JavaScript clients (scripts/npm_packages.sh)"
 
 MISSING = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
+if postgresql.programs() is None:
+    MISSING.append("postgresql")
 if reference.root() is None:
     MISSING.append(REFERENCE)
 if not npm.are_there():
@@ -76,6 +79,20 @@ def needs_reference() -> None:
     """For tests that start an Orthanc of their own."""
     if REFERENCE in MISSING:
         pytest.skip(f"{REFERENCE} is not installed: see the end of this run")
+
+
+@pytest.fixture(scope="session")
+def needs_debian_orthanc() -> None:
+    """For tests that start Debian's Orthanc."""
+    if "orthanc" in MISSING:
+        pytest.skip("orthanc is not installed: see the end of this run")
+
+
+@pytest.fixture(scope="session")
+def needs_postgresql() -> None:
+    """For tests that start a PostgreSQL."""
+    if "postgresql" in MISSING:
+        pytest.skip("postgresql is not installed: see the end of this run")
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,9 @@ GROUND = {
     "transfer_syntaxes",
     "_ext",
 }
-KNOWLEDGE = {"index", "storage", "imaging", "dicom", "upper_layer", "runtime"}
+KNOWLEDGE = {
+    *("index", "storage", "imaging", "dicom", "upper_layer", "runtime", "orthanc_store"),
+}
 DOORS = {"rest", "network", "client"}
 SCRIPTING = {"scripting"}
 WIRING = {
@@ -46,7 +48,7 @@ WIRING = {
 }
 
 # Doors know services, not what keeps the data.
-BEHIND_DOORS = KNOWLEDGE - {"index", "storage"}
+BEHIND_DOORS = KNOWLEDGE - {"index", "storage", "orthanc_store"}
 
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),
@@ -109,6 +111,7 @@ SUBJECTS = {
         *("store", "attachments", "browse", "exchange", "find", "transcoding", "modification"),
         *("scu", "peers", "dicom_web_client"),
     },
+    "moving": {"store", "exchange", "peers", "key_values"},
     "webdav": {"store", "retention", "attachments", "browse", "ingest"},
 }
 # What joins the subjects: it opens what each kind of process needs.
@@ -140,6 +143,7 @@ ORDERS = {
         "lmdb.pace",
         "lmdb.columns",
         "lmdb.environment",
+        "lmdb.faults",
         "lmdb.properties",
         "lmdb.search",
         "lmdb.tables",
@@ -152,6 +156,7 @@ ORDERS = {
         "lmdb.durability",
         "lmdb.commit",
         "lmdb.writer",
+        "lmdb.bulk",
         "lmdb.index",
     ),
     "services.find": (
@@ -191,6 +196,7 @@ KEEPERS = {
     "imagecodecs": {"imaging"},
     "click": {"cli"},
     "lupa": {"scripting"},
+    "pg8000": {"orthanc_store"},
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

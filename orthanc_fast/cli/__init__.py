@@ -8,6 +8,7 @@ from orthanc_fast.cli.backup import backup, restore
 from orthanc_fast.cli.check import check
 from orthanc_fast.cli.configuration import config, password
 from orthanc_fast.cli.health import health
+from orthanc_fast.cli.moving import adopt
 from orthanc_fast.cli.rebuild import rebuild
 from orthanc_fast.cli.serve import serve
 from orthanc_fast.cli.upload import import_command
@@ -35,5 +36,6 @@ for command in (
     rebuild,
     backup,
     restore,
+    adopt,
 ):
     main.add_command(command)

@@ -375,7 +375,8 @@ def _metadata(resource: Resource, signature: str) -> dict[int, str | bytes]:
     found: dict[int, str | bytes] = {**resource.metadata, **resource.user_metadata}
     if resource.level != Level.INSTANCE:
         found[LAST_UPDATE] = timestamp(resource.last_update)
-    found[MAIN_DICOM_TAGS_SIGNATURE] = signature
+    if resource.signature:
+        found[MAIN_DICOM_TAGS_SIGNATURE] = signature
     return dict(sorted(found.items()))
 
 
@@ -636,6 +637,47 @@ class NoCargo:
         self, snapshot: Snapshot, cargo: Mapping[str, bytes], forgotten: Collection[str]
     ) -> None:
         return
+
+
+class Builder(Protocol):
+    """A new index that is filled at once, where there is none yet: much faster than transactions,
+    since everything comes in the order in which it is kept. What does not fit together is kept as
+    it is. Each method may be called many times, with more in ascending order; nothing is an index
+    before `finish`. All raise FullStorage or StorageFault.
+    """
+
+    def signature(self, text: str) -> int:
+        """The number of a main tags signature."""
+
+    def add_resources(self, part: Sequence[Resource]) -> None:
+        """By id. They can be searched for."""
+
+    def add_identifiers(self, part: Sequence[tuple[Level, bytes, int]]) -> None:
+        """Level, identifier and id of each resource, in this order."""
+
+    def add_children(self, part: Sequence[tuple[int, bytes]]) -> None:
+        """The id of each parent with the identifiers of its children, in this order."""
+
+    def add_changes(self, part: Sequence[tuple[int, Change]]) -> None:
+        """By sequence number."""
+
+    def add_changes_of(self, part: Sequence[tuple[int, int]]) -> None:
+        """The id of each resource with the sequence numbers of its changes, in this order."""
+
+    def add_exports(self, part: Sequence[tuple[int, Export]]) -> None:
+        """By sequence number."""
+
+    def add_recycling(self, part: Sequence[tuple[int, int]]) -> None:
+        """`Resource.recycling` of each patient that has one, with its id, in this order."""
+
+    def set_property(self, name: str, value: bytes) -> None:
+        """See `Transaction.set_property`; in any order."""
+
+    def finish(self, totals: Totals) -> None:
+        """Makes it durable, with these counters, and closes it."""
+
+    def abandon(self) -> None:
+        """Closes it as it is; what is there must be removed."""
 
 
 def no_cargo(result: object) -> Iterable[Cargo]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import lmdb
 
-from orthanc_fast.errors import FullStorage, InternalError, OrthancError, StorageFault
+from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.contract import (
     Cargo,
     CargoKeeper,
@@ -25,6 +25,7 @@ from orthanc_fast.index.lmdb.commit import Committer
 from orthanc_fast.index.lmdb.copying import copy
 from orthanc_fast.index.lmdb.disk import fault
 from orthanc_fast.index.lmdb.durability import Durability, by_journal, by_lmdb, by_nobody
+from orthanc_fast.index.lmdb.faults import translate
 from orthanc_fast.index.lmdb.locks import Busy, Gate, JournalFull, Place
 from orthanc_fast.index.lmdb.migrations import migrations
 from orthanc_fast.index.lmdb.ring import CAN_WRITE_THROUGH
@@ -173,7 +174,7 @@ class LmdbIndex(Index):
         except OrthancError:
             raise
         except lmdb.Error as error:
-            raise _translate(error, self._env.folder) from error
+            raise translate(error, self._env.folder) from error
 
     def copy(self, folder: Path, function: Callable[[Snapshot], T]) -> T:
         """See `copying`. Raises FullStorage or StorageFault."""
@@ -193,13 +194,3 @@ class LmdbIndex(Index):
         finally:
             self._gate.close()
             self._place.leave()
-
-
-def _translate(error: lmdb.Error, folder: Path) -> OrthancError:
-    if isinstance(error, lmdb.MapFullError):
-        return FullStorage("the index is full: raise IndexMapSizeGB and restart", private=folder)
-    if isinstance(error, lmdb.DiskError) or "No space left" in str(error):
-        return FullStorage("no space left for the index", private=folder)
-    if isinstance(error, lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.PanicError):
-        return StorageFault("the index is damaged", private=f"{folder}: {error}")
-    return InternalError("the index failed", private=f"{folder}: {error}")

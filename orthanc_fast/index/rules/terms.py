@@ -8,6 +8,20 @@ from orthanc_fast.model import Level, Resource, timestamp
 from orthanc_fast.registries import LAST_UPDATE
 
 
+def term_keys(terms: Terms, resource: Resource) -> set[tuple[bytes, bytes]]:
+    """The (key, identifier) pairs of a resource. Those of kind OF_CHILD name its parent."""
+    level = resource.level
+    found = {
+        (term_key(kind, level - 1, number, value), resource.parent_public)
+        if kind == Kind.OF_CHILD
+        else (term_key(kind, level, number, value), resource.public)
+        for kind, number, value in terms(resource)
+    }
+    if level != Level.INSTANCE:
+        found.add((_update_key(resource), resource.public))
+    return found
+
+
 class TermWriter:
     """Keeps the terms of resources in one transaction."""
 
@@ -16,17 +30,8 @@ class TermWriter:
         self._terms = terms
 
     def keys(self, resource: Resource) -> set[tuple[bytes, bytes]]:
-        """The (key, identifier) pairs of a resource. Those of kind OF_CHILD name its parent."""
-        level = resource.level
-        found = {
-            (term_key(kind, level - 1, number, value), resource.parent_public)
-            if kind == Kind.OF_CHILD
-            else (term_key(kind, level, number, value), resource.public)
-            for kind, number, value in self._terms(resource)
-        }
-        if level != Level.INSTANCE:
-            found.add((_update_key(resource), resource.public))
-        return found
+        """See `term_keys`."""
+        return term_keys(self._terms, resource)
 
     def add(self, resource: Resource) -> None:
         self._tables.put_terms(self.keys(resource))

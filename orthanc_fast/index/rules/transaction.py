@@ -464,5 +464,9 @@ def _replaces(existing: Resource, new: NewInstance) -> bool:
         return True
     if new.overwrite == "IfChanged":
         old, uploaded = (each.attachments.get(DICOM_ATTACHMENT) for each in (existing, new))
-        return old is None or uploaded is None or old.digest != uploaded.digest
+        if old is None or uploaded is None:
+            return True
+        if old.digest:
+            return old.digest != uploaded.digest
+        return old.md5 is None or old.md5 != uploaded.md5
     return False

@@ -173,4 +173,4 @@ async def _several(request: Request, asked: Asked) -> Response:
 def _validators(asked: Asked) -> tuple[HeaderField, ...]:
     """Of one frame."""
     image, (index,), sent = asked
-    return validators(f"{image.file.digest.hex()}-{index}-{sent.syntax}", sent.is_multipart)
+    return validators(f"{image.file.fingerprint}-{index}-{sent.syntax}", sent.is_multipart)

@@ -138,7 +138,7 @@ async def _file(request: Request, instance: Resource, form: Form) -> Response:
     retrieval = services.dicom_web.retrieval
     file = dicom_attachment(instance)
     is_kept = retrieval.keeps(instance, form)
-    headers = validators(f"{file.digest.hex()}-{'' if is_kept else form.syntax}")
+    headers = validators(f"{file.fingerprint}-{'' if is_kept else form.syntax}")
     known = not_modified(request, headers)
     if known is not None:
         return known

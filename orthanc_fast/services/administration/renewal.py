@@ -7,14 +7,12 @@ from typing import Final
 from uuid import uuid4
 
 import msgspec
-import xxhash
 
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.part10 import Buffer
 from orthanc_fast.dicom.reader import read_header
-from orthanc_fast.errors import CorruptedFile
 from orthanc_fast.index.contract import Transaction
 from orthanc_fast.model import Caller, Level, Outcome, Resource
 from orthanc_fast.registries import (
@@ -28,6 +26,7 @@ from orthanc_fast.services.attachments.parts import ContentParts
 from orthanc_fast.services.attachments.reading import Contents, dicom_attachment, opened
 from orthanc_fast.services.ingest.files import Filed, from_memory
 from orthanc_fast.services.retention.recycling import Quota, quota_of
+from orthanc_fast.services.store.content_check import check_content
 from orthanc_fast.services.store.file_effects import FilesWrite
 from orthanc_fast.services.store.frame_maps import packed_layout
 from orthanc_fast.services.store.reads import Reads
@@ -98,8 +97,7 @@ class Renewal:
         recoded = None
         if self._recode is not None:
             content = opened(self._storage, old)
-            if xxhash.xxh3_128_digest(content) != old.digest:
-                raise CorruptedFile(f"the file {old.uuid} does not hold what was stored")
+            check_content(old, content)
             recoded = self._recode(content)
         if recoded is not None:
             return self._recoded(instance, recoded)

@@ -10,7 +10,7 @@ import msgspec
 import xxhash
 
 from orthanc_fast.config import Settings
-from orthanc_fast.errors import CorruptedFile, InexistentItem, UnknownResource
+from orthanc_fast.errors import InexistentItem, UnknownResource
 from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.model import Attachment, Caller, Level, Outcome, Resource, SendablePath
 from orthanc_fast.registries import UPDATED_ATTACHMENT, is_user_number
@@ -18,6 +18,7 @@ from orthanc_fast.services.attachments.parts import STEP, ContentParts, compress
 from orthanc_fast.services.attachments.reading import Contents
 from orthanc_fast.services.attachments.types import AttachmentTypes
 from orthanc_fast.services.retention.recycling import Quota, quota_of
+from orthanc_fast.services.store.content_check import check_content
 from orthanc_fast.services.store.file_effects import FilesWrite
 from orthanc_fast.services.store.lookup import found_or_raise
 from orthanc_fast.services.store.reads import Reads
@@ -99,8 +100,7 @@ class Attachments:
     async def small_content(self, attachment: Attachment) -> bytes:
         """The content as a whole, verified; of an attachment that is not large."""
         content = await self._contents.content(attachment)
-        if xxhash.xxh3_128_digest(content) != attachment.digest:
-            raise CorruptedFile(f"the file {attachment.uuid} does not hold what was stored")
+        check_content(attachment, content)
         return content
 
     def sendable(self, attachment: Attachment) -> SendablePath | None:

@@ -9,6 +9,7 @@ import xxhash
 
 from orthanc_fast.errors import CorruptedFile
 from orthanc_fast.model import Attachment
+from orthanc_fast.services.store.content_check import ContentCheck
 from orthanc_fast.storage.compression import compress_parts, uncompress_parts
 from orthanc_fast.storage.contract import Content, Spool, Storage
 
@@ -66,12 +67,15 @@ class ContentParts:
 
     def verify(self, attachment: Attachment) -> None:
         """Raises if the content is not what was stored."""
-        _compare(attachment, _digest(self.content(attachment)))
+        check = ContentCheck(attachment)
+        for part in self.content(attachment):
+            check.update(part)
+        check.finish()
 
     def checksums(self, attachment: Attachment) -> Checksums:
         """The MD5s, from one reading of the file that also verifies it."""
         outer, inner = md5(usedforsecurity=False), md5(usedforsecurity=False)
-        fast = xxhash.xxh3_128()
+        check = ContentCheck(attachment)
         stored = self.stored(attachment)
         if attachment.compressed:
             stored = _tapped(stored, outer.update)
@@ -80,21 +84,21 @@ class ContentParts:
             content, outer = stored, inner
         for part in content:
             inner.update(part)
-            fast.update(part)
-        _compare(attachment, fast.digest())
+            check.update(part)
+        check.finish()
         return Checksums(inner.hexdigest(), outer.hexdigest())
 
     def rewritten(self, attachment: Attachment, compressed: bool) -> Spool:
         """The content anew, compressed or not. Verifies what it reads. Raises FullStorage or
         StorageFault too."""
-        fast = xxhash.xxh3_128()
-        content = _tapped(self.content(attachment), fast.update)
+        check = ContentCheck(attachment)
+        content = _tapped(self.content(attachment), check.update)
         if compressed:
             spool = compressed_spool(self._storage, content, attachment.size)
         else:
             spool = _spooled(self._storage, content)
         try:
-            _compare(attachment, fast.digest())
+            check.finish()
         except CorruptedFile:
             spool.drop()
             raise
@@ -127,19 +131,7 @@ def _spooled(storage: Storage, parts: Iterable[Content]) -> Spool:
     return spool
 
 
-def _digest(parts: Iterable[bytes]) -> bytes:
-    fast = xxhash.xxh3_128()
-    for part in parts:
-        fast.update(part)
-    return fast.digest()
-
-
 def _tapped(parts: Iterable[bytes], tap: Callable[[bytes], None]) -> Iterator[bytes]:
     for part in parts:
         tap(part)
         yield part
-
-
-def _compare(attachment: Attachment, digest: bytes) -> None:
-    if digest != attachment.digest:
-        raise CorruptedFile(f"the file {attachment.uuid} does not hold what was stored")

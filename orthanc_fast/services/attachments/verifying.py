@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import md5
 from typing import Literal, NamedTuple
 
-import xxhash
-
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Attachment
 from orthanc_fast.services.attachments.parts import STEP, Checksums
+from orthanc_fast.services.store.content_check import ContentCheck
 from orthanc_fast.storage.compression import uncompress_parts
 from orthanc_fast.storage.contract import Handle, Storage
 
@@ -68,7 +67,7 @@ def _parts(handle: Handle, size: int, pace: Callable[[int], None]) -> Iterator[b
 
 def _compared(stored: Iterable[bytes], attachment: Attachment, with_md5: bool) -> Verified:
     outer, inner = md5(usedforsecurity=False), md5(usedforsecurity=False)
-    fast = xxhash.xxh3_128()
+    check = ContentCheck(attachment)
 
     def noted() -> Iterator[bytes]:
         for part in stored:
@@ -79,10 +78,10 @@ def _compared(stored: Iterable[bytes], attachment: Attachment, with_md5: bool) -
     if attachment.compressed:
         content = uncompress_parts(noted() if with_md5 else stored, STEP)
     for part in content:
-        fast.update(part)
+        check.update(part)
         if with_md5:
             inner.update(part)
-    if attachment.digest and fast.digest() != attachment.digest:
+    if not check.holds():
         return _changed("its bytes are not those that were stored")
     if not with_md5:
         return Verified(None)

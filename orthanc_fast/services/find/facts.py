@@ -113,7 +113,7 @@ class Facts:
         if number == LAST_UPDATE and resource.level != Level.INSTANCE:
             return timestamp(resource.last_update)
         if number == MAIN_DICOM_TAGS_SIGNATURE:
-            return self.signature(resource.signature)
+            return self.signature(resource.signature) if resource.signature else None
         value = resource.metadata.get(number)
         if value is None and number in resource.user_metadata:
             return resource.user_metadata[number].decode("utf-8", "replace")

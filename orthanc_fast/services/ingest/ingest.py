@@ -12,6 +12,7 @@ the thread of an association, where the coroutines that they are are never suspe
 """
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -202,7 +203,10 @@ class Ingest:
             if not await self._filter(candidate, in_loop):
                 return msgspec.structs.replace(stored, status="FilteredOut")
         new = new_instance(header, publics, self._signatures, request.caller, overwrite)
+        md5 = self._md5_to_compare(request.caller, new, body)
         files = self._files(new, header, body, request.is_cold)
+        if md5 is not None:
+            new.attachments[DICOM_ATTACHMENT].md5 = md5
         return StoreWrite(new, files, stored, self._make_room, request)
 
     def _discarded(self, body: "_Body") -> tuple[bytes, bytes, bytes, bytes]:
@@ -230,6 +234,18 @@ class Ingest:
     def _is_known(self, caller: Caller, publics: tuple[bytes, bytes, bytes, bytes]) -> bool:
         instance = publics[Level.INSTANCE]
         return self._read(caller, lambda snapshot: snapshot.exists(Level.INSTANCE, instance))
+
+    def _md5_to_compare(self, caller: Caller, new: NewInstance, body: "_Body") -> str | None:
+        """The MD5 of the file where one that another server has stored is there already, and has no
+        other checksum by which it can be told whether it has changed."""
+        if new.overwrite != "IfChanged" or not self._settings.store_dicom:
+            return None
+        instance = new.publics[Level.INSTANCE]
+        found = self._read(caller, lambda view: view.resource(Level.INSTANCE, instance))
+        old = None if found is None else found.attachments.get(DICOM_ATTACHMENT)
+        if old is None or old.digest or old.md5 is None:
+            return None
+        return hashlib.md5(body.data, usedforsecurity=False).hexdigest()
 
     async def _filter(self, candidate: Candidate, in_loop: bool) -> bool:
         """False if a hook discards the file."""

@@ -6,7 +6,7 @@ reference chapter 7, section 3.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -89,6 +89,20 @@ class Queues:
     async def acknowledge(self, caller: Caller, queue: str, number: int) -> None:
         """Removes a value by its number. Raises UnknownResource if it is not there."""
         await self._write(caller, _Acknowledge(_name(queue), number))
+
+
+def stored(values: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """The properties of the index that hold these values, (queue, value) each, in their order: for
+    a new index."""
+    states: dict[str, _State] = {}
+    for queue, value in values:
+        name = _name(queue)
+        state = states.setdefault(name, _State())
+        yield _member(name, state.next), _encode(_Entry(value))
+        state.next += 1
+        state.size += 1
+    for name, state in states.items():
+        yield name, _encode(state)
 
 
 class _Put(Write[None]):

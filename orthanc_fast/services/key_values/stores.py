@@ -62,6 +62,11 @@ class KeyValueStores:
             after = page[-1][0]
 
 
+def stored(store: str, key: str, value: bytes) -> tuple[str, bytes]:
+    """The property of the index that holds a value: for a new index."""
+    return _name(store, key), _encode((key, value))
+
+
 def _page(view: Snapshot, prefix: str, after: str | None) -> list[tuple[str, bytes]]:
     return view.some_properties(prefix, after, PAGE)
 

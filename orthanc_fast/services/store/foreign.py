@@ -31,17 +31,17 @@ def refuse_foreign_store(settings: Settings, folder: Path) -> None:
     for candidate in dict.fromkeys((settings.index_directory, settings.storage_directory)):
         if _is_sqlite(candidate / _SQLITE_FILE):
             raise IncompatibleDatabase(
-                "the folder is the store of an Orthanc and this server has no index there: set "
-                "StorageDirectory and IndexDirectory to another folder and upload the files "
-                "(orthanc-fast import); nothing was changed",
+                "the folder is the store of an Orthanc and this server has no index there: take it "
+                "over (orthanc-fast adopt CONFIG, first with --dry-run), or set StorageDirectory "
+                "and IndexDirectory to another folder; nothing was changed",
                 private=candidate,
             )
     for plugin in _PLUGINS:
         if _is_enabled(settings.raw.get(plugin)) and _holds_files(settings.storage_directory):
             raise IncompatibleDatabase(
                 f"the folder holds the files of an Orthanc whose index is in {plugin}, and this "
-                "server has no index there: set StorageDirectory to another folder and upload the "
-                "files (orthanc-fast import); nothing was changed",
+                "server has no index there: take it over (orthanc-fast adopt CONFIG), or set "
+                "StorageDirectory to another folder; nothing was changed",
                 private=settings.storage_directory,
             )
 

@@ -7,13 +7,14 @@ from typing import TypeVar
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.index.contract import Index, Snapshot
+from orthanc_fast.index.contract import Builder, Index, Snapshot
+from orthanc_fast.index.lmdb.bulk import LmdbBuilder
 from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.runtime.lmdb import LmdbRuntime
 from orthanc_fast.services.store.journaled_files import JournaledFiles
 from orthanc_fast.services.store.terms import terms
 from orthanc_fast.storage.contract import Storage
-from orthanc_fast.storage.files.area import StorageArea
+from orthanc_fast.storage.files.area import StorageArea, place_of
 
 T = TypeVar("T")
 
@@ -52,6 +53,16 @@ def copy_index(index: Index, folder: Path, function: Callable[[Snapshot], T]) ->
 def open_backup(folder: Path) -> Storage:
     """The files of a backup. Raises StorageFault if the folder cannot be written."""
     return StorageArea(folder, "backup")
+
+
+def build_index(settings: Settings, folder: Path) -> Builder:
+    """A new index in a folder of its own, to be filled. Raises StorageFault or FullStorage."""
+    return LmdbBuilder(folder, terms, settings.index_map_size_gb << 30)
+
+
+def file_path(settings: Settings) -> Callable[[str], str]:
+    """Where the file of a UUID lies, for who looks at files without opening the storage."""
+    return place_of(settings.storage_directory)
 
 
 def open_runtime(settings: Settings) -> LmdbRuntime:

@@ -72,6 +72,12 @@ _FOLDER = re.compile(r"[0-9a-f]{2}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+def place_of(root: Path) -> Callable[[str], str]:
+    """Where the file of each UUID lies below a folder once it is published: as Orthanc has it."""
+    prefix = f"{root}/"  # a path is text wherever it is made for one file
+    return lambda uuid: f"{prefix}{uuid[:2]}/{uuid[2:4]}/{uuid}"
+
+
 class FilePending(Pending):
     """One whose bytes may lie in the file of a spool: in `partial`, until they are moved to their
     place."""

@@ -1,0 +1,82 @@
+"""`adopt`: the store of an Orthanc becomes one of this server."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from orthanc_fast.cli.common import CANNOT_START, CONFIGURATIONS, FOUND, settings_of
+
+if TYPE_CHECKING:
+    from orthanc_fast.services.moving.report import Report
+
+_SHOWN = 20  # findings of a kind; --json has more
+
+
+@click.command()
+@CONFIGURATIONS
+@click.option("--dry-run", is_flag=True, help="Change nothing; tell what would be found.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.option(
+    "--without-plugins", is_flag=True, help="Go on where plugins have no counterpart here."
+)
+@click.option("--trust-files", is_flag=True, help="Do not look whether all files are there.")
+def adopt(
+    configurations: tuple[Path, ...],
+    dry_run: bool,
+    as_json: bool,
+    without_plugins: bool,
+    trust_files: bool,
+) -> None:
+    """Takes over the store of an Orthanc (1.10 to 1.13), which must not run, in place: files stay
+    where they are, and the index of the Orthanc is not changed. Exit code 1: all that could be read
+    was taken over, and something is not as it should be."""
+    from tqdm import tqdm
+
+    from orthanc_fast.errors import OrthancError
+    from orthanc_fast.services.moving.adopt import Options
+    from orthanc_fast.services.moving.adopt import adopt as run
+    from orthanc_fast.services.store.privacy import keep_private
+
+    settings = settings_of(configurations)
+    keep_private(settings)
+    options = Options(dry_run, without_plugins, trust_files)
+    try:
+        with tqdm(unit=" resources", disable=True if as_json else None) as bar:
+
+            def progress(done: int, count: int) -> None:
+                bar.total = count
+                bar.update(done - bar.n)
+
+            report = run(settings, options, progress)
+    except OrthancError as error:
+        if as_json:
+            click.echo(msgspec.json.encode({"adopted": False, "refused": str(error)}).decode())
+        click.echo(f"orthanc-fast: {error}", err=True)
+        sys.exit(CANNOT_START)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        _print(report)
+    sys.exit(0 if report.clean else FOUND)
+
+
+def _print(report: "Report") -> None:
+    for finding in report.findings:
+        click.echo(f"{finding.kind}: {finding.count}: {finding.explanation}")
+        for subject in finding.subjects[:_SHOWN]:
+            click.echo(f"  {subject}")
+        if finding.count > _SHOWN:
+            click.echo(f"  and {finding.count - _SHOWN} more")
+    taken = report.taken
+    click.echo(
+        f"{report.source}: {taken.patients} patients ({taken.protected} protected), "
+        f"{taken.studies} studies, {taken.series} series, {taken.instances} instances, "
+        f"{taken.attachments} files of {taken.bytes / 1e6:.1f} MB, {taken.metadata} metadata, "
+        f"{taken.labels} labels, {taken.changes} changes, {taken.exports} exports"
+    )
+    done = "taken over" if report.adopted else "nothing was changed (--dry-run)"
+    rate = taken.instances / max(report.seconds, 0.001)
+    click.echo(f"{done} in {report.seconds:.1f} s, {rate:.0f} instances/s")

@@ -1,0 +1,29 @@
+"""What errors of LMDB mean."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import lmdb
+
+from orthanc_fast.errors import FullStorage, InternalError, OrthancError, StorageFault
+
+
+@contextlib.contextmanager
+def translated(folder: Path) -> Iterator[None]:
+    """Raises errors of LMDB as those of the program; `folder` is that of the index."""
+    try:
+        yield
+    except lmdb.Error as error:
+        raise translate(error, folder) from error
+
+
+def translate(error: lmdb.Error, folder: Path) -> OrthancError:
+    """The error of the program for one of LMDB."""
+    if isinstance(error, lmdb.MapFullError):
+        return FullStorage("the index is full: raise IndexMapSizeGB and restart", private=folder)
+    if isinstance(error, lmdb.DiskError) or "No space left" in str(error):
+        return FullStorage("no space left for the index", private=folder)
+    if isinstance(error, lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.PanicError):
+        return StorageFault("the index is damaged", private=f"{folder}: {error}")
+    return InternalError("the index failed", private=f"{folder}: {error}")

@@ -1,0 +1,430 @@
+"""The SQLite index of an Orthanc from 1.10 to 1.13, read from a copy that belongs to the reader.
+
+What the servers of these versions have made differs in a few tables and columns, by which they are
+told apart; the number of the schema is 6 in all of them.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from orthanc_fast._ext.ids import from_text
+from orthanc_fast.errors import IncompatibleDatabase, StorageFault
+from orthanc_fast.model import Level
+from orthanc_fast.orthanc_store.model import (
+    NOT_COMPRESSED,
+    SCHEMA,
+    SCHEMA_VERSION,
+    ZLIB_WITH_SIZE,
+    Ancestor,
+    Facts,
+    Queued,
+    Sizes,
+    Source,
+    StoredAttachment,
+    StoredChange,
+    StoredExport,
+    StoredResource,
+    StoredValue,
+    Unreadable,
+)
+from orthanc_fast.registries import DICOM_ATTACHMENT, FIRST_USER_NUMBER
+
+PART: Final = 2000  # resources, or rows, that are in memory together
+_NAMED: Final = 20  # subjects of one reason
+
+_TABLES: Final = frozenset(
+    {
+        *("GlobalProperties", "Resources", "MainDicomTags", "DicomIdentifiers", "Metadata"),
+        *("AttachedFiles", "Changes", "ExportedResources", "PatientRecyclingOrder"),
+        "GlobalIntegers",
+    }
+)
+# By Orthanc's number.
+_LEVELS: Final = (Level.PATIENT, *Level)
+_TEXTS: Final = msgspec.json.Decoder(dict[int, str])
+_IDENTIFIER: Final = "-".join(["[0-9a-f]" * 8] * 5)
+_UUID: Final = "-".join("[0-9a-f]" * count for count in (8, 4, 4, 4, 12))
+
+# What is wrong with rows, and which these are; they are taken out of the copy before it is read.
+# Nothing of it can come about in a server that works.
+_BAD_ROWS: Final = (
+    (
+        "resources without a proper identifier or level",
+        "Resources",
+        f"publicId IS NULL OR publicId NOT GLOB '{_IDENTIFIER}' "
+        "OR resourceType NOT BETWEEN 1 AND 4",
+        "publicId",
+    ),
+    (
+        "resources that are in the index twice",
+        "Resources",
+        "EXISTS (SELECT 1 FROM Resources o WHERE o.publicId = Resources.publicId "
+        "AND +o.resourceType = Resources.resourceType AND o.internalId < Resources.internalId)",
+        "publicId",
+    ),
+    (
+        "resources without a parent",
+        "Resources",
+        "(resourceType > 1) <> (parentId IS NOT NULL) OR (parentId IS NOT NULL AND NOT EXISTS "
+        "(SELECT 1 FROM Resources p WHERE p.internalId = Resources.parentId "
+        "AND p.resourceType = Resources.resourceType - 1))",
+        "publicId",
+    ),
+    (
+        "patients, studies and series without children",
+        "Resources",
+        "resourceType < 4 AND NOT EXISTS "
+        "(SELECT 1 FROM Resources c WHERE c.parentId = Resources.internalId)",
+        "publicId",
+    ),
+    (
+        "attachments without a proper UUID, size or compression",
+        "AttachedFiles",
+        f"uuid IS NULL OR uuid NOT GLOB '{_UUID}' OR compressedSize < 0 OR uncompressedSize < 0 "
+        f"OR compressionType NOT IN ({NOT_COMPRESSED}, {ZLIB_WITH_SIZE})",
+        "uuid",
+    ),
+    (
+        "changes of an unknown level",
+        "Changes",
+        "resourceType NOT BETWEEN 1 AND 4",
+        "seq",
+    ),
+    (
+        "exports without a proper identifier or level",
+        "ExportedResources",
+        f"publicId IS NULL OR publicId NOT GLOB '{_IDENTIFIER}' "
+        "OR resourceType NOT BETWEEN 1 AND 4",
+        "seq",
+    ),
+)
+_OF_RESOURCES: Final = (
+    *(("MainDicomTags", "id"), ("Metadata", "id"), ("AttachedFiles", "id"), ("Labels", "id")),
+    *(("Changes", "internalId"), ("PatientRecyclingOrder", "patientId")),
+)
+
+
+class SqliteSource(Source):
+    """See `Source`."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens a copy, which may be written. Raises IncompatibleDatabase for what is not the index
+        of a known Orthanc, StorageFault for a damaged one."""
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        try:
+            self._tables = self._names("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if missing := _TABLES - self._tables:
+                raise IncompatibleDatabase(
+                    f"this is no index of an Orthanc: it has no table {min(missing)}"
+                )
+            self._properties = self._read_properties()
+            self._check_version()
+            self._check_damage()
+            self._has_revisions = "revision" in self._names(
+                "SELECT name FROM pragma_table_info('Metadata')"
+            )
+            self._unreadable = self._remove_bad_rows()
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+
+    def _check_version(self) -> None:
+        version = self._properties.get(SCHEMA_VERSION, "")
+        if version != str(SCHEMA):
+            raise IncompatibleDatabase(
+                f"the index has the schema {version or 'of an unknown number'}, Orthanc 1.10 to "
+                f"1.13 have {SCHEMA}: let such an Orthanc upgrade it first (Orthanc --upgrade)"
+            )
+
+    def _check_damage(self) -> None:
+        (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise StorageFault(f"the index of the Orthanc is damaged: {found}")
+
+    def _damaged(self, error: sqlite3.Error) -> Exception:
+        return StorageFault(f"the index of the Orthanc is damaged: {error}")
+
+    def _names(self, statement: str) -> set[str]:
+        return {name for (name,) in self._db.execute(statement)}
+
+    def _read_properties(self) -> dict[int, str]:
+        rows = self._db.execute("SELECT property, CAST(value AS BLOB) FROM GlobalProperties")
+        return {number: (value or b"").decode("utf-8", "replace") for number, value in rows}
+
+    def _remove_bad_rows(self) -> list[Unreadable]:
+        """The triggers of the server call functions of its own, and what they do is not wanted."""
+        for name in self._names("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+            self._db.execute(f'DROP TRIGGER "{name}"')
+        self._db.execute("PRAGMA synchronous = OFF")
+        found: list[Unreadable] = []
+        removed = True
+        while removed:  # children of what is removed are without a parent
+            removed = False
+            for reason, table, condition, subject in _BAD_ROWS:
+                rows = self._db.execute(
+                    f"SELECT {subject} FROM {table} WHERE {condition} LIMIT {_NAMED}"
+                ).fetchall()
+                if rows:
+                    count = self._db.execute(f"DELETE FROM {table} WHERE {condition}").rowcount
+                    found.append(Unreadable(reason, count, [str(row[0]) for row in rows]))
+                    removed = removed or table == "Resources"
+        for table, column in _OF_RESOURCES:
+            if table in self._tables:
+                strays = f"{column} NOT IN (SELECT internalId FROM Resources)"
+                count = self._db.execute(f"DELETE FROM {table} WHERE {strays}").rowcount
+                if count:
+                    found.append(Unreadable(f"rows of {table} that belong to nothing", count, []))
+        return found
+
+    def close(self) -> None:
+        self._db.close()
+
+    # What there is
+
+    def facts(self) -> Facts:
+        one = self._one
+        counts = dict(
+            self._rows("SELECT resourceType, COUNT(*) FROM Resources GROUP BY resourceType")
+        )
+        last = dict(self._rows("SELECT name, seq FROM sqlite_sequence"))
+        stored, size = one(
+            "SELECT COALESCE(SUM(compressedSize), 0), COALESCE(SUM(uncompressedSize), 0) "
+            "FROM AttachedFiles"
+        )
+        version = "1.10 or 1.11"
+        if "Labels" in self._tables:
+            version = "1.12.8 to 1.13" if self._has_revisions else "1.12 before 1.12.8"
+        return Facts(
+            version=version,
+            resources=[counts.get(level + 1, 0) for level in Level],
+            attachments=one("SELECT COUNT(*) FROM AttachedFiles")[0],
+            stored=stored,
+            size=size,
+            changes=one("SELECT COUNT(*) FROM Changes")[0],
+            exports=one("SELECT COUNT(*) FROM ExportedResources")[0],
+            last_resource=last.get("Resources", 0),
+            last_change=last.get("Changes", 0),
+            last_export=last.get("ExportedResources", 0),
+            properties=self._properties,
+        )
+
+    def unreadable(self) -> list[Unreadable]:
+        return self._unreadable
+
+    # Resources
+
+    def hierarchy(self) -> Iterator[Ancestor]:
+        rows = self._rows(
+            "SELECT internalId, resourceType, publicId, COALESCE(parentId, 0) FROM Resources "
+            "WHERE resourceType < 4"
+        )
+        for number, level, public, parent in rows:
+            yield Ancestor(number, _LEVELS[level], _public(public), parent)
+
+    def sizes(self) -> Iterator[Sizes]:
+        for owner, count in self._rows(
+            "SELECT parentId, COUNT(*) FROM Resources WHERE resourceType = 4 GROUP BY parentId"
+        ):
+            yield Sizes(owner, instances=count)
+        of_dicom = f"SUM(CASE WHEN fileType = {DICOM_ATTACHMENT} THEN {{}} ELSE 0 END)"
+        for owner, *sizes in self._rows(
+            "SELECT CASE WHEN r.resourceType = 4 THEN r.parentId ELSE r.internalId END, "
+            "SUM(compressedSize), SUM(uncompressedSize), "
+            f"{of_dicom.format('compressedSize')}, {of_dicom.format('uncompressedSize')} "
+            "FROM AttachedFiles JOIN Resources r ON r.internalId = id GROUP BY 1"
+        ):
+            yield Sizes(owner, 0, *sizes)
+
+    def parts(self) -> Iterator[list[StoredResource]]:
+        last = 0
+        while True:
+            rows = self._all(
+                "SELECT internalId, resourceType, publicId, COALESCE(parentId, 0) FROM Resources "
+                "WHERE internalId > ? ORDER BY internalId LIMIT ?",
+                (last, PART),
+            )
+            if not rows:
+                return
+            first, last = rows[0][0], rows[-1][0]
+            part = [
+                StoredResource(number, _LEVELS[level], _public(public), parent)
+                for number, level, public, parent in rows
+            ]
+            self._fill({each.id: each for each in part}, (first, last))
+            yield part
+
+    def _fill(self, part: dict[int, StoredResource], bounds: tuple[int, int]) -> None:
+        within = "WHERE id BETWEEN ? AND ?"
+        tags = self._texts("MainDicomTags", "(tagGroup << 16) | tagElement", within, bounds)
+        for number, found in tags:
+            part[number].tags = found
+        own = f"{within} AND type < {FIRST_USER_NUMBER}"
+        for number, found in self._texts("Metadata", "type", own, bounds):
+            part[number].metadata = found
+        for number, kind, value in self._all(
+            f"SELECT id, type, CAST(value AS BLOB) FROM Metadata {within} "
+            f"AND type >= {FIRST_USER_NUMBER}",
+            bounds,
+        ):
+            part[number].user_metadata[kind] = value or b""
+        self._fill_attachments(part, within, bounds)
+        if self._has_revisions:
+            for number, kind, revision in self._all(
+                f"SELECT id, type, revision FROM Metadata {within} AND revision > 0", bounds
+            ):
+                part[number].revisions[kind] = revision
+        if "Labels" in self._tables:
+            for number, label in self._all(
+                f"SELECT id, label FROM Labels {within} ORDER BY id, label", bounds
+            ):
+                part[number].labels.append(label)
+
+    def _fill_attachments(
+        self, part: dict[int, StoredResource], within: str, bounds: tuple[int, int]
+    ) -> None:
+        rest = "COALESCE(revision, 0), customData" if self._has_revisions else "0, NULL"
+        for number, *values, custom in self._all(
+            "SELECT id, fileType, uuid, uncompressedSize, compressedSize, compressionType, "
+            "COALESCE(uncompressedMD5, ''), COALESCE(compressedMD5, ''), "
+            f"{rest} FROM AttachedFiles {within}",
+            bounds,
+        ):
+            found = StoredAttachment(*values)
+            found.custom_data = _bytes(custom)
+            part[number].attachments.append(found)
+
+    def _texts(
+        self, table: str, key: str, condition: str, bounds: tuple[int, int]
+    ) -> Iterator[tuple[int, dict[int, str]]]:
+        """For each resource its texts in a table. SQLite gathers them, which takes two thirds of
+        the time that rows of their own would."""
+        try:
+            rows = self._db.execute(
+                f"SELECT id, json_group_object({key}, COALESCE(value, '')) FROM {table} "
+                f"{condition} GROUP BY id",
+                bounds,
+            ).fetchall()
+            found = [(number, _TEXTS.decode(texts)) for number, texts in rows]
+        except (sqlite3.OperationalError, msgspec.DecodeError):  # not UTF-8
+            found = self._odd_texts(table, key, condition, bounds)
+        yield from found
+
+    def _odd_texts(
+        self, table: str, key: str, condition: str, bounds: tuple[int, int]
+    ) -> list[tuple[int, dict[int, str]]]:
+        found: dict[int, dict[int, str]] = {}
+        for number, name, value in self._all(
+            f"SELECT id, {key}, CAST(value AS BLOB) FROM {table} {condition}", bounds
+        ):
+            found.setdefault(number, {})[name] = (value or b"").decode("utf-8", "replace")
+        return list(found.items())
+
+    # The order of our tables
+
+    def by_identifier(self) -> Iterator[list[tuple[Level, bytes, int]]]:
+        for level in Level:
+            for rows in self._parts(
+                "SELECT publicId, internalId FROM Resources "
+                "WHERE +resourceType = ? ORDER BY publicId",
+                (level + 1,),
+            ):
+                yield [(level, _public(text), number) for text, number in rows]
+
+    def children(self) -> Iterator[list[tuple[int, bytes]]]:
+        for rows in self._parts(
+            "SELECT parentId, publicId FROM Resources WHERE parentId IS NOT NULL "
+            "ORDER BY parentId, publicId"
+        ):
+            yield [(parent, _public(text)) for parent, text in rows]
+
+    # The logs
+
+    def changes(self) -> Iterator[list[StoredChange]]:
+        for rows in self._parts(
+            "SELECT seq, changeType, c.internalId, c.resourceType, publicId, COALESCE(date, '') "
+            "FROM Changes c JOIN Resources r ON r.internalId = c.internalId ORDER BY seq"
+        ):
+            yield [
+                StoredChange(sequence, kind, number, _LEVELS[level], _public(text), date)
+                for sequence, kind, number, level, text, date in rows
+            ]
+
+    def changes_of(self) -> Iterator[list[tuple[int, int]]]:
+        yield from self._parts("SELECT internalId, seq FROM Changes ORDER BY internalId, seq")
+
+    def exports(self) -> Iterator[list[StoredExport]]:
+        for rows in self._parts(
+            "SELECT seq, resourceType, publicId, remoteModality, patientId, studyInstanceUid, "
+            "seriesInstanceUid, sopInstanceUid, date FROM ExportedResources ORDER BY seq"
+        ):
+            yield [
+                StoredExport(
+                    sequence, _LEVELS[level], _public(public), *(text or "" for text in texts)
+                )
+                for sequence, level, public, *texts in rows
+            ]
+
+    def recycling(self) -> Iterator[list[tuple[int, int]]]:
+        yield from self._parts("SELECT seq, patientId FROM PatientRecyclingOrder ORDER BY seq")
+
+    # What scripts keep
+
+    def key_values(self) -> Iterator[list[StoredValue]]:
+        if "KeyValueStores" in self._tables:
+            for rows in self._parts("SELECT storeId, key, CAST(value AS BLOB) FROM KeyValueStores"):
+                yield [StoredValue(*row) for row in rows]
+
+    def queues(self) -> Iterator[list[Queued]]:
+        if "Queues" in self._tables:
+            for rows in self._parts(
+                "SELECT queueId, id, CAST(value AS BLOB) FROM Queues ORDER BY id"
+            ):
+                yield [Queued(*row) for row in rows]
+
+    # Asking
+
+    def _rows(self, statement: str) -> Iterator[Any]:
+        for part in self._parts(statement):
+            yield from part
+
+    def _parts(self, statement: str, values: Sequence[Any] = ()) -> Iterator[list[Any]]:
+        try:
+            cursor = self._db.execute(statement, values)
+            while part := cursor.fetchmany(PART):
+                yield part
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+
+    def _all(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+
+    def _one(self, statement: str) -> Any:
+        return self._all(statement)[0]
+
+
+def _public(text: str) -> bytes:
+    found = from_text(text)
+    if found is None:
+        raise StorageFault(f"the index of the Orthanc is damaged: the identifier {text!r}")
+    return found
+
+
+def _bytes(value: bytes | str | None) -> bytes:
+    return value.encode() if isinstance(value, str) else value or b""

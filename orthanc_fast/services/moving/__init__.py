@@ -1,0 +1,1 @@
+"""Taking over the store of an Orthanc."""
