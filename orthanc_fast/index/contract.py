@@ -467,6 +467,10 @@ class Transaction(Protocol):
         """Keeps the checksums of an attachment that is there: see `Attachment`."""
         raise NotImplementedError
 
+    def set_digest(self, resource: Resource, kind: int, digest: bytes) -> None:
+        """Keeps the checksum of an attachment that is there and had none: see `Attachment`."""
+        raise NotImplementedError
+
     def set_metadata(self, resource: Resource, number: int, value: bytes) -> int:
         """Adds or replaces a user-defined value; returns its revision, which starts at 0. Source:
         reference chapter 1, section 1.12."""

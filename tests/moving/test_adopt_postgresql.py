@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.adopting import adopt, configured, refused
@@ -20,6 +21,16 @@ def postgresql(needs_reference: None, needs_postgresql: None) -> Iterator[Postgr
         Path(folder).chmod(0o755)
         with PostgresServer(Path(folder) / "postgresql") as server:
             yield server
+
+
+def ordered(answer: dict[str, Any]) -> dict[str, Any]:
+    """With the resources of a list by identifier."""
+    body = answer["body"]
+    return (
+        {**answer, "body": sorted(json.dumps(each, sort_keys=True) for each in body)}
+        if isinstance(body, list)
+        else answer
+    )
 
 
 @pytest.mark.parametrize("keeps_files", [False, True], ids=["index", "index-and-files"])
@@ -44,7 +55,14 @@ def test_every_answer_is_the_same(
         expected = answers(theirs.url)
     with server:
         found = answers(server.url)
-    different = [path for path in expected if found[path] != expected[path]]
+    # Their plugin lists without an order, and cannot search by metadata.
+    unable = [path for path, answer in expected.items() if answer["status"] == 500]
+    assert len(unable) == 1 and "MetadataQuery" in unable[0]
+    different = [
+        path
+        for path in expected
+        if path not in unable and ordered(found[path]) != ordered(expected[path])
+    ]
     assert different == [], "\n".join(
         f"{path}\n  {found[path]}\n  {expected[path]}"[:600] for path in different[:10]
     )

@@ -360,6 +360,10 @@ class Transaction(Contract):
         attachment.md5, attachment.stored_md5 = md5, stored_md5
         self._records.touch(resource)
 
+    def set_digest(self, resource: Resource, kind: int, digest: bytes) -> None:
+        resource.attachments[kind].digest = digest
+        self._records.touch(resource)
+
     def set_metadata(self, resource: Resource, number: int, value: bytes) -> int:
         with self._editing(resource):
             revision = 0

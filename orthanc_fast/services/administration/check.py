@@ -176,7 +176,9 @@ class _Check:
         if fault is None:
             if result.checksums is not None:
                 sums = result.checksums
-                self._notes.append(Note(level, public, number, attachment.uuid, sums))
+                self._notes.append(
+                    Note(level, public, number, attachment.uuid, sums, result.digest)
+                )
                 if len(self._notes) >= AT_ONCE:
                     self._note()
             return

@@ -55,6 +55,7 @@ class Note(msgspec.Struct, frozen=True):
     attachment: int
     uuid: str
     checksums: Checksums
+    digest: bytes = b""  # where the index has none
 
 
 def damage_of(
@@ -104,6 +105,8 @@ def note(transaction: Transaction, notes: Iterable[Note], found: Iterable[Damage
         known = resource.attachments[each.attachment]
         if known.md5 is None or known.stored_md5 is None:
             transaction.set_md5(resource, each.attachment, *each.checksums)
+        if each.digest and not known.digest:
+            transaction.set_digest(resource, each.attachment, each.digest)
         name = _name(each.level, each.public, each.attachment)
         if transaction.property(name) is not None:
             transaction.set_property(name, None)

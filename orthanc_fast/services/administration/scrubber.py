@@ -186,6 +186,7 @@ class Scrubber:
                         number,
                         attachment.uuid,
                         result.checksums,
+                        result.digest,
                     )
                 )
                 continue

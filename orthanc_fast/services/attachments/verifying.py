@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import md5
 from typing import Literal, NamedTuple
 
+import xxhash
+
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.model import Attachment
 from orthanc_fast.services.attachments.parts import STEP, Checksums
@@ -24,10 +26,11 @@ class Fault(NamedTuple):
 
 class Verified(NamedTuple):
     """What one reading has shown. `checksums` are there where they were asked for and the file is
-    sound."""
+    sound, and so is `digest` where the index has none, since another server has stored the file."""
 
     fault: Fault | None
     checksums: Checksums | None = None
+    digest: bytes = b""
 
 
 def verify(
@@ -68,6 +71,7 @@ def _parts(handle: Handle, size: int, pace: Callable[[int], None]) -> Iterator[b
 def _compared(stored: Iterable[bytes], attachment: Attachment, with_md5: bool) -> Verified:
     outer, inner = md5(usedforsecurity=False), md5(usedforsecurity=False)
     check = ContentCheck(attachment)
+    fast = None if attachment.digest or not with_md5 else xxhash.xxh3_128()
 
     def noted() -> Iterator[bytes]:
         for part in stored:
@@ -81,6 +85,8 @@ def _compared(stored: Iterable[bytes], attachment: Attachment, with_md5: bool) -
         check.update(part)
         if with_md5:
             inner.update(part)
+        if fast is not None:
+            fast.update(part)
     if not check.holds():
         return _changed("its bytes are not those that were stored")
     if not with_md5:
@@ -94,7 +100,7 @@ def _compared(stored: Iterable[bytes], attachment: Attachment, with_md5: bool) -
             f"the MD5 of its stored form is {found.stored_md5}, the index says "
             f"{attachment.stored_md5}"
         )
-    return Verified(None, found)
+    return Verified(None, found, b"" if fast is None else fast.digest())
 
 
 def _changed(text: str) -> Verified:

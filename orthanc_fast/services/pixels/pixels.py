@@ -20,7 +20,7 @@ import numpy as np
 from orthanc_fast._ext.ids import to_text
 from orthanc_fast.dicom.part10 import Buffer, DicomFile, open_dicom
 from orthanc_fast.dicom.pixel_layout import PMSCT_DATA, find_layout, raw_values
-from orthanc_fast.errors import BadFileFormat, NotImplementedYet
+from orthanc_fast.errors import BadFileFormat, FullStorage, NotImplementedYet, StorageFault
 from orthanc_fast.imaging import pmsct
 from orthanc_fast.imaging.codecs import codec_of
 from orthanc_fast.imaging.codecs.contract import check_expansion
@@ -32,12 +32,12 @@ from orthanc_fast.imaging.info import ImageInfo, image_info, number_of_frames
 from orthanc_fast.imaging.palette import TAGS as PALETTE_TAGS
 from orthanc_fast.imaging.palette import Palette, read_palette
 from orthanc_fast.imaging.reconcile import as_encoded, difference
-from orthanc_fast.index.contract import Index, Snapshot
+from orthanc_fast.index.contract import Index, Snapshot, Transaction
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Level, PixelLayout, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT, TRANSFER_SYNTAX
 from orthanc_fast.services.attachments.reading import dicom_attachment, opened
-from orthanc_fast.services.store.frame_maps import layout_decoder
+from orthanc_fast.services.store.frame_maps import layout_decoder, packed_layout
 from orthanc_fast.storage.contract import Storage
 from orthanc_fast.transfer_syntaxes import DEFLATED, SYNTAXES
 
@@ -57,9 +57,12 @@ class Pixels:
     """Opens images; one per process, may be used from any thread. The instances that it is given
     have been looked up for a caller, who is not asked for again."""
 
-    def __init__(self, index: Index, storage: Storage) -> None:
+    def __init__(self, index: Index, storage: Storage, keeps_layouts: bool = True) -> None:
+        """`keeps_layouts`: what is found out about a file that another server has stored is
+        entered into the index."""
         self._index = index
         self._storage = storage
+        self._keeps_layouts = keeps_layouts
         self._lock = Lock()
         self._warned: dict[str, None] = {}
 
@@ -110,12 +113,29 @@ class Pixels:
         """
         attachment = dicom_attachment(instance)
         file = opened(self._storage, attachment)
-        return open_image(
+        layout = self.layout(instance)
+        image = open_image(
             file,
-            self.layout(instance),
+            layout,
             instance.metadata.get(TRANSFER_SYNTAX),
             lambda text: self._told(instance, attachment.uuid, text),
         )
+        if layout is None and self._keeps_layouts:
+            self._keep(instance, attachment.uuid, image.layout)
+        return image
+
+    def _keep(self, instance: Resource, uuid: str, layout: PixelLayout) -> None:
+        """So that the next one need not look for it. A disk that is full keeps nobody from seeing
+        the image."""
+
+        def write(transaction: Transaction) -> None:
+            now = transaction.resource(Level.INSTANCE, instance.public)
+            file = None if now is None else now.attachments.get(DICOM_ATTACHMENT)
+            if now is not None and file is not None and file.uuid == uuid:
+                transaction.set_image(now, packed_layout(layout))
+
+        with suppress(FullStorage, StorageFault):
+            self._index.write(write)
 
     def _told(self, instance: Resource, uuid: str, text: str) -> None:
         """One warning for each file, of those of late."""

@@ -75,7 +75,7 @@ class HttpServices(ResourceServices):
             self.default_character_set,
         )
         self.peers = PeerRegistry(settings, self.reads, self.writes, self.runtime)
-        self.pixels = Pixels(self.index, self.storage)
+        self.pixels = Pixels(self.index, self.storage, not self.settings.read_only)
         self.pictures = Pictures(self.pixels, settings.http_workers, self.finder.options.warn)
         self.volumes = Volumes(self.reads, self.pixels, Streams(self.pixels, self.storage))
         self.straight = StoreStraight(settings, self.main_tags, self.dictionary, self.senders)

@@ -57,6 +57,9 @@ class VisibleTransaction:
     ) -> None:
         self._inner.set_md5(resource, kind, md5, stored_md5)
 
+    def set_digest(self, resource: Resource, kind: int, digest: bytes) -> None:
+        self._inner.set_digest(resource, kind, digest)
+
     def set_metadata(self, resource: Resource, number: int, value: bytes) -> int:
         return self._inner.set_metadata(resource, number, value)
 
