@@ -304,14 +304,16 @@ class Jobs:
 
 def _is_seen(view: Snapshot, caller: Caller, job: str) -> bool:
     """Whether there is such a job for the caller: who sees some studies only has his own jobs, and
-    who came by a share link none."""
+    who came by a share link none. What he has made while he saw more is no longer for him."""
     if not _is_name(job):
         return False
     if not caller.is_limited:
         return True
     facts = view.get(records.FACTS + job)
-    own = caller.user is not None and caller.study is None
-    return own and facts is not None and records.facts_of(facts).caller.user == caller.user
+    if facts is None or caller.user is None or caller.labels is None or caller.study is not None:
+        return False
+    maker = records.facts_of(facts).caller
+    return maker.user == caller.user and maker.labels is not None and maker.labels <= caller.labels
 
 
 def _is_name(text: str) -> bool:

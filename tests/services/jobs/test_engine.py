@@ -74,6 +74,24 @@ def test_a_job_is_run(make: Make) -> None:
     assert [each.ID for each in small.jobs.all(USER)] == [job]
 
 
+@pytest.mark.parametrize(
+    ("before", "sees"), [(None, False), ("ab", False), ("a", True), ("c", False)]
+)
+def test_who_sees_less_than_before_has_none_of_his_jobs_of_then(
+    make: Make, before: str | None, sees: bool
+) -> None:
+    small = make(lambda run: None)
+    labels = None if before is None else frozenset(before)
+    maker = msgspec.structs.replace(USER, labels=labels)
+    job = small.jobs.submit_in_thread(maker, submission())
+    now = msgspec.structs.replace(USER, labels=frozenset("a"))
+    assert small.jobs.ids(now) == ([job] if sees else [])
+    assert (small.jobs.get(now, job) is not None) == sees
+    other = msgspec.structs.replace(now, user="other")
+    assert small.jobs.get(other, job) is None
+    assert small.jobs.get(msgspec.structs.replace(now, study=b"s" * 20), job) is None
+
+
 def test_the_highest_priority_then_the_oldest_comes_first(make: Make) -> None:
     order: list[bytes] = []
     small = make(lambda run: order.append(run.payload))
