@@ -219,18 +219,13 @@ class Channel:
         return True
 
     def _send(self, term: int) -> bool:
-        """Whether this thread leads still."""
-        answers, self._answers = self._answers, []
+        """All answers to one of those who asked; whether this thread leads still."""
+        line = self._answers[0][0]
+        messages = [message for whose, message in self._answers if whose is line]
+        # Those of others are the next leader's, if who asked does not read.
+        self._answers = [each for each in self._answers if each[0] is not line]
         self._begin()
-        if len(answers) == 1:
-            line, message = answers[0]
-            line.send(message)
-        else:
-            together: dict[_Line, list[bytes]] = {}
-            for line, message in answers:
-                together.setdefault(line, []).append(message)
-            for line, messages in together.items():
-                line.send(b"".join(messages))
+        line.send(messages[0] if len(messages) == 1 else b"".join(messages))
         return self._leads(term)
 
 

@@ -16,6 +16,7 @@ from orthanc_fast.config import Settings
 from orthanc_fast.config_sections import Scripting
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.runtime.memory import MemoryRuntime
+from orthanc_fast.scripting import channel
 from orthanc_fast.scripting.channel import Channel
 from orthanc_fast.services.scripts.calls import AT_ONCE, Calls
 from orthanc_fast.services.scripts.faults import NoAnswer
@@ -158,6 +159,32 @@ def test_who_does_not_read_keeps_nobody_waiting(path: Path, connect: Callable[[]
             asking.send(("quick", number))
             assert asking.hear().number == number
         assert {deaf.hear().number, deaf.hear().number} == {1, 2}
+
+
+def test_answers_of_one_batch_do_not_wait_for_each_other(
+    path: Path, connect: Callable[[], Asking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them is for who does not read."""
+    monkeypatch.setattr(channel, "BUSY", 0.5)  # so that both questions are heard together
+    monkeypatch.setattr(channel, "TOGETHER", 10.0)
+    both_are_there = threading.Event()
+
+    def answering(question: Question) -> Answer:
+        if question.callback == "hold":
+            both_are_there.wait(PATIENCE)
+        return answer(bytes(10_000_000 if question.callback == "large" else 0))
+
+    with listening(path, answering):
+        holding, deaf, asking = connect(), connect(), connect()
+        for each in (holding, deaf, asking):  # so that they have been accepted
+            each.send(("quick", 0))
+            assert each.hear().number == 0
+        holding.send(("hold", 1))
+        deaf.send(("large", 2))
+        asking.send(("quick", 3))
+        both_are_there.set()
+        assert asking.hear().number == 3
+        assert (holding.hear().number, deaf.hear().number) == (1, 2)
 
 
 def test_who_leaves_is_forgotten(path: Path, connect: Callable[[], Asking]) -> None:
