@@ -14,6 +14,7 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from support import viewed, viewer_series
 from support.driven_browser import Browser
+from support.files import file_named
 from support.server import OurServer
 from support.viewer_page import (
     WATCH,
@@ -229,6 +230,34 @@ def test_series_of_a_study(server: OurServer, browser: Browser) -> None:
     wait_for_annotation(browser, "Series 1")
     browser.click_on(".viewer-panel li:nth-child(2) a")
     wait_for_annotation(browser, "Series 2")
+
+
+def test_overlays(server: OurServer, browser: Browser) -> None:
+    """Each pixel that the file draws, at its place on the image."""
+    file = file_named("MR-SIEMENS-DICOM-WithOverlays.dcm")
+    series = upload(server, [file.read_bytes()])
+    open_series(server, browser, series)
+    layer = "document.querySelector('.viewer-overlay')"
+    assert not browser.value(layer)
+    browser.click_on("button[aria-label=View]")
+    browser.click("Overlays of the file")
+    browser.wait_for(f"{layer}?.width === 484")
+    drawn = browser.value(
+        f"[...{layer}.getContext('2d').getImageData(0, 0, {layer}.width, {layer}.height).data]"
+        ".flatMap((value, at) => at % 4 === 3 && value === 255 ? [at >> 2] : [])"
+    )
+    expected = dcmread(file).overlay_array(0x6000)
+    assert drawn == np.flatnonzero(expected).tolist()
+    assert drawn
+    judge(browser, "viewer-overlays")
+    # As large as the picture, of which it has one pixel for each.
+    browser.press("o")
+    wait_for_annotation(browser, "Zoom 100 %")
+    *_, width, height = box(browser, ".viewer-overlay")
+    assert (width, height) == (484, 484)
+    browser.click_on("button[aria-label=View]")
+    browser.click("Overlays of the file")
+    browser.wait_for(f"!{layer}")
 
 
 @pytest.mark.parametrize("size", [1, 4096])

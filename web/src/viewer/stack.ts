@@ -23,6 +23,8 @@ export class Stack {
   readonly tool = signal<Tool>("window");
   readonly isInverted = signal(false);
   readonly isSmooth = signal(true);
+  /** Drawings that the file has beside the picture. */
+  readonly overlays = { areThere: signal(false), areShown: signal(false) };
   /** What somebody has chosen; null for that of the file. */
   readonly window = signal<Window | null>(null);
   /** Null while the whole image is shown in the middle. */
@@ -66,6 +68,7 @@ export class Stack {
   /** What the tags of the first instance say holds for it; those of the others are asked for. */
   async describe(instance: string, tags: Tags): Promise<void> {
     this.tags.set(instance, tags);
+    this.overlays.areThere.value = "OverlayRows" in tags;
     this.refresh();
     try {
       if (hasLuts(tags)) await this.loadLuts();

@@ -11,6 +11,7 @@ import type { Cine } from "./cine";
 import { listen } from "./gestures";
 import { type Line, lengthOf } from "./measure";
 import { edges } from "./orientation";
+import { OverlayLayer } from "./overlay_layer";
 import type { Stack } from "./stack";
 import { say } from "./texts";
 import { applied } from "./view";
@@ -48,6 +49,7 @@ export function StackView({ stack, cine, study, series, hasAnnotations }: Proper
     <div class="viewer-stack">
       <div class={`viewer-stage tool-${stack.tool.value}`} ref={stage} role="application" tabIndex={0} aria-label={say("image")}>
         <canvas ref={canvas} aria-hidden="true" />
+        {stack.overlays.areShown.value && <OverlayLayer stack={stack} />}
         <Lines stack={stack} />
         {hasAnnotations && <Annotations stack={stack} study={study} series={series} />}
         <Letters stack={stack} />

@@ -53,6 +53,7 @@ export function Toolbar({ study, content, mode, onMode, hasAnnotations, onAnnota
 }
 
 function PictureTools({ stack }: { stack: Stack }) {
+  const { areThere, areShown } = stack.overlays;
   return (
     <>
       <div class="viewer-group" role="group" aria-label={say("tools")}>
@@ -67,6 +68,7 @@ function PictureTools({ stack }: { stack: Stack }) {
         { id: "vertical", label: say("flipVertical"), run: () => stack.flip("vertical") },
         { id: "invert", label: say("invert"), checked: stack.isInverted.value, separated: true, run: () => stack.invert() },
         { id: "smooth", label: say("smooth"), checked: stack.isSmooth.value, run: () => stack.smooth() },
+        ...(areThere.value ? [{ id: "overlays", label: say("overlays"), checked: areShown.value, run: () => { areShown.value = !areShown.value; } }] : []),
         { id: "line", label: say("removeLine"), disabled: stack.linesHere.value.length === 0, separated: true, run: () => stack.removeLine() },
         { id: "reset", label: say("reset"), icon: "refresh", run: () => stack.reset() },
       ]} />
