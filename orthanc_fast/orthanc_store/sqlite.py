@@ -337,9 +337,13 @@ class SqliteSource(Source):
 
     def by_identifier(self) -> Iterator[list[tuple[Level, bytes, int]]]:
         for level in Level:
+            # Instances, which are most, along the index of identifiers; the others by their level,
+            # and sorted. A plus keeps SQLite from the other index.
+            is_most = level == Level.INSTANCE
+            condition = "+resourceType = ?" if is_most else "resourceType = ?"
+            order = "publicId" if is_most else "+publicId"
             for rows in self._parts(
-                "SELECT publicId, internalId FROM Resources "
-                "WHERE +resourceType = ? ORDER BY publicId",
+                f"SELECT publicId, internalId FROM Resources WHERE {condition} ORDER BY {order}",
                 (level + 1,),
             ):
                 yield [(level, _public(text), number) for text, number in rows]

@@ -7,6 +7,7 @@ interrupts it leaves a folder behind that the next attempt removes, and nothing 
 
 import contextlib
 import fcntl
+import gc
 import os
 import shutil
 import tempfile
@@ -208,6 +209,19 @@ def _remove_if_left(copy: Path) -> None:
         shutil.rmtree(copy, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Millions of records are made and dropped, none of them in a circle: looking for circles among
+    them takes a good part of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _forget_unfinished(folder: Path) -> None:
     """What an adoption that was interrupted has left; and what a server that refused to start has
     left where the index belongs, which is no index."""
@@ -312,6 +326,11 @@ class _Adoption:
         source = self._source
         hierarchy = Hierarchy(source.hierarchy(), source.sizes())
         self._fill_recycling(builder, hierarchy)
+        with _without_collector():
+            self._fill_tables(builder, hierarchy)
+
+    def _fill_tables(self, builder: Builder, hierarchy: Hierarchy) -> None:
+        source = self._source
         records = Records(hierarchy, builder)
         for part in self._parts():
             self._count(part)
