@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import webdav
 from support.small_store import USER, SmallStore
@@ -171,6 +171,7 @@ def test_names_are_remembered_while_the_same_is_there() -> None:
     assert len(shop.read_ones) == 30
 
 
+@settings(deadline=None)
 @given(st.lists(st.sets(st.integers(0, 30)), max_size=6))
 def test_of_a_changed_folder_what_is_new_is_read(steps: list[set[int]]) -> None:
     """The names are those that a whole reading gives."""
