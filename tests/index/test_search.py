@@ -1,6 +1,7 @@
 """Terms and the search over them against plain sets; the migration from the first layout."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -69,8 +70,14 @@ def test_a_key_holds_folded_and_true_value(value: str) -> None:
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Index:
-    opened = LmdbIndex(tmp_path / "index", terms, 1 << 24)
+def index(tmp_path: Path) -> Iterator[LmdbIndex]:
+    opened = filled(tmp_path / "index")
+    yield opened
+    opened.close()
+
+
+def filled(folder: Path) -> LmdbIndex:
+    opened = LmdbIndex(folder, terms, 1 << 24)
     rng = random.Random(7)
     paths = {"".join(rng.choices("abc", k=4)) for _ in range(60)}
 
@@ -170,7 +177,8 @@ def test_nothing_is_left_when_all_is_deleted(index: LmdbIndex) -> None:
     assert terms_in(index) == 0
 
 
-def test_migration_from_the_first_layout(index: LmdbIndex, tmp_path: Path) -> None:
+def test_migration_from_the_first_layout(tmp_path: Path) -> None:
+    index = filled(tmp_path / "index")
     with reading(index) as view:
         search = view.search
         expected = [
@@ -191,7 +199,8 @@ def test_migration_from_the_first_layout(index: LmdbIndex, tmp_path: Path) -> No
     again.close()
 
 
-def test_a_newer_layout_is_refused(index: LmdbIndex, tmp_path: Path) -> None:
+def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
+    index = filled(tmp_path / "index")
     index.close()
     with lmdb.open(str(tmp_path / "index"), max_dbs=20) as env, env.begin(write=True) as txn:
         txn.put(b"schema", b"99", db=env.open_db(b"global", txn=txn))

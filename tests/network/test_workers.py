@@ -17,7 +17,7 @@ from support.process import workers
 from support.server import OurServer
 from support.small_disk import small_disk
 
-ROUNDS = int(os.environ.get("KILL_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "8"))
 SENDERS = 4
 
 

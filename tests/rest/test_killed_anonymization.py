@@ -14,7 +14,7 @@ from support.server import OurServer
 
 INSTANCES = 150
 JOBS = 12
-KILLS = 30
+KILLS = int(os.environ.get("KILL_ROUNDS", "12"))
 PATIENCE = 60.0
 
 

@@ -4,6 +4,7 @@ After each restart: what was acknowledged is there byte for byte, what was ackno
 deleted is gone, nothing is half there, no stray file, and `check` finds no fault.
 """
 
+import os
 import random
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from support.server import OurServer
 
 from orthanc_fast.services.store.opening import INDEX_FOLDER
 
-ROUNDS = 50
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "16"))  # each with two starts of the server
 CLIENTS = 4
 
 

@@ -12,7 +12,7 @@ from support.process import ServerProcess, workers
 from support.storm import Language
 from support.waiting import until
 
-KILLS: Final = 20
+KILLS: Final = int(os.environ.get("KILL_ROUNDS", "8"))
 BETWEEN: Final = 10  # instances between two kills
 
 
