@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from orthanc_fast.character_sets import canonical_character_set
+from orthanc_fast.config_audit import AuditLog, audit_log
 from orthanc_fast.config_environment import DEFAULTS, SECRETS, add_environment
 from orthanc_fast.config_file import UTF_8, decoded, parse, substitute
 from orthanc_fast.config_options import (
@@ -61,6 +62,7 @@ from orthanc_fast.config_viewers import (
     volview,
 )
 from orthanc_fast.errors import OrthancError
+from orthanc_fast.log import FORMS, Form
 from orthanc_fast.transfer_syntaxes import EXPLICIT_LITTLE, SYNTAXES
 
 Overwrite = Literal["Never", "Always", "IfChanged"]
@@ -158,6 +160,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     maximum_upload_memory_mb: int = 16
     maximum_uploads_memory_mb: int = 256  # of one process
     metrics_enabled: bool = True
+    log_form: Form = "Auto"
+    audit_log: AuditLog | None = None
     log_exported_resources: bool = False
     concurrent_jobs: int = 2
     jobs_history_size: int = 10
@@ -416,6 +420,8 @@ class _Building:
             maximum_upload_memory_mb=get("MaximumUploadMemoryMB"),
             maximum_uploads_memory_mb=get("MaximumUploadsMemoryMB"),
             metrics_enabled=get("MetricsEnabled"),
+            log_form=self._log_form(),
+            audit_log=self._section("AuditLog", lambda value: audit_log(value, self._base)),
             log_exported_resources=get("LogExportedResources"),
             concurrent_jobs=get("ConcurrentJobs") or os.cpu_count() or 1,
             jobs_history_size=get("JobsHistorySize"),
@@ -527,6 +533,13 @@ class _Building:
         if rule == "IfChanged" and not self._get("StoreMD5ForAttachments"):
             raise self._refuse("OverwriteInstances", '"IfChanged" needs StoreMD5ForAttachments')
         return rule
+
+    def _log_form(self) -> Form:
+        value = self._get("LogFormat")
+        form = next((each for each in FORMS if each == value), None)
+        if form is None:
+            raise self._refuse("LogFormat", f"must be one of {', '.join(FORMS)}")
+        return form
 
     def _section(self, name: str, make: Callable[[Any], T]) -> T:
         try:

@@ -56,6 +56,8 @@ OPTIONS: tuple[Option, ...] = (
     _yes("CaseSensitivePN", "bool", False, "compare names case-sensitively in C-FIND"),
     _yes("LogExportedResources", "bool", False, "log what is sent to other servers"),
     _yes("MetricsEnabled", "bool", True, "collect metrics"),
+    _yes("LogFormat", "str", "Auto", '"Text", "Journal", "Json"; "Auto": Journal under systemd'),
+    _yes("AuditLog", "object", {}, "who did what: docs/operations.md"),
     _yes("ExecuteLuaEnabled", "bool", False, "allow /tools/execute-script"),
     _yes("RestApiWriteToFileSystemEnabled", "bool", False, "allow routes that write files"),
     _yes("DatabaseServerIdentifier", "str", None, "identifier of this server in /system"),

@@ -12,9 +12,12 @@ import mmap
 import os
 import sys
 import time
+from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
+
+import msgspec
 
 
 class Category(IntEnum):
@@ -34,6 +37,9 @@ class Verbosity(IntEnum):
     VERBOSE = 1
     TRACE = 2
 
+
+Form = Literal["Auto", "Text", "Journal", "Json"]
+FORMS: Final[tuple[Form, ...]] = ("Auto", "Text", "Journal", "Json")
 
 # What each level begins with.
 _LEAST = (logging.WARNING, logging.INFO, logging.DEBUG)
@@ -80,9 +86,9 @@ def _category(name: str) -> Category:
 class _Lines(logging.Formatter):
     """Orthanc's lines, each of a text of several with all that stands before."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: str = "main") -> None:
         super().__init__()
-        self.process = "main"
+        self.process = process
 
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%m%d %H:%M:%S", time.localtime(record.created))
@@ -90,6 +96,46 @@ class _Lines(logging.Formatter):
         category = _category(record.name).name.lower()
         prefix = f"{_letter(record.levelno)}{stamp}.{micro:06d} {self.process:>10} {category}:/ "
         return "\n".join(f"{prefix}{line}" for line in super().format(record).splitlines() or [""])
+
+
+class _JournalLines(_Lines):
+    """For systemd's journal, which has the time itself: a line begins with its priority as
+    sd-daemon(3) says."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = {"E": 3, "W": 4, "I": 6, "T": 7}[_letter(record.levelno)]
+        prefix = f"<{priority}>{self.process} {_category(record.name).name.lower()}: "
+        text = logging.Formatter.format(self, record)
+        return "\n".join(f"{prefix}{line}" for line in text.splitlines() or [""])
+
+
+class _JsonLines(_Lines):
+    """One object of JSON a line, for collectors of logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        instant = datetime.fromtimestamp(record.created, UTC)
+        line = {
+            "time": instant.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "level": _NAMES[_letter(record.levelno)],
+            "process": self.process,
+            "category": _category(record.name).name.lower(),
+            "message": logging.Formatter.format(self, record),
+        }
+        return msgspec.json.encode(line).decode()
+
+
+_NAMES: Final = {"E": "error", "W": "warning", "I": "info", "T": "trace"}
+_FORMATTERS: Final = {"Text": _Lines, "Journal": _JournalLines, "Json": _JsonLines}
+
+
+def _is_journal(descriptor: int) -> bool:
+    """Whether what is written there goes to systemd's journal, as it tells its services."""
+    stream = os.environ.get("JOURNAL_STREAM", "")
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return False
+    return stream == f"{found.st_dev}:{found.st_ino}"
 
 
 def _letter(number: int) -> str:
@@ -104,7 +150,8 @@ class Logger:
 
     def __init__(self) -> None:
         self._lines = _Lines()
-        self._handler = logging.StreamHandler(sys.stderr)
+        self._handler: logging.Handler = logging.StreamHandler(sys.stderr)
+        self._is_file = False
         self._handler.setFormatter(self._lines)
         # Loggers that are older than `install` have no category to ask.
         self._handler.addFilter(
@@ -125,8 +172,27 @@ class Logger:
         logging.captureWarnings(True)
 
     def open_file(self, path: Path) -> None:
-        """Sends all further lines to the end of a file. Raises OSError."""
-        self._handler.setStream(path.open("a", encoding="utf-8"))
+        """Sends all further lines to the end of a file; to a new one of that name where somebody
+        has moved it away. Raises OSError."""
+        from logging.handlers import WatchedFileHandler  # loads as much as all of this
+
+        former, self._handler = self._handler, WatchedFileHandler(path, encoding="utf-8")
+        self._is_file = True
+        self._handler.setFormatter(self._lines)
+        for each in former.filters:
+            self._handler.addFilter(each)
+        if former in logging.root.handlers:
+            logging.root.removeHandler(former)
+            logging.root.addHandler(self._handler)
+
+    def set_form(self, form: Form) -> None:
+        """How lines look from now on. `Auto` are those of the journal where standard error goes
+        there, else Orthanc's."""
+        if form == "Auto":
+            is_journal = not self._is_file and _is_journal(2)
+            form = "Journal" if is_journal else "Text"
+        self._lines = _FORMATTERS[form](self._lines.process)
+        self._handler.setFormatter(self._lines)
 
     def set_level(self, level: Verbosity, category: Category | None = None) -> None:
         """For one category, or for all."""

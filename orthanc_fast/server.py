@@ -14,6 +14,7 @@ from orthanc_fast.log import Category, logger
 from orthanc_fast.network.options import dicom_options
 from orthanc_fast.service_manager import ServiceManager
 from orthanc_fast.services.administration import history, metrics
+from orthanc_fast.services.audit.log import AuditFile
 from orthanc_fast.services.exchange.dicom_tls import server_context
 from orthanc_fast.services.processes.supervisor import GuardedStore
 from orthanc_fast.services.query_retrieve.options import query_options
@@ -57,6 +58,7 @@ def run(
         with Signals() as signals:
             while not signals.stop:
                 signals.restart = False
+                logger.set_form(settings.log_form)
                 for category, level in zip(Category, at_start, strict=True):
                     logger.set_level(level, category)
                 listeners = _listeners(settings, ports)
@@ -133,6 +135,13 @@ def _listeners(settings: Settings, ports: "_Ports") -> tuple[Listeners, Listener
 def _open_store(settings: Settings) -> GuardedStore:
     """Checks the settings and repairs the store. Raises CannotStart."""
     keep_private(settings)
+    if settings.audit_log is not None:
+        try:
+            AuditFile(settings.audit_log).close()
+        except OSError as error:
+            raise CannotStart(
+                f"AuditLog: cannot write {settings.audit_log.path}: {error.strerror}"
+            ) from error
     try:
         store = GuardedStore(settings)
         metrics.begin(settings.index_directory / INDEX_FOLDER)

@@ -77,6 +77,7 @@ def main(assignment: Assignment) -> int:
         from pathlib import Path
 
         logger.open_file(Path(assignment.log_file))
+    logger.set_form(assignment.settings.log_form)
     serve = _SERVE.get(assignment.kind)
     if serve is None:
         logger.error(Category.GENERIC, f"There is no kind of worker {assignment.kind!r}")

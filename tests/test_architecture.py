@@ -13,6 +13,7 @@ PACKAGE = Path(orthanc_fast.__file__).parent
 
 GROUND = {
     "config",
+    "config_audit",
     "config_environment",
     "config_file",
     "config_options",
@@ -61,6 +62,7 @@ ALLOWED = {
 # The subjects of services, each with those below it that it may use.
 SUBJECTS = {
     "store": set[str](),
+    "audit": {"store"},
     "jobs": {"store"},
     "key_values": {"store"},
     "scp": {"store"},

@@ -402,3 +402,28 @@ def test_a_folder_as_debians_packages_leave_it(tmp_path: Path) -> None:
     assert (found.registered_users, found.worklists, found.serve_folders) == ({}, None, None)
     (warned,) = warnings
     assert "Plugins" in warned
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "word"),
+    [
+        ("LogFormat", "Xml", "Journal"),
+        ("AuditLog", {"Reads": False}, "Path"),
+        ("AuditLog", {"Path": "a", "MaximumSizeMB": 0}, "MaximumSizeMB"),
+        ("AuditLog", {"Path": "a", "Size": 1}, "Size"),
+    ],
+)
+def test_logs_that_cannot_be_kept(tmp_path: Path, option: str, value: Any, word: str) -> None:
+    with pytest.raises(ConfigError, match=word) as raised:
+        settings(tmp_path, {option: value})
+    assert option in str(raised.value)
+
+
+def test_the_audit_log(tmp_path: Path) -> None:
+    found, _ = settings(tmp_path, {})
+    assert (found.log_form, found.audit_log) == ("Auto", None)
+    found, _ = settings(tmp_path, {"LogFormat": "Json", "AuditLog": {"Path": "audit"}})
+    assert found.log_form == "Json"
+    assert found.audit_log is not None
+    assert found.audit_log.path == tmp_path / "audit"
+    assert (found.audit_log.maximum_size, found.audit_log.files) == (100 << 20, 10)

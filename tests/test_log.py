@@ -1,9 +1,12 @@
 """Logging: Orthanc's lines and levels, for whatever library logs."""
 
+import json
+import os
 import re
 import subprocess
 import sys
 import textwrap
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -177,3 +180,89 @@ def test_a_level_never_hides_warnings(letter: str) -> None:
         quiet.error("E")
     """)
     assert letter in [text for _, _, _, text in found]
+
+
+def lines_of(program: str, **environment: str) -> list[str]:
+    """What a process of its own writes on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+    return done.stderr.splitlines()
+
+
+SAYS = """
+    import logging
+    from orthanc_fast.log import Category, Verbosity, logger
+    logger.install("http-0")
+    logger.set_form({form!r})
+    logger.set_level(Verbosity.TRACE)
+    logger.error(Category.HTTP, 'one\\ntwo "quoted"')
+    logger.warning(Category.DICOM, "w")
+    logger.info(Category.JOBS, "i")
+    logger.trace(Category.GENERIC, "t")
+"""
+
+
+def test_lines_for_the_journal() -> None:
+    assert lines_of(SAYS.format(form="Journal")) == [
+        "<3>http-0 http: one",
+        '<3>http-0 http: two "quoted"',
+        "<4>http-0 dicom: w",
+        "<6>http-0 jobs: i",
+        "<7>http-0 generic: t",
+    ]
+
+
+def test_lines_of_json() -> None:
+    found = [json.loads(line) for line in lines_of(SAYS.format(form="Json"))]
+    assert [(each["level"], each["category"], each["message"]) for each in found] == [
+        ("error", "http", 'one\ntwo "quoted"'),
+        ("warning", "dicom", "w"),
+        ("info", "jobs", "i"),
+        ("trace", "generic", "t"),
+    ]
+    assert {each["process"] for each in found} == {"http-0"}
+    assert all(datetime.fromisoformat(each["time"]).tzinfo for each in found)
+
+
+def test_the_journal_is_known_by_what_systemd_says() -> None:
+    """Standard error as the stream that it has named."""
+    program = """
+        import os
+        found = os.fstat(2)
+        os.environ["JOURNAL_STREAM"] = f"{found.st_dev}:{found.st_ino}"
+    """
+    (line,) = lines_of(
+        textwrap.dedent(program)
+        + textwrap.dedent("""
+        from orthanc_fast.log import Category, logger
+        logger.install()
+        logger.set_form("Auto")
+        logger.error(Category.HTTP, "x")
+        """)
+    )
+    assert line == "<3>main http: x"
+    other = SAYS.format(form="Auto")
+    assert all(LINE.fullmatch(each) for each in lines_of(other, JOURNAL_STREAM="1:2"))
+
+
+def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
+    """As logrotate does it, without a signal."""
+    lines_of(f"""
+        import os
+        from pathlib import Path
+        from orthanc_fast.log import Category, logger
+        logger.install()
+        path = Path({str(tmp_path / "log")!r})
+        logger.open_file(path)
+        logger.error(Category.HTTP, "first")
+        os.rename(path, {str(tmp_path / "log.1")!r})
+        logger.error(Category.HTTP, "second")
+    """)
+    assert (tmp_path / "log.1").read_text().endswith("first\n")
+    assert (tmp_path / "log").read_text().endswith("second\n")

@@ -24,6 +24,7 @@ def main() -> None:
     server cannot start.
     """
     logger.install()
+    logger.set_form("Auto")
 
 
 for command in (

@@ -25,6 +25,14 @@ Moved = Callable[[str, int, Stored], None]
 """Is told of an instance that somebody's C-MOVE brings: AE title and message ID of that."""
 
 
+Refused = Callable[[str, Caller], None]
+"""Is told of a request that was not allowed: its name, and whose it was."""
+
+
+def unnoted(request: str, caller: Caller) -> None:
+    """For a door that keeps no audit log."""
+
+
 def not_ours(aet: str, message_id: int, stored: Stored) -> None:
     """For a door whose server moves nothing."""
 
@@ -42,3 +50,4 @@ class Door(msgspec.Struct, frozen=True):
     memory: UploadMemory
     meters: AssociationMeters = AssociationMeters()
     moved: Moved = not_ours
+    refused: Refused = unnoted

@@ -29,12 +29,24 @@ def operations_of(services: DicomServices) -> Operations:
     if services.has_worklists:
         answer = Find(services.worklist_answers, meter("find"))
         worklists = {sop_classes.WORKLIST_FIND: {dimse.C_FIND_RQ: answer}}
-    return {
-        **worklists,
-        **dict.fromkeys(sop_classes.QUERY_RETRIEVE_FIND, find),
-        **dict.fromkeys(sop_classes.QUERY_RETRIEVE_MOVE, move),
-        **dict.fromkeys(sop_classes.QUERY_RETRIEVE_GET, get),
-    }
+    return _noted(
+        services,
+        {
+            **worklists,
+            **dict.fromkeys(sop_classes.QUERY_RETRIEVE_FIND, find),
+            **dict.fromkeys(sop_classes.QUERY_RETRIEVE_MOVE, move),
+            **dict.fromkeys(sop_classes.QUERY_RETRIEVE_GET, get),
+        },
+    )
+
+
+def _noted(services: DicomServices, operations: Operations) -> Operations:
+    """The same, with lines in the audit log where one is kept."""
+    if services.audit is None:
+        return operations
+    from orthanc_fast.network.audited import audited
+
+    return audited(operations, services.audit, services.dictionary, services.default_character_set)
 
 
 def handlers_of(services: DicomServices) -> Handlers:
@@ -52,7 +64,10 @@ def operations_of_tenant(services: DicomServices, tenant: Tenant) -> Operations:
         OperationMeter(services.metrics, "move"),
         tells_last=False,
     )
-    return {
-        **{each: {dimse.C_FIND_RQ: find} for each in sop_classes.QUERY_RETRIEVE_FIND},
-        **{each: {dimse.C_MOVE_RQ: move} for each in sop_classes.QUERY_RETRIEVE_MOVE},
-    }
+    return _noted(
+        services,
+        {
+            **{each: {dimse.C_FIND_RQ: find} for each in sop_classes.QUERY_RETRIEVE_FIND},
+            **{each: {dimse.C_MOVE_RQ: move} for each in sop_classes.QUERY_RETRIEVE_MOVE},
+        },
+    )

@@ -94,6 +94,7 @@ class Requests:
     def _refuse(self, request: str) -> None:
         """Raises UserAbort, with the lines that Orthanc logs."""
         aet, ip = self._caller.aet, self._association.ip
+        self._door.refused(request, self._caller)
         logger.warning(
             Category.DICOM, f"DICOM authorization rejected for AET {aet} on IP {ip}: {request}"
         )

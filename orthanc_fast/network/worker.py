@@ -94,6 +94,10 @@ def run(
             operations_of(services),
             services.moves.received,
         )
+        if services.audit is not None:
+            from orthanc_fast.network.audited import refusals
+
+            door = msgspec.structs.replace(door, refused=refusals(services.audit))
         doors = {tenant.port: _tenants_door(door, services, tenant) for tenant in settings.tenants}
         by_socket = {each: doors.get(each.getsockname()[1], door) for each in listening}
         listener = Listener(by_socket, places, tls)

@@ -39,6 +39,7 @@ from orthanc_fast.services.ingest.uploads import Spool
 from orthanc_fast.services.processes.http import HttpServices
 
 if TYPE_CHECKING:
+    from orthanc_fast.rest.audited import RestAudit
     from orthanc_fast.rest.scripted import ScriptedRequests
 
 REST_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
@@ -76,6 +77,7 @@ class App:
         self._history: asyncio.Task[None] | None = None
         self._scripted: ScriptedRequests | None = None  # None without scripts
         self._meters: RequestMeters
+        self._audit: RestAudit | None = None  # None where no audit log is kept
         always: HeaderField = (b"x-content-type-options", b"nosniff")
         self._last: list[HeaderField] = [always, (b"connection", b"close")]  # of a connection
         self._common = self._last
@@ -116,6 +118,8 @@ class App:
                 await xml.convert(response)
             if self._is_prepared:
                 common = await self._prepare(request, response, common)
+            if self._audit is not None and is_of_client:
+                self._audit.end(request, response.status)
             if response.path is None and response.stream is None and method != "HEAD":
                 await send(response.start(common))
                 await send({"type": "http.response.body", "body": response.body})
@@ -187,6 +191,10 @@ class App:
         if not self._services.reads.in_place:
             self._router.read_elsewhere()
         self._meters = RequestMeters(self._services.metrics, self._router)
+        if self._services.audit is not None:
+            from orthanc_fast.rest.audited import RestAudit
+
+            self._audit = RestAudit(self._services.audit, self._settings)
         if self._services.script_calls is not None:
             from orthanc_fast.rest.scripted import ScriptedRequests
 
@@ -328,6 +336,8 @@ class App:
         handler = found.handlers.get(method)
         if handler is None:
             return empty_response(405, ((b"allow", allow(found.handlers)),))
+        if self._audit is not None:
+            handler = self._audit.begin(request, handler)
         if request.who.is_limited and not iscoroutinefunction(handler):
             handler = elsewhere(handler)  # sets are made for him
         return handler(request)

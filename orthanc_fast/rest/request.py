@@ -22,6 +22,7 @@ from orthanc_fast.rest.uri import arguments, shown
 from orthanc_fast.services.ingest.uploads import ArrivingBody, Share, Spool
 
 if TYPE_CHECKING:
+    from orthanc_fast.rest.audited import Touched
     from orthanc_fast.services.processes.http import HttpServices
 
 BODYLESS = frozenset({"GET", "HEAD"})  # as a rule
@@ -46,6 +47,7 @@ class Request:
         "_receive",
         "_scope",
         "_share",
+        "audited",
         "caller",
         "headers",
         "is_part",
@@ -84,6 +86,7 @@ class Request:
         self.who: Identity = SOMEBODY
         self.session: str | None = None
         self.is_part = False  # of a multipart body, whose other parts are still to come
+        self.audited: Touched | None = None  # where an audit log is kept
         self.waited = False  # for something to happen, as a long poll does
 
     def header(self, name: bytes) -> bytes | None:
@@ -216,6 +219,11 @@ class Request:
         if self._incoming is None:
             self._incoming = Body(self._receive, self.headers, self.services.settings)
         return self._incoming
+
+    @property
+    def read_body(self) -> bytes | None:
+        """The whole body, where somebody has read it into memory."""
+        return self._body if isinstance(self._body, bytes) else None
 
     async def body(self) -> bytes:
         """The whole body in memory. Raises Refused (413, 408), Disconnected, BadRequest (413)."""

@@ -38,6 +38,7 @@ class Operation:
         self._maximum = association.agreement.maximum_length
         self.identifier = messages.read_data_set()
         self.is_cancelled = False
+        self.last_status: int | None = None  # of the responses that were sent
 
     @property
     def move_destination(self) -> str:
@@ -77,6 +78,7 @@ class Operation:
         more: bool = False,
     ) -> None:
         """Sends one response; with `more` it may wait for what is sent next. Raises OSError."""
+        self.last_status = status
         parts = [self._head(status, bool(identifier), counts)]
         if identifier:
             parts += dimse.fragments(self.context_id, identifier, False, self._maximum)

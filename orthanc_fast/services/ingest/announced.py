@@ -68,6 +68,34 @@ class Announced:
             self._promise.set_result(stored)
 
 
+class Noted:
+    """Stands for another promise, and tells `note` when an instance has been stored."""
+
+    __slots__ = ("_note", "_promise")
+
+    def __init__(self, promise: Promise, note: Callable[[], None]) -> None:
+        self._promise = promise
+        self._note = note
+
+    @property
+    def is_awaited(self) -> bool:
+        return bool(getattr(self._promise, "is_awaited", True))
+
+    def done(self) -> bool:
+        """What is stored is noted even if nobody waits any longer."""
+        return False
+
+    def set_result(self, result: Any, /) -> None:
+        if isinstance(result, Stored) and result.status == "Success":
+            self._note()
+        if not self._promise.done():
+            self._promise.set_result(result)
+
+    def set_exception(self, error: Any, /) -> None:
+        if not self._promise.done():
+            self._promise.set_exception(error)
+
+
 class Timed:
     """Stands for another promise, and tells `took` the seconds until it was kept."""
 

@@ -16,6 +16,7 @@ import hashlib
 import os
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ from orthanc_fast.errors import BadFileFormat, BadParameterType, LacksIdentifier
 from orthanc_fast.index.contract import Promise
 from orthanc_fast.model import Caller, Header, Level, NewInstance
 from orthanc_fast.registries import DICOM_ATTACHMENT, UNTIL_PIXEL_DATA_ATTACHMENT
-from orthanc_fast.services.ingest.announced import Announced, Timed
+from orthanc_fast.services.ingest.announced import Announced, Noted, Timed
 from orthanc_fast.services.ingest.contract import NOBODY, IngestRequest, Stored
 from orthanc_fast.services.ingest.files import from_memory, from_spool
 from orthanc_fast.services.ingest.hooks import Candidate, Decision, Hooks
@@ -58,6 +59,8 @@ _EMPTY = "Received an empty DICOM file"
 # identifiers, as `publics`.
 Prepared = StoreWrite | Stored
 
+Noting = Callable[[Caller, NewInstance], None]
+
 
 class Ingest:
     """Accepts files; one per process. Its methods may be called from any thread, but `store`."""
@@ -77,6 +80,7 @@ class Ingest:
         """`loop` is the event loop of this process; None where threads wait for promises."""
         self.hooks = Hooks()
         self.took: Callable[[float], None] = lambda seconds: None  # told of each that is stored
+        self.noted: Noting | None = None  # told who has stored what
         self._settings = settings
         self._read = reads
         self._storage = storage
@@ -150,6 +154,8 @@ class Ingest:
         if isinstance(prepared, Stored):
             promise.set_result(prepared)
             return
+        if self.noted is not None:
+            promise = Noted(promise, partial(self.noted, caller, prepared.new))
         if self.hooks.announcements:
             wake = None if self._loop is None else self._loop.call_soon_threadsafe
             promise = Announced(promise, self.hooks.announcements, caller, self._threads, wake)

@@ -35,6 +35,10 @@ class StoreWrite(FilesWrite):
         self._request = request
 
     @property
+    def new(self) -> NewInstance:
+        return self._new
+
+    @property
     def publics(self) -> tuple[bytes, bytes, bytes, bytes]:
         return self._stored.publics
 

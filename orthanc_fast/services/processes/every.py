@@ -6,8 +6,10 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from orthanc_fast.config import Settings
+from orthanc_fast.config_audit import AuditLog as AuditOptions
 from orthanc_fast.dicom.main_tags import MainTags
 from orthanc_fast.dicom.part10 import Buffer
+from orthanc_fast.errors import StorageFault
 from orthanc_fast.index.contract import Index
 from orthanc_fast.runtime.contract import Runtime
 from orthanc_fast.services.administration.default_character_set import DefaultCharacterSet
@@ -41,6 +43,7 @@ from orthanc_fast.services.store.writes import Writes
 from orthanc_fast.storage.upload_memory import UploadMemory
 
 if TYPE_CHECKING:
+    from orthanc_fast.services.audit.log import AuditLog
     from orthanc_fast.services.dicom_web.metadata_cache import MetadataCache
     from orthanc_fast.services.dicom_web.series_json import SeriesJson
     from orthanc_fast.services.scripts.calls import Calls
@@ -87,6 +90,7 @@ class WorkerServices:
         )
         self.ingest.took = IngestMeter(self.metrics)
         self.script_calls = None if settings.scripting is None else self._open_scripts()
+        self.audit = None if settings.audit_log is None else self._open_audit(settings.audit_log)
         self._worklist_housekeeping: WorklistHousekeeping | None = None
         self._stable_series = self._keep_metadata_of_stable_series()
         self.housekeeping = Housekeeping(
@@ -96,6 +100,19 @@ class WorkerServices:
             announce,
             self._stable_series.announce if self._stable_series else lambda _: None,
         )
+
+    def _open_audit(self, options: AuditOptions) -> "AuditLog":
+        """Where the configuration wants to know who did what."""
+        from orthanc_fast.services.audit.log import AuditLog
+        from orthanc_fast.services.audit.subjects import Subjects
+
+        lost = self.metrics.counter("orthanc_audit_lost_count")
+        try:
+            audit = AuditLog(options, Subjects(self.reads), lost.add)
+        except OSError as error:
+            raise StorageFault(f"AuditLog: cannot write {options.path}: {error}") from error
+        self.ingest.noted = audit.stored
+        return audit
 
     def _open_scripts(self) -> "Calls":
         """Where there are any: they are asked about what arrives."""
@@ -239,6 +256,8 @@ class WorkerServices:
             self._stable_series.stop()
         self.writer.stop()
         self.ingest.close()
+        if self.audit is not None:
+            self.audit.close()
         if self.script_calls is not None:
             self.script_calls.close()
         self.index.close()

@@ -1,0 +1,1 @@
+"""Who read, changed, sent or deleted what: docs/operations.md."""
