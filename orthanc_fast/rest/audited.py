@@ -6,13 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from orthanc_fast.config import Settings
 from orthanc_fast.rest.request import Request
 from orthanc_fast.rest.response import Response
 from orthanc_fast.rest.router import Handler, Reply
-from orthanc_fast.services.audit.entries import Event, EventOutcome, Subject, Who, who
+from orthanc_fast.services.audit.entries import Event, EventOutcome, Touched, Who, who
 from orthanc_fast.services.audit.log import AuditLog, Note
 
 _READS: Final = frozenset({"GET", "PROPFIND", "OPTIONS"})
@@ -29,15 +27,6 @@ _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+")
 _PUBLIC: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}")
 _PUBLIC_IN_BODY: Final = re.compile(_PUBLIC.pattern.encode())
 _LARGEST_BODY: Final = 1 << 20  # bytes in which identifiers are looked for
-
-
-class Touched(msgspec.Struct):
-    """What is known of a request before it is answered."""
-
-    route: str
-    publics: list[bytes]
-    uids: list[str]
-    subjects: list[Subject] | None
 
 
 class RestAudit:

@@ -22,7 +22,7 @@ from orthanc_fast.rest.uri import arguments, shown
 from orthanc_fast.services.ingest.uploads import ArrivingBody, Share, Spool
 
 if TYPE_CHECKING:
-    from orthanc_fast.rest.audited import Touched
+    from orthanc_fast.services.audit.entries import Touched
     from orthanc_fast.services.processes.http import HttpServices
 
 BODYLESS = frozenset({"GET", "HEAD"})  # as a rule

@@ -50,12 +50,12 @@ async def put_enabled(request: Request) -> Response:
     return text_response()
 
 
-def get_prometheus(request: Request) -> Response:
+async def get_prometheus(request: Request) -> Response:
     """The figures of all processes, in the text format of Prometheus; nothing while metrics are
     off."""
     if not request.services.metrics_enabled.get():
         return Response(b"", PROMETHEUS)
-    shown = request.services.figures.all(request.caller)
+    shown = await asyncio.to_thread(request.services.figures.all, request.caller)
     now = int(time.time() * 1000)
     lines = [f"{name} {_number(value)} {now}\n" for name, value in sorted(shown.items())]
     return Response("".join(lines).encode(), PROMETHEUS)

@@ -58,10 +58,14 @@ class Figures:
 
     def all(self, caller: Caller) -> dict[str, float]:
         """By name."""
-        found = _AT_FIRST | self._metrics.totals() | self._of_the_store(caller)
+        found = _AT_FIRST | self._at_first() | self._metrics.totals() | self._of_the_store(caller)
         found |= self._of_jobs(caller) | self._others(caller)
         found["orthanc_up_time_s"] = int(self._metrics.up_time())
         return found | self._threads(found)
+
+    def _at_first(self) -> dict[str, float]:
+        """Of parts that not every server has."""
+        return {} if self._settings.audit_log is None else {"orthanc_audit_lost_count": 0.0}
 
     def _of_the_store(self, caller: Caller) -> dict[str, float]:
         totals = self._resources.totals(caller)

@@ -49,6 +49,15 @@ class Health:
             reasons += [f"the disk of {name} {why}" for name, why in self._faults()]
         return Readiness(not reasons, tuple(reasons))
 
+    def figures(self) -> dict[str, float]:
+        """For the metrics, by name: what alerts need beside what Orthanc has."""
+        free = {name: _free(folder) for name, folder in self._folders.items()}
+        return {
+            "orthanc_ready": float(self.readiness().ready),
+            "orthanc_storage_free_mb": free["StorageDirectory"],
+            "orthanc_index_free_mb": free["IndexDirectory"],
+        }
+
     def _faults(self) -> list[tuple[str, str]]:
         found = []
         for name, folder in self._folders.items():
@@ -56,6 +65,15 @@ class Health:
             if why is not None:
                 found.append((name, why))
         return found
+
+
+def _free(folder: Path) -> float:
+    """MB; none where the folder is not there."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return 0.0
+    return disk.f_bavail * disk.f_frsize / (1 << 20)
 
 
 def _fault(folder: Path) -> str | None:

@@ -20,6 +20,15 @@ class Subject(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
     study_uid: str | None = msgspec.field(default=None, name="StudyInstanceUID")
 
 
+class Touched(msgspec.Struct):
+    """What is known of a request before it is answered."""
+
+    route: str
+    publics: list[bytes]
+    uids: list[str]
+    subjects: list[Subject] | None
+
+
 class Who(msgspec.Struct, frozen=True):
     """A caller, as far as the audit log names him."""
 

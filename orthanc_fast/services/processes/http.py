@@ -131,7 +131,7 @@ class HttpServices(ResourceServices):
 
     def _other_figures(self, caller: Caller) -> dict[str, float]:
         routing = {} if self.routing is None else self.routing.figures(caller)
-        return routing | self.integrity.figures(caller)
+        return routing | self.integrity.figures(caller) | self.health.figures()
 
     @cached_property
     def routing(self) -> "Overview | None":
