@@ -5,6 +5,7 @@ WORKDIR /src
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY _ext _ext
 COPY orthanc_fast orthanc_fast
+COPY deploy deploy
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.11-slim-bookworm
