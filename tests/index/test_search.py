@@ -13,7 +13,7 @@ from support.snapshots import reading
 
 from orthanc_fast._ext.idsets import intersect, sort, subtract
 from orthanc_fast.errors import IncompatibleDatabase
-from orthanc_fast.index.contract import Index, Transaction
+from orthanc_fast.index.contract import Transaction
 from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.index.packed import unpack
 from orthanc_fast.index.terms import MAX_KEY, Kind, fold, term_key, value_of
