@@ -23,6 +23,14 @@ def store(server: OurServer, number: int) -> dict[str, str]:
     return dict(answer.json())
 
 
+@pytest.fixture(scope="module")
+def server(needs_browser: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
+    """No study becomes stable meanwhile: that would be another change, which a page hears that has
+    missed the one before."""
+    with OurServer(tmp_path_factory.mktemp("server"), {"StableAge": 3600}) as running:
+        yield running
+
+
 @pytest.fixture
 def tabs(browser: Browser) -> Iterator[list[str]]:
     """The tabs that `opened` opens, which are closed again."""
