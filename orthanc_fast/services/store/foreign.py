@@ -5,9 +5,8 @@ from typing import Any, Final
 
 from orthanc_fast.config import Settings
 from orthanc_fast.errors import IncompatibleDatabase
+from orthanc_fast.orthanc_store.sqlite_copy import INDEX, is_sqlite
 
-_SQLITE_FILE: Final = "index"
-_SQLITE_MAGIC: Final = b"SQLite format 3\0"
 # Plugins that keep the index of an Orthanc elsewhere; each has a section of its name.
 _PLUGINS: Final = ("PostgreSQL", "MySQL", "Odbc")
 
@@ -29,7 +28,7 @@ def refuse_foreign_store(settings: Settings, folder: Path) -> None:
     if has_index(folder):
         return
     for candidate in dict.fromkeys((settings.index_directory, settings.storage_directory)):
-        if _is_sqlite(candidate / _SQLITE_FILE):
+        if is_sqlite(candidate / INDEX):
             raise IncompatibleDatabase(
                 "the folder is the store of an Orthanc and this server has no index there: take it "
                 "over (orthanc-fast adopt CONFIG, first with --dry-run), or set StorageDirectory "
@@ -44,14 +43,6 @@ def refuse_foreign_store(settings: Settings, folder: Path) -> None:
                 "StorageDirectory to another folder; nothing was changed",
                 private=settings.storage_directory,
             )
-
-
-def _is_sqlite(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
-    except OSError:
-        return False
 
 
 def _is_enabled(section: Any) -> bool:
