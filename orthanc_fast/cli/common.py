@@ -40,13 +40,16 @@ def refusals() -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal; what moves it is told how many of how many are done."""
+def progress_bar(unit: str, name: str | None = None) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on a terminal; what moves it is told how many of how many are done, None where nobody
+    knows. Bytes, whose unit is B, are shown in their multiples."""
     from tqdm import tqdm
 
-    with tqdm(unit=f" {unit}", disable=None) as bar:
+    is_size = unit == "B"
+    shown = unit if is_size else f" {unit}"
+    with tqdm(desc=name, unit=shown, unit_scale=is_size, disable=None) as bar:
 
-        def progress(done: int, of: int) -> None:
+        def progress(done: int, of: int | None) -> None:
             bar.total = of
             bar.update(done - bar.n)
 

@@ -6,21 +6,30 @@ from pathlib import Path
 import click
 
 from orthanc_fast.cli.common import FOUND
+from orthanc_fast.cli.remote import JSON, print_json, server_options
+from orthanc_fast.client.server import Server
 
 
 @click.command(name="import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--server", default="http://localhost:8042", show_default=True, help="Its address.")
-@click.option("--user", default=None, help="NAME:PASSWORD, for servers that ask for it.")
-@click.option("--connections", default=4, show_default=True, help="Uploads at the same time.")
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="Uploads at the same time.",
+)
+@JSON
+@server_options
 def import_command(
-    paths: tuple[Path, ...], server: str, user: str | None, connections: int
+    server: Server, paths: tuple[Path, ...], connections: int, as_json: bool
 ) -> None:
     """Uploads files, folders, ZIP and tar archives (also .gz, .bz2, .xz, and archives in
     archives) to a server. What archives hold beside DICOM files is counted, not refused."""
-    from orthanc_fast.client.upload import import_paths
-
-    summary = import_paths(paths, server, user, connections)
+    summary = server.upload(paths, connections)
+    if as_json:
+        print_json(summary)
+        sys.exit(FOUND if summary.refusals else 0)
     for reason, names in summary.refused.items():
         click.echo(f"refused, {reason}:", err=True)
         for name in names[:10]:

@@ -26,7 +26,7 @@ _NOT_ORTHANC = (ValueError, KeyError, TypeError)
 WINDOW_PER_CONNECTION = 4
 
 
-class Summary(msgspec.Struct):
+class Summary(msgspec.Struct, rename="pascal"):
     """What became of an import; `refused` lists the names by reason, `others` counts what archives
     hold beside DICOM files."""
 
