@@ -19,7 +19,7 @@ def has_index(folder: Path) -> bool:
 def has_orthanc_index(settings: Settings) -> bool:
     """Whether the SQLite index of an Orthanc lies where this server would have its own."""
     folders = (settings.index_directory, settings.storage_directory)
-    return any(_is_sqlite(folder / _SQLITE_FILE) for folder in folders)
+    return any(is_sqlite(folder / INDEX) for folder in folders)
 
 
 def refuse_foreign_store(settings: Settings, folder: Path) -> None:
