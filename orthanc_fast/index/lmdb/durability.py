@@ -176,7 +176,13 @@ def by_journal(
 
     env = Environment(folder, map_size, False, migrations, before_writing)
     try:
-        return ByJournal(env, Journal(env, place, keeper, size, went_back))
+        journal = Journal(env, place, keeper, size, went_back)
+        try:
+            env.migrate(place.is_alone, journal.checkpoint)
+        except BaseException:
+            journal.close()
+            raise
+        return ByJournal(env, journal)
     except BaseException:
         env.close()
         raise
@@ -191,14 +197,22 @@ def by_lmdb(
         ring = folder / RING
         size = ring.stat().st_size if ring.exists() else 0
         by_journal(folder, map_size, place, keeper, size, migrations).close()
-    return _without_journal(folder, map_size, True, migrations)
+    return _without_journal(folder, map_size, True, place.is_alone, migrations)
 
 
-def by_nobody(folder: Path, map_size: int, migrations: Migrations) -> ByLmdb:
+def by_nobody(folder: Path, map_size: int, place: Place, migrations: Migrations) -> ByLmdb:
     """Opens an index that is not durable until it is closed."""
-    return _without_journal(folder, map_size, False, migrations)
+    return _without_journal(folder, map_size, False, place.is_alone, migrations)
 
 
-def _without_journal(folder: Path, map_size: int, sync: bool, migrations: Migrations) -> ByLmdb:
+def _without_journal(
+    folder: Path, map_size: int, sync: bool, is_alone: bool, migrations: Migrations
+) -> ByLmdb:
     checkpoint.forget(folder)
-    return ByLmdb(Environment(folder, map_size, sync, migrations))
+    env = Environment(folder, map_size, sync, migrations)
+    try:
+        env.migrate(is_alone)
+    except BaseException:
+        env.close()
+        raise
+    return ByLmdb(env)

@@ -29,6 +29,7 @@ from orthanc_fast._ext.redo import RecordedTransaction
 from orthanc_fast.errors import FullStorage, IncompatibleDatabase, StorageFault
 from orthanc_fast.index.lmdb.columns import Columns
 from orthanc_fast.index.lmdb.records import SCHEMA_VERSION
+from orthanc_fast.log import Category, logger
 
 DATABASES = 13
 
@@ -39,9 +40,15 @@ VERSION_KEY = b"schema"
 # What changes the index: LMDB's own, or one that notes the changes for the journal.
 WriteTransaction = lmdb.Transaction | RecordedTransaction
 
-# Number n turns version n into n + 1.
-Migration = Callable[["Environment", lmdb.Transaction], None]
+# Number n turns version n into n + 1, in parts: each gets the place where the last one ended (b""
+# at first) and returns its own; None: all is done.
+Migration = Callable[["Environment", lmdb.Transaction, bytes], bytes | None]
 Migrations = Mapping[int, Migration]
+
+# While version n is being migrated the index says n + UNFINISHED, which every program but one that
+# can go on refuses as too new.
+UNFINISHED = 1000
+PLACE_KEY = b"migration"
 
 # Of an old schema; a migration may have one open.
 OBSOLETE = 1
@@ -59,11 +66,13 @@ class Environment:
         migrations: Migrations = MappingProxyType({}),
         before_writing: Callable[["Environment"], None] = lambda env: None,
     ) -> None:
-        """Opens or creates the index. Without `sync` LMDB does not wait for the disk.
+        """Opens or creates the index. Without `sync` LMDB does not wait for the disk. One of an
+        older schema is only opened: see `migrate`.
 
         `pin` keeps the snapshot that was found; whoever opens it ends it. `before_writing` is
         called when that is all that exists. Raises StorageFault if the folder cannot be used,
-        IncompatibleDatabase for another schema.
+        IncompatibleDatabase, with nothing written, for a schema from which `migrations` do not
+        lead here.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -80,6 +89,8 @@ class Environment:
     ) -> None:
         self.page_size: int = self.lmdb.stat()["psize"]
         self.pin = self.lmdb.begin()
+        self._migrations = migrations
+        self._refuse_version()
         before_writing(self)
         self.resource = self.lmdb.open_db(b"resource")
         self.public = self.lmdb.open_db(b"public")
@@ -96,7 +107,9 @@ class Environment:
         self.globals = self.lmdb.open_db(b"global")
         self.databases = self._in_order()
         self.numbers = {database: number for number, database in enumerate(self.databases)}
-        self._check_version(migrations)
+        if self._stored_version() is None:
+            with self.lmdb.begin(write=True) as txn:
+                self._put_version(txn, SCHEMA_VERSION)
 
     def _in_order(self) -> list[lmdb._Database]:
         """All databases; their order is part of what the journal means, so new ones go to the
@@ -117,30 +130,74 @@ class Environment:
             self.globals,
         ]
 
-    def _check_version(self, migrations: Migrations) -> None:
+    def _stored_version(self) -> int | None:
+        """None for an index that has just been made."""
+        try:
+            database = self.lmdb.open_db(b"global", create=False)
+        except lmdb.NotFoundError:
+            return None
         with self.lmdb.begin() as txn:
-            stored = txn.get(VERSION_KEY, db=self.globals)
-        if stored is not None and int(stored) == SCHEMA_VERSION:
+            stored = txn.get(VERSION_KEY, db=database)
+        return None if stored is None else int(stored)
+
+    def _put_version(self, txn: lmdb.Transaction, version: int) -> None:
+        txn.put(VERSION_KEY, str(version).encode(), db=self.globals)
+
+    def _refuse_version(self) -> None:
+        stored = self._stored_version()
+        if stored is None:
             return
-        with self.lmdb.begin(write=True) as txn:
-            stored = txn.get(VERSION_KEY, db=self.globals)
-            version = SCHEMA_VERSION if stored is None else int(stored)
-            if version > SCHEMA_VERSION:
+        version = stored % UNFINISHED if stored // UNFINISHED == 1 else stored
+        if version > SCHEMA_VERSION:
+            raise IncompatibleDatabase(
+                f"the index has version {version}, this program reads version "
+                f"{SCHEMA_VERSION}: start the newer program that wrote it",
+                private=self.folder,
+            )
+        for step in range(version, SCHEMA_VERSION):
+            if step not in self._migrations:
                 raise IncompatibleDatabase(
                     f"the index has version {version}, this program reads version "
-                    f"{SCHEMA_VERSION}: start the newer program that wrote it",
+                    f"{SCHEMA_VERSION} and has no migration from it",
                     private=self.folder,
                 )
-            while version < SCHEMA_VERSION:
-                if version not in migrations:
-                    raise IncompatibleDatabase(
-                        f"the index has version {version}, this program reads version "
-                        f"{SCHEMA_VERSION} and has no migration from it",
-                        private=self.folder,
-                    )
-                migrations[version](self, txn)
-                version += 1
-            txn.put(VERSION_KEY, str(SCHEMA_VERSION).encode(), db=self.globals)
+
+    def migrate(self, is_alone: bool, keep: Callable[[], None] = lambda: None) -> None:
+        """Brings an index of an older schema to today's, part by part, or goes on with that. What
+        a journal holds must have been repeated: it was written for the older one. `keep` makes
+        durable what was written so far. Raises IncompatibleDatabase where another program uses the
+        index, which must be an older one."""
+        stored = self._stored_version()
+        if stored == SCHEMA_VERSION or stored is None:
+            return
+        if not is_alone:
+            raise IncompatibleDatabase(
+                f"another program uses the index as version {stored % UNFINISHED}, this one reads "
+                f"version {SCHEMA_VERSION}: end it first",
+                private=self.folder,
+            )
+        for version in range(stored % UNFINISHED, SCHEMA_VERSION):
+            logger.warning(
+                Category.GENERIC,
+                f"The index is brought from version {version} to {version + 1}: an older program "
+                "cannot open it any more",
+            )
+            while self._migrate_part(version):
+                keep()
+            keep()
+
+    def _migrate_part(self, version: int) -> bool:
+        """Whether there is more to do."""
+        with self.lmdb.begin(write=True) as txn:
+            place = txn.get(PLACE_KEY, db=self.globals) or b""
+            reached = self._migrations[version](self, txn, place)
+            if reached is None:
+                txn.delete(PLACE_KEY, db=self.globals)
+                self._put_version(txn, version + 1)
+                return False
+            txn.put(PLACE_KEY, reached, db=self.globals)
+            self._put_version(txn, version + UNFINISHED)
+            return True
 
     def clear_stale_readers(self) -> int:
         """Frees the reader slots of processes that died; returns how many."""

@@ -78,7 +78,7 @@ class LmdbIndex(Index):
             self._durability: Durability
             with self._place as place:
                 if not sync:
-                    self._durability = by_nobody(folder, map_size, steps)
+                    self._durability = by_nobody(folder, map_size, place, steps)
                 elif journal_size and CAN_WRITE_THROUGH:
                     self._durability = by_journal(
                         folder, map_size, place, keeper, journal_size, steps
