@@ -187,7 +187,7 @@ def _kinds(settings: Settings, listeners: tuple[Listeners, Listeners]) -> list[K
         Kind("jobs", settings.concurrent_jobs, (), start_last=True),
         Kind("routing", _routers(settings), (), start_last=True),
         Kind("housekeeper", _housekeepers(settings), (), start_last=True),
-        Kind("scrubber", 0 if settings.scrubber is None else 1, (), start_last=True),
+        Kind("scrubber", _scrubbers(settings), (), start_last=True),
     ]
 
 
@@ -199,6 +199,12 @@ def _routers(settings: Settings) -> int:
 def _housekeepers(settings: Settings) -> int:
     """How many processes keep the house: one, where it is enabled and may do so."""
     return 0 if settings.housekeeper is None or settings.read_only else 1
+
+
+def _scrubbers(settings: Settings) -> int:
+    """How many processes read stored files for damage: one, where it is enabled and may note what
+    it sees."""
+    return 0 if settings.scrubber is None or settings.read_only else 1
 
 
 class _Following:

@@ -93,7 +93,9 @@ def without_md5(found: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("is_compressed", [False, True])
 def test_an_index_of_ours(tmp_path: Path, is_compressed: bool) -> None:
-    server = OurServer(tmp_path, {"StorageCompression": is_compressed})
+    # What becomes stable would get metadata of DICOMweb as an attachment.
+    options = {"StorageCompression": is_compressed, "StableAge": 100_000}
+    server = OurServer(tmp_path, options)
     with server:
         count = upload_files(server.url)
         before = without_md5(seen(server.url))

@@ -124,7 +124,11 @@ class Repository:
 
     def names(self) -> list[str]:
         """The complete ones, oldest first."""
-        return sorted(path.parent.name for path in self._generations.glob(f"*/{MANIFEST}"))
+        return sorted(
+            path.parent.name
+            for path in self._generations.glob(f"*/{MANIFEST}")
+            if path.parent.suffix != _PARTIAL
+        )
 
     def begin(self) -> "Generation":
         """A new one, which `finish` makes complete."""
@@ -156,15 +160,15 @@ class Repository:
         return Generation(self._generations / name, name)
 
     def forget(self, keep: int) -> tuple[list[str], int]:
-        """Removes all generations but the last `keep`, then the files that none needs; the names,
-        and how many files."""
-        names = self.names()[:-keep] if keep else []
-        for name in names:
-            folder = self._generations / name
-            (folder / MANIFEST).unlink()  # from here on it is not complete
-            shutil.rmtree(folder)
-        if not names:
+        """Removes all generations but the last `keep` (0: none), then the files that none needs,
+        also of what was interrupted before; the names, and how many files."""
+        if not keep:
             return [], 0
+        names = self.names()[:-keep]
+        for name in names:
+            folder = self._generations / f"{name}{_PARTIAL}"
+            (self._generations / name).rename(folder)  # from here on it is not complete
+            shutil.rmtree(folder)
         kept = [self.generation(name) for name in self.names()]
         removed = 0
         for digit in range(256):  # so that not all names are in memory
