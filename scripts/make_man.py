@@ -83,8 +83,9 @@ def page() -> str:
         ".SH COMMANDS",
     ]
     context = click.Context(main, info_name=PROGRAM)
-    for name in sorted(main.commands):
-        command = main.commands[name]
+    for name in main.list_commands(context):  # some are loaded when they are asked for
+        command = main.get_command(context, name)
+        assert command is not None
         with click.Context(command, info_name=name, parent=context) as inner:
             usage = " ".join(command.collect_usage_pieces(inner))
             lines += [f".SS {roff(name)} {roff(usage)}", *paragraphs(command.help or "")]
