@@ -61,6 +61,9 @@ setup(
             "linetrace": COVERAGE,
         },
     ),
-    options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
+    options={
+        "build_ext": {"parallel": os.cpu_count()},
+        **({"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {}),
+    },
     script_args=sys.argv[1:],
 )
