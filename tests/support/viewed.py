@@ -232,12 +232,16 @@ class Asked(NamedTuple):
 
 
 def prepare(browser: Browser) -> None:
-    """Before a page is opened: a window of a usual size, and more requests than browsers keep."""
+    """Before a page is opened: a window of a usual size, and more requests than browsers keep.
+
+    OHIF leads new users around, with a layer over the pictures; these have seen it.
+    """
     size = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.call("Emulation.setDeviceMetricsOverride", **size)
-    script = "performance.setResourceTimingBufferSize(10000)"
-    browser.call("Page.enable")
-    browser.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+    browser.before_each_page(
+        "performance.setResourceTimingBufferSize(10000);"
+        "if (location.host) localStorage.setItem('shownTours', '[\"basicViewerTour\"]');"
+    )
 
 
 def requests(browser: Browser, part: str) -> list[Asked]:
