@@ -59,6 +59,12 @@ class _Worker:
         self.has_been_ready = False
 
     @property
+    def starts(self) -> bool:
+        """It lives and is not ready. The end of its pipe comes before its own: one that has died at
+        its first start counts until that is noticed."""
+        return self.ready >= 0 or (self.pidfd >= 0 and not self.has_been_ready)
+
+    @property
     def serves(self) -> bool:
         """It lives, and has said that it is ready."""
         return self.pidfd >= 0 and self.ready < 0
@@ -216,7 +222,7 @@ class Supervisor:
 
     def _await_first_start(self) -> None:
         deadline = time.monotonic() + FIRST_START_SECONDS
-        while not self._signals.ending and any(worker.ready >= 0 for worker in self._workers):
+        while not self._signals.ending and any(worker.starts for worker in self._workers):
             for key, _ in self._selector.select(0.2):
                 self._handle(key)
             for worker in self._workers:

@@ -16,7 +16,7 @@ import pytest
 from support import generated
 from support.pair import Call, Pair, assert_same, started_pair
 from support.ports import free_port
-from support.process import children, workers
+from support.process import workers
 from support.server import OurServer
 
 PATIENCE = 30
@@ -223,7 +223,9 @@ def test_reset(server: OurServer) -> None:
     ]
     for path, value, _ in session:
         httpx.put(f"{server.url}{path}", content=value)
-    old = children(server.process.pid)  # type: ignore[union-attr]
+    assert server.process is not None
+    pid = server.process.pid
+    old = [*workers(pid), *workers(pid, "jobs")]
     configure(server, Name="after")
     failures: list[BaseException] = []
     over = threading.Event()
@@ -250,7 +252,7 @@ def test_reset(server: OurServer) -> None:
     for path, _, configured in session:
         assert httpx.get(f"{server.url}{path}").text == configured, path
     assert httpx.get(f"{server.url}/instances").json() == [stored.json()["ID"]]
-    assert not set(children(server.process.pid)) & set(old)  # type: ignore[union-attr]
+    assert not {*workers(pid), *workers(pid, "jobs")} & set(old)
 
 
 def test_reset_to_another_port(server: OurServer) -> None:
