@@ -335,6 +335,13 @@ class IndexConformance:
                 parts = [snapshot.creation_numbers(Level.PATIENT, public(each)) for each in "abcdz"]
                 numbered = sorted(each for part in parts for each in part)
                 assert b"".join(found for _, found in numbered) == created
+                walked = snapshot.created_after(0, 100)
+                ids = [each.id for each in walked]
+                assert ids == sorted(set(ids)) and len(ids) == 3 * 4
+                patients = [each.public for each in walked if each.level == Level.PATIENT]
+                assert b"".join(patients) == created
+                assert snapshot.created_after(ids[2], 3) == walked[3:6]
+                assert snapshot.created_after(ids[-1], 3) == []
 
             index.read(look)
 

@@ -178,6 +178,12 @@ class Snapshot(ABC):
         """The resources of a level, packed: skips `since`, gives at most `limit` (0: all)."""
         raise NotImplementedError
 
+    @abstractmethod
+    def created_after(self, number: int, limit: int) -> list[Resource]:
+        """The first `limit` resources of all levels whose `Resource.id` is above `number`, in the
+        order in which they were created: for who reads the whole index, part by part."""
+        raise NotImplementedError
+
     def resource(self, level: Level, public: bytes) -> Resource | None:
         """The resource with this identifier at this level, or None."""
         return self.resources(level, [public])[0]

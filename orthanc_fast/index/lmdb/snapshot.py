@@ -163,6 +163,13 @@ class LmdbSnapshot(Snapshot):
             parts.append(b"".join(part[::step]))
         return b"".join(parts[::step])
 
+    def created_after(self, number: int, limit: int) -> list[Resource]:
+        cursor = self._txn.cursor(db=self._env.resource)
+        if not cursor.set_range(keys.pack_id(number + 1)):
+            return []
+        decode = resource_decoder.decode
+        return [decode(record) for record in islice(cursor.iternext(keys=False), limit)]
+
     # Metadata and labels
 
     def texts_of(self, level: Level, publics: Sequence[bytes], number: int) -> list[str | None]:

@@ -115,6 +115,10 @@ class MemorySnapshot(Snapshot):
         packed = union(self._state.ids[level])
         return packed[since * SHA1 : (since + limit) * SHA1 if limit else None]
 
+    def created_after(self, number: int, limit: int) -> list[Resource]:
+        ids = sorted(each for each in self._state.records if each > number)
+        return [decode_record(self._state.records[each]) for each in ids[:limit]]
+
     # Metadata and labels
 
     def labels_in_use(self) -> list[str]:

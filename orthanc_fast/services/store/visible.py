@@ -206,6 +206,9 @@ class VisibleSnapshot(Snapshot):
             )
         return found_before
 
+    def created_after(self, number: int, limit: int) -> NoReturn:
+        _refuse()
+
     def property(self, name: str) -> NoReturn:
         _refuse()
 

@@ -201,6 +201,7 @@ def test_what_is_seen_is_all_without_the_rest(filled: SmallStore) -> None:
 
 def test_what_is_of_the_server_is_refused(filled: SmallStore) -> None:
     asked: tuple[Any, ...] = (
+        lambda view: view.created_after(0, 10),
         lambda view: view.property("x"),
         lambda view: view.properties(""),
         lambda view: view.some_properties("", None, 1),
