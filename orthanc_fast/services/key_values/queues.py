@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
-from orthanc_fast.index.contract import Transaction, Write
+from orthanc_fast.index.contract import Snapshot, Transaction, Write
 from orthanc_fast.model import Caller
 from orthanc_fast.services.key_values.stores import digest
 from orthanc_fast.services.store.reads import Reads
@@ -23,10 +23,12 @@ _PAGE: Final = 64  # values that are looked at together for one that is not rese
 
 
 class _State(msgspec.Struct, array_like=True):
-    """Of a queue: the number of the next value, and how many there are."""
+    """Of a queue: the number of the next value, how many there are, and its name, "" where it was
+    not kept."""
 
     next: int = 1
     size: int = 0
+    queue: str = ""
 
 
 class _Entry(msgspec.Struct, array_like=True):
@@ -65,7 +67,7 @@ class Queues:
         """Adds a value at the back. Raises ParameterOutOfRange for an empty one."""
         if not value:
             raise ParameterOutOfRange("a queue takes no empty values")
-        await self._write(caller, _Put(_name(queue), value))
+        await self._write(caller, _Put(queue, value))
 
     async def take(self, caller: Caller, queue: str, from_back: bool) -> bytes | None:
         """Removes the first or last value that is not reserved and returns it, None for none."""
@@ -97,7 +99,7 @@ def stored(values: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
     states: dict[str, _State] = {}
     for queue, value in values:
         name = _name(queue)
-        state = states.setdefault(name, _State())
+        state = states.setdefault(name, _State(queue=queue))
         yield _member(name, state.next), _encode(_Entry(value))
         state.next += 1
         state.size += 1
@@ -105,13 +107,29 @@ def stored(values: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
         yield name, _encode(state)
 
 
+def read_all(view: Snapshot) -> Iterator[tuple[str | None, bytes]]:
+    """All values that wait, (queue, value) each, by queue and in their order; None for a queue
+    whose name was not kept."""
+    queue: str | None = None
+    after: str | None = None
+    while page := view.some_properties(PREFIX, after, _PAGE):
+        for name, value in page:
+            if "/" in name.removeprefix(PREFIX):
+                yield queue, _entry(value).value
+            else:  # the queue itself, which stands before its values
+                queue = _state(value).queue or None
+        after = page[-1][0]
+
+
 class _Put(Write[None]):
-    def __init__(self, name: str, value: bytes) -> None:
-        self._name = name
+    def __init__(self, queue: str, value: bytes) -> None:
+        self._queue = queue
+        self._name = _name(queue)
         self._value = value
 
     def apply(self, transaction: Transaction) -> None:
         state = _state_of(transaction, self._name)
+        state.queue = self._queue
         transaction.set_property(_member(self._name, state.next), _encode(_Entry(self._value)))
         state.next += 1
         state.size += 1

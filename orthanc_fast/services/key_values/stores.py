@@ -17,6 +17,7 @@ from orthanc_fast.services.store.reads import Reads
 from orthanc_fast.services.store.writes import Writes
 
 PREFIX: Final = "key-values/"
+NAMES: Final = "key-value-stores/"
 PAGE: Final = 100  # entries that an iteration reads at a time
 
 # The index takes names of some 500 bytes; of longer keys the beginning and a digest are in the
@@ -44,7 +45,7 @@ class KeyValueStores:
         an empty one, as Orthanc does."""
         if not value:
             raise ParameterOutOfRange("a key-value store takes no empty values")
-        await self._write(caller, _Put(_name(store, key), _encode((key, value))))
+        await self._write(caller, _Put(_name(store, key), _encode((key, value)), named(store)))
 
     async def delete(self, caller: Caller, store: str, key: str) -> None:
         """Removes a key, which need not be there."""
@@ -63,8 +64,24 @@ class KeyValueStores:
 
 
 def stored(store: str, key: str, value: bytes) -> tuple[str, bytes]:
-    """The property of the index that holds a value: for a new index."""
+    """The property of the index that holds a value: for a new index, beside that of `named`."""
     return _name(store, key), _encode((key, value))
+
+
+def named(store: str) -> tuple[str, bytes]:
+    """The property of the index that holds the name of a store, of which those of its values have
+    a digest only."""
+    return NAMES + digest(store), store.encode()
+
+
+def read_all(view: Snapshot) -> Iterator[tuple[str | None, str, bytes]]:
+    """All that is stored: store, key and value each; None for a store whose name was not kept."""
+    after: str | None = None
+    while page := view.some_properties(PREFIX, after, PAGE):
+        for name, value in page:
+            store = view.property(NAMES + name.removeprefix(PREFIX).partition("/")[0])
+            yield (None if store is None else store.decode(), *_decode(value))
+        after = page[-1][0]
 
 
 def _page(view: Snapshot, prefix: str, after: str | None) -> list[tuple[str, bytes]]:
@@ -72,12 +89,17 @@ def _page(view: Snapshot, prefix: str, after: str | None) -> list[tuple[str, byt
 
 
 class _Put(Write[None]):
-    def __init__(self, name: str, value: bytes | None) -> None:
+    def __init__(
+        self, name: str, value: bytes | None, store: tuple[str, bytes] | None = None
+    ) -> None:
         self._name = name
         self._value = value
+        self._store = store
 
     def apply(self, transaction: Transaction) -> None:
         transaction.set_property(self._name, self._value)
+        if self._store is not None and transaction.property(self._store[0]) is None:
+            transaction.set_property(*self._store)
 
 
 def _prefix(store: str) -> str:

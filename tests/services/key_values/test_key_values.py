@@ -9,7 +9,9 @@ from support.small_store import SmallStore
 from orthanc_fast.errors import ParameterOutOfRange, UnknownResource
 from orthanc_fast.model import Caller
 from orthanc_fast.services.key_values.queues import Queues
-from orthanc_fast.services.key_values.stores import PAGE, KeyValueStores
+from orthanc_fast.services.key_values.queues import read_all as all_queued
+from orthanc_fast.services.key_values.stores import PAGE, KeyValueStores, named
+from orthanc_fast.services.key_values.stores import read_all as all_values
 
 
 class Clock:
@@ -136,3 +138,27 @@ def test_both_are_there_after_a_restart(tmp_path: Path, caller: Caller) -> None:
     assert KeyValueStores(store.reads, store.writes).get(caller, "s", "k") == b"v"
     assert store.run(Queues(store.reads, store.writes).take(caller, "q", False)) == b"1"
     store.close()
+
+
+def test_all_that_is_stored(
+    small_store: SmallStore, stores: KeyValueStores, queues: Queues, caller: Caller
+) -> None:
+    """With the names of stores and queues; None where an earlier version has not kept them."""
+    run = small_store.run
+    values = {("s", "a"): b"1", ("s", "b/c"): b"2", ("other" * 99, "é" * 999): b"3"}
+    for (store, key), value in values.items():
+        run(stores.put(caller, store, key, value))
+    waiting = [("q", b"first"), ("long" * 99, b"x"), ("q", b"second")]
+    for queue, value in waiting:
+        run(queues.put(caller, queue, value))
+    run(queues.reserve(caller, "q", False, 60))
+    found = small_store.index.read(lambda view: list(all_values(view)))
+    assert {(store, key): value for store, key, value in found} == values
+    queued = small_store.index.read(lambda view: list(all_queued(view)))
+    assert sorted(queued, key=lambda each: each[0] or "") == [
+        *(each for each in waiting if each[0] != "q"),
+        *(each for each in waiting if each[0] == "q"),
+    ]
+    small_store.index.write(lambda transaction: transaction.set_property(named("s")[0], None))
+    found = small_store.index.read(lambda view: list(all_values(view)))
+    assert [value for store, _, value in found if store is None] == [b"1", b"2"]
