@@ -113,7 +113,10 @@ SUBJECTS = {
         *("store", "attachments", "browse", "exchange", "find", "transcoding", "modification"),
         *("scu", "peers", "dicom_web_client"),
     },
-    "moving": {"store", "exchange", "peers", "key_values"},
+    "moving": {
+        *("store", "jobs", "key_values", "retention", "attachments", "exchange", "administration"),
+        *("modification", "peers", "users", "worklists", "dicom_web_client", "routing"),
+    },
     "webdav": {"store", "retention", "attachments", "browse", "ingest"},
 }
 # What joins the subjects: it opens what each kind of process needs.

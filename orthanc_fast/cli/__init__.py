@@ -11,7 +11,7 @@ from orthanc_fast.cli.backup import backup, restore
 from orthanc_fast.cli.check import check
 from orthanc_fast.cli.configuration import config, password
 from orthanc_fast.cli.health import health
-from orthanc_fast.cli.moving import adopt
+from orthanc_fast.cli.moving import adopt, leave
 from orthanc_fast.cli.rebuild import rebuild
 from orthanc_fast.cli.serve import serve
 from orthanc_fast.log import logger
@@ -65,5 +65,6 @@ for command in (
     backup,
     restore,
     adopt,
+    leave,
 ):
     main.add_command(command)

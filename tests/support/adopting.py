@@ -1,4 +1,4 @@
-"""Taking over a store by the command of the command line."""
+"""Taking over a store, and leaving it, by the commands of the command line."""
 
 import json
 import shutil
@@ -14,6 +14,10 @@ from orthanc_fast.cli import main
 
 def adopt(config: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["adopt", str(config), "--json", *arguments])
+
+
+def leave(config: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["leave", str(config), "--json", *arguments])
 
 
 def configured(folder: Path, store: Path, **options: Any) -> OurServer:

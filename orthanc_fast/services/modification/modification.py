@@ -39,7 +39,7 @@ from orthanc_fast.storage.contract import Storage
 
 # Of devices and institutions that are kept nothing is taken out of texts.
 _IDENTITIES = {Option.RetainDeviceIdentity, Option.RetainInstitutionIdentity}
-_COUNTER = "anonymizations"
+COUNTER = "anonymizations"
 
 
 class Modification:
@@ -155,6 +155,6 @@ class _NextNumber(Write[int]):
         return True
 
     def apply(self, transaction: Transaction) -> int:
-        number = int(transaction.property(_COUNTER) or b"0") + 1
-        transaction.set_property(_COUNTER, b"%d" % number)
+        number = int(transaction.property(COUNTER) or b"0") + 1
+        transaction.set_property(COUNTER, b"%d" % number)
         return number

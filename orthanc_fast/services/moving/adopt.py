@@ -6,7 +6,6 @@ interrupts it leaves a folder behind that the next attempt removes, and nothing 
 """
 
 import contextlib
-import fcntl
 import gc
 import os
 import shutil
@@ -33,6 +32,7 @@ from orthanc_fast.orthanc_store.sqlite_copy import INDEX, Trace, copy_index, is_
 from orthanc_fast.services.moving import plugins
 from orthanc_fast.services.moving.export import count_files, export_files
 from orthanc_fast.services.moving.files import FileCheck
+from orthanc_fast.services.moving.placing import alone, give_to_owner, sync_folder
 from orthanc_fast.services.moving.properties import Properties
 from orthanc_fast.services.moving.records import Hierarchy, Records, change, export
 from orthanc_fast.services.moving.report import Finding, Report, Taken, described, of_rows
@@ -78,7 +78,7 @@ def adopt(
     folder = settings.index_directory
     if _of_postgresql(settings, "EnableIndex"):  # without a folder of its own
         folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder):
         if has_index(folder / INDEX_FOLDER):
             raise IncompatibleDatabase(
                 "there is an index of this server already: start it (orthanc-fast serve)",
@@ -113,24 +113,6 @@ def _check_plugins(settings: Settings, options: Options) -> None:
             "the configuration has plugins that this server does not have: " + "; ".join(found) + ""
             "; --without-plugins goes on where only their work is missed"
         )
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One adoption at a time; the kernel lets the lock go when the process dies."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise StorageFault(
-            f"cannot open the IndexDirectory: {error.strerror}", private=folder
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise IncompatibleDatabase("another adoption is at work", private=folder) from error
-    finally:
-        os.close(descriptor)
 
 
 def _of_postgresql(settings: Settings, option: str) -> dict[str, Any] | None:
@@ -236,20 +218,11 @@ def _forget_unfinished(folder: Path) -> None:
 
 
 def _put_in_place(folder: Path) -> None:
-    """The index belongs to whom its folder belongs to, whoever has made it."""
     made = folder / _UNFINISHED
     try:
-        owner = folder.stat()
-        if os.geteuid() == 0:
-            for path in (made, *made.iterdir()):
-                with contextlib.suppress(PermissionError):  # not to be had in some containers
-                    os.chown(path, owner.st_uid, owner.st_gid)
+        give_to_owner((made, *made.iterdir()), folder)
         made.rename(folder / INDEX_FOLDER)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(folder)
     except OSError as error:
         raise StorageFault(
             f"cannot put the new index in its place: {error.strerror}", private=made

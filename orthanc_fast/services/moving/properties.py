@@ -8,6 +8,7 @@ import msgspec
 from orthanc_fast.errors import OrthancError
 from orthanc_fast.index.contract import Builder
 from orthanc_fast.orthanc_store.model import (
+    ANONYMIZATION_SEQUENCE,
     FIRST_OF_PLUGINS,
     JOBS_REGISTRY,
     MODALITIES,
@@ -17,6 +18,7 @@ from orthanc_fast.orthanc_store.model import (
 from orthanc_fast.services.exchange.modalities import parse_modality
 from orthanc_fast.services.exchange.modality_registry import ModalityRegistry
 from orthanc_fast.services.key_values import global_properties, queues, stores
+from orthanc_fast.services.modification.modification import COUNTER as ANONYMIZATIONS
 from orthanc_fast.services.moving.report import Finding
 from orthanc_fast.services.peers.peer import parse_peer
 from orthanc_fast.services.peers.registry import PeerRegistry
@@ -34,16 +36,20 @@ class Properties:
 
     def take(self, source: Source, properties: Mapping[int, str]) -> None:
         """Modalities and peers that are kept in the database, properties of plugins, key-value
-        stores and queues. What Orthanc counts and caches in properties of its own is not needed
-        here; its jobs cannot go on here."""
+        stores, queues, and the number of the last pseudonym. What Orthanc counts and caches in
+        properties of its own is not needed here; its jobs cannot go on here."""
         self._servers(properties.get(MODALITIES, ""), ModalityRegistry.plural, parse_modality)
         self._servers(properties.get(PEERS, ""), PeerRegistry.plural, parse_peer)
         for number, value in properties.items():
             if number >= FIRST_OF_PLUGINS:
                 self._set(f"{global_properties.PREFIX}{number}", value.encode())
+        pseudonyms = properties.get(ANONYMIZATION_SEQUENCE, "")
+        if pseudonyms.isdecimal():
+            self._set(ANONYMIZATIONS, pseudonyms.encode())
         self._check_jobs(properties.get(JOBS_REGISTRY, ""))
         for values in source.key_values():
             for each in values:
+                self._builder.set_property(*stores.named(each.store))
                 self._set(*stores.stored(each.store, each.key, each.value))
         for name, entry in queues.stored(_queued(source)):
             self._set(name, entry)

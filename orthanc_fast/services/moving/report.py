@@ -9,7 +9,7 @@ NAMED = 1000  # findings of a kind that are named; all are counted
 
 class Finding(msgspec.Struct):
     """What is not as it should be: `kind` is "missing file", "size of a file", "unreadable file",
-    "row of the index", "not taken over"."""
+    "damaged file", "row of the index", "not taken over", "not held by Orthanc"."""
 
     kind: str
     explanation: str
@@ -46,6 +46,29 @@ class Report(msgspec.Struct):
     source: str
     taken: Taken
     findings: list[Finding]
+    notes: list[str] = []
+    seconds: float = 0.0
+
+    @property
+    def clean(self) -> bool:
+        return not self.findings
+
+
+class LeaveReport(msgspec.Struct):
+    """`left` is False for a dry run. `kept` is the name that an index which was there has now.
+    `not_held` is what Orthanc has no place for, which is no fault. `md5s_to_compute` files, of
+    `bytes_to_read`, have no MD5 in the index: those that would be read, or that could not be.
+    `notes` say what the configuration of the Orthanc needs."""
+
+    left: bool
+    target: str
+    kept: str | None
+    taken: Taken
+    findings: list[Finding]
+    not_held: list[Finding]
+    md5s_computed: int = 0
+    md5s_to_compute: int = 0
+    bytes_to_read: int = 0
     notes: list[str] = []
     seconds: float = 0.0
 

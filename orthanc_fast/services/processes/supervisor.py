@@ -21,13 +21,13 @@ from orthanc_fast.services.exchange.dicom_tls import check_files, tls_options
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.jobs.outputs import outputs_folder
 from orthanc_fast.services.jobs.saved import SavedJobs
+from orthanc_fast.services.moving.departure import refuse_stale_index
 from orthanc_fast.services.peers.peer import parse_peer, parse_server
-from orthanc_fast.services.retention.housekeeping import forget_files
+from orthanc_fast.services.retention.recovery import recover, remove_doomed
 from orthanc_fast.services.retention.recycling import recycle_at_start
 from orthanc_fast.services.routing.records import begin_server
 from orthanc_fast.services.scripts.progress import forget_scripts
 from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
-from orthanc_fast.services.store.journaled_files import belongs
 from orthanc_fast.services.store.opening import (
     INDEX_FOLDER,
     REBUILDING_FOLDER,
@@ -63,8 +63,9 @@ class GuardedStore:
         self._storage = open_storage(settings, SUPERVISOR_SLOT)
         self._index = self._open_alone(settings)
         try:
+            refuse_stale_index(self._index)
             if self._index.was_alone:
-                self._recover(None)
+                recover(self._index, self._storage)
             else:
                 logger.warning(
                     Category.GENERIC,
@@ -74,7 +75,7 @@ class GuardedStore:
             recycle_at_start(settings, self._index)
             if settings.scripting is None:
                 forget_scripts(self._index)
-            self._remove_doomed()
+            remove_doomed(self._index, self._storage)
             self._runtime = LmdbRuntime.begin(folder / RUNTIME_FOLDER, self._index.was_alone)
             self._jobs = SavedJobs(settings, self._index, self._runtime)
             self._jobs.bring_back()
@@ -107,7 +108,7 @@ class GuardedStore:
 
     def recover_slot(self, slot: str) -> None:
         """Runs after the worker of this slot died and before its successor starts."""
-        self._recover(slot)
+        recover(self._index, self._storage, slot)
         self._runtime.clear_stale_readers()
         self._jobs.recover_slot(slot)
 
@@ -115,25 +116,6 @@ class GuardedStore:
         """After all workers."""
         self._runtime.close()
         self._index.close()
-
-    def _recover(self, slot: str | None) -> None:
-        self._index.settle()
-        self._index.clear_dead_readers()
-        published, unlinked = self._storage.recover(
-            lambda owner, uuid: self._index.read(lambda found: belongs(found, owner, uuid)), slot
-        )
-        if published or unlinked:
-            logger.info(
-                Category.GENERIC,
-                f"Recovered {published} files that were stored and removed {unlinked} that were "
-                "not",
-            )
-
-    def _remove_doomed(self) -> None:
-        doomed = self._index.read(lambda snapshot: snapshot.doomed())
-        if doomed and self._storage.delete(doomed):
-            forget_files(self._index, self._storage, doomed)
-            logger.info(Category.GENERIC, f"Removed {len(doomed)} files of deleted resources")
 
 
 def _refuse_unfinished(settings: Settings) -> None:

@@ -24,6 +24,8 @@ TOPIC: Final = "routing"
 
 POSITION: Final = "routing/position"
 QUEUES: Final = "routing/queue/"
+ENTRIES: Final = "routing/entry/"
+FAILED: Final = "routing/failed/"
 
 INSTANCES_OF_ENTRY: Final = 1000
 """At most: a study of more makes several entries."""
@@ -112,11 +114,11 @@ def queue_name(destination: str) -> str:
 
 
 def entry_name(destination: str, number: int) -> str:
-    return f"routing/entry/{destination}/{number:016x}"
+    return f"{ENTRIES}{destination}/{number:016x}"
 
 
 def failed_name(destination: str, number: int) -> str:
-    return f"routing/failed/{destination}/{number:016x}"
+    return f"{FAILED}{destination}/{number:016x}"
 
 
 def secret_name(rule: str) -> str:
