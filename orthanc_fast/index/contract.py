@@ -717,6 +717,12 @@ class Index(ABC):
         raise NotImplementedError
 
     @abstractmethod
+    def keep_others_out(self) -> bool:
+        """Whoever opens the index from now on waits until it is closed here, or this process ends.
+        False where another process has it open already."""
+        raise NotImplementedError
+
+    @abstractmethod
     def read(self, function: Callable[[Snapshot], T]) -> T:
         """What `function` makes of one snapshot, which ends with it."""
         raise NotImplementedError

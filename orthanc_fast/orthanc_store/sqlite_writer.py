@@ -42,8 +42,9 @@ _SPACES: Final = str.maketrans("%_", "  ")
 
 def normalised(text: str) -> str:
     """A value as it is kept for searches. Source: reference chapter 1, section 5.2."""
-    kept = "".join(each for each in text if " " <= each < "\x7f")
-    return kept.translate(_SPACES).upper().strip(" ")
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(each for each in text if " " <= each < "\x7f")
+    return text.translate(_SPACES).upper().strip(" ")
 
 
 class SqliteWriter:

@@ -134,3 +134,38 @@ def test_without_a_journal_there_is_none(tmp_path: Path) -> None:
     assert isinstance(index._durability, durability.ByLmdb)
     assert not (tmp_path / "index" / journal.RING).exists()
     index.close()
+
+
+def open_and_tell(folder: Path, pipe: Connection) -> None:
+    """Tells when it has opened the index; closes it when it is told to, or has nothing to wait
+    for."""
+    pipe.send("begins")
+    index = opened(folder, 1 << 20)
+    pipe.send("is open")
+    pipe.recv()
+    index.close()
+    pipe.send("is closed")
+
+
+def test_others_are_kept_out(tmp_path: Path) -> None:
+    """Whoever has the index open is seen, whoever comes later waits."""
+    index = opened(tmp_path / "index", 1 << 20)
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    for is_first in (True, False):
+        if not is_first:
+            assert index.keep_others_out()
+        process = context.Process(target=open_and_tell, args=(tmp_path / "index", there))
+        process.start()
+        assert here.recv() == "begins"
+        if is_first:
+            assert here.recv() == "is open"
+            assert not index.keep_others_out()
+        else:
+            store(index, "aaaa")
+            assert not here.poll(0.2)
+            index.close()
+            assert here.recv() == "is open"
+        here.send("close")
+        assert here.recv() == "is closed"
+        process.join(60)

@@ -1,6 +1,7 @@
 """Stores that are left: what this server has said of one, Orthanc 1.13 says of it too, and works on
 with it."""
 
+import hashlib
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import shutil
 import signal
 import sqlite3
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -467,6 +469,42 @@ def digest_is_known(folder: Path, uuid: str) -> bool:
     ]
     index.close()
     return bool(found[0].digest) and found[0].uuid == uuid
+
+
+def test_what_a_crash_has_left_is_put_in_order(tmp_path: Path) -> None:
+    """Files on their way come to their place, those of what was deleted go."""
+    store = tmp_path / "store"
+    server = configured(tmp_path / "ours", store, **OURS, StorageCompression=True)
+    template = generated.small()
+    server.start()
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        stored = [
+            post(client, "/instances", template.number(1, 1, 1, number)) for number in range(1, 9)
+        ]
+        post(client, f"/instances/{stored[0]['ID']}", method="DELETE")
+    server.kill_all()
+    lost = next(path for path in store.glob("??/??/*") if path.is_file())
+    on_its_way = store / "incoming" / "http-0"
+    index = opened(store)
+    (owner,) = (
+        resource.public.hex()
+        for resource in index.read(lambda view: view.created_after(0, 100))
+        if any(each.uuid == lost.name for each in resource.attachments.values())
+    )
+    index.close()
+    on_its_way.mkdir(parents=True, exist_ok=True)
+    lost.rename(on_its_way / f"{owner}.{lost.name}")
+    done = leave(server.config_path)
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report["taken"]["instances"] == 7
+    assert report["md5s_computed"] == report["taken"]["attachments"] == 14
+    rows = {row[2].decode(): row for row in tables_of(store / "index")["AttachedFiles"]}
+    assert {path.name for path in store.glob("??/??/*")} == rows.keys()
+    for uuid, row in rows.items():
+        content = (store / uuid[:2] / uuid[2:4] / uuid).read_bytes()
+        assert row[7].decode() == hashlib.md5(content).hexdigest()
+        assert row[6].decode() == hashlib.md5(zlib.decompress(content[8:])).hexdigest()
 
 
 def test_what_orthanc_cannot_hold_is_counted(store: tuple[Path, OurServer]) -> None:

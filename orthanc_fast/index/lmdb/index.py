@@ -100,6 +100,9 @@ class LmdbIndex(Index):
     def was_alone(self) -> bool:
         return self._place.is_alone
 
+    def keep_others_out(self) -> bool:
+        return self._place.keep_others_out()
+
     def read(self, function: Callable[[Snapshot], T]) -> T:
         snapshot = LmdbSnapshot(self._env)
         try:

@@ -80,6 +80,15 @@ class Place:
             self._users.shared()
             self._opening.release()
 
+    def keep_others_out(self) -> bool:
+        """Nobody else opens the index any more, until `leave`. False where somebody has it open."""
+        self._opening.exclusive()
+        is_alone = self._users.exclusive(wait=False)
+        self._users.shared()
+        if not is_alone:
+            self._opening.release()
+        return is_alone
+
     def become_owner(self) -> bool:
         """Whether this process is the owner, now or already; it stays so until `leave`."""
         self.is_owner = self.is_owner or self._owner.exclusive(wait=False)

@@ -47,6 +47,9 @@ class MemoryIndex(Index):
     def was_alone(self) -> bool:
         return True
 
+    def keep_others_out(self) -> bool:
+        return True
+
     def read(self, function: Callable[[Snapshot], T]) -> T:
         with self._lock:
             return function(MemorySnapshot(self._state))

@@ -75,7 +75,7 @@ def leave(
         storage = open_storage(settings, SUPERVISOR_SLOT)
         index = open_index(settings, storage)
         try:
-            if not index.was_alone:
+            if not index.keep_others_out():
                 raise IncompatibleDatabase(
                     "a server, or another command, uses the store: stop it first", private=folder
                 )
@@ -180,12 +180,7 @@ class _Leaving:
                 self._findings.append(damaged)
         try:
             made.unlink(missing_ok=True)
-            version = self._index.read(lambda view: self._write(view, made))
-            if self._index.read(lambda view: view.version) != version:
-                raise IncompatibleDatabase(
-                    "a server has changed the store meanwhile: stop it and call again",
-                    private=self._settings.index_directory,
-                )
+            self._index.read(lambda view: self._write(view, made))
             self._kept = replace_database(made, target)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -198,7 +193,7 @@ class _Leaving:
         value = msgspec.json.encode(left)
         self._index.write(lambda transaction: transaction.set_property(LEFT, value))
 
-    def _write(self, view: Snapshot, made: Path) -> int | None:
+    def _write(self, view: Snapshot, made: Path) -> None:
         writer = SqliteWriter(made)
         try:
             self._read(view, writer)
@@ -212,7 +207,6 @@ class _Leaving:
         except BaseException:
             writer.abandon()
             raise
-        return view.version
 
     def _read(self, view: Snapshot, writer: SqliteWriter | None) -> None:
         """Everything, into an index if there is one to be made."""
