@@ -310,6 +310,7 @@ def test_killed_at_any_moment_and_repeated(store: tuple[Path, OurServer]) -> Non
     old = index.read_bytes()
     for suffix in ("-wal", "-shm"):
         (folder / f"index{suffix}").write_bytes(b"of the old one")
+    forget_md5s(folder)
     began = time.monotonic()
     assert leave(server.config_path).exit_code == 0
     whole = time.monotonic() - began
@@ -327,6 +328,7 @@ def test_killed_at_any_moment_and_repeated(store: tuple[Path, OurServer]) -> Non
         index.unlink()
         index.write_bytes(old)
         (folder / "index-wal").write_bytes(b"of the old one")
+        forget_md5s(folder)
 
     put_back()
     numbers = random.Random(18)
@@ -522,12 +524,15 @@ def test_what_orthanc_cannot_hold_is_counted(store: tuple[Path, OurServer]) -> N
     index.close()
     server.configuration["Users"] = {"reader": {"Permissions": ["browse"]}}
     server.configuration["AuthenticationEnabled"] = True
+    server.configuration["PostgreSQL"] = {"EnableIndex": True}
     server.configuration["RegisteredUsers"] = {"reader": "secret"}
     server.config_path.write_text(json.dumps(server.configuration))
     for arguments in (["--dry-run"], []):
         done = leave(server.config_path, *arguments)
         assert done.exit_code == 0, done.output
-        found = {each["explanation"]: each for each in json.loads(done.stdout)["not_held"]}
+        report = json.loads(done.stdout)
+        assert "take the section PostgreSQL out" in report["notes"][0]
+        found = {each["explanation"]: each for each in report["not_held"]}
         counts = {text.partition(":")[0]: each["count"] for text, each in found.items()}
         assert counts == {
             "sessions of users": 2,

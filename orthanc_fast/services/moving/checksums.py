@@ -33,30 +33,29 @@ def complete_checksums(
     was stored, whose MD5s stay unknown. Files that cannot be read are left to others."""
     damaged = Finding("damaged file", "its bytes are not those that were stored: no MD5")
     computed, done = 0, 0
-    with ThreadPoolExecutor(_THREADS, "md5") as threads:
+    threads = ThreadPoolExecutor(_THREADS, "md5")
+    try:
         for part in _parts(index):
             wanted = [each for each in attachments_of(part) if lacks_md5(each[2])]
             notes = []
             for (resource, kind, attachment), verified in _verified(threads, storage, wanted):
                 if verified.checksums is not None:
-                    checksums, digest = verified.checksums, verified.digest
                     notes.append(
                         Note(
                             *(resource.level, resource.public, kind, attachment.uuid),
-                            checksums,
-                            digest,
+                            *(verified.checksums, verified.digest),
                         )
                     )
                 elif verified.fault is not None and verified.fault.kind == "checksum":
-                    damaged.add(
-                        f"{attachment.uuid} of {to_text(resource.public)}: "
-                        f"{verified.fault.explanation}"
-                    )
+                    text = f"{attachment.uuid} of {to_text(resource.public)}"
+                    damaged.add(f"{text}: {verified.fault.explanation}")
             if notes:
                 index.write(partial(note, notes=notes, found=()))
             computed += len(notes)
             done += len(part)
             progress(done)
+    finally:  # who is interrupted does not wait for what has not begun
+        threads.shutdown(cancel_futures=True)
     return computed, damaged
 
 
