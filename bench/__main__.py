@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from bench import (
+    adopting,
     archives,
     creation,
     dicom,
@@ -94,6 +95,7 @@ OTHERS: dict[str, Callable[[Given, Folder], Found]] = {
     "web": lambda given, folder: ([], web.run(folder, given.rounds, given.quick)),
     "uploads": lambda given, folder: ([], uploads.uploads(folder, given.quick)),
     "million": lambda given, folder: ([], million.run(100_000 if given.quick else 1_000_000)),
+    "adopt": lambda given, folder: ([], adopting.run(folder, given.rounds, given.quick)),
     "small files": lambda given, folder: ([], small_files.run(0.5 if given.quick else 2)),
     "jobs": lambda given, folder: ([], jobs.run(folder, 2 if given.quick else 5)),
     "viewer": lambda given, folder: ([], web_viewer.viewer(folder, given.quick)),

@@ -649,6 +649,13 @@ class NoCargo:
         return
 
 
+class Packer(Protocol):
+    """Makes of resources what a `Builder` keeps of them: most of the work, for which several
+    processes can have one each."""
+
+    def pack(self, part: Sequence[Resource]) -> bytes: ...
+
+
 class Builder(Protocol):
     """A new index that is filled at once, where there is none yet: much faster than transactions,
     since everything comes in the order in which it is kept. What does not fit together is kept as
@@ -656,11 +663,11 @@ class Builder(Protocol):
     before `finish`. All raise FullStorage or StorageFault.
     """
 
-    def signature(self, text: str) -> int:
-        """The number of a main tags signature."""
+    def add_signatures(self, texts: Sequence[str]) -> None:
+        """All main tags signatures; the number of the first is 1."""
 
-    def add_resources(self, part: Sequence[Resource]) -> None:
-        """By id. They can be searched for."""
+    def add_resources(self, packed: bytes) -> None:
+        """By id, as a `Packer` of the same kind of index gives them. They can be searched for."""
 
     def add_identifiers(self, part: Sequence[tuple[Level, bytes, int]]) -> None:
         """Level, identifier and id of each resource, in this order."""

@@ -5,7 +5,7 @@ attachments, changes and properties (`registries.py`). Instants are texts as Ort
 Known from databases that servers of 1.10 to 1.13 have made, all of schema 6.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import msgspec
@@ -143,6 +143,10 @@ class Unreadable(msgspec.Struct):
     subjects: list[str]
 
 
+Share = Callable[[], Iterator[list[StoredResource]]]
+"""Opens what it reads for itself."""
+
+
 class Source(Protocol):
     """An index of an Orthanc that is open for reading. All reads see the same state."""
 
@@ -157,8 +161,19 @@ class Source(Protocol):
     def sizes(self) -> Iterator[Sizes]:
         """The same owner may come more than once."""
 
+    def check(self) -> None:
+        """Raises StorageFault where the index is damaged in what nobody may read. Takes its time,
+        and may be called in a thread of its own while all others are."""
+
+    def signatures(self) -> list[str]:
+        """The main tags signatures that resources have, sorted."""
+
     def parts(self) -> Iterator[list[StoredResource]]:
-        """All resources by ascending id, some hundred at a time."""
+        """All resources by ascending id, some thousand at a time."""
+
+    def shares(self, count: int) -> list[Share]:
+        """The same parts dealt out in turn, each share to be read by a fork of this process; none
+        where only this process can read."""
 
     def by_identifier(self) -> Iterator[list[tuple[Level, bytes, int]]]:
         """Level, identifier and id of all resources, in this order."""

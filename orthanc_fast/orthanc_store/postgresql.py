@@ -20,6 +20,7 @@ from orthanc_fast.orthanc_store.model import (
     Ancestor,
     Facts,
     Queued,
+    Share,
     Sizes,
     Source,
     StoredAttachment,
@@ -29,7 +30,11 @@ from orthanc_fast.orthanc_store.model import (
     StoredValue,
     Unreadable,
 )
-from orthanc_fast.registries import DICOM_ATTACHMENT, FIRST_USER_NUMBER
+from orthanc_fast.registries import (
+    DICOM_ATTACHMENT,
+    FIRST_USER_NUMBER,
+    MAIN_DICOM_TAGS_SIGNATURE,
+)
 
 if TYPE_CHECKING:
     from pg8000.native import Connection
@@ -222,6 +227,19 @@ class PostgresSource(Source):
         ):
             for owner, *sizes in rows:
                 yield Sizes(owner, 0, *(int(each) for each in sizes))
+
+    def check(self) -> None:
+        """The server does that."""
+
+    def signatures(self) -> list[str]:
+        rows = self._reader.all(
+            "SELECT DISTINCT COALESCE(value, '') FROM metadata "
+            f"WHERE type = {MAIN_DICOM_TAGS_SIGNATURE}"
+        )
+        return sorted({text for (text,) in rows} - {""})
+
+    def shares(self, count: int) -> list[Share]:
+        return []  # all is read in one transaction
 
     def parts(self) -> Iterator[list[StoredResource]]:
         own = "WHERE id = internalid"

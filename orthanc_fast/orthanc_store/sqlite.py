@@ -4,14 +4,13 @@ What the servers of these versions have made differs in a few tables and columns
 told apart; the number of the schema is 6 in all of them.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
-from orthanc_fast._ext.ids import from_text
 from orthanc_fast.errors import IncompatibleDatabase, StorageFault
 from orthanc_fast.model import Level
 from orthanc_fast.orthanc_store.model import (
@@ -22,18 +21,26 @@ from orthanc_fast.orthanc_store.model import (
     Ancestor,
     Facts,
     Queued,
+    Share,
     Sizes,
     Source,
-    StoredAttachment,
     StoredChange,
     StoredExport,
     StoredResource,
     StoredValue,
     Unreadable,
 )
-from orthanc_fast.registries import DICOM_ATTACHMENT, FIRST_USER_NUMBER
+from orthanc_fast.orthanc_store.sqlite_parts import (
+    LEVELS,
+    PART,
+    Parts,
+    damaged,
+    public_of,
+    read_alone,
+    text_of,
+)
+from orthanc_fast.registries import DICOM_ATTACHMENT, MAIN_DICOM_TAGS_SIGNATURE
 
-PART: Final = 2000  # resources, or rows, that are in memory together
 _NAMED: Final = 20  # subjects of one reason
 
 _TABLES: Final = frozenset(
@@ -43,9 +50,6 @@ _TABLES: Final = frozenset(
         "GlobalIntegers",
     }
 )
-# By Orthanc's number.
-_LEVELS: Final = (Level.PATIENT, *Level)
-_TEXTS: Final = msgspec.json.Decoder(dict[int, str])
 _IDENTIFIER: Final = "-".join(["[0-9a-f]" * 8] * 5)
 _UUID: Final = "-".join("[0-9a-f]" * count for count in (8, 4, 4, 4, 12))
 
@@ -118,7 +122,7 @@ class SqliteSource(Source):
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
         except sqlite3.Error as error:
-            raise self._damaged(error) from error
+            raise damaged(error) from error
         try:
             self._prepare()
         except BaseException:
@@ -134,13 +138,14 @@ class SqliteSource(Source):
                 )
             self._properties = self._read_properties()
             self._check_version()
-            self._check_damage()
+            # The log of the original is taken over, and who reads the copy needs no other file.
+            self._db.execute("PRAGMA journal_mode = DELETE")
             self._has_revisions = "revision" in self._names(
                 "SELECT name FROM pragma_table_info('Metadata')"
             )
             self._unreadable = self._remove_bad_rows()
         except sqlite3.Error as error:
-            raise self._damaged(error) from error
+            raise damaged(error) from error
 
     def _check_version(self) -> None:
         version = self._properties.get(SCHEMA_VERSION, "")
@@ -150,20 +155,22 @@ class SqliteSource(Source):
                 f"1.13 have {SCHEMA}: let such an Orthanc upgrade it first (Orthanc --upgrade)"
             )
 
-    def _check_damage(self) -> None:
-        (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+    def check(self) -> None:
+        """Over a connection of its own, so that a thread of its own may wait for it."""
+        try:
+            with contextlib.closing(sqlite3.connect(self._path)) as connection:
+                (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.Error as error:
+            raise damaged(error) from error
         if found != "ok":
             raise StorageFault(f"the index of the Orthanc is damaged: {found}")
-
-    def _damaged(self, error: sqlite3.Error) -> Exception:
-        return StorageFault(f"the index of the Orthanc is damaged: {error}")
 
     def _names(self, statement: str) -> set[str]:
         return {name for (name,) in self._db.execute(statement)}
 
     def _read_properties(self) -> dict[int, str]:
         rows = self._db.execute("SELECT property, CAST(value AS BLOB) FROM GlobalProperties")
-        return {number: (value or b"").decode("utf-8", "replace") for number, value in rows}
+        return {number: text_of(value) for number, value in rows}
 
     def _remove_bad_rows(self) -> list[Unreadable]:
         """The triggers of the server call functions of its own, and what they do is not wanted."""
@@ -233,7 +240,7 @@ class SqliteSource(Source):
             "WHERE resourceType < 4"
         )
         for number, level, public, parent in rows:
-            yield Ancestor(number, _LEVELS[level], _public(public), parent)
+            yield Ancestor(number, LEVELS[level], public_of(public), parent)
 
     def sizes(self) -> Iterator[Sizes]:
         for owner, count in self._rows(
@@ -249,89 +256,24 @@ class SqliteSource(Source):
         ):
             yield Sizes(owner, 0, *sizes)
 
+    def signatures(self) -> list[str]:
+        rows = self._all(
+            "SELECT DISTINCT CAST(value AS BLOB) FROM Metadata "
+            f"WHERE type = {MAIN_DICOM_TAGS_SIGNATURE}"
+        )
+        return sorted({text_of(value) for (value,) in rows} - {""})
+
     def parts(self) -> Iterator[list[StoredResource]]:
-        last = 0
-        while True:
-            rows = self._all(
-                "SELECT internalId, resourceType, publicId, COALESCE(parentId, 0) FROM Resources "
-                "WHERE internalId > ? ORDER BY internalId LIMIT ?",
-                (last, PART),
-            )
-            if not rows:
-                return
-            first, last = rows[0][0], rows[-1][0]
-            part = [
-                StoredResource(number, _LEVELS[level], _public(public), parent)
-                for number, level, public, parent in rows
-            ]
-            self._fill({each.id: each for each in part}, (first, last))
-            yield part
+        parts = Parts(self._db, self._has_revisions, "Labels" in self._tables)
+        return parts.read(parts.bounds())
 
-    def _fill(self, part: dict[int, StoredResource], bounds: tuple[int, int]) -> None:
-        within = "WHERE id BETWEEN ? AND ?"
-        tags = self._texts("MainDicomTags", "(tagGroup << 16) | tagElement", within, bounds)
-        for number, found in tags:
-            part[number].tags = found
-        own = f"{within} AND type < {FIRST_USER_NUMBER}"
-        for number, found in self._texts("Metadata", "type", own, bounds):
-            part[number].metadata = found
-        for number, kind, value in self._all(
-            f"SELECT id, type, CAST(value AS BLOB) FROM Metadata {within} "
-            f"AND type >= {FIRST_USER_NUMBER}",
-            bounds,
-        ):
-            part[number].user_metadata[kind] = value or b""
-        self._fill_attachments(part, within, bounds)
-        if self._has_revisions:
-            for number, kind, revision in self._all(
-                f"SELECT id, type, revision FROM Metadata {within} AND revision > 0", bounds
-            ):
-                part[number].revisions[kind] = revision
-        if "Labels" in self._tables:
-            for number, label in self._all(
-                f"SELECT id, label FROM Labels {within} ORDER BY id, label", bounds
-            ):
-                part[number].labels.append(label)
-
-    def _fill_attachments(
-        self, part: dict[int, StoredResource], within: str, bounds: tuple[int, int]
-    ) -> None:
-        rest = "COALESCE(revision, 0), customData" if self._has_revisions else "0, NULL"
-        for number, *values, custom in self._all(
-            "SELECT id, fileType, uuid, uncompressedSize, compressedSize, compressionType, "
-            "COALESCE(uncompressedMD5, ''), COALESCE(compressedMD5, ''), "
-            f"{rest} FROM AttachedFiles {within}",
-            bounds,
-        ):
-            found = StoredAttachment(*values)
-            found.custom_data = _bytes(custom)
-            part[number].attachments.append(found)
-
-    def _texts(
-        self, table: str, key: str, condition: str, bounds: tuple[int, int]
-    ) -> Iterator[tuple[int, dict[int, str]]]:
-        """For each resource its texts in a table. SQLite gathers them, which takes two thirds of
-        the time that rows of their own would."""
-        try:
-            rows = self._db.execute(
-                f"SELECT id, json_group_object({key}, COALESCE(value, '')) FROM {table} "
-                f"{condition} GROUP BY id",
-                bounds,
-            ).fetchall()
-            found = [(number, _TEXTS.decode(texts)) for number, texts in rows]
-        except (sqlite3.OperationalError, msgspec.DecodeError):  # not UTF-8
-            found = self._odd_texts(table, key, condition, bounds)
-        yield from found
-
-    def _odd_texts(
-        self, table: str, key: str, condition: str, bounds: tuple[int, int]
-    ) -> list[tuple[int, dict[int, str]]]:
-        found: dict[int, dict[int, str]] = {}
-        for number, name, value in self._all(
-            f"SELECT id, {key}, CAST(value AS BLOB) FROM {table} {condition}", bounds
-        ):
-            found.setdefault(number, {})[name] = (value or b"").decode("utf-8", "replace")
-        return list(found.items())
+    def shares(self, count: int) -> list[Share]:
+        has_labels = "Labels" in self._tables
+        bounds = Parts(self._db, self._has_revisions, has_labels).bounds()
+        return [
+            partial(read_alone, self._path, self._has_revisions, has_labels, bounds[at::count])
+            for at in range(count)
+        ]
 
     # The order of our tables
 
@@ -346,14 +288,14 @@ class SqliteSource(Source):
                 f"SELECT publicId, internalId FROM Resources WHERE {condition} ORDER BY {order}",
                 (level + 1,),
             ):
-                yield [(level, _public(text), number) for text, number in rows]
+                yield [(level, public_of(text), number) for text, number in rows]
 
     def children(self) -> Iterator[list[tuple[int, bytes]]]:
         for rows in self._parts(
             "SELECT parentId, publicId FROM Resources WHERE parentId IS NOT NULL "
             "ORDER BY parentId, publicId"
         ):
-            yield [(parent, _public(text)) for parent, text in rows]
+            yield [(parent, public_of(text)) for parent, text in rows]
 
     # The logs
 
@@ -363,7 +305,7 @@ class SqliteSource(Source):
             "FROM Changes c JOIN Resources r ON r.internalId = c.internalId ORDER BY seq"
         ):
             yield [
-                StoredChange(sequence, kind, number, _LEVELS[level], _public(text), date)
+                StoredChange(sequence, kind, number, LEVELS[level], public_of(text), date)
                 for sequence, kind, number, level, text, date in rows
             ]
 
@@ -377,7 +319,7 @@ class SqliteSource(Source):
         ):
             yield [
                 StoredExport(
-                    sequence, _LEVELS[level], _public(public), *(text or "" for text in texts)
+                    sequence, LEVELS[level], public_of(public), *(text or "" for text in texts)
                 )
                 for sequence, level, public, *texts in rows
             ]
@@ -411,24 +353,13 @@ class SqliteSource(Source):
             while part := cursor.fetchmany(PART):
                 yield part
         except sqlite3.Error as error:
-            raise self._damaged(error) from error
+            raise damaged(error) from error
 
     def _all(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         try:
             return self._db.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise self._damaged(error) from error
+            raise damaged(error) from error
 
     def _one(self, statement: str) -> Any:
         return self._all(statement)[0]
-
-
-def _public(text: str) -> bytes:
-    found = from_text(text)
-    if found is None:
-        raise StorageFault(f"the index of the Orthanc is damaged: the identifier {text!r}")
-    return found
-
-
-def _bytes(value: bytes | str | None) -> bytes:
-    return value.encode() if isinstance(value, str) else value or b""

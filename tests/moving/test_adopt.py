@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import lmdb
 import pytest
 from click.testing import CliRunner
 from support.adopting import adopt, configured, copied, refused
+from support.index_content import content_of
 from support.orthanc_store import CONFIGURATION, answers, fill, state_of
 from support.reference_server import DebianServer, ReferenceServer
 
@@ -122,18 +122,6 @@ def test_the_report_counts_what_there_is(moved: Moved) -> None:
 def store(stores: Callable[[str], Path], tmp_path: Path) -> Path:
     """One of Orthanc 1.13 to be changed."""
     return copied(stores("1.13"), tmp_path / "store")
-
-
-def content_of(index: Path) -> dict[bytes, list[tuple[bytes, bytes]]]:
-    """All that is in an index of ours, but the moment at which it was made."""
-    with lmdb.open(str(index), max_dbs=20, readonly=True, lock=False) as env, env.begin() as txn:
-        names = [bytes(name) for name, _ in txn.cursor()]
-        found = {}
-        for name in names:
-            database = env.open_db(name, txn, create=False)
-            rows = [(bytes(key), bytes(value)) for key, value in txn.cursor(database)]
-            found[name] = [row for row in rows if row[0] != b"property:adopted"]
-    return found
 
 
 def test_a_dry_run_changes_nothing(store: Path, tmp_path: Path) -> None:

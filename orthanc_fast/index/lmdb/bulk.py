@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import lmdb
+import msgspec
 
-from orthanc_fast.index.contract import Builder
+from orthanc_fast.index.contract import Builder, Packer
 from orthanc_fast.index.lmdb import keys
 from orthanc_fast.index.lmdb.disk import fault, sync_folder
 from orthanc_fast.index.lmdb.environment import Environment
@@ -23,34 +24,51 @@ _COMMITTED: Final = 50_000  # rows of a transaction; what it has changed is in m
 Rows = Iterable[tuple[bytes, bytes]]
 
 
+class _Packed(msgspec.Struct, array_like=True, gc=False):
+    """Rows of the databases of resources and of terms."""
+
+    rows: list[tuple[bytes, bytes]]
+    terms: list[tuple[bytes, bytes]]
+
+
+_decode = msgspec.msgpack.Decoder(_Packed).decode
+
+
+class LmdbPacker(Packer):
+    """See `Packer`; touches no file."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+
+    def pack(self, part: Sequence[Resource]) -> bytes:
+        pack, encode, terms = keys.pack_id, encoder.encode, self._terms
+        found: list[tuple[bytes, bytes]] = []
+        for each in part:
+            found += term_keys(terms, each)
+        return encode(_Packed([(pack(each.id), encode(each)) for each in part], found))
+
+
 class LmdbBuilder(Builder):
     """In a folder of its own. LMDB does not wait for the disk until all is there."""
 
-    def __init__(self, folder: Path, terms: Terms, map_size: int) -> None:
+    def __init__(self, folder: Path, map_size: int) -> None:
         """Raises StorageFault or FullStorage if the folder cannot be used."""
-        self._terms = terms
-        self._env = Environment(folder, map_size, sync=False)
+        with translated(folder):
+            self._env = Environment(folder, map_size, sync=False)
         self._env.pin.abort()
         self._txn: lmdb.Transaction | None = None
         self._uncommitted = 0
         self._waiting: list[tuple[bytes, bytes]] = []
-        self._signatures: dict[str, int] = {}
 
-    def signature(self, text: str) -> int:
-        known = self._signatures
-        if text not in known:
-            known[text] = len(known) + 1
-            row = (keys.signature_key(known[text]), text.encode())
-            self._put(self._env.signature, [row], 1)
-        return known[text]
+    def add_signatures(self, texts: Sequence[str]) -> None:
+        rows = [(keys.signature_key(at), text.encode()) for at, text in enumerate(texts, 1)]
+        self._put(self._env.signature, rows, len(rows))
 
-    def add_resources(self, part: Sequence[Resource]) -> None:
-        pack, encode = keys.pack_id, encoder.encode
-        self._append(self._env.resource, ((pack(each.id), encode(each)) for each in part), part)
-        terms, waiting = self._terms, self._waiting
-        for each in part:
-            waiting.extend(term_keys(terms, each))
-        if len(waiting) > _SORTED:
+    def add_resources(self, packed: bytes) -> None:
+        part = _decode(packed)
+        self._append(self._env.resource, part.rows, part.rows)
+        self._waiting += part.terms
+        if len(self._waiting) > _SORTED:
             self._put_terms()
 
     def _put_terms(self) -> None:

@@ -1,6 +1,6 @@
 """From what the index of an Orthanc says to the records of ours."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Final
@@ -8,7 +8,6 @@ from typing import Final
 import msgspec
 
 from orthanc_fast.dicom.main_tags import DEFAULTS
-from orthanc_fast.index.contract import Builder
 from orthanc_fast.model import Attachment, Change, Export, Level, Resource
 from orthanc_fast.orthanc_store.model import (
     ZLIB_WITH_SIZE,
@@ -77,11 +76,11 @@ class Hierarchy:
 
 
 class Records:
-    """Makes the records of resources; `signature` gives the number of a text."""
+    """Makes the records of resources; `signatures` are numbered from 1."""
 
-    def __init__(self, hierarchy: Hierarchy, builder: Builder) -> None:
+    def __init__(self, hierarchy: Hierarchy, signatures: Sequence[str]) -> None:
         self._hierarchy = hierarchy
-        self._signature = builder.signature
+        self._signatures = {text: number for number, text in enumerate(signatures, 1)}
 
     def record(self, stored: StoredResource) -> Resource:
         """Of a resource, stable as everything is when an Orthanc has been started."""
@@ -117,7 +116,7 @@ class Records:
             revisions=stored.revisions,
             attachments=attachments,
             labels=stored.labels,
-            signature=self._signature(text) if text else 0,
+            signature=self._signatures[text] if text else 0,
             counts=counts,
             disk_size=sizes[0],
             uncompressed_size=sizes[1],

@@ -21,6 +21,11 @@ class Finding(msgspec.Struct):
         if len(self.subjects) < NAMED:
             self.subjects.append(subject)
 
+    def join(self, other: "Finding") -> None:
+        """What another one of the same kind has, too."""
+        self.count += other.count
+        self.subjects = (self.subjects + other.subjects)[:NAMED]
+
 
 class Taken(msgspec.Struct):
     """What there is, each counted."""

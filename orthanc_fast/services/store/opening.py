@@ -7,8 +7,8 @@ from typing import TypeVar
 from orthanc_fast.config import Settings
 from orthanc_fast.dicom.dictionary import Dictionary
 from orthanc_fast.errors import OrthancError
-from orthanc_fast.index.contract import Builder, Index, Snapshot
-from orthanc_fast.index.lmdb.bulk import LmdbBuilder
+from orthanc_fast.index.contract import Builder, Index, Packer, Snapshot
+from orthanc_fast.index.lmdb.bulk import LmdbBuilder, LmdbPacker
 from orthanc_fast.index.lmdb.index import LmdbIndex
 from orthanc_fast.runtime.lmdb import LmdbRuntime
 from orthanc_fast.services.store.journaled_files import JournaledFiles
@@ -57,7 +57,12 @@ def open_backup(folder: Path) -> Storage:
 
 def build_index(settings: Settings, folder: Path) -> Builder:
     """A new index in a folder of its own, to be filled. Raises StorageFault or FullStorage."""
-    return LmdbBuilder(folder, terms, settings.index_map_size_gb << 30)
+    return LmdbBuilder(folder, settings.index_map_size_gb << 30)
+
+
+def index_packer() -> Packer:
+    """For an index that `build_index` gives."""
+    return LmdbPacker(terms)
 
 
 def file_path(settings: Settings) -> Callable[[str], str]:
