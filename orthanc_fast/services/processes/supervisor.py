@@ -27,6 +27,7 @@ from orthanc_fast.services.retention.recovery import recover, remove_doomed
 from orthanc_fast.services.retention.recycling import recycle_at_start
 from orthanc_fast.services.routing.records import begin_server
 from orthanc_fast.services.scripts.progress import forget_scripts
+from orthanc_fast.services.store.adopted import warn_of_a_second_server
 from orthanc_fast.services.store.foreign import has_index, refuse_foreign_store
 from orthanc_fast.services.store.opening import (
     INDEX_FOLDER,
@@ -71,6 +72,7 @@ class GuardedStore:
                     Category.GENERIC,
                     "Another program uses the index: what a crash may have left is not removed",
                 )
+            warn_of_a_second_server(settings, self._index)
             self._check_routing(settings)
             recycle_at_start(settings, self._index)
             if settings.scripting is None:

@@ -3,12 +3,12 @@
 import hashlib
 import threading
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from struct import pack
 
 import pytest
 import xxhash
+from support.scrubbing import DAY, Night, replace
 from support.small_store import SmallStore
 
 from orthanc_fast.config_scrubber import Scrubber as Options
@@ -19,12 +19,9 @@ from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.services.administration.check import compare
 from orthanc_fast.services.administration.damages import damages
 from orthanc_fast.services.administration.integrity import Integrity
-from orthanc_fast.services.administration.scrubber import Scrubber, status_of
+from orthanc_fast.services.administration.scrubber import status_of
 from orthanc_fast.services.attachments.verifying import verify
 from orthanc_fast.storage.conformance import stored
-
-FAST = Options(enable=True, days=1.0, megabytes_per_second=1e6)
-DAY = 86400.0
 
 
 def file_of(store: SmallStore, instance: bytes) -> Attachment:
@@ -33,45 +30,12 @@ def file_of(store: SmallStore, instance: bytes) -> Attachment:
     return found.attachments[DICOM_ATTACHMENT]
 
 
-def replace(store: SmallStore, uuid: str, content: bytes) -> None:
-    """The bytes of a file are others from now on."""
-    store.storage.delete([uuid])
-    file = store.storage.new_file(bytes(20), uuid, content)
-    assert store.storage.put([file]) == [None]
-    store.storage.publish([file])
-
-
 def damage(store: SmallStore, instance: bytes) -> bytes:
     """Turns one bit; the bytes as they were."""
     uuid = file_of(store, instance).uuid
     content = store.storage.read(uuid)
     replace(store, uuid, content[:-1] + bytes([content[-1] ^ 1]))
     return content
-
-
-class Night:
-    """A scrubber, and the clock that it looks at."""
-
-    def __init__(self, store: SmallStore, folder: Path, options: Options = FAST) -> None:
-        self.time = 1e9
-        self.store = store
-        self.stopping = threading.Event()
-        arguments = (options, store.index, store.storage, folder, self.stopping)
-        self.scrubber = Scrubber(*arguments, now=lambda: self.time)
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        for _ in range(1000):
-            if condition():
-                return
-            self.scrubber.turn()
-        raise AssertionError("it does not end")
-
-    def round(self) -> None:
-        """One whole round, a day after the last one."""
-        self.time += DAY
-        self.until(lambda: self.store.index.read(status_of).last == self.scrubber._status.last)
-        before = self.store.index.read(status_of).last
-        self.until(lambda: self.store.index.read(status_of).last != before)
 
 
 def test_a_damaged_file_is_listed_until_it_is_sound_again(

@@ -2,11 +2,15 @@
 and what only the file tells is learned from it."""
 
 import hashlib
+import zlib
 from collections.abc import Callable
+from pathlib import Path
+from struct import pack
 
 import pytest
 import xxhash
 from support import generated
+from support.scrubbing import Night, replace
 from support.small_store import USER, SmallStore
 
 from orthanc_fast.errors import CorruptedFile
@@ -14,6 +18,7 @@ from orthanc_fast.index.contract import Transaction
 from orthanc_fast.model import Attachment, Level, Resource
 from orthanc_fast.registries import DICOM_ATTACHMENT
 from orthanc_fast.services.administration.check import compare
+from orthanc_fast.services.administration.damages import damages
 from orthanc_fast.services.attachments.parts import ContentParts
 from orthanc_fast.services.ingest.contract import IngestRequest
 from orthanc_fast.services.pixels.pixels import Pixels
@@ -88,6 +93,43 @@ def test_the_md5_of_another_server_tells_damage(small_store: SmallStore, known: 
     with pytest.raises(CorruptedFile):
         parts.checksums(file)
     assert [each.kind for each in compare(small_store.index, small_store.storage, False).findings]
+
+
+@pytest.mark.parametrize("md5", [md5_of(CONTENT), None])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_it_can_be_stored_anew(small_store: SmallStore, md5: str | None, compressed: bool) -> None:
+    """As a change of StorageCompression does."""
+    file = instance_of(small_store, md5).attachments[DICOM_ATTACHMENT]
+    parts = ContentParts(small_store.storage)
+    spool = parts.rewritten(file, compressed)
+    stored = b"".join(bytes(part) for part in spool.parts(1 << 20))
+    spool.drop()
+    assert stored[:2] == (pack("<Q", len(CONTENT))[:2] if compressed else CONTENT[:2])
+    assert (zlib.decompress(stored[8:]) if compressed else stored) == CONTENT
+
+
+def test_damage_is_not_stored_anew(small_store: SmallStore) -> None:
+    file = instance_of(small_store, md5_of(b"another")).attachments[DICOM_ATTACHMENT]
+    with pytest.raises(CorruptedFile):
+        ContentParts(small_store.storage).rewritten(file, True)
+
+
+@pytest.mark.parametrize("md5", [md5_of(CONTENT), None])
+def test_the_scrubber_keeps_our_checksum(
+    small_store: SmallStore, tmp_path: Path, md5: str | None
+) -> None:
+    """From its first round on: damage that comes later is found."""
+    instance = instance_of(small_store, md5)
+    uuid = instance.attachments[DICOM_ATTACHMENT].uuid
+    night = Night(small_store, tmp_path)
+    night.round()
+    file = now(small_store, instance.public).attachments[DICOM_ATTACHMENT]
+    assert file.digest == xxhash.xxh3_128_digest(CONTENT)
+    assert file.md5 == file.stored_md5 == md5_of(CONTENT)
+    assert small_store.index.read(damages) == []
+    replace(small_store, uuid, CONTENT[:-1] + bytes([CONTENT[-1] ^ 1]))
+    night.round()
+    assert [each.kind for each in small_store.index.read(damages)] == ["checksum"]
 
 
 def test_our_checksum_goes_before_an_md5() -> None:
