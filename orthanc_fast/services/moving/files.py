@@ -12,6 +12,7 @@ from orthanc_fast.services.moving.report import Finding
 
 _THREADS: Final = 4  # a disk that is slow to answer can order what several ask
 _WAITING: Final = 32  # parts that are waited for
+_BY_ALL: Final = 0o444  # may be read by everybody
 
 Wanted = tuple[str, int, bytes]  # UUID, bytes as stored, the resource
 
@@ -83,6 +84,6 @@ def _problem(path: str, size: int) -> tuple[str, str] | None:
         return "unreadable file", f": {error.strerror}"
     if status.st_size != size:
         return "size of a file", f": {status.st_size} instead of {size} bytes"
-    if not status.st_mode & 0o444 or not os.access(path, os.R_OK):
+    if status.st_mode & _BY_ALL != _BY_ALL and not os.access(path, os.R_OK):
         return "unreadable file", ""
     return None
