@@ -21,7 +21,7 @@ from orthanc_fast.services.exchange.dicom_tls import check_files, tls_options
 from orthanc_fast.services.find.options import find_options
 from orthanc_fast.services.jobs.outputs import outputs_folder
 from orthanc_fast.services.jobs.saved import SavedJobs
-from orthanc_fast.services.moving.departure import refuse_stale_index
+from orthanc_fast.services.moving.departure import LEFT, refuse_stale_index
 from orthanc_fast.services.peers.peer import parse_peer, parse_server
 from orthanc_fast.services.retention.recovery import recover, remove_doomed
 from orthanc_fast.services.retention.recycling import recycle_at_start
@@ -72,7 +72,8 @@ class GuardedStore:
                     Category.GENERIC,
                     "Another program uses the index: what a crash may have left is not removed",
                 )
-            warn_of_a_second_server(settings, self._index)
+            if self._index.read(lambda view: view.property(LEFT)) is None:
+                warn_of_a_second_server(settings, self._index)
             self._check_routing(settings)
             recycle_at_start(settings, self._index)
             if settings.scripting is None:
