@@ -16,6 +16,7 @@ import msgspec
 from orthanc_fast.config import Settings
 from orthanc_fast.log import Category, logger
 from orthanc_fast.model import Wish
+from orthanc_fast.services.store.privacy import keep_private
 
 if TYPE_CHECKING:
     from orthanc_fast.scripting.host import Scripts
@@ -65,6 +66,7 @@ def main(assignment: Assignment) -> int:
     """Returns the exit code of the process."""
     _die_with(assignment.supervisor)
     be_named(assignment.slot)
+    keep_private(assignment.settings)
     # A terminal sends these to all; the supervisor acts, and ends workers by SIGTERM in its order.
     # (Of two signals at once another thread can take both, and the main thread, which waits for a
     # lock, would not be woken to run a handler.)
