@@ -110,7 +110,9 @@ class WorkerServices:
         try:
             audit = AuditLog(options, Subjects(self.reads), lost.add)
         except OSError as error:
-            raise StorageFault(f"AuditLog: cannot write {options.path}: {error}") from error
+            raise StorageFault(
+                f"AuditLog: the file cannot be written: {error.strerror}", private=options.path
+            ) from error
         self.ingest.noted = audit.stored
         return audit
 
