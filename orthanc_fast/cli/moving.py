@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 import msgspec
@@ -34,8 +34,6 @@ def adopt(
     """Takes over the store of an Orthanc (1.10 to 1.13), which must not run, in place: files stay
     where they are, and the index of the Orthanc is not changed. Exit code 1: all that could be read
     was taken over, and something is not as it should be."""
-    from tqdm import tqdm
-
     from orthanc_fast.errors import OrthancError
     from orthanc_fast.services.moving.adopt import Options
     from orthanc_fast.services.moving.adopt import adopt as run
@@ -45,18 +43,10 @@ def adopt(
     keep_private(settings)
     options = Options(dry_run, without_plugins, trust_files)
     try:
-        with tqdm(unit=" resources", disable=True if as_json else None) as bar:
-
-            def progress(done: int, count: int) -> None:
-                bar.total = count
-                bar.update(done - bar.n)
-
+        with progress_bar("resources") as progress:
             report = run(settings, options, progress)
     except OrthancError as error:
-        if as_json:
-            click.echo(msgspec.json.encode({"adopted": False, "refused": str(error)}).decode())
-        click.echo(f"orthanc-fast: {error}", err=True)
-        sys.exit(CANNOT_START)
+        _refuse("adopted", error, as_json)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
     else:
@@ -91,15 +81,20 @@ def leave(
         with progress_bar("resources") as progress:
             report = run(settings, target, dry_run, progress)
     except OrthancError as error:
-        if as_json:
-            click.echo(msgspec.json.encode({"left": False, "refused": str(error)}).decode())
-        click.echo(f"orthanc-fast: {error}", err=True)
-        sys.exit(CANNOT_START)
+        _refuse("left", error, as_json)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
     else:
         _print_left(report)
     sys.exit(0 if report.clean else FOUND)
+
+
+def _refuse(done: str, error: Exception, as_json: bool) -> NoReturn:
+    """Nothing was done; `done` is the member of the report that says so."""
+    if as_json:
+        click.echo(msgspec.json.encode({done: False, "refused": str(error)}).decode())
+    click.echo(f"orthanc-fast: {error}", err=True)
+    sys.exit(CANNOT_START)
 
 
 def _print(report: "Report") -> None:
